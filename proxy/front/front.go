@@ -1,0 +1,93 @@
+// Package front defines what a client protocol is: a Codec that decodes a client's request into a Call around a
+// gemini.Request, and an Encoder that turns Gemini's events into the bytes of the client's answer. Everything here is
+// pure: no I/O, no clock, no randomness but what Meta brings.
+//
+// The order on a request: Codec.Decode, then Prepare for the model that will serve it, then events through the Encoder.
+package front
+
+import (
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// Codec is one client protocol. Its methods are safe for concurrent use.
+type Codec interface {
+	// Decode reads a request body. Errors are *Error of kind Invalid (or a nearer kind) that name the field; a request
+	// that Google would refuse for its form is refused here, so that it costs no upstream call. body is not kept.
+	Decode(body []byte) (*Call, error)
+	// Encoder makes the encoder of one answer. It is called once a request, after Prepare.
+	Encoder(call *Call, meta Meta) Encoder
+	// Error gives the status and body of a failure that is known before the answer began.
+	Error(e *Error, requestID string) (status int, body []byte)
+	// ToolIDPrefix starts the ids that the client gets for tool calls ("toolu_", "call_").
+	ToolIDPrefix() string
+}
+
+// Call is a decoded request: what the client asked, in Gemini's words, and what the answer's encoder must know of it.
+type Call struct {
+	Model        string // as the client named it; answers repeat it
+	Target       string // the Gemini model that serves it, set by Prepare
+	Stream       bool
+	IncludeUsage bool // Chat Completions: a usage chunk at the end of a stream
+	SingleCall   bool // the client allows no parallel tool calls: only the first one is passed on
+
+	Request      *gemini.Request
+	Thinking     Thinking
+	ShowThoughts bool // the client wants to see thought summaries
+	MaxTokens    int  // the client's own limit, 0 if none
+
+	Affinity string   // what is stable over a conversation, "" if the client gave nothing
+	Carried  []Record // signatures that the request itself carried, oldest first
+}
+
+// Thinking is what the client asked of the model's thinking, before it is fitted to the model.
+type Thinking struct {
+	Mode   ThinkingMode
+	Budget int    // tokens, with ThinkingBudget
+	Effort string // "", minimal, low, medium, high, xhigh, max
+}
+
+// ThinkingMode is the client's switch.
+type ThinkingMode uint8
+
+const (
+	ThinkingDefault ThinkingMode = iota // nothing said
+	ThinkingOff
+	ThinkingAdaptive
+	ThinkingBudget
+)
+
+// Meta is what an answer needs from outside.
+type Meta struct {
+	ID      string    // random part of the message id, [A-Za-z0-9]{24}
+	Created time.Time // when the request arrived
+}
+
+// Encoder writes one answer. Stream and non-stream are the same encoder: with Call.Stream each method appends the frames
+// that it causes, without it only End or Fail append, and what they append is the whole body. The methods are called from
+// one goroutine; after End or Fail none is called again.
+type Encoder interface {
+	// Event appends what ev adds to the answer. Calls arrive with ClientID set.
+	Event(dst []byte, ev *gemini.Event) []byte
+	// Ping appends the protocol's heartbeat, after the opening frames if there were none yet.
+	Ping(dst []byte) []byte
+	// End appends the end of a whole answer.
+	End(dst []byte) []byte
+	// Fail appends the protocol's own error event. Nothing may follow it. It is for streams only: a failure of an answer
+	// that has not begun is Codec.Error's.
+	Fail(dst []byte, e *Error) []byte
+}
+
+// Record is what must be remembered of one tool call so that it can be replayed: which part of which model's answer the
+// client's id stands for.
+type Record struct {
+	ClientID   string `json:"c"`
+	Name       string `json:"n,omitempty"`
+	UpstreamID string `json:"u,omitempty"` // functionCall.id, when the model gave one
+	Signature  string `json:"s,omitempty"`
+	Model      string `json:"m"` // the Gemini model that made the call
+}
+
+// Lookup finds the Record of a tool call by the client's id. Safe for concurrent use.
+type Lookup func(clientID string) (Record, bool)
