@@ -34,6 +34,10 @@ type Config struct {
 
 	Keys   []Key   // GEMINI_API_KEYS and the file keys, in that order, without repeats
 	Tokens []Token // CLIENT_TOKENS and the file tokens
+
+	Unknown []string // names in adapter.env that this version does not know; worth a warning
+
+	hostSet bool
 }
 
 // Key is one Gemini API key as it was configured.

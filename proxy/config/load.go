@@ -1,0 +1,143 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Names of the files in a configuration folder.
+const (
+	EnvFile    = "adapter.env"
+	KeysFile   = "keys"
+	TokensFile = "tokens"
+)
+
+const maxFile = 4 << 20
+
+// Source is where Load reads from.
+type Source struct {
+	Env         func(name string) (string, bool) // os.LookupEnv
+	Dir         string                           // folder with adapter.env, keys and tokens; "" is the environment alone
+	Credentials string                           // folder that systemd hands over; its file keys comes before Dir's
+}
+
+// Load reads every source and validates the whole. The error joins all faults, each naming variable or file, value and
+// rule; secrets are never among the values.
+func Load(src Source) (*Config, error) {
+	cfg := Default()
+	var faults []error
+	file, err := readFile(src.Dir, EnvFile)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := parseEnvFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(src.Dir, EnvFile), err)
+	}
+	for _, s := range lines {
+		apply, known := setters[s.name]
+		if !known {
+			cfg.Unknown = append(cfg.Unknown, s.name)
+			continue
+		}
+		if _, overridden := src.Env(s.name); overridden {
+			continue
+		}
+		if err := apply(cfg, s.value); err != nil {
+			faults = append(faults, fmt.Errorf("%s line %d: %s%w", filepath.Join(src.Dir, EnvFile), s.line, s.name, err))
+		}
+	}
+	for _, name := range settingNames {
+		if value, ok := src.Env(name); ok {
+			if err := setters[name](cfg, value); err != nil {
+				faults = append(faults, fmt.Errorf("%s%w", name, err))
+			}
+		}
+	}
+	faults = append(faults, cfg.loadSecrets(src)...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	cfg.dedupe()
+	return cfg, cfg.Validate()
+}
+
+func (c *Config) loadSecrets(src Source) []error {
+	var faults []error
+	dir := src.Dir
+	if src.Credentials != "" {
+		if _, err := os.Stat(filepath.Join(src.Credentials, KeysFile)); err == nil {
+			dir = src.Credentials
+		}
+	}
+	if text, err := readFile(dir, KeysFile); err != nil {
+		faults = append(faults, err)
+	} else if keys, err := ParseKeys(text); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", filepath.Join(dir, KeysFile), err))
+	} else {
+		c.Keys = append(c.Keys, keys...)
+	}
+	if text, err := readFile(src.Dir, TokensFile); err != nil {
+		faults = append(faults, err)
+	} else if tokens, err := parseTokens(text); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", filepath.Join(src.Dir, TokensFile), err))
+	} else {
+		c.Tokens = append(c.Tokens, tokens...)
+	}
+	return faults
+}
+
+func (c *Config) dedupe() {
+	seen := make(map[string]bool)
+	keys := c.Keys[:0]
+	for _, key := range c.Keys {
+		if !seen[key.Secret.Reveal()] {
+			seen[key.Secret.Reveal()] = true
+			keys = append(keys, key)
+		}
+	}
+	c.Keys = keys
+}
+
+// readFile reads a file of the folder; a missing folder name or file is an empty text.
+func readFile(dir, name string) (string, error) {
+	if dir == "" {
+		return "", nil
+	}
+	f, err := os.Open(filepath.Join(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read settings: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", fmt.Errorf("cannot read settings: %w", err)
+	}
+	if len(text) > maxFile {
+		return "", fmt.Errorf("%s is larger than %d MB", filepath.Join(dir, name), maxFile>>20)
+	}
+	return string(text), nil
+}
+
+// ParseEnv validates the text of an adapter.env alone: what a deploy asks before it renders anything from it.
+func ParseEnv(text string) (*Config, error) {
+	cfg := Default()
+	lines, err := parseEnvFile(text)
+	if err != nil {
+		return nil, err
+	}
+	var faults []error
+	for _, s := range lines {
+		if apply, known := setters[s.name]; known {
+			if err := apply(cfg, s.value); err != nil {
+				faults = append(faults, fmt.Errorf("line %d: %s%w", s.line, s.name, err))
+			}
+		}
+	}
+	return cfg, errors.Join(faults...)
+}

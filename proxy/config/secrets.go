@@ -1,0 +1,126 @@
+package config
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// ParseKeys reads the file keys: one key a line, `KEY [label=NAME]`, with comments behind #. An error names the line, never
+// the key.
+func ParseKeys(text string) ([]Key, error) {
+	var keys []Key
+	for i, raw := range strings.Split(text, "\n") {
+		fields := strings.Fields(stripComment(strings.TrimSpace(raw)))
+		if len(fields) == 0 {
+			continue
+		}
+		key := Key{Secret: NewSecret(fields[0])}
+		if err := checkSecret(fields[0]); err != nil {
+			return nil, fmt.Errorf("line %d: the key %w", i+1, err)
+		}
+		for _, field := range fields[1:] {
+			label, ok := strings.CutPrefix(field, "label=")
+			if !ok || !isLabel(label) {
+				return nil, fmt.Errorf("line %d: the key has white space inside, or is followed by something other than label=NAME", i+1)
+			}
+			key.Label = label
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// ParseKeyList reads GEMINI_API_KEYS: keys between commas; white space around them is ignored, inside them refused.
+func ParseKeyList(list string) ([]Key, error) {
+	var keys []Key
+	for i, item := range strings.Split(list, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		if err := checkSecret(item); err != nil {
+			return nil, fmt.Errorf("key %d %w", i+1, err)
+		}
+		keys = append(keys, Key{Secret: NewSecret(item)})
+	}
+	return keys, nil
+}
+
+// FormatKeys writes keys as ParseKeys reads them.
+func FormatKeys(keys []Key) string {
+	var b strings.Builder
+	for _, key := range keys {
+		b.WriteString(key.Secret.Reveal())
+		if key.Label != "" {
+			b.WriteString(" label=" + key.Label)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// checkSecret refuses what cannot be a credential in an HTTP header; prefix and length prove nothing about a key.
+func checkSecret(s string) error {
+	for _, r := range s {
+		switch {
+		case r == ' ' || r == '\t' || r == '\r' || r == '\n':
+			return fmt.Errorf("has white space inside")
+		case r < 0x21 || r > 0x7e:
+			return fmt.Errorf("has a character that is not printable ASCII")
+		}
+	}
+	return nil
+}
+
+func isLabel(s string) bool {
+	for _, r := range s {
+		if !strings.ContainsRune("-_.@", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+// parseTokens reads the file tokens: `sha256:HEX name=NAME role=client` a line.
+func parseTokens(text string) ([]Token, error) {
+	var tokens []Token
+	for i, raw := range strings.Split(text, "\n") {
+		fields := strings.Fields(stripComment(strings.TrimSpace(raw)))
+		if len(fields) == 0 {
+			continue
+		}
+		var token Token
+		digest, ok := strings.CutPrefix(fields[0], "sha256:")
+		if n, err := hex.Decode(token.Hash[:], []byte(digest[:min(len(digest), 2*len(token.Hash))])); !ok || err != nil || n != len(token.Hash) || len(digest) != 2*len(token.Hash) {
+			return nil, fmt.Errorf("line %d: expected sha256: and 64 hex digits", i+1)
+		}
+		for _, field := range fields[1:] {
+			name, value, _ := strings.Cut(field, "=")
+			switch {
+			case name == "name" && isLabel(value):
+				token.Name = value
+			case name == "role" && value == "client":
+			default:
+				return nil, fmt.Errorf("line %d: expected name=NAME and role=client after the hash", i+1)
+			}
+		}
+		tokens = append(tokens, token)
+	}
+	return tokens, nil
+}
+
+func parseTokenList(list string) ([]Token, error) {
+	var tokens []Token
+	for i, item := range strings.Split(list, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		if err := checkSecret(item); err != nil {
+			return nil, fmt.Errorf("token %d %w", i+1, err)
+		}
+		tokens = append(tokens, Token{Name: fmt.Sprintf("env-%d", len(tokens)+1), Hash: HashToken(item)})
+	}
+	return tokens, nil
+}

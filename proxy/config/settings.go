@@ -1,0 +1,169 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setters holds how each setting is read; an error starts with what stands after the name.
+var setters = map[string]func(*Config, string) error{
+	"GEMINI_API_KEYS": func(c *Config, v string) error {
+		keys, err := ParseKeyList(v)
+		c.Keys = keys
+		return prefixed(err)
+	},
+	"CLIENT_TOKENS": func(c *Config, v string) error {
+		tokens, err := parseTokenList(v)
+		c.Tokens = tokens
+		return prefixed(err)
+	},
+	"HOST":                func(c *Config, v string) error { return host(v, &c.Host, &c.hostSet) },
+	"PORT":                func(c *Config, v string) error { return whole(v, 1, 65535, &c.Port) },
+	"GEMINI_BASE_URL":     func(c *Config, v string) error { return link(v, &c.BaseURL, "https", "http") },
+	"PROXY_URL":           func(c *Config, v string) error { return link(v, &c.ProxyURL, "http", "https", "socks5") },
+	"MAX_FAILURES":        func(c *Config, v string) error { return whole(v, 1, 1000, &c.MaxFailures) },
+	"COOLING_PERIOD":      func(c *Config, v string) error { return seconds(v, 1, &c.CoolingPeriod) },
+	"REQUEST_TIMEOUT":     func(c *Config, v string) error { return seconds(v, 1, &c.RequestTimeout) },
+	"MAX_RETRIES":         func(c *Config, v string) error { return whole(v, 0, 20, &c.MaxRetries) },
+	"QUEUE_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, &c.QueueTimeout) },
+	"STREAM_IDLE_TIMEOUT": func(c *Config, v string) error { return seconds(v, 1, &c.StreamIdleTimeout) },
+	"DRAIN_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, &c.DrainTimeout) },
+	"MAX_BODY":            func(c *Config, v string) error { return size(v, &c.MaxBody) },
+	"MODEL_MAP":           func(c *Config, v string) error { return modelMap(v, &c.ModelMap) },
+	"ALLOW_ANONYMOUS":     func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
+	"LOG_LEVEL":           func(c *Config, v string) error { return level(v, &c.LogLevel) },
+}
+
+// settingNames is the order in which the environment is read, so that errors come in the same order every time.
+var settingNames = []string{
+	"GEMINI_API_KEYS", "CLIENT_TOKENS", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
+	"REQUEST_TIMEOUT", "MAX_RETRIES", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT", "MAX_BODY", "MODEL_MAP",
+	"ALLOW_ANONYMOUS", "LOG_LEVEL",
+}
+
+// ErrNoKeys is what Validate says when there is nothing to talk to Gemini with.
+var ErrNoKeys = errors.New("no Gemini API keys are configured")
+
+// Validate checks what no single setting can: that there are keys, and that nobody unknown can use them. Unless HOST was
+// set, a server without client tokens listens on 127.0.0.1 alone.
+func (c *Config) Validate() error {
+	if len(c.Keys) == 0 {
+		return ErrNoKeys
+	}
+	if len(c.Tokens) > 0 || c.AllowAnonymous {
+		return nil
+	}
+	if !c.hostSet {
+		c.Host = "127.0.0.1"
+	}
+	if ip := net.ParseIP(c.Host); c.Host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("HOST=%s lets others connect, and there are no client tokens\nhint: set CLIENT_TOKENS, or HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if everybody may use your keys", c.Host)
+	}
+	return nil
+}
+
+func prefixed(err error) error {
+	if err != nil {
+		return fmt.Errorf(": %w", err)
+	}
+	return nil
+}
+
+func host(v string, dst *string, set *bool) error {
+	if v == "" || strings.ContainsAny(v, " \t/") || strings.Contains(v, ":") && net.ParseIP(v) == nil {
+		return fmt.Errorf("=%q: expected an address such as 127.0.0.1, 0.0.0.0 or ::", v)
+	}
+	*dst, *set = v, true
+	return nil
+}
+
+func whole(v string, low, high int, dst *int) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < low || n > high {
+		return fmt.Errorf("=%q: expected a whole number from %d to %d", v, low, high)
+	}
+	*dst = n
+	return nil
+}
+
+func seconds(v string, low int, dst *time.Duration) error {
+	var n int
+	if err := whole(v, low, 86400, &n); err != nil {
+		return fmt.Errorf("=%q: expected seconds, a whole number from %d to 86400", v, low)
+	}
+	*dst = time.Duration(n) * time.Second
+	return nil
+}
+
+func link(v string, dst **url.URL, schemes ...string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf(": expected a URL such as %s://host:port", schemes[0])
+	}
+	for _, scheme := range schemes {
+		if u.Scheme == scheme {
+			u.Path = strings.TrimSuffix(u.Path, "/")
+			*dst = u
+			return nil
+		}
+	}
+	return fmt.Errorf(": expected a URL that starts with %s://", strings.Join(schemes, ":// or "))
+}
+
+func size(v string, dst *int64) error {
+	number, shift := strings.TrimSuffix(strings.ToUpper(v), "B"), 0
+	for suffix, s := range map[string]int{"K": 10, "M": 20, "G": 30} {
+		if n, ok := strings.CutSuffix(number, suffix); ok {
+			number, shift = n, s
+		}
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 32)
+	if bytes := n << shift; err != nil || n < 1 || bytes < 1<<10 || bytes > 1<<30 {
+		return fmt.Errorf("=%q: expected a size from 1KB to 1GB, such as 50MB", v)
+	}
+	*dst = n << shift
+	return nil
+}
+
+func modelMap(v string, dst *[]ModelRule) error {
+	var rules []ModelRule
+	for _, item := range strings.Split(v, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		pattern, target, ok := strings.Cut(item, "=")
+		pattern, target = strings.TrimSpace(pattern), strings.TrimSpace(target)
+		if !ok || pattern == "" || target == "" {
+			return fmt.Errorf(": %q: expected NAME=GEMINI-MODEL, such as claude-*=gemini-3.8-flash", item)
+		}
+		rules = append(rules, ModelRule{Pattern: pattern, Target: target})
+	}
+	*dst = rules
+	return nil
+}
+
+func boolean(v string, dst *bool) error {
+	switch strings.ToLower(v) {
+	case "true", "1", "yes", "on":
+		*dst = true
+	case "false", "0", "no", "off", "":
+		*dst = false
+	default:
+		return fmt.Errorf("=%q: expected true or false", v)
+	}
+	return nil
+}
+
+func level(v string, dst *slog.Level) error {
+	switch strings.ToLower(v) {
+	case "debug", "info", "warn", "error":
+		return dst.UnmarshalText([]byte(v))
+	}
+	return fmt.Errorf("=%q: expected debug, info, warn or error", v)
+}
