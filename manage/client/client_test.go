@@ -53,7 +53,7 @@ func TestAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(pieces, got.Text, got.Model, got.Input, got.Output, got.Stop) != "[hel lo] hello m 7 2 end_turn" || got.FirstText <= 0 {
+	if fmt.Sprintf("%v %s %s %d %d %s", pieces, got.Text, got.Model, got.Input, got.Output, got.Stop) != "[hel lo] hello m 7 2 end_turn" || got.FirstText <= 0 {
 		t.Errorf("got %v %+v", pieces, got)
 	}
 }

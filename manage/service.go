@@ -1,0 +1,110 @@
+// Package manage is the operator's side of a deployed adapter: gemini-manage on the server. From a laptop the same verbs
+// run there over SSH.
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// Units of the adapter. The socket starts the service for whoever connects, so who stops one must stop both.
+const (
+	ServiceUnit = "gemini-adapter.service"
+	SocketUnit  = "gemini-adapter.socket"
+)
+
+// ErrNotRoot is what changing verbs return to a user who may not.
+var ErrNotRoot = errors.New("this needs root")
+
+// ErrNotInstalled is what verbs return where no adapter was deployed.
+var ErrNotInstalled = errors.New("no adapter is installed on this machine\nhint: from your laptop: gca deploy root@THIS-SERVER")
+
+// Start starts the adapter and returns when it serves.
+func Start(ctx context.Context) error { return systemctl(ctx, "start", SocketUnit, ServiceUnit) }
+
+// Stop stops the adapter once open answers have ended; requests do not bring it back.
+func Stop(ctx context.Context) error { return systemctl(ctx, "stop", SocketUnit, ServiceUnit) }
+
+// Restart starts the adapter anew. New connections wait meanwhile in the socket's queue, so none is refused.
+func Restart(ctx context.Context) error {
+	if err := systemctl(ctx, "start", SocketUnit); err != nil {
+		return err
+	}
+	return systemctl(ctx, "restart", ServiceUnit)
+}
+
+func systemctl(ctx context.Context, verb string, units ...string) error {
+	if os.Geteuid() != 0 {
+		return ErrNotRoot
+	}
+	if state, err := readUnit(ctx); err != nil {
+		return err
+	} else if state.Load == "not-found" {
+		return ErrNotInstalled
+	}
+	out, err := exec.CommandContext(ctx, "systemctl", append([]string{verb}, units...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("systemctl %s failed: %s\nhint: gemini-manage logs shows why", verb, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// LogOptions chooses what Logs shows.
+type LogOptions struct {
+	Lines  int // the last so many, 1 or more
+	Follow bool
+}
+
+// Logs copies the adapter's journal to w, oldest line first, until ctx ends if Follow is set.
+func Logs(ctx context.Context, w io.Writer, o LogOptions) error {
+	args := []string{"--unit", ServiceUnit, "--no-pager", "--output", "short-iso", "--lines", strconv.Itoa(o.Lines)}
+	if o.Follow {
+		args = append(args, "--follow")
+	}
+	cmd := exec.CommandContext(ctx, "journalctl", args...)
+	var complaint strings.Builder
+	cmd.Stdout, cmd.Stderr = w, &complaint
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("cannot read the journal: %s\nhint: sudo gemini-manage logs", strings.TrimSpace(complaint.String()))
+	}
+	if strings.Contains(complaint.String(), "not seeing messages from other users") {
+		return fmt.Errorf("this user may not read the adapter's journal: %w", ErrNotRoot)
+	}
+	return nil
+}
+
+// unit is what systemd knows of the service.
+type unit struct {
+	Load, Active, Sub string
+}
+
+func readUnit(ctx context.Context) (unit, error) {
+	out, err := exec.CommandContext(ctx, "systemctl", "show", ServiceUnit, "--property=LoadState,ActiveState,SubState").Output()
+	if err != nil {
+		return unit{}, fmt.Errorf("cannot ask systemd: %w\nhint: this command works on the server; from a laptop give it a host, such as root@203.0.113.9", err)
+	}
+	return parseUnit(string(out)), nil
+}
+
+func parseUnit(text string) unit {
+	var u unit
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch name {
+		case "LoadState":
+			u.Load = value
+		case "ActiveState":
+			u.Active = value
+		case "SubState":
+			u.Sub = value
+		}
+	}
+	return u
+}

@@ -1,0 +1,148 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/proxy/control"
+)
+
+const currentRelease = "/opt/gemini-adapter/current"
+
+// Report is what `status` shows; its JSON form is schema 1.
+type Report struct {
+	Schema   int             `json:"schema"`
+	State    string          `json:"state"`   // systemd's: active, inactive, failed, activating, deactivating
+	Release  string          `json:"release"` // version-sha of the installed release
+	Health   string          `json:"health"`  // healthy, degraded, unhealthy; "" when nothing answers
+	Active   int             `json:"active_keys"`
+	Total    int             `json:"total_keys"`
+	Adapter  *control.Status `json:"adapter,omitempty"` // absent when it is not running or not for this user
+	Problems []Problem       `json:"problems"`
+}
+
+// Problem is something that keeps the adapter from being healthy, and the command that cures or explains it.
+type Problem struct {
+	What string `json:"what"`
+	Cure string `json:"cure"`
+}
+
+// Healthy reports whether nothing is wrong.
+func (r *Report) Healthy() bool { return len(r.Problems) == 0 }
+
+// Status looks at the service, the adapter's control socket, and the way through Nginx at site, which is where clients come in.
+func Status(ctx context.Context, site string) (*Report, error) {
+	u, err := readUnit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if u.Load == "not-found" {
+		return nil, ErrNotInstalled
+	}
+	r := &Report{Schema: 1, State: u.Active, Problems: []Problem{}}
+	if target, err := os.Readlink(currentRelease); err == nil {
+		r.Release = filepath.Base(target)
+	}
+	if u.Active != "active" {
+		r.problem("the service is "+u.Active+" ("+u.Sub+")", "sudo gemini-manage start")
+		return r, nil
+	}
+	status, err := control.Fetch(ctx, control.Socket)
+	switch {
+	case err == nil:
+		r.Adapter = &status
+	case !errors.Is(err, control.ErrDenied):
+		r.problem(err.Error(), "sudo gemini-manage restart")
+	}
+	health, err := (&client.Client{Profile: client.Profile{URL: site}}).Health(ctx)
+	if err != nil {
+		r.problem("requests through Nginx fail: "+firstLine(err.Error()), "systemctl status nginx")
+		return r, nil
+	}
+	r.Health, r.Active, r.Total = health.Status, health.ActiveKeys, health.TotalKeys
+	if health.Status != "healthy" {
+		r.problem(fmt.Sprintf("%d of %d keys are active", health.ActiveKeys, health.TotalKeys), "gemini-manage logs")
+	}
+	return r, nil
+}
+
+func (r *Report) problem(what, cure string) {
+	r.Problems = append(r.Problems, Problem{What: what, Cure: cure})
+}
+
+// Print writes the report for a person.
+func (r *Report) Print(w io.Writer, now time.Time) error {
+	p := &printer{w: w}
+	p.line("service", "%s, release %s%s", r.State, orUnknown(r.Release), uptime(r.Adapter, now))
+	if r.Health != "" {
+		p.line("health", "%s", r.Health)
+		p.line("keys", "%d active of %d", r.Active, r.Total)
+	}
+	if r.Adapter != nil {
+		for _, key := range r.Adapter.Keys {
+			p.line("", "%-24s %-9s %d requests, %d failures%s", key.ID, key.State, key.Requests, key.Failures, why(key, now))
+		}
+		p.line("requests", "%d answered, %d errors, %d open streams", r.Adapter.Requests, r.Adapter.Errors, r.Adapter.OpenStreams)
+	} else if r.State == "active" {
+		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status")
+	}
+	if !r.Healthy() {
+		p.line("problems", "")
+		for _, problem := range r.Problems {
+			p.line("", "%s\n%12s cure: %s", problem.What, "", problem.Cure)
+		}
+	}
+	return p.err
+}
+
+// printer keeps the first write error, so that a screen of lines is checked once.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(name, format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, "%-11s "+format+"\n", append([]any{name}, args...)...)
+	}
+}
+
+func why(key control.Key, now time.Time) string {
+	text := ""
+	if key.Reason != "" {
+		text = ": " + key.Reason
+	}
+	if key.Until.After(now) {
+		text += ", back in " + key.Until.Sub(now).Round(time.Second).String()
+	}
+	return text
+}
+
+func uptime(status *control.Status, now time.Time) string {
+	if status == nil {
+		return ""
+	}
+	return ", up " + now.Sub(status.Started).Round(time.Second).String()
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+func firstLine(s string) string {
+	for i := range len(s) {
+		if s[i] == '\n' {
+			return s[:i]
+		}
+	}
+	return s
+}

@@ -1,0 +1,52 @@
+package manage
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/control"
+)
+
+func TestReport_Print(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	f := func(r Report, want string) {
+		t.Helper()
+		var got strings.Builder
+		if err := r.Print(&got, now); err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != strings.TrimPrefix(want, "\n") {
+			t.Errorf("got:\n%s\nwant:%s", got.String(), want)
+		}
+	}
+	f(Report{State: "active", Release: "0.1.0-abc", Health: "degraded", Active: 1, Total: 2,
+		Adapter: &control.Status{Started: now.Add(-time.Hour), Requests: 7, Errors: 1, OpenStreams: 2, Keys: []control.Key{
+			{ID: "k1-1111", State: "active", Requests: 7},
+			{ID: "k2-2222", State: "resting", Reason: "quota a minute", Until: now.Add(12 * time.Second), Failures: 3},
+		}},
+		Problems: []Problem{{"1 of 2 keys are active", "gemini-manage logs"}}}, `
+service     active, release 0.1.0-abc, up 1h0m0s
+health      degraded
+keys        1 active of 2
+            k1-1111                  active    7 requests, 0 failures
+            k2-2222                  resting   0 requests, 3 failures: quota a minute, back in 12s
+requests    7 answered, 1 errors, 2 open streams
+problems    
+            1 of 2 keys are active
+             cure: gemini-manage logs
+`)
+	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3}, `
+service     active, release unknown
+health      healthy
+keys        3 active of 3
+            keys and traffic are left out for this user; see all: sudo gemini-manage status
+`)
+}
+
+func TestParseUnit(t *testing.T) {
+	got := parseUnit("LoadState=loaded\nActiveState=active\nSubState=running\nOther=x\n")
+	if got != (unit{"loaded", "active", "running"}) {
+		t.Errorf("got %+v", got)
+	}
+}
