@@ -1,0 +1,220 @@
+package gemini
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Decoder turns the chunks of an answer into events. The zero value is ready; one goroutine may use it.
+type Decoder struct {
+	w Walker
+}
+
+// Chunk decodes one chunk, which is a whole GenerateContentResponse or an array of them, and appends its events: parts in
+// their order, then usage, then the end. The events own their bytes. It is lenient, since Google's answers vary: unknown
+// fields and kinds of parts are skipped, a value of an unexpected type counts as absent. An error object in the chunk is
+// returned as *APIError; any other error says that the chunk is not JSON.
+func (d *Decoder) Chunk(data []byte, dst []Event) ([]Event, error) {
+	d.w.lenient = true
+	d.w.reset(append([]byte(nil), data...))
+	var apiErr *APIError
+	if d.w.Kind() == '[' {
+		d.w.Array("", func(int) { dst = d.response(dst, &apiErr) })
+	} else {
+		dst = d.response(dst, &apiErr)
+	}
+	if err := d.w.Done(); err != nil {
+		return dst, fmt.Errorf("cannot read a chunk of Gemini's answer: %w", err)
+	}
+	if apiErr != nil {
+		return dst, apiErr
+	}
+	return dst, nil
+}
+
+func (d *Decoder) response(dst []Event, apiErr **APIError) []Event {
+	w := &d.w
+	var usage, finish, blocked *Event
+	w.Object("", func(name []byte) {
+		switch string(name) {
+		case "candidates":
+			w.Array("", func(i int) {
+				if i > 0 {
+					w.Skip() // one answer is all that is ever asked for
+					return
+				}
+				dst, finish = d.candidate(dst)
+			})
+		case "promptFeedback":
+			blocked = d.feedback()
+		case "usageMetadata":
+			usage = d.usage()
+		case "error":
+			if raw := w.Raw(); raw != nil && *apiErr == nil {
+				*apiErr = parseErrorObject(0, raw)
+			}
+		default:
+			w.Skip()
+		}
+	})
+	for _, ev := range []*Event{usage, finish, blocked} {
+		if ev != nil {
+			dst = append(dst, *ev)
+		}
+	}
+	return dst
+}
+
+func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
+	w := &d.w
+	var finish Event
+	w.Object("", func(name []byte) {
+		switch string(name) {
+		case "content":
+			w.Object("", func(name []byte) {
+				if string(name) != "parts" {
+					w.Skip()
+					return
+				}
+				w.Array("", func(int) { dst = d.part(dst) })
+			})
+		case "finishReason":
+			finish.Finish = FinishReason(w.String())
+		case "finishMessage":
+			finish.Message = w.String()
+		default:
+			w.Skip()
+		}
+	})
+	if finish.Finish.Class() == FinishIncomplete {
+		return dst, nil
+	}
+	finish.Kind = EventFinish
+	return dst, &finish
+}
+
+func (d *Decoder) part(dst []Event) []Event {
+	w := &d.w
+	var p Part
+	w.Object("", func(name []byte) {
+		switch string(name) {
+		case "text":
+			p.Text = w.Text()
+		case "thought":
+			p.Thought = w.Bool()
+		case "thoughtSignature":
+			p.ThoughtSignature = w.String()
+		case "functionCall":
+			p.FunctionCall = d.call()
+		case "inlineData":
+			p.InlineData = d.blob()
+		default:
+			w.Skip()
+		}
+	})
+	ev := Event{Text: p.Text, Signature: p.ThoughtSignature}
+	switch {
+	case p.FunctionCall != nil:
+		ev.Kind, ev.Call = EventCall, p.FunctionCall
+	case p.InlineData != nil && !p.Thought:
+		ev.Kind, ev.Blob = EventImage, p.InlineData
+	case p.Text == nil || (p.Text.Empty() && p.ThoughtSignature == ""):
+		return dst
+	case p.Thought:
+		ev.Kind = EventThought
+	default:
+		ev.Kind = EventText
+	}
+	return append(dst, ev)
+}
+
+func (d *Decoder) call() *FunctionCall {
+	w := &d.w
+	call := &FunctionCall{Args: json.RawMessage(`{}`)}
+	if !w.Object("", func(name []byte) {
+		switch string(name) {
+		case "id":
+			call.ID = w.String()
+		case "name":
+			call.Name = w.String()
+		case "args":
+			if w.Expect("{", "") {
+				call.Args = w.Raw()
+			}
+		default:
+			w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return call
+}
+
+func (d *Decoder) blob() *Blob {
+	w := &d.w
+	blob := &Blob{}
+	if !w.Object("", func(name []byte) {
+		switch string(name) {
+		case "mimeType":
+			blob.MimeType = w.String()
+		case "data":
+			blob.Data = w.String()
+		default:
+			w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return blob
+}
+
+func (d *Decoder) usage() *Event {
+	w := &d.w
+	ev := &Event{Kind: EventUsage}
+	count := func(to *int) {
+		if n := w.Int(); n != nil && *n > 0 {
+			*to = *n
+		}
+	}
+	if !w.Object("", func(name []byte) {
+		switch string(name) {
+		case "promptTokenCount":
+			count(&ev.Usage.Prompt)
+		case "cachedContentTokenCount":
+			count(&ev.Usage.Cached)
+		case "candidatesTokenCount":
+			count(&ev.Usage.Candidates)
+		case "thoughtsTokenCount":
+			count(&ev.Usage.Thoughts)
+		case "toolUsePromptTokenCount":
+			count(&ev.Usage.ToolUse)
+		case "totalTokenCount":
+			count(&ev.Usage.Total)
+		default:
+			w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return ev
+}
+
+func (d *Decoder) feedback() *Event {
+	w := &d.w
+	ev := &Event{Kind: EventFinish, PromptBlocked: true}
+	w.Object("", func(name []byte) {
+		switch string(name) {
+		case "blockReason":
+			ev.Finish = FinishReason(w.String())
+		case "blockReasonMessage":
+			ev.Message = w.String()
+		default:
+			w.Skip()
+		}
+	})
+	if ev.Finish == "" || strings.HasSuffix(string(ev.Finish), "_UNSPECIFIED") {
+		return nil
+	}
+	return ev
+}
