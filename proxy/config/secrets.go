@@ -66,6 +66,8 @@ func checkSecret(s string) error {
 		switch {
 		case r == ' ' || r == '\t' || r == '\r' || r == '\n':
 			return fmt.Errorf("has white space inside")
+		case r == ',':
+			return fmt.Errorf("has a comma inside: give one key a line")
 		case r < 0x21 || r > 0x7e:
 			return fmt.Errorf("has a character that is not printable ASCII")
 		}
