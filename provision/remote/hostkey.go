@@ -1,0 +1,213 @@
+package remote
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/skeema/knownhosts"
+	"golang.org/x/crypto/ssh"
+	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+)
+
+// Fingerprint is the SHA-256 fingerprint of a host key as ssh-keygen -l prints
+// it. The zero value is none; any other is made by [ParseFingerprint].
+type Fingerprint struct{ text string }
+
+// ParseFingerprint reads SHA256: and 43 base64 characters.
+func ParseFingerprint(text string) (Fingerprint, error) {
+	digest, found := strings.CutPrefix(text, "SHA256:")
+	raw, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(digest, "="))
+	if !found || err != nil || len(raw) != 32 {
+		return Fingerprint{}, fmt.Errorf("host key %q is not a SHA256 fingerprint\nhint: on the server's console, "+
+			"`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it as SHA256:...", text)
+	}
+	return Fingerprint{"SHA256:" + base64.RawStdEncoding.EncodeToString(raw)}, nil
+}
+
+func (f Fingerprint) String() string { return f.text }
+
+// hostKeyCheck decides about the server's key, once for a connection: a rekey,
+// which asks again, must show the key that was accepted.
+type hostKeyCheck struct {
+	host     Host
+	file     string
+	db       *knownhosts.HostKeyDB
+	opts     *Options
+	clock    *clock
+	accepted []byte
+}
+
+func newHostKeyCheck(host Host, opts *Options, clock *clock) (*hostKeyCheck, error) {
+	check := &hostKeyCheck{host: host, file: opts.KnownHostsFile, opts: opts, clock: clock}
+	files := []string{check.file}
+	if _, err := os.Stat(check.file); errors.Is(err, os.ErrNotExist) {
+		files = nil
+	}
+	var err error
+	if check.db, err = knownhosts.NewDB(files...); err != nil {
+		hint := "repair or delete the line named above"
+		if pathErr := (*os.PathError)(nil); errors.As(err, &pathErr) {
+			hint = "make " + check.file + " readable"
+		}
+		return nil, &Error{Kind: KindHostKey, Message: "cannot read the known hosts", Err: err, Hint: hint}
+	}
+	return check, nil
+}
+
+// algorithms asks for the kinds of key that are stored, so that a server with
+// several keys shows the one that can be compared. The others follow, so that a
+// reinstalled server is told as a changed key rather than as no common algorithm.
+func (c *hostKeyCheck) algorithms() []string {
+	supported := ssh.SupportedAlgorithms().HostKeys
+	var algorithms []string
+	for _, stored := range c.db.HostKeyAlgorithms(c.host.Addr()) {
+		if slices.Contains(supported, stored) {
+			algorithms = append(algorithms, stored)
+		}
+	}
+	for _, usual := range []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384,
+		ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256} {
+		if !slices.Contains(algorithms, usual) {
+			algorithms = append(algorithms, usual)
+		}
+	}
+	return algorithms
+}
+
+// callback is an [ssh.HostKeyCallback].
+func (c *hostKeyCheck) callback(address string, remote net.Addr, key ssh.PublicKey) error {
+	if c.accepted != nil {
+		if bytes.Equal(c.accepted, key.Marshal()) {
+			return nil
+		}
+		return &Error{Kind: KindHostKey, Message: fmt.Sprintf("the host key of %s changed within the connection", c.host.Addr())}
+	}
+	if err := c.decide(address, remote, key); err != nil {
+		return err
+	}
+	c.accepted = key.Marshal()
+	return nil
+}
+
+func (c *hostKeyCheck) decide(address string, remote net.Addr, key ssh.PublicKey) error {
+	err := c.db.HostKeyCallback()(address, remote, key)
+	var unequal *xknownhosts.KeyError
+	var revoked *xknownhosts.RevokedError
+	switch {
+	case err == nil:
+		return c.expect(key)
+	case errors.As(err, &revoked):
+		return &Error{Kind: KindHostKey,
+			Message: fmt.Sprintf("the host key of %s, %s, is revoked by %s:%d", c.host.Addr(), ssh.FingerprintSHA256(key),
+				revoked.Revoked.Filename, revoked.Revoked.Line),
+			Hint: "do not log in; give the server new host keys from its console: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A"}
+	case errors.As(err, &unequal) && len(unequal.Want) > 0:
+		return c.changed(unequal.Want, key)
+	case errors.As(err, &unequal):
+		return c.firstUse(key)
+	default:
+		return &Error{Kind: KindHostKey, Message: fmt.Sprintf("the host key of %s cannot be trusted", c.host.Addr()), Err: err}
+	}
+}
+
+// expect holds the key against the fingerprint that the user gave, if any.
+func (c *hostKeyCheck) expect(key ssh.PublicKey) error {
+	seen := ssh.FingerprintSHA256(key)
+	if want := c.opts.HostKey; want != (Fingerprint{}) && want.text != seen {
+		return &Error{Kind: KindHostKey,
+			Message: fmt.Sprintf("%s showed the host key %s (%s), not the expected %s", c.host.Addr(), seen, key.Type(), want),
+			Hint: fmt.Sprintf("on the server's console, `%s` must print the expected one; a fingerprint of "+
+				"another key type does not count", showKeyCommand(key))}
+	}
+	return nil
+}
+
+func (c *hostKeyCheck) changed(stored []xknownhosts.KnownKey, key ssh.PublicKey) error {
+	var old []string
+	for _, known := range stored {
+		old = append(old, fmt.Sprintf("%s:%d has %s (%s)", known.Filename, known.Line,
+			ssh.FingerprintSHA256(known.Key), known.Key.Type()))
+	}
+	return &Error{Kind: KindHostKey,
+		Message: fmt.Sprintf("the host key of %s has changed: %s, but the server showed %s (%s); "+
+			"the server was reinstalled, or somebody listens in between", c.host.Addr(), strings.Join(old, ", "),
+			ssh.FingerprintSHA256(key), key.Type()),
+		Hint: fmt.Sprintf("if it was reinstalled: ssh-keygen -f %s -R %s", Quote(c.file), Quote(knownhosts.Normalize(c.host.Addr())))}
+}
+
+func (c *hostKeyCheck) firstUse(key ssh.PublicKey) error {
+	seen := ssh.FingerprintSHA256(key)
+	switch {
+	case c.opts.HostKey != (Fingerprint{}):
+		if err := c.expect(key); err != nil {
+			return err
+		}
+	case c.opts.AcceptNew:
+	case c.opts.Prompts.ConfirmHostKey != nil:
+		resume := c.clock.pause()
+		accepted, err := c.opts.Prompts.ConfirmHostKey(c.host.Addr(), key.Type(), seen)
+		resume()
+		if err != nil {
+			return err
+		}
+		if !accepted {
+			return &Error{Kind: KindHostKey, Message: fmt.Sprintf("the host key of %s, %s, was not accepted", c.host.Addr(), seen)}
+		}
+	default:
+		return &Error{Kind: KindHostKey,
+			Message: fmt.Sprintf("the host key of %s, %s (%s), is not known yet, and there is no terminal to ask", c.host.Addr(), seen, key.Type()),
+			Hint:    fmt.Sprintf("compare it with what `%s` prints on the server's console, then add --host-key %s", showKeyCommand(key), seen)}
+	}
+	if err := c.store(key); err != nil {
+		return &Error{Kind: KindHostKey, Message: "cannot store the host key of " + c.host.Addr(), Err: err,
+			Hint: "make " + c.file + " writable"}
+	}
+	return nil
+}
+
+// showKeyCommand prints, typed on the server, the fingerprint of its key of this type.
+func showKeyCommand(key ssh.PublicKey) string {
+	kind := "ed25519"
+	switch {
+	case strings.Contains(key.Type(), "ecdsa"):
+		kind = "ecdsa"
+	case strings.Contains(key.Type(), "rsa"):
+		kind = "rsa"
+	}
+	return "ssh-keygen -lf /etc/ssh/ssh_host_" + kind + "_key.pub"
+}
+
+// store appends the key under the name the user typed. Where the file hides its
+// names by hashing, the new one is hidden too.
+func (c *hostKeyCheck) store(key ssh.PublicKey) (err error) {
+	if err := os.MkdirAll(filepath.Dir(c.file), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(c.file, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	old, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	name := knownhosts.Normalize(c.host.Addr())
+	if bytes.HasPrefix(old, []byte("|1|")) || bytes.Contains(old, []byte("\n|1|")) {
+		name = xknownhosts.HashHostname(name)
+	}
+	line := fmt.Sprintf("%s %s", name, ssh.MarshalAuthorizedKey(key))
+	if len(old) > 0 && old[len(old)-1] != '\n' {
+		line = "\n" + line
+	}
+	_, err = io.WriteString(file, line)
+	return err
+}

@@ -1,0 +1,365 @@
+package remote
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+)
+
+// TestMain fails a run that leaves goroutines of a connection behind.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := leftovers(5 * time.Second); left != "" && code == 0 {
+		os.Stderr.WriteString("goroutines left behind:\n" + left + "\n")
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func leftovers(patience time.Duration) string {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for give := time.Now().Add(patience); ; <-ticker.C {
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		var left []string
+		for _, stack := range strings.Split(string(stacks), "\n\n")[1:] {
+			if strings.Contains(stack, "crypto/ssh") || strings.Contains(stack, "pkg/sftp") || strings.Contains(stack, "provision/remote") {
+				left = append(left, stack)
+			}
+		}
+		if len(left) == 0 || time.Now().After(give) {
+			return strings.Join(left, "\n\n")
+		}
+	}
+}
+
+// server is an SSH server on loopback that runs real commands and serves the real
+// file system by sftp.
+type server struct {
+	t        *testing.T
+	listener net.Listener
+	config   *ssh.ServerConfig
+	noSFTP   bool
+	sftp     func(io.ReadWriteCloser) // instead of the real file system
+	silent   bool                     // global requests stay without an answer
+	noExec   bool
+
+	mu          sync.Mutex
+	work        sync.WaitGroup
+	connections []net.Conn
+	offered     []string // fingerprints, in order
+	authorized  map[string]bool
+	commands    []string
+	running     map[*exec.Cmd]bool
+}
+
+func newServer(t *testing.T, hostKeys ...ssh.Signer) *server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, listener: listener, authorized: map[string]bool{}, running: map[*exec.Cmd]bool{}}
+	s.config = &ssh.ServerConfig{PublicKeyCallback: s.authorize}
+	if hostKeys == nil {
+		hostKeys = []ssh.Signer{newSigner(t)}
+	}
+	for _, key := range hostKeys {
+		s.config.AddHostKey(key)
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+// start begins to serve, after the test has set the server up.
+func (s *server) start() *server {
+	s.work.Go(func() {
+		for {
+			sock, err := s.listener.Accept()
+			if err != nil {
+				return
+			}
+			s.mu.Lock()
+			s.connections = append(s.connections, sock)
+			s.mu.Unlock()
+			s.work.Go(func() { s.serve(sock) })
+		}
+	})
+	return s
+}
+
+func (s *server) close() {
+	s.listener.Close()
+	s.cut()
+	s.mu.Lock()
+	for cmd := range s.running {
+		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			s.t.Error(err)
+		}
+	}
+	s.mu.Unlock()
+	s.work.Wait()
+}
+
+// cut breaks every connection, as a lost network does once noticed.
+func (s *server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sock := range s.connections {
+		sock.Close()
+	}
+}
+
+func (s *server) host() Host {
+	host, err := ParseHost("tester@" + s.listener.Addr().String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return host
+}
+
+func (s *server) allow(keys ...ssh.PublicKey) {
+	for _, key := range keys {
+		s.authorized[string(key.Marshal())] = true
+	}
+}
+
+func (s *server) authorize(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offered = append(s.offered, ssh.FingerprintSHA256(key))
+	if !s.authorized[string(key.Marshal())] {
+		return nil, errors.New("not authorized")
+	}
+	return nil, nil
+}
+
+func (s *server) seen() (connections int, offered, commands []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.connections), s.offered, s.commands
+}
+
+func (s *server) serve(sock net.Conn) {
+	defer sock.Close()
+	conn, channels, requests, err := ssh.NewServerConn(sock, s.config)
+	if err != nil {
+		return // the client's side of the test says why
+	}
+	s.work.Go(func() { s.answer(requests) })
+	for offer := range channels {
+		ch, reqs, err := offer.Accept()
+		if err != nil {
+			break
+		}
+		s.work.Go(func() { s.session(ch, reqs) })
+	}
+	_ = conn.Wait() // how the client left is no matter here
+}
+
+func (s *server) answer(requests <-chan *ssh.Request) {
+	for req := range requests {
+		if req.WantReply && !s.silent {
+			if err := req.Reply(false, nil); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *server) session(ch ssh.Channel, requests <-chan *ssh.Request) {
+	var running *exec.Cmd
+	for req := range requests {
+		ok := false
+		switch {
+		case req.Type == "exec" && !s.noExec && running == nil:
+			var exec struct{ Line string }
+			if err := ssh.Unmarshal(req.Payload, &exec); err != nil {
+				s.t.Error(err)
+			}
+			running = s.exec(ch, exec.Line)
+			ok = running != nil
+		case req.Type == "subsystem" && !s.noSFTP:
+			ok = true
+			s.work.Go(func() { s.serveSFTP(ch) })
+		case req.Type == "signal" && running != nil:
+			// The group may have ended a moment ago.
+			if err := syscall.Kill(-running.Process.Pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+				s.t.Error(err)
+			}
+		}
+		if req.WantReply && req.Reply(ok, nil) != nil {
+			break
+		}
+	}
+	for range requests {
+	}
+}
+
+func (s *server) serveSFTP(ch ssh.Channel) {
+	defer ch.Close()
+	if s.sftp != nil {
+		s.sftp(ch)
+		return
+	}
+	files, err := sftp.NewServer(ch)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	_ = files.Serve() // ends with the channel, whatever ended that
+	_ = files.Close()
+}
+
+// exec runs a line as sshd does: a closed channel ends the command's input, no more.
+func (s *server) exec(ch ssh.Channel, line string) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", "-c", line)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		s.t.Error(err)
+		return nil
+	}
+	s.mu.Lock()
+	s.commands = append(s.commands, line)
+	s.running[cmd] = true
+	s.mu.Unlock()
+	s.work.Go(func() {
+		_, _ = io.Copy(stdin, ch) // a command need not read its input
+		_ = stdin.Close()
+	})
+	s.work.Go(func() {
+		_ = cmd.Wait() // the state says all
+		s.mu.Lock()
+		delete(s.running, cmd)
+		s.mu.Unlock()
+		s.exit(ch, cmd.ProcessState.Sys().(syscall.WaitStatus))
+	})
+	return cmd
+}
+
+func (s *server) exit(ch ssh.Channel, status syscall.WaitStatus) {
+	// The client may be gone: errors have nobody to tell.
+	if status.Signaled() {
+		_, _ = ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
+			Name           string
+			Dumped         bool
+			Message, Local string
+		}{Name: strings.TrimPrefix(map[syscall.Signal]string{syscall.SIGKILL: "KILL", syscall.SIGTERM: "TERM"}[status.Signal()], "SIG")}))
+	} else {
+		_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status.ExitStatus())}))
+	}
+	_ = ch.Close()
+}
+
+// home gives the test a home directory of its own and no agent.
+func home(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("SSH_AUTH_SOCK", "")
+	if err := os.Mkdir(filepath.Join(dir, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func newSigner(t *testing.T) ssh.Signer {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+// writeKey makes a key file, encrypted unless the passphrase is empty.
+func writeKey(t *testing.T, path, passphrase string) (ssh.PublicKey, ed25519.PrivateKey) {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block *pem.Block
+	if passphrase == "" {
+		block, err = ssh.MarshalPrivateKey(private, "")
+	} else {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte(passphrase))
+	}
+	if err == nil {
+		err = os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer.PublicKey(), private
+}
+
+// dialed is a server that accepts the test's key, and a connection to it.
+func dialed(t *testing.T, setUp func(*server)) (*server, *Conn) {
+	t.Helper()
+	dir := home(t)
+	s := newServer(t)
+	public, _ := writeKey(t, filepath.Join(dir, ".ssh", "id_ed25519"), "")
+	s.allow(public)
+	if setUp != nil {
+		setUp(s)
+	}
+	s.start()
+	conn, err := Dial(context.Background(), s.host(), Options{AcceptNew: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, conn
+}
+
+// wantError checks an error's kind and that its text holds the parts.
+func wantError(t *testing.T, err error, kind Kind, parts ...string) {
+	t.Helper()
+	var told *Error
+	if !errors.As(err, &told) {
+		t.Fatalf("got %v (%T), want an Error of kind %v", err, err, kind)
+	}
+	if told.Kind != kind {
+		t.Errorf("kind %v, want %v: %v", told.Kind, kind, err)
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in: %v", part, err)
+		}
+	}
+}
