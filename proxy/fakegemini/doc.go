@@ -1,0 +1,69 @@
+// Package fakegemini is a strict stand-in for Google's Gemini API (generativelanguage, v1beta) on loopback: the measuring
+// stick for everything that talks to Gemini. It shares no code with the proxy, so that a mistake of ours isn't made twice.
+//
+// It serves generateContent, streamGenerateContent (SSE with alt=sse, else one JSON array in pieces), countTokens, and
+// the list and the entries of models, with Google's wire shapes, errors and wordings. Without a script a small built-in
+// model answers; tests script answers, errors, delays, cuts and lock-step streams, per key where they want, from inside
+// the process ([Server]) or over HTTP (paths under /_fake/). Everything that was asked is recorded.
+//
+// What it refuses, in the order it looks (rules.go holds the table, with the source of each wording):
+//
+//	path                 a path or method that doesn't exist
+//	many-credentials     more than one credential: x-goog-api-key, key=, Authorization
+//	no-key               no credential
+//	unknown-key          a key that isn't among those accepted
+//	body-size            a body over 100 MB
+//	unknown-model        an unknown model, or one without the method
+//	malformed-json       malformed JSON, or text that isn't UTF-8
+//	nesting              more than 100 levels of nesting
+//	unknown-name         a field name that the API doesn't have, anywhere
+//	wrong-type           a value of the wrong type, an unknown enum value, bad base64; args or response not an object
+//	two-data-fields      two data fields in one part
+//	count-form           countTokens with both contents and generateContentRequest
+//	no-contents          no contents
+//	no-parts             a content without parts
+//	empty-part           a part without a data field ({}); an empty text is legal
+//	call-name            a functionCall or functionResponse without a name
+//	response-object      a functionResponse without a response
+//	role                 a role other than user and model
+//	system-text          a system instruction with anything but text
+//	single-turn          one content only, and its role is model
+//	first-turn           a conversation that begins with a model turn
+//	call-turn            a function call turn that isn't right after a user turn or a function response turn
+//	response-turn        a function response turn that isn't right after a function call turn
+//	response-count       more or fewer responses than calls, calls without any response included
+//	response-name        a response whose name is not that of a call of the turn before
+//	response-id          a response whose id is not that of its call
+//	response-media       functionResponse.parts on Gemini 2.x
+//	last-turn            a conversation that ends in a model turn, on 3.5-flash-lite and newer
+//	function-name        a function name with other characters, or over 64 of them
+//	duplicate-function   a function declared twice
+//	two-schemas          parameters beside parametersJsonSchema, or the same of response
+//	schema               a proto schema whose structure is wrong
+//	calling-config       functionCallingConfig without declarations
+//	allowed-names-mode   allowedFunctionNames with a mode other than ANY and VALIDATED
+//	allowed-names        an allowed name that isn't declared
+//	built-in-flag        built-in tools beside functions without includeServerSideToolInvocations, on 3 and later
+//	built-in-2x          built-in tools beside functions, or the flag, on 2.x
+//	json-with-functions  functions beside application/json on 2.x
+//	schema-mime          a response schema without application/json, or two of them
+//	stop-sequences       more than 5 stop sequences
+//	candidates           candidateCount out of 1 to 8; over 1 on Gemini 4
+//	temperature          a temperature out of 0 to 2
+//	top-p                a topP out of 0 to 1
+//	output-tokens        maxOutputTokens below 1 or above the model's limit
+//	penalty              presencePenalty or frequencyPenalty on 3.5-flash-lite and newer
+//	thinking-none        thinkingConfig on a model that doesn't think
+//	thinking-both        thinkingBudget and thinkingLevel together
+//	thinking-level       a level that the model doesn't have
+//	thinking-budget      a budget out of the model's range; any on Gemini 4
+//	cached-content       cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4
+//	input-tokens         more input tokens than the model takes
+//	signature-missing    no signature on the first call of a step of the current turn, on 3 and later
+//	signature-invalid    a signature of the current turn that isn't the fake's, or sits on another part, call or model
+//
+// Known to be looser than Google, because no source tells what Google says: duplicate names in one JSON object (the last
+// one counts), functionResponse and text parts in one content, invalid signatures outside of the current turn, signatures on
+// Gemini 2.x, the size of media, more than 512 declarations, the inside of parametersJsonSchema. Stricter than Google may be: the
+// length of function names (64; documents say 128), names and ids of responses, maxOutputTokens above the model's limit.
+package fakegemini

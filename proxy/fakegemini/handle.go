@@ -1,0 +1,217 @@
+package fakegemini
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// One request: route, record, read and judge, treat the key, then answer. The body is read and judged even when the key
+// fails, so that the records tell of every broken rule; the key's error is what the client sees first, as with Google.
+
+// The verbs of the API, as the records name them.
+const (
+	verbGenerate = "generateContent"
+	verbStream   = "streamGenerateContent"
+	verbCount    = "countTokens"
+	verbList     = "list"
+	verbGet      = "get"
+)
+
+// Handler is the fake as an http.Handler.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", s.serveAPI)
+	s.adminRoutes(mux)
+	return mux
+}
+
+func (s *Server) serveAPI(w http.ResponseWriter, req *http.Request) {
+	s.busy.Add(1)
+	defer s.busy.Done()
+	verb, model := route(req)
+	rec := &Recorded{Method: req.Method, Path: req.URL.Path, Query: req.URL.Query(), Header: req.Header.Clone(), Verb: verb, Model: model}
+	s.records.open(rec)
+	x := &exchange{s: s, w: w, req: req, rec: rec}
+	defer x.end()
+	refused := x.prepare()
+	if refused != nil {
+		s.records.update(rec, func(r *Recorded) { r.Refused, r.Reason = refused.rule, refused.err.Message })
+	}
+	x.answer(refused)
+}
+
+// exchange is one request on its way to an answer.
+type exchange struct {
+	s     *Server
+	w     http.ResponseWriter
+	req   *http.Request
+	rec   *Recorded
+	model Model
+	body  *GenerateContentRequest
+	count *CountTokensRequest
+	state End
+}
+
+// route reads verb and model from a path; verb is empty for a path that the API doesn't have.
+func route(req *http.Request) (verb, model string) {
+	rest, ok := strings.CutPrefix(req.URL.Path, "/v1beta/models")
+	if !ok {
+		return "", ""
+	}
+	rest, slash := strings.CutPrefix(rest, "/")
+	model, action, isCall := strings.Cut(rest, ":")
+	switch {
+	case req.Method == http.MethodGet && rest == "":
+		return verbList, ""
+	case req.Method == http.MethodGet && slash && !isCall && !strings.Contains(rest, "/"):
+		return verbGet, rest
+	case req.Method == http.MethodPost && model != "" && (action == verbGenerate || action == verbStream || action == verbCount):
+		return action, model
+	}
+	return "", ""
+}
+
+// prepare does everything up to the answer and returns the first rule that was broken.
+func (x *exchange) prepare() *refusal {
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.req.Body, x.s.opts.MaxBody))
+	x.s.records.update(x.rec, func(r *Recorded) { r.Body = body })
+	if x.rec.Verb == "" {
+		return &refusal{RulePath, Err(404, fmt.Sprintf("The requested URL %s was not found on this server.", x.req.URL.Path))}
+	}
+	if r := x.credential(); r != nil {
+		return r
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return refuse(RuleBodySize, fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", tooLarge.Limit))
+	}
+	if x.rec.Verb == verbList {
+		return nil
+	}
+	model, ok := x.s.models.find(x.rec.Model)
+	if x.model = model; !ok || x.rec.Verb != verbGet && !model.generates() {
+		return &refusal{RuleModel, ErrUnknownModel(x.rec.Model, x.rec.Verb)}
+	}
+	if x.rec.Verb == verbGet {
+		return nil
+	}
+	return x.read(body)
+}
+
+// credential allows exactly one, and puts it into the record.
+func (x *exchange) credential() *refusal {
+	var keys []string
+	keys = append(keys, x.req.Header.Values("X-Goog-Api-Key")...)
+	keys = append(keys, x.req.URL.Query()["key"]...)
+	given := len(keys) + len(x.req.Header.Values("Authorization"))
+	if given > 1 {
+		return refuse(RuleManyKeys, "Multiple authentication credentials received. Please pass only one.")
+	}
+	if len(keys) == 0 && given == 1 {
+		return &refusal{RuleBadKey, ErrUnauthenticated()}
+	}
+	if given == 0 || keys[0] == "" {
+		return &refusal{RuleNoKey, ErrUnregistered()}
+	}
+	x.s.records.update(x.rec, func(r *Recorded) { r.Key = keys[0] })
+	if !x.s.accepts(keys[0]) {
+		return &refusal{RuleBadKey, ErrInvalidKey()}
+	}
+	return nil
+}
+
+func (s *Server) accepts(key string) bool {
+	for _, k := range s.opts.Keys {
+		if k == key {
+			return true
+		}
+	}
+	return len(s.opts.Keys) == 0
+}
+
+// read turns the body into a typed request and judges it.
+func (x *exchange) read(body []byte) *refusal {
+	if len(body) > 0 {
+		if r := wellFormed(body); r != nil {
+			return r
+		}
+	}
+	x.body = &GenerateContentRequest{}
+	q := &asked{body: x.body, model: x.model, message: "GenerateContentRequest", signer: x.s.signer}
+	var r *refusal
+	if x.rec.Verb == verbCount {
+		x.count = &CountTokensRequest{}
+		r = read(body, x.count)
+		x.body = x.count.body()
+		q.body, q.count, q.message = x.body, x.count, x.count.message()
+	} else {
+		r = read(body, x.body)
+	}
+	x.s.records.update(x.rec, func(rec *Recorded) { rec.Request = x.body })
+	if r != nil {
+		return r
+	}
+	return judge(q)
+}
+
+func (c *CountTokensRequest) body() *GenerateContentRequest {
+	if c.GenerateContentRequest != nil {
+		return c.GenerateContentRequest
+	}
+	return &GenerateContentRequest{Contents: c.Contents}
+}
+
+func (c *CountTokensRequest) message() string {
+	if c.GenerateContentRequest != nil {
+		return "CountTokensRequest.generate_content_request"
+	}
+	return "CountTokensRequest"
+}
+
+// answer sends what the key, the rules, the script and the model say, in this order.
+func (x *exchange) answer(refused *refusal) {
+	keyError, latency := x.s.script.keyVerdict(x.rec.Key, x.rec.Model)
+	if !x.sleep(latency) {
+		return
+	}
+	switch {
+	case keyError != nil:
+		x.fail(keyError)
+	case refused != nil:
+		x.fail(refused.err)
+	case x.rec.Verb == verbList:
+		x.list()
+	case x.rec.Verb == verbGet:
+		x.plain(http.StatusOK, entry(x.rec.Model, x.model))
+	default:
+		x.content()
+	}
+}
+
+// content answers generateContent, streamGenerateContent and countTokens.
+func (x *exchange) content() {
+	a, scripted := x.s.script.take(x.s.records.copyOf(x.rec))
+	if !scripted && x.rec.Verb != verbCount {
+		a = imagine(x.model, x.body, x.s.opts.Delay)
+	}
+	if err := a.check(); err != nil {
+		x.fail(Err(500, "the script of the fake is wrong: "+err.Error()))
+		return
+	}
+	if !x.sleep(a.Delay.std()) {
+		return
+	}
+	switch {
+	case a.Error != nil:
+		x.fail(a.Error)
+	case a.Raw != nil:
+		x.raw(a.Raw)
+	case x.rec.Verb == verbCount:
+		x.tokens()
+	default:
+		x.speak(a)
+	}
+}

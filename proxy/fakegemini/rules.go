@@ -1,0 +1,201 @@
+package fakegemini
+
+// RuleName names one rule, in the table below, in the tests, and in what the fake records.
+type RuleName string
+
+// Stage is when a rule is looked at; a request meets the stages in this order.
+type Stage int
+
+// The stages.
+const (
+	StageTransport Stage = iota // path, credentials, size, model
+	StageReading                // JSON and types
+	StageMeaning                // what the request says
+)
+
+// Wording says where the text of a refusal comes from.
+type Wording string
+
+// The sources of wordings.
+const (
+	FromTraffic Wording = "recorded" // recorded traffic
+	FromReports Wording = "reported" // public reports of the error
+	FromDocs    Wording = "docs"     // the rule is documented, the text is the fake's own or nearly so
+	FromUs      Wording = "own"      // the rule is taken for granted by all clients, the text is the fake's own
+)
+
+// Rule is one thing that the fake refuses as Google does. check is set for StageMeaning; the other stages cite the
+// rule by name where they refuse.
+type Rule struct {
+	Name    RuleName
+	Stage   Stage
+	Wording Wording
+	Says    string // what is refused
+	counts  bool   // countTokens checks it too
+	check   func(*asked) *refusal
+}
+
+// The names of the rules.
+const (
+	RulePath           RuleName = "path"
+	RuleNoKey          RuleName = "no-key"
+	RuleManyKeys       RuleName = "many-credentials"
+	RuleBadKey         RuleName = "unknown-key"
+	RuleBodySize       RuleName = "body-size"
+	RuleModel          RuleName = "unknown-model"
+	RuleJSON           RuleName = "malformed-json"
+	RuleDepth          RuleName = "nesting"
+	RuleUnknownName    RuleName = "unknown-name"
+	RuleType           RuleName = "wrong-type"
+	RuleOneOf          RuleName = "two-data-fields"
+	RuleContents       RuleName = "no-contents"
+	RuleCountForm      RuleName = "count-form"
+	RuleParts          RuleName = "no-parts"
+	RulePartData       RuleName = "empty-part"
+	RuleSystemText     RuleName = "system-text"
+	RuleRole           RuleName = "role"
+	RuleSingleTurn     RuleName = "single-turn"
+	RuleFirstTurn      RuleName = "first-turn"
+	RuleLastTurn       RuleName = "last-turn"
+	RuleCallTurn       RuleName = "call-turn"
+	RuleResponseTurn   RuleName = "response-turn"
+	RuleResponseCount  RuleName = "response-count"
+	RuleCallName       RuleName = "call-name"
+	RuleResponseName   RuleName = "response-name"
+	RuleResponseID     RuleName = "response-id"
+	RuleResponseObject RuleName = "response-object"
+	RuleResponseMedia  RuleName = "response-media"
+	RuleSignMissing    RuleName = "signature-missing"
+	RuleSignInvalid    RuleName = "signature-invalid"
+	RuleFunctionName   RuleName = "function-name"
+	RuleDuplicate      RuleName = "duplicate-function"
+	RuleTwoSchemas     RuleName = "two-schemas"
+	RuleSchema         RuleName = "schema"
+	RuleCallingConfig  RuleName = "calling-config"
+	RuleAllowedMode    RuleName = "allowed-names-mode"
+	RuleAllowedNames   RuleName = "allowed-names"
+	RuleBuiltInFlag    RuleName = "built-in-flag"
+	RuleBuiltInOld     RuleName = "built-in-2x"
+	RuleJSONWithCalls  RuleName = "json-with-functions"
+	RuleSchemaMime     RuleName = "schema-mime"
+	RuleStopSequences  RuleName = "stop-sequences"
+	RuleCandidates     RuleName = "candidates"
+	RuleTemperature    RuleName = "temperature"
+	RuleTopP           RuleName = "top-p"
+	RuleOutputTokens   RuleName = "output-tokens"
+	RulePenalty        RuleName = "penalty"
+	RuleThinkingBoth   RuleName = "thinking-both"
+	RuleThinkingLevel  RuleName = "thinking-level"
+	RuleThinkingBudget RuleName = "thinking-budget"
+	RuleThinkingNone   RuleName = "thinking-none"
+	RuleCachedContent  RuleName = "cached-content"
+	RuleInputTokens    RuleName = "input-tokens"
+)
+
+// Rules is the table of all rules, in the order in which they are looked at.
+func Rules() []Rule {
+	return []Rule{
+		{RulePath, StageTransport, FromUs, "a path or method that doesn't exist", true, nil},
+		{RuleManyKeys, StageTransport, FromReports, "more than one credential: x-goog-api-key, key=, Authorization", true, nil},
+		{RuleNoKey, StageTransport, FromReports, "no credential", true, nil},
+		{RuleBadKey, StageTransport, FromTraffic, "a key that isn't among those accepted", true, nil},
+		{RuleBodySize, StageTransport, FromDocs, "a body over 100 MB", true, nil},
+		{RuleModel, StageTransport, FromTraffic, "an unknown model, or one without the method", true, nil},
+
+		{RuleJSON, StageReading, FromReports, "malformed JSON, or text that isn't UTF-8", true, nil},
+		{RuleDepth, StageReading, FromUs, "more than 100 levels of nesting", true, nil},
+		{RuleUnknownName, StageReading, FromTraffic, "a field name that the API doesn't have, anywhere", true, nil},
+		{RuleType, StageReading, FromTraffic, "a value of the wrong type, an unknown enum value, bad base64; args or response not an object", true, nil},
+		{RuleOneOf, StageReading, FromReports, "two data fields in one part", true, nil},
+
+		{RuleCountForm, StageMeaning, FromDocs, "countTokens with both contents and generateContentRequest", true, countForm},
+		{RuleContents, StageMeaning, FromReports, "no contents", true, contentsPresent},
+		{RuleParts, StageMeaning, FromReports, "a content without parts", true, partsPresent},
+		{RulePartData, StageMeaning, FromReports, "a part without a data field ({}); an empty text is legal", true, partData},
+		{RuleCallName, StageMeaning, FromReports, "a functionCall or functionResponse without a name", true, callNames},
+		{RuleResponseObject, StageMeaning, FromUs, "a functionResponse without a response", true, responseObject},
+		{RuleRole, StageMeaning, FromReports, "a role other than user and model", true, roles},
+		{RuleSystemText, StageMeaning, FromDocs, "a system instruction with anything but text", true, systemText},
+
+		{RuleSingleTurn, StageMeaning, FromReports, "one content only, and its role is model", false, singleTurn},
+		{RuleFirstTurn, StageMeaning, FromDocs, "a conversation that begins with a model turn", false, firstTurn},
+		{RuleCallTurn, StageMeaning, FromReports, "a function call turn that isn't right after a user turn or a function response turn", false, callTurn},
+		{RuleResponseTurn, StageMeaning, FromReports, "a function response turn that isn't right after a function call turn", false, responseTurn},
+		{RuleResponseCount, StageMeaning, FromReports, "more or fewer responses than calls, calls without any response included", false, responseCount},
+		{RuleResponseName, StageMeaning, FromUs, "a response whose name is not that of a call of the turn before", false, responseNames},
+		{RuleResponseID, StageMeaning, FromUs, "a response whose id is not that of its call", false, responseIDs},
+		{RuleResponseMedia, StageMeaning, FromDocs, "functionResponse.parts on Gemini 2.x", false, responseMedia},
+		{RuleLastTurn, StageMeaning, FromDocs, "a conversation that ends in a model turn, on 3.5-flash-lite and newer", false, lastTurn},
+
+		{RuleFunctionName, StageMeaning, FromReports, "a function name with other characters, or over 64 of them", true, functionNames},
+		{RuleDuplicate, StageMeaning, FromReports, "a function declared twice", true, duplicateFunctions},
+		{RuleTwoSchemas, StageMeaning, FromUs, "parameters beside parametersJsonSchema, or the same of response", true, twoSchemas},
+		{RuleSchema, StageMeaning, FromReports, "a proto schema whose structure is wrong", true, schemas},
+		{RuleCallingConfig, StageMeaning, FromReports, "functionCallingConfig without declarations", false, callingConfig},
+		{RuleAllowedMode, StageMeaning, FromDocs, "allowedFunctionNames with a mode other than ANY and VALIDATED", false, allowedMode},
+		{RuleAllowedNames, StageMeaning, FromDocs, "an allowed name that isn't declared", false, allowedNames},
+		{RuleBuiltInFlag, StageMeaning, FromReports, "built-in tools beside functions without includeServerSideToolInvocations, on 3 and later", false, builtInFlag},
+		{RuleBuiltInOld, StageMeaning, FromReports, "built-in tools beside functions, or the flag, on 2.x", false, builtInOld},
+		{RuleJSONWithCalls, StageMeaning, FromReports, "functions beside application/json on 2.x", false, jsonWithCalls},
+
+		{RuleSchemaMime, StageMeaning, FromReports, "a response schema without application/json, or two of them", false, schemaMime},
+		{RuleStopSequences, StageMeaning, FromReports, "more than 5 stop sequences", false, stopSequences},
+		{RuleCandidates, StageMeaning, FromDocs, "candidateCount out of 1 to 8; over 1 on Gemini 4", false, candidates},
+		{RuleTemperature, StageMeaning, FromReports, "a temperature out of 0 to 2", false, temperature},
+		{RuleTopP, StageMeaning, FromReports, "a topP out of 0 to 1", false, topP},
+		{RuleOutputTokens, StageMeaning, FromReports, "maxOutputTokens below 1 or above the model's limit", false, outputTokens},
+		{RulePenalty, StageMeaning, FromReports, "presencePenalty or frequencyPenalty on 3.5-flash-lite and newer", false, penalties},
+		{RuleThinkingNone, StageMeaning, FromReports, "thinkingConfig on a model that doesn't think", false, thinkingNone},
+		{RuleThinkingBoth, StageMeaning, FromReports, "thinkingBudget and thinkingLevel together", false, thinkingBoth},
+		{RuleThinkingLevel, StageMeaning, FromReports, "a level that the model doesn't have", false, thinkingLevel},
+		{RuleThinkingBudget, StageMeaning, FromReports, "a budget out of the model's range; any on Gemini 4", false, thinkingBudget},
+		{RuleCachedContent, StageMeaning, FromReports, "cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4", false, cachedContent},
+		{RuleInputTokens, StageMeaning, FromTraffic, "more input tokens than the model takes", false, inputTokens},
+
+		{RuleSignMissing, StageMeaning, FromTraffic, "no signature on the first call of a step of the current turn, on 3 and later", false, signaturesPresent},
+		{RuleSignInvalid, StageMeaning, FromReports, "a signature of the current turn that isn't the fake's, or sits on another part, call or model", false, signaturesValid},
+	}
+}
+
+// asked is a request at the stage of meaning.
+type asked struct {
+	body    *GenerateContentRequest
+	count   *CountTokensRequest // set for countTokens only
+	model   Model
+	message string // the message name that field paths begin with
+	signer  *signer
+}
+
+// refusal is a refused request: the rule and the answer.
+type refusal struct {
+	rule RuleName
+	err  *APIError
+}
+
+// refuse is a refusal with the usual 400.
+func refuse(rule RuleName, message string) *refusal { return &refusal{rule, Err(400, message)} }
+
+// violations is a refusal made of lines of the form "* Message.path: text"; nil when there are none.
+func (q *asked) violations(rule RuleName, lines []string) *refusal {
+	if len(lines) == 0 {
+		return nil
+	}
+	text := ""
+	for _, l := range lines {
+		text += "* " + q.message + "." + l + "\n"
+	}
+	return refuse(rule, text)
+}
+
+// judge looks at every rule of meaning and returns the first that refuses.
+func judge(q *asked) *refusal {
+	for _, rule := range Rules() {
+		if rule.check == nil || q.count != nil && !rule.counts {
+			continue
+		}
+		if r := rule.check(q); r != nil {
+			return r
+		}
+	}
+	return nil
+}
