@@ -1,0 +1,182 @@
+package upstream
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // midnight in Los Angeles, on a server without zone files
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// bytesPerToken is the usual estimate for text, code included.
+const bytesPerToken = 4
+
+// classify names what Google reported: by the body first, then by the status. promptBytes is the size of the request.
+func classify(e *gemini.APIError, promptBytes int, now time.Time) *Error {
+	out := &Error{Status: e.Code, Message: e.Message}
+	switch {
+	case e.Code == 429:
+		out.quota(e, promptBytes, now)
+	case e.Reason == "API_KEY_INVALID" || e.Code < 500 && says(e, "api key not valid", "api key not found", "api key expired"):
+		out.Kind = KeyInvalid
+	case e.Code == 401 || e.Reason == "ACCESS_TOKEN_TYPE_UNSUPPORTED":
+		out.Kind = KeyInvalid
+	case e.Code == 403:
+		out.Kind = forbidden(e)
+	case e.Code == 400:
+		out.badRequest(e, promptBytes)
+	default:
+		out.Kind = byStatus(e.Code)
+	}
+	return out
+}
+
+// says reports whether the message has one of the phrases, which are in lower case.
+func says(e *gemini.APIError, phrases ...string) bool {
+	message := strings.ToLower(e.Message)
+	for _, p := range phrases {
+		if strings.Contains(message, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func forbidden(e *gemini.APIError) Kind {
+	switch {
+	case says(e, "reported as leaked"):
+		return KeyLeaked
+	case e.Reason == "CONSUMER_SUSPENDED" || says(e, "has been denied access", "has been suspended"):
+		return KeySuspended
+	case strings.HasPrefix(e.Reason, "API_KEY_") || e.Reason == "SERVICE_DISABLED":
+		return KeyBlocked
+	case says(e, "requests to this api") && says(e, "are blocked"), says(e, "it is disabled"):
+		return KeyBlocked
+	case says(e, "unregistered callers"):
+		return Unknown // no key was sent, which is our fault
+	case says(e, "models/"):
+		return NoModel
+	default:
+		return Forbidden
+	}
+}
+
+var (
+	tokenCount = regexp.MustCompile(`(?i)token count(?: \((\d+)\))? exceeds the maximum(?: number of tokens allowed)?(?: \((\d+)\))?`)
+	signature  = regexp.MustCompile(`(?i)thought[ _]?signature`)
+)
+
+// vague is all that Google says about a signature in a long history (seen in reports); it may mean any other fault as well.
+const vague = "Request contains an invalid argument."
+
+func (out *Error) badRequest(e *gemini.APIError, promptBytes int) {
+	switch m := tokenCount.FindStringSubmatch(e.Message); {
+	case e.Status == "FAILED_PRECONDITION" && says(e, "location is not supported"):
+		out.Kind = Region
+	case e.Status == "FAILED_PRECONDITION" && says(e, "free tier", "enable billing"):
+		out.Kind = NoBilling
+	case m != nil:
+		out.Kind = Overflow
+		out.Tokens, out.Limit = number(m[1]), number(m[2])
+		if out.Tokens == 0 {
+			out.Tokens = promptBytes / bytesPerToken
+		}
+	case signature.MatchString(e.Message), e.Message == vague:
+		out.Kind = Signature
+	default:
+		out.Kind = BadRequest
+	}
+}
+
+// byStatus names the errors that no words tell apart.
+func byStatus(code int) Kind {
+	switch code {
+	case 404:
+		return NoModel
+	case 413:
+		return TooLarge
+	case 422:
+		return BadRequest
+	case 499:
+		return ServerFault // Google says that somebody hung up, and it was not us
+	case 500:
+		return ServerFault
+	case 503:
+		return Overloaded
+	case 504:
+		return Deadline
+	}
+	if code >= 500 {
+		return BadGateway
+	}
+	return Unknown
+}
+
+var (
+	limitZero = regexp.MustCompile(`(?i)limit: 0\b`)
+	perDay    = regexp.MustCompile(`(?i)per ?day|daily`)
+	perMinute = regexp.MustCompile(`(?i)per ?minute`)
+)
+
+// quota tells the limits apart that a 429 may mean. The generic opening sentence, which has the word billing, says nothing.
+func (out *Error) quota(e *gemini.APIError, promptBytes int, now time.Time) {
+	v := quotaFacts(e)
+	switch {
+	case v.zero:
+		out.Kind = NoAccess
+	case v.day:
+		out.Kind, out.Rest = DayQuota, nextMidnight(now).Sub(now)
+	case v.tokensPerMinute > 0 && promptBytes/bytesPerToken > v.tokensPerMinute:
+		out.Kind, out.Tokens, out.Limit = SizeQuota, promptBytes/bytesPerToken, v.tokensPerMinute
+	case says(e, "credits are depleted", "insufficient credits") || says(e, "prepay") && says(e, "billing"):
+		out.Kind, out.Rest = Depleted, e.ResetDelay
+	case says(e, "spending cap", "spend cap") || e.Reason == "QUOTA_EXHAUSTED":
+		out.Kind, out.Rest = SpendCap, e.ResetDelay
+	case v.minute || e.RetryDelay > 0:
+		out.Kind, out.Rest = MinuteQuota, e.RetryDelay
+	default:
+		out.Kind = Throttled
+	}
+}
+
+type facts struct {
+	zero, day, minute bool
+	tokensPerMinute   int // the limit of input tokens a minute, if that is what was exceeded
+}
+
+// quotaFacts reads the violations and, in their absence, the message.
+func quotaFacts(e *gemini.APIError) facts {
+	f := facts{zero: limitZero.MatchString(e.Message), day: perDay.MatchString(e.Message)}
+	for _, v := range e.QuotaViolations {
+		f.zero = f.zero || v.Value == "0"
+		f.day = f.day || perDay.MatchString(v.ID)
+		if perMinute.MatchString(v.ID) {
+			f.minute = true
+			if strings.Contains(v.ID, "InputTokens") {
+				f.tokensPerMinute = number(v.Value)
+			}
+		}
+	}
+	return f
+}
+
+// number reads digits; what is none, or too long, is 0.
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// nextMidnight is when Google's daily quotas begin anew (Gemini API docs: midnight Pacific time).
+func nextMidnight(now time.Time) time.Time {
+	pacific, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		panic("BUG: no time zone in the binary: " + err.Error())
+	}
+	y, m, d := now.In(pacific).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, pacific)
+}

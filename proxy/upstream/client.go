@@ -1,0 +1,227 @@
+// Package upstream speaks HTTP with the Gemini API: it opens streamed answers, reads them as events, and names what goes
+// wrong. Every answer is asked for as a stream.
+//
+// Flow: Encode once a request; Client.Open once an attempt; Stream.Next until io.EOF; Stream.Close always. Each of them fails
+// with an *Error, whose Kind says what follows.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+)
+
+const (
+	maxErrorBody = 256 << 10
+	maxListBody  = 4 << 20
+	maxPages     = 20
+)
+
+// Options are a client's settings.
+type Options struct {
+	BaseURL   *url.URL      // scheme and host of the Gemini API, perhaps with a path before /v1beta
+	ProxyURL  *url.URL      // egress proxy, nil is none
+	FirstByte time.Duration // until the head of an answer, of one attempt
+	Idle      time.Duration // of silence that ends a running answer
+	UserAgent string
+}
+
+// Client calls Gemini. It is safe for concurrent use.
+type Client struct {
+	options   Options
+	base      string
+	transport *http.Transport
+}
+
+// New makes a client. Connections are kept for reuse; Close ends them.
+func New(o Options) *Client {
+	t := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        4096,
+		MaxIdleConnsPerHost: 1024,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true, // a compressed stream comes in blocks
+		WriteBufferSize:     32 << 10,
+		ReadBufferSize:      8 << 10,
+	}
+	if o.ProxyURL != nil {
+		t.Proxy = http.ProxyURL(o.ProxyURL)
+	}
+	return &Client{options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), transport: t}
+}
+
+// Close ends the idle connections.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Request is a call that is ready to be sent, any number of times.
+type Request struct {
+	model string
+	body  []byte
+}
+
+// Encode makes the call of a model.
+func Encode(model string, r *gemini.Request) *Request {
+	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(nil)}
+}
+
+// Model is the model that is called.
+func (r *Request) Model() string { return r.model }
+
+// Size is the length of the body in bytes.
+func (r *Request) Size() int { return len(r.body) }
+
+// Open starts an answer. It returns when the head of the answer is there, at the latest after FirstByte. ctx governs the
+// whole answer. The error is always an *Error.
+func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stream, error) {
+	path := "/v1beta/models/" + url.PathEscape(r.model) + ":streamGenerateContent?alt=sse"
+	ctx, cancel := context.WithCancelCause(ctx)
+	watch := time.AfterFunc(c.options.FirstByte, func() { cancel(errNoFirstByte) })
+	resp, err := c.send(ctx, lease, http.MethodPost, path, r.body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = c.refusal(resp, lease, len(r.body))
+	} else if err != nil {
+		err = network(ctx, err, lease)
+	}
+	if err != nil {
+		watch.Stop()
+		cancel(context.Canceled)
+		return nil, err
+	}
+	watch.Stop()
+	return &Stream{
+		ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.options.Idle, lease: lease, promptBytes: len(r.body),
+		body: resp.Body, reader: gemini.NewReader(resp.Body),
+	}, nil
+}
+
+func (c *Client) send(ctx context.Context, lease *keys.Lease, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	lease.Authorize(req.Header)
+	req.Header.Set("User-Agent", c.options.UserAgent)
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	// no http.Client: redirects are not followed, so the key goes nowhere else
+	return c.transport.RoundTrip(req)
+}
+
+// refusal reads and names an answer that is none.
+func (c *Client) refusal(resp *http.Response, lease *keys.Lease, promptBytes int) *Error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if cerr := resp.Body.Close(); err == nil {
+		err = cerr
+	}
+	var e *Error
+	switch {
+	case resp.StatusCode < 400:
+		e = &Error{Kind: Garbled, Status: resp.StatusCode, Message: "status " + strconv.Itoa(resp.StatusCode) + " in place of an answer"}
+	case err != nil && len(body) == 0:
+		e = &Error{Kind: byStatus(resp.StatusCode), Status: resp.StatusCode, Message: err.Error()}
+	default:
+		e = classify(gemini.ParseAPIError(resp.StatusCode, body), promptBytes, time.Now())
+	}
+	return e.without(lease)
+}
+
+var (
+	errNoFirstByte = errors.New("gemini did not answer in time")
+	errSilent      = errors.New("gemini's answer stopped")
+)
+
+// network names an error of the connection.
+func network(ctx context.Context, err error, lease *keys.Lease) *Error {
+	e := &Error{Kind: Unreachable, Message: err.Error()}
+	switch cause := context.Cause(ctx); {
+	case cause == errNoFirstByte:
+		e.Kind, e.Message = NoFirstByte, cause.Error()
+	case cause == errSilent:
+		e.Kind, e.Message = Silent, cause.Error()
+	case cause != nil:
+		e.Kind, e.Message = Cancelled, cause.Error()
+	}
+	return e.without(lease)
+}
+
+// without takes the key out of the message, should a text of others hold it.
+func (e *Error) without(lease *keys.Lease) *Error {
+	if secret := lease.Secret().Reveal(); secret != "" {
+		e.Message = strings.ReplaceAll(e.Message, secret, "***")
+	}
+	return e
+}
+
+// Model is a line of Google's list.
+type Model struct {
+	Name        string   `json:"name"` // models/…
+	DisplayName string   `json:"displayName"`
+	InputLimit  int      `json:"inputTokenLimit"`
+	OutputLimit int      `json:"outputTokenLimit"`
+	Methods     []string `json:"supportedGenerationMethods"`
+	Thinking    bool     `json:"thinking"`
+}
+
+type modelPage struct {
+	Models []Model `json:"models"`
+	Next   string  `json:"nextPageToken"`
+}
+
+// Models lists the models that a key sees. The error is always an *Error.
+func (c *Client) Models(ctx context.Context, lease *keys.Lease) ([]Model, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.options.FirstByte, errNoFirstByte)
+	defer cancel()
+	var all []Model
+	token := ""
+	for range maxPages {
+		page, err := c.modelPage(ctx, lease, token)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Models...)
+		if token = page.Next; token == "" {
+			return all, nil
+		}
+	}
+	return nil, &Error{Kind: Garbled, Message: "the list of models does not end"}
+}
+
+func (c *Client) modelPage(ctx context.Context, lease *keys.Lease, token string) (*modelPage, error) {
+	query := url.Values{"pageSize": {"1000"}}
+	if token != "" {
+		query.Set("pageToken", token)
+	}
+	resp, err := c.send(ctx, lease, http.MethodGet, "/v1beta/models?"+query.Encode(), nil)
+	if err != nil {
+		return nil, network(ctx, err, lease)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, c.refusal(resp, lease, 0)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxListBody))
+	if cerr := resp.Body.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, network(ctx, err, lease)
+	}
+	var page modelPage
+	if err := json.Unmarshal(body, &page); err != nil {
+		return nil, &Error{Kind: Garbled, Message: "cannot read the list of models: " + err.Error()}
+	}
+	return &page, nil
+}

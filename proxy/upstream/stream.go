@@ -1,0 +1,145 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+)
+
+// Stream is a running answer. One goroutine reads it.
+type Stream struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	watch  *time.Timer
+	idle   time.Duration
+	lease  *keys.Lease
+	body   io.ReadCloser
+	reader *gemini.Reader
+
+	promptBytes int
+	decoder     gemini.Decoder
+	pending     []gemini.Event
+	next        int // of pending
+	seen        seen
+	err         error // sticks
+}
+
+// idleWatch is the timer that ends a silent answer; it is not running yet.
+func idleWatch(cancel context.CancelCauseFunc) *time.Timer {
+	t := time.AfterFunc(time.Hour, func() { cancel(errSilent) })
+	t.Stop()
+	return t
+}
+
+// seen is what an answer had so far, as far as it decides whether it is whole.
+type seen struct {
+	text, call, image, blocked bool
+	finish                     gemini.FinishReason
+}
+
+// Next returns the next event. io.EOF is the end of a whole, usable answer; every other error is an *Error, among them the
+// kinds Cut and Unusable for answers that ended without being either. The error sticks.
+func (s *Stream) Next() (gemini.Event, error) {
+	for s.err == nil {
+		if s.next < len(s.pending) {
+			ev := s.pending[s.next]
+			s.pending[s.next] = gemini.Event{}
+			s.next++
+			s.seen.note(&ev)
+			return ev, nil
+		}
+		s.fill()
+	}
+	return gemini.Event{}, s.err
+}
+
+// Ready reports whether Next has something to return without waiting for the network.
+func (s *Stream) Ready() bool { return s.err != nil || s.next < len(s.pending) || s.reader.Ready() }
+
+// fill reads one frame.
+func (s *Stream) fill() {
+	if !s.reader.Ready() {
+		s.watch.Reset(s.idle)
+		defer s.watch.Stop()
+	}
+	payload, err := s.reader.Next()
+	if err != nil {
+		s.err = s.ended(err)
+		return
+	}
+	s.pending, s.next = s.pending[:0], 0
+	s.pending, err = s.decoder.Chunk(payload, s.pending)
+	var apiErr *gemini.APIError
+	switch {
+	case errors.As(err, &apiErr):
+		s.err = classify(apiErr, s.promptBytes, time.Now()).without(s.lease)
+	case err != nil:
+		s.err = (&Error{Kind: Garbled, Message: err.Error()}).without(s.lease)
+	}
+}
+
+// ended names the end of the body.
+func (s *Stream) ended(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return s.seen.verdict()
+	case errors.Is(err, gemini.ErrFrameTooLarge):
+		return &Error{Kind: Garbled, Message: err.Error()}
+	}
+	e := network(s.ctx, err, s.lease)
+	if e.Kind != Unreachable {
+		return e
+	}
+	if s.seen.finish.Class() != gemini.FinishIncomplete {
+		return s.seen.verdict() // the connection broke after the last word
+	}
+	e.Kind = Cut
+	return e
+}
+
+func (a *seen) note(ev *gemini.Event) {
+	switch ev.Kind {
+	case gemini.EventText:
+		a.text = a.text || !ev.Text.Blank()
+	case gemini.EventCall:
+		a.call = true
+	case gemini.EventImage:
+		a.image = true
+	case gemini.EventFinish:
+		a.finish, a.blocked = ev.Finish, ev.PromptBlocked
+	}
+}
+
+// verdict says whether an answer that ended is one: io.EOF if so.
+func (a *seen) verdict() error {
+	content := a.text || a.call || a.image
+	switch a.finish.Class() {
+	case gemini.FinishIncomplete:
+		if !a.blocked {
+			return &Error{Kind: Cut, Message: "gemini's answer ended in its middle"}
+		}
+	case gemini.FinishOK, gemini.FinishOther:
+		if !content && !a.blocked {
+			return &Error{Kind: Unusable, Message: "gemini's answer was empty (" + string(a.finish) + ")"}
+		}
+	case gemini.FinishRetry:
+		if a.finish == "MISSING_THOUGHT_SIGNATURE" && !content {
+			return &Error{Kind: Signature, Message: string(a.finish)}
+		}
+		if !a.call {
+			return &Error{Kind: Unusable, Message: "gemini's answer was malformed (" + string(a.finish) + ")"}
+		}
+	}
+	return io.EOF
+}
+
+// Close ends the answer, which reaches Google at once when it was still running.
+func (s *Stream) Close() error {
+	s.watch.Stop()
+	s.cancel(context.Canceled)
+	return s.body.Close()
+}
