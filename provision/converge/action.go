@@ -1,0 +1,117 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// opcode names one way to take something back.
+type opcode string
+
+const (
+	opPath         opcode = "path"          // put Path back to Was
+	opPurge        opcode = "purge"         // remove the packages Names
+	opUserDel      opcode = "userdel"       // remove the users Names
+	opGroupDel     opcode = "groupdel"      // remove the groups Names
+	opStop         opcode = "stop"          // stop the units Names
+	opDisable      opcode = "disable"       // the units Names do not start at boot
+	opRestart      opcode = "restart"       // restart the units Names, in order
+	opDaemonReload opcode = "daemon-reload" // systemd reads its files again
+	opNginxReload  opcode = "nginx-reload"  // Nginx reads its files again, if it runs
+	opUFWDisable   opcode = "ufw-disable"
+	opUFWReload    opcode = "ufw-reload"
+)
+
+// action is a line of the journal: plain data, so that a later process can carry it out.
+type action struct {
+	Op     opcode     `json:"op"`
+	Path   string     `json:"path,omitempty"`
+	Was    *PathState `json:"was,omitempty"`
+	Saved  string     `json:"saved,omitempty"` // file in the journal that holds the content of Was
+	Secret bool       `json:"secret,omitempty"`
+	Names  []string   `json:"names,omitempty"`
+}
+
+// do carries out an action. It may have been carried out before, and what it takes back may never have happened.
+func (a action) do(ctx context.Context, s *system) error {
+	switch a.Op {
+	case opPath:
+		return a.restore(s)
+	case opPurge:
+		return purge(ctx, s, a.Names)
+	case opUserDel:
+		return a.each(func(name string) error { return s.removeAccount(ctx, "/etc/passwd", "userdel", name) })
+	case opGroupDel:
+		return a.each(func(name string) error { return s.removeAccount(ctx, "/etc/group", "groupdel", name) })
+	case opStop, opDisable, opRestart:
+		return s.systemctl(ctx, string(a.Op), a.Names...)
+	case opDaemonReload:
+		return s.systemctl(ctx, "daemon-reload")
+	case opNginxReload:
+		return reloadIfRunning(ctx, s)
+	case opUFWDisable:
+		_, err := s.run(ctx, "ufw", "--force", "disable")
+		return err
+	case opUFWReload:
+		_, err := s.run(ctx, "ufw", "reload")
+		return err
+	}
+	return fmt.Errorf("the journal has an action %q that this release does not know", a.Op)
+}
+
+func (a action) each(f func(string) error) error {
+	var errs []error
+	for _, name := range a.Names {
+		errs = append(errs, f(name))
+	}
+	return errors.Join(errs...)
+}
+
+func (a action) restore(s *system) error {
+	if a.Was == nil {
+		return fmt.Errorf("the journal does not say what %s was", a.Path)
+	}
+	file := s.at(a.Path)
+	switch a.Was.Kind {
+	case PathAbsent:
+		return os.RemoveAll(file)
+	case PathFile:
+		return s.writeFile(a.Path, a.Was.Content, a.Was.Mode, owner{a.Was.UID, a.Was.GID})
+	case PathLink:
+		return s.writeLink(a.Path, a.Was.Target)
+	case PathDir:
+		return errors.Join(os.MkdirAll(file, a.Was.Mode), os.Lchown(file, a.Was.UID, a.Was.GID), os.Chmod(file, a.Was.Mode))
+	}
+	return fmt.Errorf("%s was neither a file, a link nor a directory", a.Path)
+}
+
+// pathReversal takes path back to what it is now.
+func (s *system) pathReversal(path string, secret bool) (action, error) {
+	was, err := s.state(path)
+	if err != nil {
+		return action{}, err
+	}
+	if was.Kind == PathOther {
+		return action{}, fmt.Errorf("%s is neither a file, a link nor a directory", path)
+	}
+	return action{Op: opPath, Path: path, Was: &was, Secret: secret}, nil
+}
+
+func (s *system) removeAccount(ctx context.Context, file, command, name string) error {
+	if _, found, _ := s.idOf(file, name); !found {
+		return nil
+	}
+	_, err := s.run(ctx, command, name)
+	return err
+}
+
+func (s *system) systemctl(ctx context.Context, verb string, units ...string) error {
+	limit := commandTime
+	if verb == "restart" || verb == "stop" {
+		limit = stopTime
+	}
+	_, err := s.runLines(ctx, limit, nil, "systemctl", append([]string{verb}, units...)...)
+	return err
+}

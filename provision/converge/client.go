@@ -1,0 +1,170 @@
+package converge
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Client is the laptop's side of a conversation with an agent. Its methods are
+// called in the order of the conversation, from one goroutine; to give up, close
+// the stream below, and the agent undoes what it did.
+type Client struct {
+	wire *wire
+}
+
+// NewClient talks over an agent's stdout (r) and stdin (w).
+func NewClient(r io.Reader, w io.Writer) *Client { return &Client{newWire(r, w)} }
+
+// ErrNoAgent means that what answers is not an agent: the stream ended, or said other things.
+var ErrNoAgent = errors.New("the agent did not answer on the server")
+
+// maxNoise is how many lines a login shell may print before the agent speaks.
+const maxNoise = 200
+
+// Hello waits for the agent's first word. What the server's shell prints before that is passed over.
+func (c *Client) Hello() (Hello, error) {
+	for range maxNoise {
+		line, err := c.wire.line()
+		if err != nil {
+			return Hello{}, fmt.Errorf("%w: %w", ErrNoAgent, err)
+		}
+		m, err := decode(line)
+		if hello, ok := m.(Hello); ok && err == nil {
+			if hello.Proto != Proto {
+				return Hello{}, fmt.Errorf("the agent on the server speaks protocol %d, this gca speaks %d", hello.Proto, Proto)
+			}
+			return hello, nil
+		}
+	}
+	return Hello{}, ErrNoAgent
+}
+
+// SendWant sends the wanted state, with its secret.
+func (c *Client) SendWant(w Want) error {
+	return c.wire.send(wantMessage{w.Version, w.SHA256, w.Templates, w.Settings, w.Keys.Reveal()})
+}
+
+// Plan waits for the agent's plan. A refusal is a [*Refusal].
+func (c *Client) Plan() (PlanMessage, error) {
+	for {
+		m, err := c.next()
+		if err != nil {
+			return PlanMessage{}, err
+		}
+		if plan, ok := m.(PlanMessage); ok {
+			if plan.Refused != nil {
+				return PlanMessage{}, plan.Refused
+			}
+			return plan, nil
+		}
+	}
+}
+
+// Events are told while a plan is applied. Either may be nil.
+type Events struct {
+	Step     func(StepEvent)
+	Progress func(ProgressEvent)
+}
+
+// Applied is the end of a plan that worked out. It still has to be committed.
+type Applied struct {
+	Changed     int    // steps that changed something
+	ClientToken Secret // made by this run, or empty
+}
+
+// Apply lets the agent carry its plan out. A [*RolledBackError] means that the agent went back by itself.
+func (c *Client) Apply(events Events) (Applied, error) {
+	if err := c.wire.send(applyMessage{}); err != nil {
+		return Applied{}, err
+	}
+	for {
+		m, err := c.next()
+		if err != nil {
+			return Applied{}, err
+		}
+		switch m := m.(type) {
+		case StepEvent:
+			if events.Step != nil {
+				events.Step(m)
+			}
+		case ProgressEvent:
+			if events.Progress != nil {
+				events.Progress(m)
+			}
+		case appliedMessage:
+			return Applied{m.Changed, NewSecret(m.ClientToken)}, nil
+		}
+	}
+}
+
+// Commit makes the change last. The notes tell what could not be tidied up.
+func (c *Client) Commit() (notes []string, err error) { return c.end(commitMessage{}) }
+
+// Cancel ends a conversation whose plan was not applied.
+func (c *Client) Cancel() error {
+	_, err := c.end(cancelMessage{})
+	return err
+}
+
+// Rollback undoes what was applied. While [Client.Apply] runs it may be called
+// from another goroutine, and Apply then returns the error. The reason must hold no secret.
+func (c *Client) Rollback(reason string) error { return c.wire.send(rollbackMessage{reason}) }
+
+// RolledBack waits for the end of a rollback and returns its error, a [*RolledBackError].
+func (c *Client) RolledBack() error {
+	for {
+		if _, err := c.next(); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) end(m Message) ([]string, error) {
+	if err := c.wire.send(m); err != nil {
+		return nil, err
+	}
+	for {
+		m, err := c.next()
+		if err != nil {
+			return nil, err
+		}
+		if done, ok := m.(doneMessage); ok {
+			return done.Notes, nil
+		}
+	}
+}
+
+// next answers what it does not know, and turns the agent's rollback into an error.
+func (c *Client) next() (Message, error) {
+	m, err := c.wire.receive()
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the agent ended in the middle of the deploy: %w", io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch m := m.(type) {
+	case unknownMessage:
+		return m, c.wire.send(unsupportedMessage{m.name})
+	case unsupportedMessage:
+		return nil, fmt.Errorf("the agent does not expect %q now", m.MessageType)
+	case RolledBack:
+		return nil, &RolledBackError{m}
+	}
+	return m, nil
+}
+
+// RolledBackError is a deploy that was undone.
+type RolledBackError struct{ RolledBack }
+
+func (e *RolledBackError) Error() string {
+	if len(e.FailedUndo) == 0 {
+		return e.Reason + "\neverything was put back"
+	}
+	text := e.Reason + "\nnot everything could be put back:"
+	for _, failed := range e.FailedUndo {
+		text += "\n- " + failed
+	}
+	return text + "\nhint: look at " + journalDir + " on the server, then deploy again"
+}

@@ -1,0 +1,211 @@
+package converge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// collect looks at the whole server and changes nothing. The commands run side
+// by side, one process for each question, whatever the number of things asked.
+func collect(ctx context.Context, s *system, want Want) (Facts, error) {
+	f, err := collectFiles(s, want)
+	if err != nil {
+		return Facts{}, err
+	}
+	var wg sync.WaitGroup
+	var sshd []int
+	errs := make([]error, 4)
+	wg.Go(func() { f.Packages, errs[0] = collectPackages(ctx, s) })
+	wg.Go(func() { f.Units, errs[1] = collectUnits(ctx, s) })
+	wg.Go(func() { f.Systemd, errs[2] = collectSystemd(ctx, s) })
+	wg.Go(func() { f.Firewall.UFW, f.Firewall.Rules, errs[3] = collectUFW(ctx, s) })
+	wg.Go(func() { sshd = sshdPorts(ctx, s) })
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return Facts{}, err
+	}
+	f.Listeners, err = collectListeners(s)
+	if err != nil {
+		return Facts{}, err
+	}
+	f.SSHPorts = sshPorts(f, sshd, os.Getenv("SSH_CONNECTION"), os.Getppid(), s)
+	f.Credentials = collectCredentials(ctx, s, f)
+	if f.Firewall.UFW != UFWActive {
+		f.Firewall.Other = otherFirewall(ctx, s, f.Units)
+	}
+	return f, nil
+}
+
+// collectFiles reads what is known without starting a process.
+func collectFiles(s *system, want Want) (Facts, error) {
+	f := Facts{Arch: runtime.GOARCH, Paths: map[string]PathState{}}
+	text, err := s.readText("/etc/os-release")
+	if err != nil {
+		return Facts{}, err
+	}
+	f.OS = ParseOSRelease(text)
+	for _, path := range managedPaths() {
+		if f.Paths[path], err = s.state(path); err != nil {
+			return Facts{}, err
+		}
+	}
+	if _, err := os.Stat(s.at(nginxBinary)); err == nil {
+		f.Paths[nginxBinary] = PathState{Kind: PathFile}
+	}
+	inet6, err := s.readText("/proc/net/if_inet6")
+	if err != nil {
+		return Facts{}, err
+	}
+	f.IPv6 = inet6 != ""
+	if err := collectUsers(s, &f); err != nil {
+		return Facts{}, err
+	}
+	if want.SHA256 != "" {
+		f.ReleaseSHA, err = fileSHA256(s.at(want.releaseGCA()))
+	}
+	return f, err
+}
+
+func collectUsers(s *system, f *Facts) error {
+	root, err := s.lookup(rootUser, rootUser)
+	if err != nil {
+		return err
+	}
+	f.RootOwner = Owner{root.uid, root.gid}
+	f.Root = os.Geteuid() == root.uid
+	if uid, found, _ := s.idOf("/etc/passwd", serviceUser); found {
+		f.User.User, f.User.Owner.UID = true, uid
+	}
+	if gid, found, _ := s.idOf("/etc/group", serviceUser); found {
+		f.User.Group, f.User.Owner.GID = true, gid
+	}
+	return nil
+}
+
+// fileSHA256 sums a file; one that is not there has the empty sum.
+func fileSHA256(file string) (string, error) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// collectPackages asks for the packages that matter. dpkg-query exits with 1
+// when one of them is unknown to it, and still answers for the rest.
+func collectPackages(ctx context.Context, s *system) (map[string]string, error) {
+	out, err := s.run(ctx, "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status} ${Version}\n", "nginx", "ufw")
+	if failed, ok := errors.AsType[*commandError](err); ok && !failed.exited(1) || err != nil && !ok {
+		return nil, err
+	}
+	installed := map[string]string{}
+	for line := range strings.Lines(out) {
+		if w := strings.Fields(line); len(w) == 3 && w[1] == "installed" {
+			installed[w[0]] = w[2]
+		}
+	}
+	return installed, nil
+}
+
+func collectSystemd(ctx context.Context, s *system) (int, error) {
+	comm, err := s.readText("/proc/1/comm")
+	if err != nil || strings.TrimSpace(comm) != "systemd" {
+		return 0, err
+	}
+	out, err := s.run(ctx, "systemctl", "--version")
+	if err != nil {
+		return 0, err
+	}
+	words := strings.Fields(out)
+	if len(words) < 2 {
+		return 0, fmt.Errorf("systemctl --version says %q", out)
+	}
+	digits := strings.TrimRightFunc(words[1], func(c rune) bool { return c < '0' || c > '9' })
+	digits, _, _ = strings.Cut(digits, ".")
+	digits, _, _ = strings.Cut(digits, "~")
+	version, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0, fmt.Errorf("systemctl --version says %q", words[1])
+	}
+	return version, nil
+}
+
+var watchedUnits = []string{socketUnit, serviceUnit, nginxUnit, "ufw.service", "firewalld.service", "ssh.socket"}
+
+func collectUnits(ctx context.Context, s *system) (map[string]UnitState, error) {
+	args := append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,MainPID,Listen"}, watchedUnits...)
+	out, err := s.run(ctx, "systemctl", args...)
+	if err != nil {
+		if comm, readErr := s.readText("/proc/1/comm"); readErr == nil && strings.TrimSpace(comm) != "systemd" {
+			return map[string]UnitState{}, nil
+		}
+		return nil, err
+	}
+	return parseUnits(out), nil
+}
+
+// parseUnits reads the blocks of `systemctl show`, one for each unit, parted by an empty line.
+func parseUnits(out string) map[string]UnitState {
+	units := map[string]UnitState{}
+	for block := range strings.SplitSeq(out, "\n\n") {
+		var u UnitState
+		id := ""
+		for line := range strings.Lines(block) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			switch name {
+			case "Id":
+				id = value
+			case "LoadState":
+				u.Loaded = value == "loaded"
+			case "ActiveState":
+				u.Active = value == "active" || value == "activating" || value == "reloading"
+			case "UnitFileState":
+				u.Enabled = value == "enabled"
+			case "MainPID":
+				if pid, err := strconv.Atoi(value); err == nil {
+					u.MainPID = pid
+				}
+			case "Listen":
+				u.Listen = strings.TrimSpace(u.Listen + " " + value)
+			}
+		}
+		if id != "" {
+			units[id] = u
+		}
+	}
+	return units
+}
+
+// collectCredentials tells whether systemd can hand a service its credentials.
+// Some containers cannot, so a server that is new to us is tried out; later the
+// unit that was written then is the answer.
+func collectCredentials(ctx context.Context, s *system, f Facts) bool {
+	if unit := f.path(serviceFile); unit.Kind == PathFile {
+		return strings.Contains(string(unit.Content), "\nLoadCredential=")
+	}
+	if f.Systemd < 247 || !f.Root {
+		return false
+	}
+	_, err := s.run(ctx, "systemd-run", "--wait", "--quiet", "--collect",
+		"--property=LoadCredential=probe:/etc/os-release", "--property=User=nobody", "--property=PrivateMounts=yes",
+		"/bin/sh", "-c", `test -r "$CREDENTIALS_DIRECTORY/probe"`)
+	return err == nil
+}

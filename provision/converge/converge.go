@@ -1,0 +1,88 @@
+// Package converge brings one server to the state that a deploy wants.
+//
+// It runs on the server, as root, in the process that `gca agent` is. The flow
+// of one run: collect [Facts], compare them with the [Want] that the laptop
+// sent ([Diff], pure and deterministic), show the [Plan], and on the laptop's
+// word apply it step by step. Each step writes to the [Journal] what its
+// reversal needs before it changes anything. The run ends with the laptop's
+// commit, which seals the journal; whatever else happens (a failed step, a lost
+// connection, no commit in time) undoes the journal in reverse.
+package converge
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The places of the adapter on a server.
+const (
+	releasesDir = "/opt/gemini-adapter/releases"
+	currentLink = "/opt/gemini-adapter/current"
+	currentGCA  = currentLink + "/gca"
+
+	configDir    = "/etc/gemini-adapter"
+	settingsFile = configDir + "/adapter.env"
+	keysFile     = configDir + "/keys"
+	tokensFile   = configDir + "/tokens"
+
+	stateDir   = "/var/lib/gemini-adapter"
+	runtimeDir = "/run/gemini-adapter"
+
+	serviceFile = "/etc/systemd/system/gemini-adapter.service"
+	socketFile  = "/etc/systemd/system/gemini-adapter.socket"
+	serviceUnit = "gemini-adapter.service"
+	socketUnit  = "gemini-adapter.socket"
+
+	nginxBinary  = "/usr/sbin/nginx"
+	nginxConf    = "/etc/nginx/nginx.conf"
+	nginxMain    = "/etc/nginx/modules-enabled/99-gemini-adapter.conf"
+	nginxSite    = "/etc/nginx/sites-available/gemini-adapter"
+	nginxEnabled = "/etc/nginx/sites-enabled/gemini-adapter"
+	nginxDefault = "/etc/nginx/sites-enabled/default"
+	nginxUnit    = "nginx.service"
+
+	serviceUser = "gemini"
+	rootUser    = "root"
+	webPort     = 80
+)
+
+// RefusalKind says which precondition of a deploy does not hold.
+type RefusalKind string
+
+// The kinds of refusals.
+const (
+	RefusedOS       RefusalKind = "os"       // not Debian, not Ubuntu, or no systemd
+	RefusedUser     RefusalKind = "user"     // the agent is not root
+	RefusedPort     RefusalKind = "port"     // another program holds a port that is needed
+	RefusedKeys     RefusalKind = "keys"     // no Gemini key, neither on the server nor sent
+	RefusedSettings RefusalKind = "settings" // adapter.env cannot be read as settings
+	RefusedNginx    RefusalKind = "nginx"    // an Nginx that does not read sites-enabled
+	RefusedRelease  RefusalKind = "release"  // the uploaded binary is not the wanted one
+	RefusedLocked   RefusalKind = "locked"   // another deploy is running
+)
+
+// Refusal is the error of a deploy that must not begin. Nothing was changed.
+type Refusal struct {
+	Kind    RefusalKind `json:"kind"`
+	Message string      `json:"message"`
+	Hint    string      `json:"hint,omitempty"` // the command to type next
+}
+
+func (r *Refusal) Error() string {
+	if r.Hint == "" {
+		return r.Message
+	}
+	return r.Message + "\nhint: " + r.Hint
+}
+
+func refuse(kind RefusalKind, hint, format string, args ...any) *Refusal {
+	return &Refusal{Kind: kind, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// asRefusal turns any error into a refusal: what could not be looked at must not be changed.
+func asRefusal(kind RefusalKind, err error) *Refusal {
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		return r
+	}
+	return &Refusal{Kind: kind, Message: err.Error()}
+}

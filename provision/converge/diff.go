@@ -1,0 +1,280 @@
+package converge
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Diff compares what is with what is wanted. It does no I/O, and equal inputs
+// give equal plans; a server that is as it should be gives no steps. The error
+// is a [*Refusal]: the server cannot be deployed to as it is.
+func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
+	if err := w.Validate(); err != nil {
+		return Plan{}, asRefusal(RefusedSettings, err)
+	}
+	if r := preflight(f, w); r != nil {
+		return Plan{}, r
+	}
+	env := mergeSettings(string(f.path(settingsFile).Content), w.Settings)
+	s, err := read([]byte(env))
+	if err == nil {
+		err = s.validate()
+	}
+	if err != nil {
+		return Plan{}, asRefusal(RefusedSettings, err)
+	}
+	if r := checkPorts(f, s); r != nil {
+		return Plan{}, r
+	}
+	texts, err := renderAll(w, newView(f, s))
+	if err != nil {
+		return Plan{}, asRefusal(RefusedSettings, err)
+	}
+	d := differ{f: f, w: w, s: s, texts: texts}
+	d.packages()
+	d.user()
+	d.config(env)
+	d.service()
+	d.nginx()
+	d.firewall()
+	if d.serviceChanged || d.webChanged {
+		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", "", healthStep{what: "the adapter behind Nginx"})
+	}
+	return Plan{steps: d.steps, notes: d.notes}, nil
+}
+
+func renderAll(w Want, v view) (map[string]string, error) {
+	texts := map[string]string{}
+	for _, name := range TemplateNames() {
+		text, err := render(name, w.Templates[name], v)
+		if err != nil {
+			return nil, err
+		}
+		texts[name] = text
+	}
+	return texts, nil
+}
+
+// differ collects the steps of one plan.
+type differ struct {
+	f     Facts
+	w     Want
+	s     Settings
+	texts map[string]string
+
+	steps          []Step
+	notes          []string
+	serviceChanged bool // the adapter has to be restarted
+	webChanged     bool // Nginx has to be reloaded
+}
+
+func (d *differ) add(kind Kind, name, title, detail string, op operation) {
+	d.steps = append(d.steps, Step{id: string(kind) + ":" + name, kind: kind, title: title, detail: detail, op: op})
+}
+
+func (d *differ) packages() {
+	var missing []string
+	if !d.f.nginxInstalled() {
+		missing = append(missing, "nginx")
+		d.webChanged = true
+	}
+	if d.f.Firewall.UFW == UFWAbsent && d.f.Firewall.Other == "" {
+		missing = append(missing, "ufw")
+	}
+	if len(missing) > 0 {
+		d.add(KindPackage, strings.Join(missing, "+"), "install "+strings.Join(missing, " and "), "", packageStep{missing})
+	}
+}
+
+func (d *differ) user() {
+	if d.f.User.User && d.f.User.Group {
+		return
+	}
+	d.serviceChanged = true
+	d.add(KindUser, serviceUser, "make the system user "+serviceUser, "", userStep{serviceUser, stateDir})
+}
+
+// config brings the adapter's folders, settings, keys and tokens up to date, and has the release read them.
+func (d *differ) config(env string) {
+	d.dir(configDir, 0o750, rootUser, serviceUser)
+	d.dir(stateDir, 0o700, serviceUser, serviceUser)
+	before := len(d.steps)
+	d.file(fileStep{settingsFile, []byte(env), 0o640, serviceUser, true})
+	d.keys()
+	d.tokens()
+	newRelease := d.f.release() != d.w.Release()
+	if len(d.steps) > before || newRelease || d.serviceChanged {
+		d.serviceChanged = true
+		d.add(KindCheck, "settings", "let the release read its settings", "", settingsStep{d.w.releaseGCA()})
+	}
+}
+
+func (d *differ) keys() {
+	content := d.f.path(keysFile).Content
+	if !d.w.Keys.Empty() {
+		content = []byte(strings.TrimRight(d.w.Keys.Reveal(), "\n") + "\n")
+	}
+	st := fileStep{keysFile, content, 0o600, rootUser, true}
+	if !d.f.Credentials {
+		st.mode, st.group = 0o640, serviceUser
+	}
+	d.file(st)
+}
+
+func (d *differ) tokens() {
+	now := d.f.path(tokensFile)
+	if !d.f.hasClientToken() {
+		d.add(KindToken, "client", "make a client token", "", tokenStep{string(now.Content)})
+		return
+	}
+	if now.Kind == PathFile {
+		d.file(fileStep{tokensFile, now.Content, tokensMode, serviceUser, true})
+	}
+}
+
+// service installs the release and its units, and runs them.
+func (d *differ) service() {
+	if d.link(currentLink, "releases/"+d.w.Release()) {
+		d.serviceChanged = true
+	}
+	d.link("/usr/local/bin/gca", currentGCA)
+	d.link("/usr/local/bin/gemini-manage", currentGCA)
+	st := unitStep{}
+	st.socket = d.file(fileStep{socketFile, []byte(d.texts[TemplateSocket]), 0o644, rootUser, false})
+	st.reread = d.file(fileStep{serviceFile, []byte(d.texts[TemplateService]), 0o644, rootUser, false}) || st.socket
+	st.restart = st.reread || d.serviceChanged || !d.f.Units[serviceUnit].Active || !d.f.Units[socketUnit].Active
+	for _, unit := range ourUnits {
+		if !d.f.Units[unit].Enabled {
+			st.enable = append(st.enable, unit)
+		}
+	}
+	if !st.restart && len(st.enable) == 0 {
+		return
+	}
+	d.serviceChanged = true
+	d.add(KindUnit, "gemini-adapter", st.title(d.f.Units[serviceUnit].Active), "", st)
+	d.add(KindCheck, "health", "wait for the adapter's answer", "",
+		healthStep{address: "127.0.0.1:" + strconv.Itoa(d.s.Port), what: "the adapter"})
+}
+
+func (st unitStep) title(active bool) string {
+	switch {
+	case !st.restart:
+		return "start the adapter at boot"
+	case active:
+		return "restart the adapter"
+	}
+	return "start the adapter, now and at boot"
+}
+
+func (d *differ) nginx() {
+	at := len(d.steps)
+	site, main := d.texts[TemplateSite], d.texts[TemplateMain]
+	changed := d.file(fileStep{nginxMain, []byte(main), 0o644, rootUser, false})
+	changed = d.file(fileStep{nginxSite, []byte(site), 0o644, rootUser, false}) || changed
+	changed = d.link(nginxEnabled, nginxSite) || changed
+	if d.f.path(nginxDefault).Kind != PathAbsent || !d.f.nginxInstalled() {
+		changed = true
+		d.add(KindLink, nginxDefault, "take the stock default site out of Nginx", "", absentStep{nginxDefault})
+	}
+	if changed {
+		d.steps = slices.Insert(d.steps, at, Step{id: "check:nginx", kind: KindCheck,
+			title: "let Nginx check the site before it is in place", op: stagedNginxStep{site, main}})
+	}
+	unit := d.f.Units[nginxUnit]
+	if !changed && unit.Active && unit.Enabled {
+		return
+	}
+	d.webChanged = true
+	title := "reload Nginx"
+	if !unit.Active && d.f.nginxInstalled() {
+		title = "start Nginx"
+	}
+	d.add(KindNginx, "nginx", title, "", nginxStep{enable: !unit.Enabled})
+}
+
+func (d *differ) firewall() {
+	fw := d.f.Firewall
+	if fw.UFW != UFWActive && fw.Other != "" {
+		d.notes = append(d.notes, "ufw was left alone: "+fw.Other+" filters on this server; let TCP port 80 in there")
+		return
+	}
+	if len(d.f.SSHPorts) == 0 {
+		d.notes = append(d.notes, "ufw was left alone: the port of SSH could not be found, and to close it would lock you out")
+		return
+	}
+	st := firewallStep{enable: fw.UFW != UFWActive || !d.f.Units["ufw.service"].Enabled && d.f.Units["ufw.service"].Loaded}
+	for _, port := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.f.SSHPorts), webPort)))) {
+		if fw.UFW != UFWActive || !fw.allows(port) {
+			st.ports = append(st.ports, port)
+		}
+	}
+	if len(st.ports) == 0 && !st.enable {
+		return
+	}
+	title := "let TCP ports " + joinPorts(st.ports) + " in"
+	if len(st.ports) == 0 {
+		title = "turn ufw on at boot"
+	} else if st.enable {
+		title += ", then turn ufw on"
+	}
+	d.add(KindFirewall, "ufw", title, "", st)
+}
+
+func joinPorts(ports []int) string {
+	texts := make([]string, 0, len(ports))
+	for _, port := range ports {
+		texts = append(texts, strconv.Itoa(port))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// owner is the owner that a path should have; false where the user is yet to be made.
+func (d *differ) owner(user, group string) (owner, bool) {
+	o := owner{d.f.RootOwner.UID, d.f.RootOwner.GID}
+	if user == serviceUser {
+		o.uid = d.f.User.Owner.UID
+	}
+	if group == serviceUser {
+		o.gid = d.f.User.Owner.GID
+	}
+	return o, d.f.User.User && d.f.User.Group || user == rootUser && group == rootUser
+}
+
+// file adds a step where the file is not as it should be, and says whether it did.
+func (d *differ) file(st fileStep) bool {
+	now := d.f.path(st.path)
+	if o, known := d.owner(rootUser, st.group); known && st.matches(now, o) {
+		return false
+	}
+	title := "write " + st.path
+	if now.Kind == PathFile && string(now.Content) == string(st.content) {
+		title = fmt.Sprintf("set the mode and owner of %s", st.path)
+	}
+	d.add(KindFile, st.path, title, fileDetail(now, st), st)
+	return true
+}
+
+func (d *differ) dir(path string, mode fs.FileMode, user, group string) {
+	st := dirStep{path, mode, user, group}
+	if o, known := d.owner(user, group); known && st.matches(d.f.path(path), o) {
+		return
+	}
+	title := "make " + path
+	if d.f.path(path).Kind == PathDir {
+		title = "set the mode and owner of " + path
+	}
+	d.add(KindDir, path, title, "", st)
+}
+
+func (d *differ) link(path, target string) bool {
+	now := d.f.path(path)
+	if now.Kind == PathLink && now.Target == target {
+		return false
+	}
+	d.add(KindLink, path, "point "+path+" to "+target, "", linkStep{path, target})
+	return true
+}

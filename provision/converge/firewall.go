@@ -1,0 +1,144 @@
+package converge
+
+import (
+	"context"
+	"strconv"
+	"strings"
+)
+
+// UFWState is what ufw says of itself.
+type UFWState string
+
+// The states of ufw.
+const (
+	UFWAbsent   UFWState = "absent"
+	UFWInactive UFWState = "inactive"
+	UFWActive   UFWState = "active"
+)
+
+// Firewall is who filters on a server.
+type Firewall struct {
+	UFW   UFWState
+	Rules []string // of an active ufw: what it lets in, as "22/tcp", "80,443/tcp", "6000:6007/tcp", "22"
+	Other string   // another firewall that is at work, or empty
+}
+
+func collectUFW(ctx context.Context, s *system) (UFWState, []string, error) {
+	if !s.has("ufw") {
+		return UFWAbsent, nil, nil
+	}
+	out, err := s.run(ctx, "ufw", "status", "verbose")
+	if err != nil {
+		return UFWAbsent, nil, err
+	}
+	if !strings.Contains(out, "Status: active") {
+		return UFWInactive, nil, nil
+	}
+	return UFWActive, parseUFW(out), nil
+}
+
+// parseUFW finds what `ufw status verbose` lets in: "22/tcp (OpenSSH)  ALLOW IN  Anywhere".
+func parseUFW(out string) []string {
+	var rules []string
+	for line := range strings.Lines(out) {
+		to, rest, ok := strings.Cut(line, "  ")
+		if !ok {
+			continue
+		}
+		rest = strings.TrimSpace(rest)
+		if !strings.HasPrefix(rest, "ALLOW IN") && !strings.HasPrefix(rest, "LIMIT IN") {
+			continue
+		}
+		if to = strings.TrimSpace(to); !strings.Contains(to, "(v6)") {
+			rules = append(rules, to)
+		}
+	}
+	return rules
+}
+
+// allows reports whether a rule lets TCP in on port. A rule that is open to
+// some addresses only counts as well: to widen it is not for a deploy to decide.
+func (w Firewall) allows(port int) bool {
+	for _, rule := range w.Rules {
+		fields := strings.Fields(rule)
+		if len(fields) == 0 {
+			continue
+		}
+		// "10.0.0.1 22/tcp" is a rule for one of the server's own addresses.
+		for _, field := range fields {
+			ports, proto, _ := strings.Cut(field, "/")
+			if proto == "udp" {
+				continue
+			}
+			for item := range strings.SplitSeq(ports, ",") {
+				if inRange(item, port) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func inRange(item string, port int) bool {
+	low, high, isRange := strings.Cut(item, ":")
+	if !isRange {
+		high = low
+	}
+	from, err := strconv.Atoi(low)
+	if err != nil {
+		return false
+	}
+	to, err := strconv.Atoi(high)
+	return err == nil && from <= port && port <= to
+}
+
+// otherFirewall names a firewall that filters what comes in and is not ufw.
+func otherFirewall(ctx context.Context, s *system, units map[string]UnitState) string {
+	if units["firewalld.service"].Active {
+		return "firewalld"
+	}
+	if s.has("nft") {
+		if out, err := s.run(ctx, "nft", "list", "ruleset"); err == nil {
+			return filteringChain(out)
+		}
+	}
+	if s.has("iptables-save") {
+		if out, err := s.run(ctx, "iptables-save", "-t", "filter"); err == nil && iptablesFilters(out) {
+			return "iptables rules"
+		}
+	}
+	return ""
+}
+
+// filteringChain looks in `nft list ruleset` for a chain at the input hook that
+// drops by default or has rules. The chains of fail2ban bar single addresses only.
+func filteringChain(ruleset string) string {
+	table, input := "", false
+	for line := range strings.Lines(ruleset) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "table "):
+			table = strings.TrimSuffix(strings.TrimPrefix(line, "table "), " {")
+		case strings.HasPrefix(line, "type filter hook input"):
+			if input = true; strings.Contains(line, "policy drop") {
+				return "nftables (table " + table + ")"
+			}
+		case line == "}":
+			input = false
+		case input && line != "" && !strings.Contains(line, "f2b") && !strings.HasPrefix(line, "#"):
+			return "nftables (table " + table + ")"
+		}
+	}
+	return ""
+}
+
+func iptablesFilters(save string) bool {
+	for line := range strings.Lines(save) {
+		if strings.HasPrefix(line, ":INPUT DROP") || strings.HasPrefix(line, ":INPUT REJECT") ||
+			strings.HasPrefix(line, "-A INPUT") && !strings.Contains(line, "f2b") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,98 @@
+package converge
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// Kind is the sort of thing that a step changes.
+type Kind string
+
+// The kinds of steps.
+const (
+	KindPackage  Kind = "package"
+	KindUser     Kind = "user"
+	KindDir      Kind = "dir"
+	KindFile     Kind = "file"
+	KindLink     Kind = "link"
+	KindUnit     Kind = "unit"
+	KindNginx    Kind = "nginx"
+	KindFirewall Kind = "firewall"
+	KindToken    Kind = "token"
+	KindCheck    Kind = "check"
+)
+
+// Step is one change of a plan. The value that was shown is the value that runs.
+type Step struct {
+	id     string
+	kind   Kind
+	title  string
+	detail string
+	op     operation
+}
+
+// Info is what a person gets to see of the step.
+func (s Step) Info() StepInfo {
+	return StepInfo{ID: s.id, Kind: s.kind, Title: s.title, Detail: s.detail}
+}
+
+// StepInfo describes a step.
+type StepInfo struct {
+	ID     string `json:"id"` // "kind:name", unique in its plan
+	Kind   Kind   `json:"kind"`
+	Title  string `json:"title"`
+	Detail string `json:"detail,omitempty"` // a diff or a list, many lines; has no secret
+}
+
+// Plan is the ordered list of changes, made by [Diff] alone.
+type Plan struct {
+	steps []Step
+	notes []string
+}
+
+// Steps describes the steps in the order in which they run; none means that the server is as it should be.
+func (p Plan) Steps() []StepInfo {
+	infos := make([]StepInfo, 0, len(p.steps))
+	for _, s := range p.steps {
+		infos = append(infos, s.Info())
+	}
+	return infos
+}
+
+// Notes are things that the plan leaves alone and a person should know of.
+func (p Plan) Notes() []string { return p.notes }
+
+// MarshalJSON writes the steps and notes as they are shown.
+func (p Plan) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Steps []StepInfo `json:"steps"`
+		Notes []string   `json:"notes,omitempty"`
+	}{p.Steps(), p.notes})
+}
+
+// run is what the operations of one applied plan share.
+type run struct {
+	sys      *system
+	settings Settings
+	progress func(text string)
+	token    Secret // made by this run, or empty
+	isHealth bool   // the step that failed was a health check
+}
+
+// operation is what a step does. All methods are called from one goroutine, in this order.
+type operation interface {
+	// before reads what the reversal needs; it changes nothing that a person would miss.
+	before(ctx context.Context, r *run) (reversal, error)
+	// apply makes the change. It may be repeated.
+	apply(ctx context.Context, r *run) error
+	// check reports why the change is not in effect.
+	check(ctx context.Context, r *run) error
+}
+
+// reversal takes a step back. What is in undo runs when it is the step's turn,
+// last step first; what is in settle runs after all of that, when every file is
+// what it was: the restarts and reloads.
+type reversal struct {
+	Undo   []action `json:"undo,omitempty"`
+	Settle []action `json:"settle,omitempty"`
+}

@@ -1,0 +1,61 @@
+package converge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// preflight says why a deploy must not begin, or nil.
+func preflight(f Facts, w Want) *Refusal {
+	switch {
+	case !f.OS.Debian():
+		return refuse(RefusedOS, "", "this server runs %s; gca deploys to Debian and Ubuntu", f.OS)
+	case f.Systemd == 0:
+		return refuse(RefusedOS, "", "systemd does not run this server; gca needs it")
+	case !f.Root:
+		return refuse(RefusedUser, "sudo gemini-manage …", "the agent does not run as root")
+	case f.ReleaseSHA != w.SHA256:
+		return refuse(RefusedRelease, "deploy again", "%s is not the binary that was sent", w.releaseGCA())
+	case f.keyCount() == 0 && countLines(w.Keys.Reveal()) == 0:
+		return refuse(RefusedKeys, "gca deploy --keys-file FILE", "there is no Gemini API key, neither sent nor on the server")
+	case f.nginxInstalled() && !strings.Contains(string(f.path(nginxConf).Content), "/etc/nginx/sites-enabled/"):
+		return refuse(RefusedNginx, "add `include /etc/nginx/sites-enabled/*;` to its http block",
+			"the Nginx of this server does not read /etc/nginx/sites-enabled")
+	}
+	return nil
+}
+
+// checkPorts refuses to fight over a port.
+func checkPorts(f Facts, s Settings) *Refusal {
+	for _, l := range f.Listeners {
+		if l.Port == webPort && l.Program != "nginx" {
+			return portRefusal(l, "which Nginx needs")
+		}
+		if l.Port == s.Port && onLoopback(l.Address) && !ownsPort(f, s.Port) {
+			return portRefusal(l, fmt.Sprintf("which the adapter needs (PORT=%d)", s.Port))
+		}
+	}
+	return nil
+}
+
+// onLoopback reports whether a listener on this address is in the way of one on 127.0.0.1.
+func onLoopback(address string) bool {
+	return slices.Contains([]string{"0.0.0.0", "::", "127.0.0.1"}, address)
+}
+
+func ownsPort(f Facts, port int) bool {
+	socket := f.Units[socketUnit]
+	return socket.Active && strings.Contains(socket.Listen, fmt.Sprintf(":%d ", port))
+}
+
+func portRefusal(l Listener, why string) *Refusal {
+	program, hint := l.Program, fmt.Sprintf("systemctl status %d   # names its unit; then: systemctl disable --now UNIT", l.PID)
+	if program == "" {
+		program = "another program"
+	}
+	if slices.Contains([]string{"apache2", "caddy", "lighttpd", "haproxy", "traefik"}, program) {
+		hint = "systemctl disable --now " + program
+	}
+	return refuse(RefusedPort, hint, "port %d, %s, is held by %s (pid %d)", l.Port, why, program, l.PID)
+}

@@ -1,0 +1,117 @@
+package converge
+
+import (
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// The templates' file names.
+const (
+	TemplateService = "gemini-adapter.service.tmpl"
+	TemplateSocket  = "gemini-adapter.socket.tmpl"
+	TemplateSite    = "nginx-site.conf.tmpl"
+	TemplateMain    = "nginx-main.conf.tmpl"
+)
+
+// TemplateNames lists the templates that a Want carries.
+func TemplateNames() []string {
+	return []string{TemplateService, TemplateSocket, TemplateSite, TemplateMain}
+}
+
+// view is what a template can see. The site uses only directives that every
+// Nginx since 1.18 has, since a fresh server's version is not known before the
+// package is there and the plan is shown before that.
+type view struct {
+	Systemd        int
+	Credentials    bool // LoadCredential works here
+	IPv6           bool
+	Port           int
+	MaxBody        int64
+	DrainSeconds   int64
+	StopSeconds    int64
+	WorkerFiles    bool // nginx.conf has no worker_rlimit_nofile of its own
+	WorkerShutdown bool // nginx.conf has no worker_shutdown_timeout of its own
+	Errors         []nginxError
+}
+
+// nginxError is an answer that Nginx gives by itself, in the words of each protocol.
+type nginxError struct {
+	Status     int
+	Codes      string // Nginx's own codes that end in this answer
+	Anthropic  string // error.type, Anthropic API docs
+	OpenAI     string // error.type, OpenAI API docs
+	Google     string // error.status, google.rpc.Code
+	RetryAfter int    // seconds, 0 for none
+	Message    string // has no quotes, backslashes or dollar signs
+}
+
+func nginxErrors(maxBody int64) []nginxError {
+	return []nginxError{
+		{400, "400", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", 0,
+			"the request is not valid HTTP"},
+		{413, "413", "request_too_large", "invalid_request_error", "INVALID_ARGUMENT", 0,
+			"the request body is larger than " + sizeText(maxBody) + "; send less, or raise MAX_BODY on the server"},
+		{414, "414", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", 0,
+			"the request line is longer than 32 KiB"},
+		{431, "494", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", 0,
+			"a request header is longer than 32 KiB"},
+		{500, "500", "api_error", "server_error", "INTERNAL", 0,
+			"Nginx failed on the server; see gemini-manage error-logs there"},
+		{502, "502", "api_error", "server_error", "UNAVAILABLE", 5,
+			"the adapter does not answer; run gemini-manage status on the server"},
+		{503, "503", "overloaded_error", "server_error", "UNAVAILABLE", 5,
+			"the adapter is stopped or busy; run gemini-manage status on the server"},
+		{504, "504", "timeout_error", "server_error", "DEADLINE_EXCEEDED", 5,
+			"the adapter did not answer in time; run gemini-manage status on the server"},
+	}
+}
+
+func sizeText(n int64) string {
+	switch {
+	case n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n%1_000_000 == 0:
+		return fmt.Sprintf("%d MB", n/1_000_000)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+func newView(f Facts, s Settings) view {
+	conf := string(f.path(nginxConf).Content)
+	drain := int64(s.DrainTimeout / time.Second)
+	return view{
+		Systemd:        f.Systemd,
+		Credentials:    f.Credentials,
+		IPv6:           f.IPv6,
+		Port:           s.Port,
+		MaxBody:        s.MaxBody,
+		DrainSeconds:   drain,
+		StopSeconds:    drain + 10,
+		WorkerFiles:    !hasDirective(conf, "worker_rlimit_nofile"),
+		WorkerShutdown: !hasDirective(conf, "worker_shutdown_timeout"),
+		Errors:         nginxErrors(s.MaxBody),
+	}
+}
+
+func hasDirective(conf, name string) bool {
+	for line := range strings.Lines(conf) {
+		if fields := strings.Fields(line); len(fields) > 0 && fields[0] == name {
+			return true
+		}
+	}
+	return false
+}
+
+func render(name, text string, v view) (string, error) {
+	t, err := template.New(name).Option("missingkey=error").Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("template %s: %w", name, err)
+	}
+	var out strings.Builder
+	if err := t.Execute(&out, v); err != nil {
+		return "", fmt.Errorf("template %s: %w", name, err)
+	}
+	return out.String(), nil
+}

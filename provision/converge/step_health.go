@@ -1,0 +1,76 @@
+package converge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	healthTime  = 30 * time.Second
+	healthTry   = 5 * time.Second
+	healthPause = 150 * time.Millisecond
+	healthBody  = 64 << 10 // bytes read of an answer
+)
+
+// healthStep waits for the adapter's own answer at an address.
+type healthStep struct {
+	address string // host:port; empty is where Nginx answers
+	what    string // in words
+}
+
+func (healthStep) before(context.Context, *run) (reversal, error) { return reversal{}, nil }
+
+func (st healthStep) apply(ctx context.Context, r *run) error {
+	address := st.address
+	if address == "" {
+		address = r.sys.web
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTry}
+	for {
+		err := askHealth(ctx, client, "http://"+address+"/health")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			r.isHealth = true
+			return unitError(ctx, r.sys, fmt.Errorf("%s is not healthy after %s: %w", st.what, healthTime, err))
+		case <-time.After(healthPause):
+		}
+	}
+}
+
+func (healthStep) check(context.Context, *run) error { return nil }
+
+// askHealth wants the adapter's own words: 200, or 503 when it runs and has no usable key.
+func askHealth(ctx context.Context, client *http.Client, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, healthBody))
+	if closeErr := resp.Body.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	var health struct {
+		Status string `json:"status"`
+	}
+	known := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusServiceUnavailable
+	if err := json.Unmarshal(body, &health); err != nil || !known || health.Status == "" {
+		return fmt.Errorf("%s answers %s, which is not the adapter", url, resp.Status)
+	}
+	return nil
+}

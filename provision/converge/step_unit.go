@@ -1,0 +1,122 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+const stopTime = 30 * time.Minute // for a stop, which lets running requests end first
+
+// unitStep lets systemd run the adapter as its unit files now say.
+type unitStep struct {
+	reread  bool // a unit file changed
+	socket  bool // the listening socket changed: it cannot be kept over this restart
+	restart bool
+	enable  []string
+}
+
+var ourUnits = []string{socketUnit, serviceUnit}
+
+func (st unitStep) before(ctx context.Context, r *run) (reversal, error) {
+	units, err := collectUnits(ctx, r.sys)
+	if err != nil {
+		return reversal{}, err
+	}
+	var rev reversal
+	if !units[socketUnit].Active && !units[serviceUnit].Active {
+		rev.Undo = append(rev.Undo, action{Op: opStop, Names: ourUnits})
+	}
+	for _, unit := range st.enable {
+		if !units[unit].Enabled {
+			rev.Undo = append(rev.Undo, action{Op: opDisable, Names: []string{unit}})
+		}
+	}
+	state, err := r.sys.state(runtimeDir)
+	if err == nil && state.Kind == PathAbsent {
+		rev.Undo = append(rev.Undo, action{Op: opPath, Path: runtimeDir, Was: &state})
+	}
+	rev.Settle = append(rev.Settle, action{Op: opDaemonReload})
+	if units[serviceUnit].Active || units[socketUnit].Active {
+		if st.socket {
+			rev.Settle = append(rev.Settle, action{Op: opStop, Names: ourUnits}, action{Op: opRestart, Names: []string{socketUnit}})
+		}
+	}
+	if units[serviceUnit].Active {
+		rev.Settle = append(rev.Settle, action{Op: opRestart, Names: []string{serviceUnit}})
+	}
+	return rev, err
+}
+
+func (st unitStep) apply(ctx context.Context, r *run) error {
+	s := r.sys
+	if st.reread {
+		if err := s.systemctl(ctx, "daemon-reload"); err != nil {
+			return err
+		}
+	}
+	if len(st.enable) > 0 {
+		if err := s.systemctl(ctx, "enable", st.enable...); err != nil {
+			return err
+		}
+	}
+	if !st.restart {
+		return nil
+	}
+	if st.socket {
+		if err := s.systemctl(ctx, "stop", ourUnits...); err != nil {
+			return err
+		}
+	}
+	r.progress("waiting for running requests to end")
+	if err := s.systemctl(ctx, "start", socketUnit); err != nil {
+		return unitError(ctx, s, err)
+	}
+	if err := s.systemctl(ctx, "restart", serviceUnit); err != nil {
+		return unitError(ctx, s, err)
+	}
+	return nil
+}
+
+func (st unitStep) check(ctx context.Context, r *run) error {
+	units, err := collectUnits(ctx, r.sys)
+	if err != nil {
+		return err
+	}
+	for _, unit := range ourUnits {
+		if !units[unit].Active {
+			return unitError(ctx, r.sys, fmt.Errorf("%s does not run", unit))
+		}
+		if !units[unit].Enabled {
+			return fmt.Errorf("%s would not start at boot", unit)
+		}
+	}
+	return nil
+}
+
+// unitError adds what the service said last.
+func unitError(ctx context.Context, s *system, err error) error {
+	out, logErr := s.run(ctx, "journalctl", "--unit="+serviceUnit, "--lines=20", "--no-pager", "--output=cat")
+	if logErr != nil {
+		return errors.Join(err, logErr)
+	}
+	return fmt.Errorf("%w\nthe last lines of %s:\n%s", err, serviceUnit, out)
+}
+
+// settingsStep asks the new release whether it would start with what now lies
+// in its folder, before anything that serves is touched.
+type settingsStep struct{ gca string }
+
+func (settingsStep) before(context.Context, *run) (reversal, error) { return reversal{}, nil }
+
+func (st settingsStep) apply(ctx context.Context, r *run) error {
+	if _, err := os.Stat(r.sys.at(st.gca)); err != nil {
+		return err
+	}
+	_, err := r.sys.run(ctx, st.gca, "serve", "--check", "--config-dir", r.sys.at(configDir))
+	return err
+}
+
+func (settingsStep) check(context.Context, *run) error { return nil }

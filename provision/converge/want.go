@@ -1,0 +1,81 @@
+package converge
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Want is the state that a deploy asks for. The laptop makes it and sends it to the agent.
+type Want struct {
+	Version   string            // of the release, as in its directory's name
+	SHA256    string            // of the release's binary, 64 hexadecimal digits
+	Templates map[string]string // text by file name; all of TemplateNames
+	Settings  []Setting         // to ensure in adapter.env, in this order
+	Keys      Secret            // content of the keys file; empty keeps what is there
+}
+
+// Settings is what the templates need to know of adapter.env.
+type Settings struct {
+	Port         int           // on loopback, 1-65535
+	MaxBody      int64         // bytes, at least 1
+	DrainTimeout time.Duration // whole seconds
+}
+
+// SettingsReader reads the text of adapter.env. It is pure; its error names the setting and the rule.
+type SettingsReader func(adapterEnv []byte) (Settings, error)
+
+var (
+	versionPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$`)
+	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// Release is the name of the directory that holds the wanted binary: version-sha12.
+func (w Want) Release() string { return ReleaseName(w.Version, w.SHA256) }
+
+// ReleaseName is the name of a release's directory. The sum is the binary's, in hexadecimal digits.
+func ReleaseName(version, sha256 string) string {
+	return version + "-" + sha256[:min(12, len(sha256))]
+}
+
+// ReleaseDir is where a release is to be uploaded to; the binary in it is named gca.
+func ReleaseDir(version, sha256 string) string {
+	return releasesDir + "/" + ReleaseName(version, sha256)
+}
+
+func (w Want) releaseGCA() string { return releasesDir + "/" + w.Release() + "/gca" }
+
+// Validate reports everything that is wrong with w.
+func (w Want) Validate() error {
+	var errs []error
+	if !versionPattern.MatchString(w.Version) {
+		errs = append(errs, fmt.Errorf("version %q: at most 64 letters, digits, dots, plus and minus signs", w.Version))
+	}
+	if !sha256Pattern.MatchString(w.SHA256) {
+		errs = append(errs, fmt.Errorf("sha256 %q: not 64 hexadecimal digits", w.SHA256))
+	}
+	for _, name := range TemplateNames() {
+		if w.Templates[name] == "" {
+			errs = append(errs, fmt.Errorf("template %s is missing", name))
+		}
+	}
+	for _, s := range w.Settings {
+		errs = append(errs, s.validate())
+	}
+	return errors.Join(errs...)
+}
+
+func (s Settings) validate() error {
+	switch {
+	case s.Port < 1 || s.Port > 65535:
+		return fmt.Errorf("PORT=%d: not between 1 and 65535", s.Port)
+	case s.Port == webPort:
+		return fmt.Errorf("PORT=%d: that port is Nginx's", s.Port)
+	case s.MaxBody < 1:
+		return fmt.Errorf("MAX_BODY of %d bytes: at least 1", s.MaxBody)
+	case s.DrainTimeout < time.Second:
+		return fmt.Errorf("DRAIN_TIMEOUT of %s: at least a second", s.DrainTimeout)
+	}
+	return nil
+}

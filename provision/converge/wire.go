@@ -1,0 +1,259 @@
+package converge
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// The wire is one JSON object a line, "type" first. The conversation:
+//
+//	agent:  hello
+//	laptop: want
+//	agent:  plan, with steps or with a refusal, which ends the conversation
+//	laptop: apply (with steps only), commit (without steps) or cancel
+//	agent:  step and progress …, then applied, or rolled_back, which ends it
+//	laptop: commit or rollback
+//	agent:  done or rolled_back
+//
+// A message of a type that the other side does not know, or does not expect
+// now, is answered with unsupported and passed over. The end of the laptop's
+// stream before its commit is a rollback.
+
+// Proto is the version of the wire. The laptop sends its own binary, so both sides have the same.
+const Proto = 1
+
+// maxLine bounds a message in bytes.
+const maxLine = 8 << 20
+
+// Message is anything that goes over the wire.
+type Message interface{ messageType() string }
+
+// Hello is what the agent says first: who it is, and what it sees without looking closely.
+type Hello struct {
+	Proto       int    `json:"proto"`
+	Version     string `json:"version"`
+	SHA256      string `json:"sha256"`
+	OS          string `json:"os"` // in words
+	Arch        string `json:"arch"`
+	Keys        int    `json:"keys"`         // Gemini keys on the server
+	ClientToken bool   `json:"client_token"` // there is one
+	Release     string `json:"release,omitempty"`
+}
+
+// wantMessage is a Want on its way; here alone its secret is in the clear.
+type wantMessage struct {
+	Version   string            `json:"version"`
+	SHA256    string            `json:"sha256"`
+	Templates map[string]string `json:"templates"`
+	Settings  []Setting         `json:"settings"`
+	Keys      string            `json:"keys,omitempty"`
+}
+
+// PlanMessage answers a want: what would be done, or why nothing can be.
+type PlanMessage struct {
+	Steps   []StepInfo `json:"steps"`
+	Notes   []string   `json:"notes,omitempty"`
+	Refused *Refusal   `json:"refused,omitempty"`
+}
+
+// StepState is how far a step has come.
+type StepState string
+
+// The states of a step.
+const (
+	StepStart  StepState = "start"
+	StepDone   StepState = "done"
+	StepFailed StepState = "failed"
+)
+
+// StepEvent tells of a step's beginning and end.
+type StepEvent struct {
+	ID      string    `json:"id"`
+	State   StepState `json:"state"`
+	Seconds float64   `json:"seconds,omitempty"`
+	Note    string    `json:"note,omitempty"` // of a failed step: why
+}
+
+// ProgressEvent is a line about the step that runs.
+type ProgressEvent struct {
+	ID   string `json:"id"`
+	Text string `json:"text"`
+}
+
+type appliedMessage struct {
+	Changed     int    `json:"changed"`
+	ClientToken string `json:"client_token,omitempty"`
+}
+
+// RollbackCause says what made a deploy go back.
+type RollbackCause string
+
+// The causes of a rollback.
+const (
+	CauseStep        RollbackCause = "step"        // a step failed
+	CauseHealth      RollbackCause = "health"      // the adapter did not answer as it should
+	CauseLaptop      RollbackCause = "laptop"      // the laptop asked for it
+	CauseInterrupted RollbackCause = "interrupted" // the connection ended, or no commit came in time
+)
+
+// RolledBack tells that everything was undone, or what was not.
+type RolledBack struct {
+	Cause      RollbackCause `json:"cause"`
+	Step       string        `json:"step,omitempty"` // id of the step that failed
+	Reason     string        `json:"reason"`
+	FailedUndo []string      `json:"failed_undo,omitempty"`
+}
+
+type (
+	applyMessage    struct{}
+	cancelMessage   struct{}
+	commitMessage   struct{}
+	rollbackMessage struct {
+		Reason string `json:"reason"`
+	}
+	doneMessage struct {
+		Notes []string `json:"notes,omitempty"`
+	}
+	unsupportedMessage struct {
+		MessageType string `json:"message_type"`
+	}
+	// unknownMessage is a line whose type is none of ours.
+	unknownMessage struct{ name string }
+)
+
+func (Hello) messageType() string              { return "hello" }
+func (wantMessage) messageType() string        { return "want" }
+func (PlanMessage) messageType() string        { return "plan" }
+func (StepEvent) messageType() string          { return "step" }
+func (ProgressEvent) messageType() string      { return "progress" }
+func (appliedMessage) messageType() string     { return "applied" }
+func (RolledBack) messageType() string         { return "rolled_back" }
+func (applyMessage) messageType() string       { return "apply" }
+func (cancelMessage) messageType() string      { return "cancel" }
+func (commitMessage) messageType() string      { return "commit" }
+func (rollbackMessage) messageType() string    { return "rollback" }
+func (doneMessage) messageType() string        { return "done" }
+func (unsupportedMessage) messageType() string { return "unsupported" }
+func (m unknownMessage) messageType() string   { return m.name }
+
+// errLine is a line that is no message at all; what follows it cannot be trusted.
+var errLine = errors.New("the other side sent a line that is no message")
+
+func encode(m Message) ([]byte, error) {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	name, err := json.Marshal(m.messageType())
+	if err != nil {
+		return nil, err
+	}
+	line := append([]byte(`{"type":`), name...)
+	if !bytes.Equal(body, []byte("{}")) {
+		line = append(line, ',')
+	}
+	line = append(append(line, body[1:]...), '\n')
+	if len(line) > maxLine {
+		return nil, fmt.Errorf("a %s message of %d bytes: at most %d", m.messageType(), len(line), maxLine)
+	}
+	return line, nil
+}
+
+func decode(line []byte) (Message, error) {
+	var head struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(line, &head); err != nil || head.Type == "" {
+		return nil, errLine
+	}
+	switch head.Type {
+	case "hello":
+		return decodeAs[Hello](line)
+	case "want":
+		return decodeAs[wantMessage](line)
+	case "plan":
+		return decodeAs[PlanMessage](line)
+	case "step":
+		return decodeAs[StepEvent](line)
+	case "progress":
+		return decodeAs[ProgressEvent](line)
+	case "applied":
+		return decodeAs[appliedMessage](line)
+	case "rolled_back":
+		return decodeAs[RolledBack](line)
+	case "apply":
+		return applyMessage{}, nil
+	case "cancel":
+		return cancelMessage{}, nil
+	case "commit":
+		return commitMessage{}, nil
+	case "rollback":
+		return decodeAs[rollbackMessage](line)
+	case "done":
+		return decodeAs[doneMessage](line)
+	case "unsupported":
+		return decodeAs[unsupportedMessage](line)
+	}
+	return unknownMessage{head.Type}, nil
+}
+
+func decodeAs[M Message](line []byte) (Message, error) {
+	var m M
+	if err := json.Unmarshal(line, &m); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", errLine, m.messageType(), err)
+	}
+	return m, nil
+}
+
+// wire is one side of the conversation. Sending is safe from several goroutines, receiving is not.
+type wire struct {
+	lines *bufio.Reader
+
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func newWire(r io.Reader, w io.Writer) *wire {
+	return &wire{lines: bufio.NewReaderSize(r, 64<<10), out: w}
+}
+
+func (w *wire) send(m Message) error {
+	line, err := encode(m)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, err = w.out.Write(line)
+	return err
+}
+
+// receive returns the next message. At the end of the stream the error is io.EOF.
+func (w *wire) receive() (Message, error) {
+	line, err := w.line()
+	if err != nil {
+		return nil, err
+	}
+	return decode(line)
+}
+
+func (w *wire) line() ([]byte, error) {
+	var line []byte
+	for {
+		part, err := w.lines.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxLine:
+			return nil, fmt.Errorf("%w: it is longer than %d bytes", errLine, maxLine)
+		case err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
