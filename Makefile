@@ -1,0 +1,53 @@
+# Everything a person needs to build, try and test gca. As root on Debian or Ubuntu what is missing is installed, and named.
+GO       ?= go
+FUZZTIME ?= 10s
+
+.PHONY: build demo demo-down test check unit fuzz bench-micro compiler clean
+
+# The static binary, for this machine.
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/gca ./cmd/gca
+
+# A throwaway server, a deploy, an answer: the whole of it, on this machine. It stays up until demo-down.
+demo: build
+	CGO_ENABLED=0 $(GO) build -o bin/demo ./cmd/demo
+	bin/demo up bin/gca
+
+demo-down:
+	CGO_ENABLED=0 $(GO) build -o bin/demo ./cmd/demo
+	bin/demo down
+	rm -rf bin
+
+# Everything. Where no lab server can be booted, the last lines say what was left out.
+test: check unit
+	@CGO_ENABLED=0 $(GO) run ./cmd/lab check || { \
+		echo; echo 'LEFT OUT: every test that needs a lab server (deploy, reboot, lab), for the reason above.'; \
+		test "$$CI" != true; }
+
+check:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+unit: compiler
+	$(GO) test -race -timeout 14m ./...
+
+# -race needs a C compiler.
+compiler:
+	@command -v gcc >/dev/null || { echo 'installing gcc and libc6-dev, which go test -race needs'; \
+		apt-get install -y -q gcc libc6-dev || { apt-get update -q && apt-get install -y -q gcc libc6-dev; }; }
+
+# Each fuzz target for FUZZTIME.
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
+			echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+# What one request, chunk and key lease cost.
+bench-micro:
+	$(GO) test -run '^$$' -bench . -benchmem ./proxy/...
+
+clean:
+	rm -rf bin dist
