@@ -192,7 +192,7 @@ func (l *login) denied(err error) error {
 	if l.unused > 0 {
 		refused.Message += fmt.Sprintf(" (%d more not offered)", l.unused)
 	}
-	if var_ := (net.Error)(nil); errors.As(err, &var_) || isConnLoss(err) {
+	if timed := (net.Error)(nil); errors.As(err, &timed) || isConnLoss(err) {
 		refused.Message = fmt.Sprintf("%s closed the connection during the login, after %s", l.host, strings.Join(l.offered, ", "))
 	}
 	return refused

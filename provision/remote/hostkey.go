@@ -27,7 +27,7 @@ func ParseFingerprint(text string) (Fingerprint, error) {
 	raw, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(digest, "="))
 	if !found || err != nil || len(raw) != 32 {
 		return Fingerprint{}, fmt.Errorf("host key %q is not a SHA256 fingerprint\nhint: on the server's console, "+
-			"`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it as SHA256:...", text)
+			"`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the one to give, SHA256: and 43 characters", text)
 	}
 	return Fingerprint{"SHA256:" + base64.RawStdEncoding.EncodeToString(raw)}, nil
 }

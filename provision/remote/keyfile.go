@@ -82,6 +82,9 @@ func unlock(path string, raw []byte, ask func(string) ([]byte, error)) (ssh.Algo
 		if err != nil {
 			return nil, err
 		}
+		if len(passphrase) == 0 {
+			continue // the library has an error of its own for it
+		}
 		signer, err := ssh.ParsePrivateKeyWithPassphrase(raw, passphrase)
 		clear(passphrase)
 		if err == nil {
