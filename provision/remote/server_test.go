@@ -68,6 +68,7 @@ type server struct {
 	authorized  map[string]bool
 	commands    []string
 	running     map[*exec.Cmd]bool
+	ended       sync.Cond // a command has
 }
 
 func newServer(t *testing.T, hostKeys ...ssh.Signer) *server {
@@ -77,6 +78,7 @@ func newServer(t *testing.T, hostKeys ...ssh.Signer) *server {
 		t.Fatal(err)
 	}
 	s := &server{t: t, listener: listener, authorized: map[string]bool{}, running: map[*exec.Cmd]bool{}}
+	s.ended.L = &s.mu
 	s.config = &ssh.ServerConfig{PublicKeyCallback: s.authorize}
 	if hostKeys == nil {
 		hostKeys = []ssh.Signer{newSigner(t)}
@@ -124,6 +126,15 @@ func (s *server) cut() {
 	defer s.mu.Unlock()
 	for _, sock := range s.connections {
 		sock.Close()
+	}
+}
+
+// idle waits until no command runs.
+func (s *server) idle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.running) > 0 {
+		s.ended.Wait()
 	}
 }
 
@@ -253,6 +264,7 @@ func (s *server) exec(ch ssh.Channel, line string) *exec.Cmd {
 		_ = cmd.Wait() // the state says all
 		s.mu.Lock()
 		delete(s.running, cmd)
+		s.ended.Broadcast()
 		s.mu.Unlock()
 		s.exit(ch, cmd.ProcessState.Sys().(syscall.WaitStatus))
 	})
