@@ -1,6 +1,13 @@
 package front
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
 
 // Kind is why a request failed, in words that every client protocol has a status and an error type for.
 type Kind uint8
@@ -28,6 +35,34 @@ type Error struct {
 	Param      string        // the field at fault, for protocols that name it
 	RetryAfter time.Duration // sent as Retry-After, rounded up to seconds; 0 is none
 	NoRetry    bool          // x-should-retry: false
+	Code       string        // machine-readable, for protocols that have one beside the type
+	Tokens     int           // with Overflow: the prompt's length, 0 if unknown
+	Limit      int           // with Overflow: the longest prompt, 0 if unknown
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// Invalidf makes an error of kind Invalid about the field param, a dotted path, "" for none. The message begins with it.
+func Invalidf(param, format string, args ...any) *Error {
+	message := fmt.Sprintf(format, args...)
+	if param != "" {
+		message = param + ": " + message
+	}
+	return &Error{Kind: Invalid, Message: message, Param: param}
+}
+
+// AsError makes any error fit for a client: an *Error as it is, a fault of the body's form as Invalid, all else as a fault
+// of ours without details.
+func AsError(err error) *Error {
+	var e *Error
+	var f *gemini.FormatError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.As(err, &f) && f.Path == "":
+		return Invalidf("", "the request body is not usable: %s", strings.TrimPrefix(f.Problem, "the text "))
+	case errors.As(err, &f):
+		return Invalidf(f.Path, "%s", f.Problem)
+	}
+	return &Error{Kind: Internal, Message: "internal error"}
+}

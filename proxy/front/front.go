@@ -13,7 +13,7 @@ import (
 
 // Codec is one client protocol. Its methods are safe for concurrent use.
 type Codec interface {
-	// Decode reads a request body. Errors are *Error of kind Invalid (or a nearer kind) that name the field; a request
+	// Decode reads a request body; the Call's history is normalised (Normalise). Errors are *Error of kind Invalid (or a nearer kind) that name the field; a request
 	// that Google would refuse for its form is refused here, so that it costs no upstream call. body is not kept.
 	Decode(body []byte) (*Call, error)
 	// Encoder makes the encoder of one answer. It is called once a request, after Prepare.
@@ -36,9 +36,17 @@ type Call struct {
 	Thinking     Thinking
 	ShowThoughts bool // the client wants to see thought summaries
 	MaxTokens    int  // the client's own limit, 0 if none
+	// Prewarm is Anthropic's max_tokens 0: nothing is asked of Google, the answer is an EventFinish of
+	// gemini.FinishMaxTokens alone.
+	Prewarm bool
 
 	Affinity string   // what is stable over a conversation, "" if the client gave nothing
 	Carried  []Record // signatures that the request itself carried, oldest first
+	Tools    ToolNames
+	// StrictTools: the client wants arguments held to the schema; Prepare asks for it where the model can.
+	StrictTools bool
+
+	decoded *gemini.Request // what Decode made, so that Prepare can start afresh for another model
 }
 
 // Thinking is what the client asked of the model's thinking, before it is fitted to the model.
@@ -46,6 +54,8 @@ type Thinking struct {
 	Mode   ThinkingMode
 	Budget int    // tokens, with ThinkingBudget
 	Effort string // "", minimal, low, medium, high, xhigh, max
+	// Explicit is a client's own thinkingConfig in Google's words; it goes out as it is.
+	Explicit *gemini.ThinkingConfig
 }
 
 // ThinkingMode is the client's switch.

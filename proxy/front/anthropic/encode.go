@@ -1,0 +1,295 @@
+package anthropic
+
+import (
+	"strconv"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// An answer is a row of blocks, of which one at most is open. A stream writes each step as a frame; a whole answer collects
+// the blocks and is written at its end. Both go through the same steps.
+
+// openBlock is the block that is being written.
+type openBlock uint8
+
+const (
+	openNone openBlock = iota
+	openText
+	openThinking
+)
+
+type encoder struct {
+	call    *front.Call
+	meta    front.Meta
+	started bool
+	open    openBlock
+	blocks  int    // begun so far
+	content []byte // of a whole answer: the blocks, separated by commas
+	calls   int
+	said    bool // text or an image was passed on
+	pings   int
+	usage   gemini.Usage
+	finish  gemini.Event
+}
+
+// Encoder makes the encoder of one answer.
+func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
+	return &encoder{call: call, meta: meta}
+}
+
+func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
+	switch ev.Kind {
+	case gemini.EventText:
+		return e.say(dst, ev.Text)
+	case gemini.EventThought:
+		if e.call.ShowThoughts {
+			return e.delta(dst, openThinking, ev.Text)
+		}
+	case gemini.EventCall:
+		return e.toolUse(dst, ev)
+	case gemini.EventImage:
+		image := gemini.Quote("![image](data:" + ev.Blob.MimeType + ";base64," + ev.Blob.Data + ")")
+		return e.say(dst, image)
+	case gemini.EventUsage:
+		e.usage = ev.Usage
+	case gemini.EventFinish:
+		e.finish = *ev
+	}
+	return dst
+}
+
+func (e *encoder) say(dst []byte, text gemini.Text) []byte {
+	e.said = e.said || !text.Empty()
+	return e.delta(dst, openText, text)
+}
+
+// delta adds text to the open block of that kind, or to a new one.
+func (e *encoder) delta(dst []byte, kind openBlock, text gemini.Text) []byte {
+	if text.Empty() {
+		return dst
+	}
+	if e.open != kind {
+		dst = e.close(dst)
+		dst = e.begin(dst, kind)
+	}
+	if !e.call.Stream {
+		e.content = append(e.content, text[1:len(text)-1]...)
+		return dst
+	}
+	dst = e.frameDelta(dst, deltaHeads[kind])
+	return append(append(dst, text...), "}}\n\n"...)
+}
+
+// deltaHeads begin the delta of a block, up to its text.
+var deltaHeads = [...]string{
+	openText:     `{"type":"text_delta","text":`,
+	openThinking: `{"type":"thinking_delta","thinking":`,
+}
+
+func (e *encoder) begin(dst []byte, kind openBlock) []byte {
+	e.open = kind
+	switch {
+	case e.call.Stream && kind == openText:
+		return append(e.frameStart(dst), "{\"type\":\"text\",\"text\":\"\"}}\n\n"...)
+	case e.call.Stream:
+		return append(e.frameStart(dst), "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"...)
+	case kind == openText:
+		e.fold(`{"type":"text","text":"`)
+	default:
+		e.fold(`{"type":"thinking","thinking":"`)
+	}
+	return dst
+}
+
+// close ends the open block. A thinking block gets its signature last, and never goes without one.
+func (e *encoder) close(dst []byte, carried ...front.Record) []byte {
+	kind := e.open
+	e.open = openNone
+	switch kind {
+	case openText:
+		if !e.call.Stream {
+			e.content = append(e.content, `"}`...)
+			return dst
+		}
+	case openThinking:
+		signature := front.Seal(e.call.Target, carried...)
+		if !e.call.Stream {
+			e.content = append(e.content, `","signature":"`...)
+			e.content = append(append(e.content, signature...), `"}`...)
+			return dst
+		}
+		dst = e.frameDelta(dst, `{"type":"signature_delta","signature":"`)
+		dst = append(append(dst, signature...), "\"}}\n\n"...)
+	default:
+		return dst
+	}
+	return e.frameStop(dst)
+}
+
+// toolUse writes a whole call. Its signature rides in the thinking block before it, an empty one if need be.
+func (e *encoder) toolUse(dst []byte, ev *gemini.Event) []byte {
+	if e.call.SingleCall && e.calls > 0 {
+		return dst
+	}
+	e.calls++
+	var carried []front.Record
+	if e.call.ShowThoughts && ev.Signature != "" {
+		carried = []front.Record{{ClientID: ev.Call.ClientID, UpstreamID: ev.Call.ID, Signature: ev.Signature}}
+		if e.open != openThinking {
+			dst = e.close(dst)
+			dst = e.begin(dst, openThinking)
+		}
+	}
+	dst = e.close(dst, carried...)
+	name := e.call.Tools.Client(ev.Call.Name)
+	args := front.Object(ev.Call.Args)
+	if !e.call.Stream {
+		e.fold(`{"type":"tool_use","id":`)
+		e.content = gemini.AppendQuoted(e.content, ev.Call.ClientID)
+		e.content = gemini.AppendQuoted(append(e.content, `,"name":`...), name)
+		e.content = append(append(append(e.content, `,"input":`...), args...), '}')
+		return dst
+	}
+	dst = append(e.frameStart(dst), `{"type":"tool_use","id":`...)
+	dst = gemini.AppendQuoted(dst, ev.Call.ClientID)
+	dst = gemini.AppendQuoted(append(dst, `,"name":`...), name)
+	dst = append(dst, ",\"input\":{}}}\n\n"...)
+	dst = e.frameDelta(dst, `{"type":"input_json_delta","partial_json":`)
+	dst = append(gemini.AppendQuoted(dst, args), "}}\n\n"...)
+	return e.frameStop(dst)
+}
+
+// fold begins a block of a whole answer.
+func (e *encoder) fold(head string) {
+	if e.blocks > 0 {
+		e.content = append(e.content, ',')
+	}
+	e.blocks++
+	e.content = append(e.content, head...)
+}
+
+// frameStart begins the frame that begins the next block.
+func (e *encoder) frameStart(dst []byte) []byte {
+	dst = e.start(dst)
+	dst = append(dst, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":"...)
+	dst = strconv.AppendInt(dst, int64(e.blocks), 10)
+	e.blocks++
+	return append(dst, `,"content_block":`...)
+}
+
+// frameDelta begins a delta of the block begun last.
+func (e *encoder) frameDelta(dst []byte, head string) []byte {
+	dst = append(dst, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"...)
+	dst = strconv.AppendInt(dst, int64(e.blocks-1), 10)
+	return append(append(dst, `,"delta":`...), head...)
+}
+
+func (e *encoder) frameStop(dst []byte) []byte {
+	dst = append(dst, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":"...)
+	return append(strconv.AppendInt(dst, int64(e.blocks-1), 10), "}\n\n"...)
+}
+
+// start writes message_start once.
+func (e *encoder) start(dst []byte) []byte {
+	if e.started {
+		return dst
+	}
+	e.started = true
+	usage := e.usage
+	if usage.Prompt == 0 {
+		usage.Prompt = front.EstimateTokens(e.call.Request)
+	}
+	usage.Candidates, usage.Thoughts = 1, 0
+	dst = append(dst, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
+	dst = e.head(dst)
+	dst = append(dst, `,"content":[],"stop_reason":null,"stop_sequence":null,"usage":`...)
+	return append(appendUsage(dst, usage), "}}\n\n"...)
+}
+
+// head begins the message object.
+func (e *encoder) head(dst []byte) []byte {
+	dst = append(append(dst, `{"id":"msg_`...), e.meta.ID...)
+	dst = append(dst, `","type":"message","role":"assistant","model":`...)
+	return gemini.AppendQuoted(dst, e.call.Model)
+}
+
+// pingsPerDelta: with a ping every ten seconds, clients that do not count pings as signs of life see one every 50.
+const pingsPerDelta = 5
+
+func (e *encoder) Ping(dst []byte) []byte {
+	if !e.call.Stream {
+		return dst
+	}
+	dst = append(e.start(dst), "event: ping\ndata: {\"type\":\"ping\"}\n\n"...)
+	e.pings++
+	if e.open != openNone && e.pings%pingsPerDelta == 0 {
+		dst = append(e.frameDelta(dst, deltaHeads[e.open]), "\"\"}}\n\n"...)
+	}
+	return dst
+}
+
+func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
+	_, kind := statusOf(failure.Kind)
+	if !e.call.Stream {
+		return appendError(dst, kind, failure)
+	}
+	dst = append(dst, "event: error\ndata: "...)
+	return append(appendError(dst, kind, failure), "\n\n"...)
+}
+
+func (e *encoder) End(dst []byte) []byte {
+	reason, failure := front.Ending(&e.finish, e.calls, e.said)
+	if failure != nil {
+		return e.Fail(dst, failure)
+	}
+	if e.finish.PromptBlocked {
+		text := gemini.Quote("Request blocked by Gemini (" + string(e.finish.Finish) + ").")
+		dst = e.delta(dst, openText, text)
+	}
+	dst = e.close(dst)
+	if !e.call.Stream {
+		dst = append(e.head(dst), `,"content":[`...)
+		dst = append(append(dst, e.content...), `],`...)
+		dst = append(e.stop(dst, reason), `,"usage":`...)
+		return append(appendUsage(dst, e.usage), '}')
+	}
+	dst = append(e.start(dst), "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)
+	dst = append(e.stop(dst, reason), `},"usage":`...)
+	dst = append(appendUsage(dst, e.usage), "}\n\n"...)
+	return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+}
+
+// stop writes the fields that tell why the answer ended.
+func (e *encoder) stop(dst []byte, reason front.EndReason) []byte {
+	words := "end_turn"
+	switch reason {
+	case front.EndCalls:
+		words = "tool_use"
+	case front.EndLength:
+		words = "max_tokens"
+	case front.EndRefusal:
+		words = "refusal"
+	}
+	dst = append(append(append(dst, `"stop_reason":"`...), words...), `","stop_sequence":null,"stop_details":`...)
+	if reason != front.EndRefusal {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, `{"type":"refusal","category":null,"explanation":`...)
+	return append(gemini.AppendQuoted(dst, "Blocked by Gemini: "+string(e.finish.Finish)), '}')
+}
+
+// appendUsage writes the counters as Anthropic counts: input without what came from the cache, output with thoughts.
+func appendUsage(dst []byte, u gemini.Usage) []byte {
+	cached := min(u.Cached, u.Prompt)
+	dst = append(dst, `{"input_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Prompt+u.ToolUse-cached), 10)
+	dst = append(dst, `,"cache_creation_input_tokens":0,"cache_read_input_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(cached), 10)
+	dst = append(dst, `,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Candidates+u.Thoughts), 10)
+	dst = append(dst, `,"output_tokens_details":{"thinking_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Thoughts), 10)
+	dst = append(dst, `},"server_tool_use":{"web_search_requests":0,"web_fetch_requests":0}`...)
+	return append(dst, `,"service_tier":"standard"}`...)
+}

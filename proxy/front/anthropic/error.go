@@ -1,0 +1,63 @@
+package anthropic
+
+import (
+	"fmt"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// Error is the envelope and status of a failure.
+func (Codec) Error(e *front.Error, requestID string) (status int, body []byte) {
+	status, kind := statusOf(e.Kind)
+	body = appendError(nil, kind, e)
+	body = append(body[:len(body)-1], `,"request_id":`...)
+	return status, append(gemini.AppendQuoted(body, requestID), '}')
+}
+
+func statusOf(kind front.Kind) (status int, errorType string) {
+	switch kind {
+	case front.Invalid, front.Overflow:
+		return 400, "invalid_request_error"
+	case front.Unauthorized:
+		return 401, "authentication_error"
+	case front.Forbidden:
+		return 403, "permission_error"
+	case front.NotFound:
+		return 404, "not_found_error"
+	case front.TooLarge:
+		return 413, "request_too_large"
+	case front.RateLimited:
+		return 429, "rate_limit_error"
+	case front.NoKeys:
+		return 503, "api_error"
+	case front.Overloaded:
+		return 529, "overloaded_error"
+	case front.Unreachable:
+		return 502, "api_error"
+	case front.Timeout:
+		return 504, "timeout_error"
+	}
+	return 500, "api_error"
+}
+
+// appendError appends {"type":"error","error":{…}}, the whole data of an error event.
+func appendError(dst []byte, kind string, e *front.Error) []byte {
+	dst = append(dst, `{"type":"error","error":{"type":"`...)
+	dst = append(append(dst, kind...), `","message":`...)
+	dst = gemini.AppendQuoted(dst, errorMessage(e))
+	if e.Code != "" {
+		dst = gemini.AppendQuoted(append(dst, `,"details":{"error_code":`...), e.Code)
+		dst = gemini.AppendQuoted(append(dst, `,"unsupported":[`...), e.Param)
+		dst = append(dst, ']', '}')
+	}
+	return append(dst, '}', '}')
+}
+
+// errorMessage is the error's own, but for Overflow with known figures: Claude Code compacts its history on these words alone.
+func errorMessage(e *front.Error) string {
+	if e.Kind == front.Overflow && e.Limit > 0 {
+		return fmt.Sprintf("prompt is too long: %d tokens > %d maximum", max(e.Tokens, e.Limit+1), e.Limit)
+	}
+	return e.Message
+}

@@ -1,0 +1,236 @@
+package front
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// A client's history becomes one that Gemini takes in two passes: the first finds for each call its result, wherever it
+// stands; the second writes the turns anew, each turn with calls directly followed by a content of its own with all the
+// results, in the order of the calls. What has no place there is kept as text, so that nothing the client said is lost.
+
+// interrupted is the result of a call that got none.
+const interrupted = `{"error":"Tool call was interrupted; no result."}`
+
+// Normalise brings a conversation, calls and results paired by ClientID, into the shape that Gemini takes whatever the
+// model: it begins with the user; consecutive contents of a role are one; a turn with calls is followed by a content that
+// holds all its results, in order, and nothing else; contents without parts are gone. contents is used up.
+func Normalise(contents []gemini.Content) []gemini.Content {
+	h := history{results: matchResults(contents)}
+	for _, c := range contents {
+		parts := dropEmpty(c.Parts)
+		switch {
+		case len(parts) == 0:
+		case c.Role == gemini.RoleModel:
+			h.turn = append(h.turn, parts...)
+		default:
+			h.flush()
+			h.user(parts)
+		}
+	}
+	h.flush()
+	if len(h.out) > 0 && h.out[0].Role == gemini.RoleModel {
+		first := gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Quote(".")}}}
+		h.out = append([]gemini.Content{first}, h.out...)
+	}
+	return h.out
+}
+
+type history struct {
+	results results
+	out     []gemini.Content
+	turn    []gemini.Part // of the model, not yet written
+}
+
+// flush writes the model's turn and, if it has calls, their results. Calls stand last: their results follow them.
+func (h *history) flush() {
+	var said, calls, answers []gemini.Part
+	for _, p := range h.turn {
+		if p.FunctionCall == nil {
+			said = append(said, p)
+			continue
+		}
+		calls = append(calls, p)
+		answers = append(answers, gemini.Part{FunctionResponse: h.results.of(p.FunctionCall)})
+	}
+	h.turn = nil
+	h.add(gemini.RoleModel, append(said, calls...))
+	if len(answers) > 0 {
+		h.out = append(h.out, gemini.Content{Role: gemini.RoleUser, Parts: answers})
+	}
+}
+
+// user writes what a user content holds beside results that belong to calls.
+func (h *history) user(parts []gemini.Part) {
+	var rest []gemini.Part
+	for _, p := range parts {
+		switch {
+		case p.FunctionResponse == nil:
+			rest = append(rest, p)
+		case !h.results.taken[p.FunctionResponse]:
+			rest = append(rest, resultAsText(p.FunctionResponse)...)
+		}
+	}
+	h.add(gemini.RoleUser, rest)
+}
+
+// add appends parts to the last content if it has the same role and is no list of results, else as a new content.
+func (h *history) add(role string, parts []gemini.Part) {
+	if len(parts) == 0 {
+		return
+	}
+	if n := len(h.out); n > 0 && h.out[n-1].Role == role && !onlyResults(&h.out[n-1]) {
+		h.out[n-1].Parts = append(h.out[n-1].Parts, parts...)
+		return
+	}
+	h.out = append(h.out, gemini.Content{Role: role, Parts: parts})
+}
+
+// onlyResults reports whether a normalised content is a list of results.
+func onlyResults(c *gemini.Content) bool { return c.Parts[0].FunctionResponse != nil }
+
+// results knows which result belongs to which call.
+type results struct {
+	byCall map[*gemini.FunctionCall]*gemini.FunctionResponse
+	taken  map[*gemini.FunctionResponse]bool
+}
+
+type openCall struct {
+	content int
+	call    *gemini.FunctionCall
+}
+
+// matchResults pairs by id. Where an id stands for several calls, a result belongs to the nearest earlier content with such
+// a call unanswered, and there to the first; only then to a later one. The first result of a call wins.
+func matchResults(contents []gemini.Content) results {
+	r := results{map[*gemini.FunctionCall]*gemini.FunctionResponse{}, map[*gemini.FunctionResponse]bool{}}
+	open := map[string][]openCall{}
+	var early []*gemini.FunctionResponse
+	for i := range contents {
+		for _, p := range contents[i].Parts {
+			if call := p.FunctionCall; call != nil {
+				open[call.ClientID] = append(open[call.ClientID], openCall{i, call})
+			}
+			if p.FunctionResponse != nil && !r.take(open, p.FunctionResponse) {
+				early = append(early, p.FunctionResponse)
+			}
+		}
+	}
+	for _, response := range early {
+		r.take(open, response)
+	}
+	return r
+}
+
+func (r results) take(open map[string][]openCall, response *gemini.FunctionResponse) bool {
+	calls := open[response.ClientID]
+	if len(calls) == 0 {
+		return false
+	}
+	i := len(calls) - 1
+	for i > 0 && calls[i-1].content == calls[i].content {
+		i--
+	}
+	r.byCall[calls[i].call] = response
+	r.taken[response] = true
+	open[response.ClientID] = append(calls[:i:i], calls[i+1:]...)
+	return true
+}
+
+// of is the result of call, under the call's name.
+func (r results) of(call *gemini.FunctionCall) *gemini.FunctionResponse {
+	response := r.byCall[call]
+	if response == nil {
+		response = &gemini.FunctionResponse{ClientID: call.ClientID, Response: json.RawMessage(interrupted)}
+	}
+	response.Name = call.Name
+	return response
+}
+
+// dropEmpty leaves out texts without characters, and white space that stands alone.
+func dropEmpty(parts []gemini.Part) []gemini.Part {
+	kept := parts[:0:0]
+	blank := true
+	for _, p := range parts {
+		if p.Text != nil && p.Text.Empty() && p.ThoughtSignature == "" {
+			continue
+		}
+		kept = append(kept, p)
+		blank = blank && p.Text != nil && p.Text.Blank() && p.ThoughtSignature == ""
+	}
+	if blank {
+		return nil
+	}
+	return kept
+}
+
+// resultAsText tells of a result that belongs to no call.
+func resultAsText(r *gemini.FunctionResponse) []gemini.Part {
+	text := gemini.Text(`""`)
+	if value := resultText(r.Response); value != nil {
+		text = value
+	}
+	text = text.Wrap("[tool result "+r.ClientID+"] ", "")
+	return append([]gemini.Part{{Text: text}}, r.Parts...)
+}
+
+// resultText is the text of {"output":…} or {"error":…}, nil if it has another shape.
+func resultText(response json.RawMessage) gemini.Text {
+	var body struct{ Output, Error gemini.Text }
+	if json.Unmarshal(response, &body) != nil {
+		return nil
+	}
+	if body.Output != nil {
+		return body.Output
+	}
+	return body.Error
+}
+
+// ToolResult makes the response object of a tool's result.
+func ToolResult(text gemini.Text, isError bool) json.RawMessage {
+	key := `{"output":`
+	if isError {
+		key = `{"error":`
+	}
+	if text == nil {
+		text = gemini.Text(`""`)
+	}
+	return append(append([]byte(key), text...), '}')
+}
+
+// Join puts texts one below the other.
+func Join(texts []gemini.Text) gemini.Text {
+	switch len(texts) {
+	case 0:
+		return nil
+	case 1:
+		return texts[0]
+	}
+	out := gemini.Text{'"'}
+	for i, t := range texts {
+		if i > 0 {
+			out = append(out, `\n`...)
+		}
+		if len(t) >= len(`""`) {
+			out = append(out, t[1:len(t)-1]...)
+		}
+	}
+	return append(out, '"')
+}
+
+// Object makes a call's arguments of what a client sent: raw itself if it is a JSON object, {} if it is no object, and
+// {"_raw": …} if it is no JSON at all.
+func Object(raw []byte) json.RawMessage {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case len(raw) == 0:
+		return json.RawMessage(`{}`)
+	case !json.Valid(raw):
+		return append(gemini.AppendQuoted([]byte(`{"_raw":`), raw), '}')
+	case raw[0] != '{':
+		return json.RawMessage(`{}`)
+	}
+	return raw
+}

@@ -1,0 +1,164 @@
+package front
+
+import (
+	"slices"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+const (
+	headroom       = 2048 // tokens added for the thoughts of a model that cannot stop thinking
+	maxStops       = 5
+	continuePrompt = "Continue exactly from where the previous message ended, without repeating it."
+	seeAttached    = `"see attached"`
+)
+
+// Prepare fits a decoded call to the model that will serve it: thought signatures, thinking, limits, and what the model's
+// family does not take. It sets Target and makes Request anew from what Decode made, so it may be called again, on the same
+// call, for another model. lookup may be nil. The error is an *Error of kind Invalid.
+func Prepare(call *Call, target string, lookup Lookup) error {
+	if call.decoded == nil {
+		call.decoded = call.Request
+	}
+	if call.decoded == nil || len(call.decoded.Contents) == 0 {
+		return Invalidf("messages", "expected at least one message with content")
+	}
+	family := gemini.FamilyOf(target)
+	req := *call.decoded
+	req.Contents = make([]gemini.Content, len(call.decoded.Contents))
+	for i, c := range call.decoded.Contents {
+		req.Contents[i] = gemini.Content{Role: c.Role, Parts: slices.Clone(c.Parts)}
+	}
+	restore(req.Contents, call.Carried, target, lookup)
+	req.Contents = fitEnding(fitMedia(req.Contents, family), family)
+	req.SafetySettings = safetyOff()
+	req.ToolConfig = fitToolConfig(req.ToolConfig, call.StrictTools && len(req.Tools) > 0, family)
+
+	config := gemini.GenerationConfig{}
+	if req.GenerationConfig != nil {
+		config = *req.GenerationConfig
+	}
+	fitThinking(&config, call, family)
+	fitScalars(&config, family)
+	req.GenerationConfig = &config
+	fitJSON(&req, family)
+
+	call.Target, call.Request = target, &req
+	return nil
+}
+
+// fitScalars leaves out what the model has no use for.
+func fitScalars(config *gemini.GenerationConfig, family gemini.Family) {
+	if !family.Sampling {
+		config.Temperature, config.TopP, config.TopK = nil, nil, nil
+	}
+	var stops []string
+	for _, s := range config.StopSequences {
+		if s != "" && !slices.Contains(stops, s) && len(stops) < maxStops {
+			stops = append(stops, s)
+		}
+	}
+	config.StopSequences = stops
+}
+
+// fitEnding adds a user's turn where the model does not go on from a turn of its own.
+func fitEnding(contents []gemini.Content, family gemini.Family) []gemini.Content {
+	if family.Prefill || contents[len(contents)-1].Role != gemini.RoleModel {
+		return contents
+	}
+	ask := gemini.Part{Text: gemini.Quote(continuePrompt)}
+	return append(contents, gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{ask}})
+}
+
+// fitMedia moves media that the model does not take within a tool's result into the user content after the results.
+func fitMedia(contents []gemini.Content, family gemini.Family) []gemini.Content {
+	var out []gemini.Content
+	for i := 0; i < len(contents); i++ {
+		c := contents[i]
+		moved := takeMedia(&c, family)
+		out = append(out, c)
+		if len(moved) == 0 {
+			continue
+		}
+		if i+1 < len(contents) && contents[i+1].Role == gemini.RoleUser {
+			i++
+			moved = append(moved, contents[i].Parts...)
+		}
+		out = append(out, gemini.Content{Role: gemini.RoleUser, Parts: moved})
+	}
+	return out
+}
+
+// takeMedia takes out of c's results what cannot stay there, each medium behind a text that names its tool.
+func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
+	for i := range c.Parts {
+		r := c.Parts[i].FunctionResponse
+		if r == nil || len(r.Parts) == 0 {
+			continue
+		}
+		response := *r
+		response.Parts = nil
+		for _, p := range r.Parts {
+			if family.MediaResults && p.InlineData != nil && staysInResult(p.InlineData.MimeType) {
+				response.Parts = append(response.Parts, p)
+				continue
+			}
+			moved = append(moved, gemini.Part{Text: gemini.Quote("[image from tool " + r.Name + "]")}, p)
+		}
+		if resultText(response.Response).Empty() {
+			response.Response = ToolResult(gemini.Text(seeAttached), false)
+		}
+		c.Parts[i].FunctionResponse = &response
+	}
+	return moved
+}
+
+// staysInResult lists what functionResponse.parts may hold (Gemini API docs, recorded traffic).
+func staysInResult(mimeType string) bool {
+	switch mimeType {
+	case "image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain":
+		return true
+	}
+	return false
+}
+
+// fitToolConfig holds arguments to their schemas where the client asked for it and the model can.
+func fitToolConfig(config *gemini.ToolConfig, strict bool, family gemini.Family) *gemini.ToolConfig {
+	mode := ModeAuto
+	if config != nil && config.FunctionCallingConfig != nil {
+		mode = config.FunctionCallingConfig.Mode
+	}
+	if !strict || !family.Strict || mode != ModeAuto {
+		return config
+	}
+	return &gemini.ToolConfig{FunctionCallingConfig: &gemini.FunctionCallingConfig{Mode: ModeValidated}}
+}
+
+// fitJSON asks in words for the JSON that a model with functions cannot be held to.
+func fitJSON(req *gemini.Request, family gemini.Family) {
+	config := req.GenerationConfig
+	if config.ResponseMimeType == "" || family.JSONWithTools || len(req.Tools) == 0 {
+		return
+	}
+	ask := "When you answer without calling a tool, answer with one JSON value and nothing else."
+	if len(config.ResponseJSONSchema) > 0 {
+		ask += " It must match this JSON Schema: " + string(config.ResponseJSONSchema)
+	}
+	config.ResponseMimeType, config.ResponseJSONSchema = "", nil
+	system := gemini.Content{}
+	if req.SystemInstruction != nil {
+		system.Parts = slices.Clone(req.SystemInstruction.Parts)
+	}
+	system.Parts = append(system.Parts, gemini.Part{Text: gemini.Quote(ask)})
+	req.SystemInstruction = &system
+}
+
+// safetyOff turns off the four filters that can be turned off: they trip over ordinary code.
+func safetyOff() []gemini.SafetySetting {
+	return []gemini.SafetySetting{
+		{Category: "HARM_CATEGORY_HARASSMENT", Threshold: "OFF"},
+		{Category: "HARM_CATEGORY_HATE_SPEECH", Threshold: "OFF"},
+		{Category: "HARM_CATEGORY_SEXUALLY_EXPLICIT", Threshold: "OFF"},
+		{Category: "HARM_CATEGORY_DANGEROUS_CONTENT", Threshold: "OFF"},
+	}
+}

@@ -1,0 +1,119 @@
+package front
+
+import (
+	"slices"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// fitThinking sets thinkingConfig and maxOutputTokens. Summaries of thoughts are asked for whether the client sees them or
+// not, so that a long thought is not taken for silence.
+func fitThinking(config *gemini.GenerationConfig, call *Call, family gemini.Family) {
+	config.MaxOutputTokens = call.MaxTokens
+	if family.Thinking != gemini.ThinkingNone {
+		short := call.MaxTokens > 0 && call.MaxTokens < headroom
+		config.ThinkingConfig = thinkingConfig(call.Thinking, short, family)
+		if short && !isOff(config.ThinkingConfig) {
+			config.MaxOutputTokens += headroom
+		}
+	}
+	config.MaxOutputTokens = min(config.MaxOutputTokens, family.OutputLimit)
+}
+
+// isOff reports whether the model does not think at all.
+func isOff(t *gemini.ThinkingConfig) bool { return t.ThinkingBudget != nil && *t.ThinkingBudget == 0 }
+
+// thinkingConfig fits the client's wish to a model that thinks. short: the answer has so few tokens that a model which was
+// not asked to think should do it as little as it can.
+func thinkingConfig(t Thinking, short bool, family gemini.Family) *gemini.ThinkingConfig {
+	if t.Explicit != nil {
+		return t.Explicit
+	}
+	asked := t.Mode == ThinkingAdaptive || t.Mode == ThinkingBudget || t.Effort != ""
+	if t.Mode == ThinkingOff || (short && !asked) {
+		t = Thinking{Mode: ThinkingOff}
+	}
+	if family.Thinking == gemini.ThinkingByLevel {
+		return &gemini.ThinkingConfig{IncludeThoughts: true, ThinkingLevel: level(t, family.Levels)}
+	}
+	budget := budget(t, family)
+	// Google refuses includeThoughts where there are none to include.
+	return &gemini.ThinkingConfig{IncludeThoughts: budget != 0, ThinkingBudget: &budget}
+}
+
+// scale orders the levels; clients' efforts are the same words in lower case, and max.
+var scale = []string{"MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"}
+
+// level is the supported level nearest to the wish, upwards on a tie; "" leaves it to the model.
+func level(t Thinking, supported []string) string {
+	want := 0
+	switch {
+	case t.Mode == ThinkingOff:
+		return supported[0]
+	case t.Effort != "":
+		want = effortRank(t.Effort)
+	case t.Mode == ThinkingBudget:
+		want = budgetRank(t.Budget)
+	default:
+		return ""
+	}
+	best := supported[0]
+	for _, l := range supported {
+		if distance(l, want) <= distance(best, want) {
+			best = l
+		}
+	}
+	return best
+}
+
+func distance(level string, want int) int {
+	d := slices.Index(scale, level) - want
+	return max(d, -d)
+}
+
+// effortRank is the place of an effort in scale; max is the highest, an unknown one counts as medium.
+func effortRank(effort string) int {
+	switch effort {
+	case "minimal":
+		return 0
+	case "low":
+		return 1
+	case "high":
+		return 3
+	case "xhigh", "max":
+		return 4
+	}
+	return 2
+}
+
+func budgetRank(budget int) int {
+	switch {
+	case budget <= 2048:
+		return 1
+	case budget <= 8192:
+		return 2
+	case budget <= 32768:
+		return 3
+	}
+	return 4
+}
+
+// budget is the wish in tokens, within the model's range.
+func budget(t Thinking, family gemini.Family) int {
+	want := 0
+	switch {
+	case t.Mode == ThinkingOff && family.ZeroBudget:
+		return 0
+	case t.Mode == ThinkingOff:
+		return family.MinBudget
+	case t.Effort != "":
+		want = []int{512, 1024, 8192, 24576, family.MaxBudget}[effortRank(t.Effort)]
+	case t.Mode == ThinkingBudget:
+		want = t.Budget
+	case t.Mode == ThinkingAdaptive:
+		return -1
+	default:
+		return family.DefaultBudget
+	}
+	return min(max(want, family.MinBudget), family.MaxBudget)
+}

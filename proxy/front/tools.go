@@ -1,0 +1,209 @@
+package front
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// The modes of gemini.FunctionCallingConfig.
+const (
+	ModeAuto      = "AUTO"
+	ModeAny       = "ANY"
+	ModeNone      = "NONE"
+	ModeValidated = "VALIDATED"
+)
+
+const (
+	maxTools    = 512 // functionDeclarations of one request (Google's SDK)
+	maxToolName = 64
+)
+
+// Tool is a function that the client declares. Schema is its JSON Schema, nil if it gave none.
+type Tool struct {
+	Name        string
+	Description gemini.Text
+	Schema      json.RawMessage
+}
+
+// ToolChoice is what the client wants of its tools. Mode "" is nothing said; Names, with ModeAny and ModeValidated, are the
+// tools that may be called, Param the field that names them.
+type ToolChoice struct {
+	Mode  string
+	Names []string
+	Param string
+}
+
+// SetTools declares the client's tools. The last of two tools with one name wins. Without tools it sets nothing, whatever
+// the choice. The error is an *Error: too many tools, or a choice that names none of them.
+func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
+	var decls []gemini.FunctionDeclaration
+	at := map[string]int{}
+	for _, t := range tools {
+		decl := gemini.FunctionDeclaration{
+			Name: c.Tools.Declare(t.Name), Description: t.Description, ParametersJSONSchema: CleanSchema(t.Schema),
+		}
+		if decl.Description == nil {
+			decl.Description = gemini.Text(`""`)
+		}
+		if i, dup := at[decl.Name]; dup {
+			decls[i] = decl
+			continue
+		}
+		at[decl.Name] = len(decls)
+		decls = append(decls, decl)
+	}
+	if len(decls) > maxTools {
+		return Invalidf("tools", "%d tools, Gemini takes %d at most", len(decls), maxTools)
+	}
+	config := gemini.FunctionCallingConfig{Mode: choice.Mode}
+	for _, name := range choice.Names {
+		upstream := c.Tools.Upstream(name)
+		if _, declared := at[upstream]; !declared {
+			return Invalidf(choice.Param, "no tool named %q is declared", shorten(name))
+		}
+		config.AllowedFunctionNames = append(config.AllowedFunctionNames, upstream)
+	}
+	if len(decls) == 0 {
+		return nil
+	}
+	c.Request.Tools = []gemini.Tool{{FunctionDeclarations: decls}}
+	if choice.Mode != "" {
+		c.Request.ToolConfig = &gemini.ToolConfig{FunctionCallingConfig: &config}
+	}
+	return nil
+}
+
+// SetContents normalises the history and makes it the request's. Calls in a history without declared tools get stubs that
+// may not be called: without them the model tends to write calls that cannot be read.
+func (c *Call) SetContents(contents []gemini.Content) error {
+	c.Request.Contents = Normalise(contents)
+	if len(c.Request.Contents) == 0 {
+		return Invalidf("messages", "expected at least one message with content")
+	}
+	if len(c.Request.Tools) > 0 {
+		return nil
+	}
+	var stubs []gemini.FunctionDeclaration
+	for _, content := range c.Request.Contents {
+		for _, p := range content.Parts {
+			if p.FunctionCall == nil || slices.ContainsFunc(stubs, func(d gemini.FunctionDeclaration) bool {
+				return d.Name == p.FunctionCall.Name
+			}) {
+				continue
+			}
+			stubs = append(stubs, gemini.FunctionDeclaration{
+				Name: p.FunctionCall.Name, ParametersJSONSchema: json.RawMessage(`{"type":"object"}`),
+			})
+		}
+	}
+	if len(stubs) == 0 {
+		return nil
+	}
+	c.Request.Tools = []gemini.Tool{{FunctionDeclarations: stubs}}
+	c.Request.ToolConfig = &gemini.ToolConfig{FunctionCallingConfig: &gemini.FunctionCallingConfig{Mode: ModeNone}}
+	return nil
+}
+
+// ToolNames maps the client's tool names to names that Gemini takes, and back. The zero value is ready. Once decoded it is
+// only read.
+type ToolNames struct {
+	upstream map[string]string // by the client's name
+	client   map[string]string // by the upstream name
+	declared map[string]bool   // by the client's name
+}
+
+// Declare adds a tool of this request and returns its upstream name.
+func (n *ToolNames) Declare(name string) string {
+	if n.declared == nil {
+		n.declared = map[string]bool{}
+	}
+	n.declared[name] = true
+	return n.Upstream(name)
+}
+
+// Upstream is the name that Gemini gets, the same in every request: the name itself where it is allowed, else a shortened
+// form with a hash of the whole. It takes part in the mapping from now on.
+func (n *ToolNames) Upstream(name string) string {
+	if up, ok := n.upstream[name]; ok {
+		return up
+	}
+	if n.upstream == nil {
+		n.upstream, n.client = map[string]string{}, map[string]string{}
+	}
+	up := allowedName(name, name)
+	for salt := name; ; {
+		if other, taken := n.client[up]; !taken || other == name {
+			break
+		}
+		salt += "'"
+		up = hashedName(name, salt)
+	}
+	n.upstream[name], n.client[up] = up, name
+	return up
+}
+
+// Client is the client's name of a function that the model called. Models put "default_api." before a name at times, and
+// change its case; a name that fits no tool is passed on.
+func (n *ToolNames) Client(upstream string) string {
+	if name, ok := n.client[upstream]; ok {
+		return name
+	}
+	for _, prefix := range []string{"default_api.", "default_api:"} {
+		if rest, ok := strings.CutPrefix(upstream, prefix); ok && n.declared[n.client[rest]] {
+			return n.client[rest]
+		}
+	}
+	for up, name := range n.client {
+		if n.declared[name] && strings.EqualFold(up, upstream) {
+			return name
+		}
+	}
+	return upstream
+}
+
+func allowedName(name, salt string) string {
+	if len(name) > maxToolName || name == "" || !isNameStart(name[0]) {
+		return hashedName(name, salt)
+	}
+	for i := range len(name) {
+		if !isNameByte(name[i]) {
+			return hashedName(name, salt)
+		}
+	}
+	return name
+}
+
+// hashedName keeps what is readable of name and ends in a hash of salt.
+func hashedName(name, salt string) string {
+	sum := sha256.Sum256([]byte(salt))
+	suffix := "_" + hex.EncodeToString(sum[:4])
+	b := []byte(name[:min(len(name), maxToolName-len(suffix)-1)])
+	for i, c := range b {
+		if !isNameByte(c) {
+			b[i] = '_'
+		}
+	}
+	if len(b) == 0 || !isNameStart(b[0]) {
+		b = append([]byte{'_'}, b...)
+	}
+	return string(b) + suffix
+}
+
+func isNameStart(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func isNameByte(c byte) bool {
+	return isNameStart(c) || c >= '0' && c <= '9' || c == '.' || c == ':' || c == '-'
+}
+
+// shorten cuts a client's word for a message.
+func shorten(s string) string {
+	if len(s) <= 100 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:100], "") + "…"
+}
