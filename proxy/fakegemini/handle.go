@@ -29,7 +29,9 @@ func (s *Server) Handler() http.Handler {
 }
 
 func (s *Server) serveAPI(w http.ResponseWriter, req *http.Request) {
-	s.busy.Add(1)
+	if !s.enter() {
+		panic(http.ErrAbortHandler)
+	}
 	defer s.busy.Done()
 	verb, model := route(req)
 	rec := &Recorded{Method: req.Method, Path: req.URL.Path, Query: req.URL.Query(), Header: req.Header.Clone(), Verb: verb, Model: model}

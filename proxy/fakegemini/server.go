@@ -32,7 +32,8 @@ type Server struct {
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 	busy    sync.WaitGroup
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows, and that nothing starts after Close
+	closed  bool
 	servers []*http.Server
 }
 
@@ -79,21 +80,38 @@ func (s *Server) Listen(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("fake gemini cannot listen on %s: %w", addr, err)
 	}
-	s.Serve(l)
+	if err := s.Serve(l); err != nil {
+		return "", err
+	}
 	return "http://" + l.Addr().String(), nil
 }
 
-// Serve serves on a listener in the background; Close ends it.
-func (s *Server) Serve(l net.Listener) {
+// Serve serves on a listener in the background; Close ends it. It fails when the fake is closed already.
+func (s *Server) Serve(l net.Listener) error {
+	if !s.enter() {
+		return errors.Join(errClosed, l.Close())
+	}
 	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	s.mu.Lock()
 	s.servers = append(s.servers, server)
 	s.mu.Unlock()
-	s.busy.Go(func() {
+	go func() {
+		defer s.busy.Done()
 		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			s.stop(err)
 		}
-	})
+	}()
+	return nil
+}
+
+// enter counts one more thing that Close waits for; false when the fake is closed.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.busy.Add(1)
+	}
+	return !s.closed
 }
 
 var errClosed = errors.New("fake gemini is closed")
@@ -102,6 +120,7 @@ var errClosed = errors.New("fake gemini is closed")
 func (s *Server) Close() error {
 	s.stop(errClosed)
 	s.mu.Lock()
+	s.closed = true
 	servers := s.servers
 	s.mu.Unlock()
 	var errs []error

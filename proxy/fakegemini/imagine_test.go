@@ -1,0 +1,68 @@
+package fakegemini
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBuiltInModel(t *testing.T) {
+	c := start(t, Options{})
+	const schema = `{"type":"object","required":["path","n","deep","kind","list"],"properties":{"path":{"type":"string"},"n":{"type":"integer","minimum":3},"kind":{"enum":["x","y"]},` +
+		`"deep":{"type":"object","required":["ok"],"properties":{"ok":{"type":["boolean","null"]}}},"list":{"type":"array","minItems":1,"items":{"type":"number"}},"free":{"type":"string"}}}`
+	const tools = `"tools":[{"functionDeclarations":[{"name":"Read","parametersJsonSchema":` + schema + `},{"name":"Write","parameters":{"type":"OBJECT","properties":{"city":{"type":"STRING"}},"required":["city"]}},{"name":"Ping"}]}]`
+	const read = `call Read{"deep":{"ok":true},"kind":"x","list":[1],"n":3,"path":"/tmp/example.txt"}`
+	f := func(model, prompt, rest, want string) {
+		t.Helper()
+		got := sketch(c.response(c.ok(model, "generateContent", `{"contents":[{"parts":[{"text":"`+prompt+`"}]}]`+rest+`}`)))
+		if got = strings.ReplaceAll(got, " signed", ""); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: got %s, want %s…", prompt, got, want)
+		}
+	}
+	f(m38, "hello there", ``, "text You said: hello there")
+	f(m38, "hello there", `,`+tools, "text You said: hello there")
+	f(m38, "please Read it", `,`+tools, read+";STOP")
+	f(m38, "Reading is nice", `,`+tools, "text You said")
+	f(m38, "use the tool", `,`+tools, read+";STOP")
+	f(m38, "in parallel", `,`+tools, read+`;call Write{"city":"Paris"};STOP`)
+	f(m38, "Ping and Write", `,`+tools, `call Write{"city":"Paris"};call Ping{};STOP`)
+	f(m25, "anything", `,`+tools+`,"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["Ping"]}}`, `call Ping{};STOP`)
+	f(m25, "Read", `,`+tools+`,"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}`, `text You said`)
+	f(m25, "one STOP two", `,"generationConfig":{"stopSequences":["STOP"]}`, `text You said: one ;STOP`)
+	f(m25, "why", `,"generationConfig":{"thinkingConfig":{"includeThoughts":true}}`, `thought **Reading`)
+	f("gemma-4-31b-it", "why", ``, `text You said: why`)
+}
+
+func TestBuiltInModelQuotesResponses(t *testing.T) {
+	c := start(t, Options{})
+	got := sketch(c.response(c.ok(m38, "generateContent", talk(`{"parts":[{"text":"use the tool Read"}]}`, strings.Replace(callA, "<call Read>", "skip_thought_signature_validator", 1),
+		`{"parts":[{"functionResponse":{"name":"Read","response":{"output":"fortytwo"}}}]}`))))
+	if !strings.Contains(got, `Read returned {"output":"fortytwo"}.`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestPieces(t *testing.T) {
+	f := func(text string, min int) {
+		t.Helper()
+		got := pieces(text)
+		if strings.Join(got, "") != text || len(got) < min {
+			t.Errorf("%q in %d pieces: %q", text, len(got), got)
+		}
+	}
+	f("", 1)
+	f("short", 1)
+	f(strings.Repeat("word ", 40), 4)
+	f(strings.Repeat("x", 100), 1)
+}
+
+func TestImagineIsDeterministic(t *testing.T) {
+	text := "use the tool"
+	b := &GenerateContentRequest{Contents: []Content{{Parts: []Part{{Text: &text}}}}}
+	m := Model{ID: m38, Family: gen35lite, Thinking: threeLevels}
+	one, err1 := marshal(imagine(m, b, time.Second), false)
+	two, err2 := marshal(imagine(m, b, time.Second), false)
+	if err1 != nil || err2 != nil || string(one) != string(two) || !strings.Contains(string(one), `"delay":"1s"`) {
+		t.Errorf("%v %v\n%s\n%s", err1, err2, one, two)
+	}
+}
