@@ -15,6 +15,7 @@ type Answer struct {
 	Chunks   []Chunk   `json:"chunks,omitempty"`   // the stream; folded into one for generateContent
 	Gate     string    `json:"gate,omitempty"`     // lock-step: chunk n+1 waits for the n-th Arrived of this gate
 	NoFinish bool      `json:"noFinish,omitempty"` // the stream ends without a finish reason
+	Thoughts int       `json:"thoughts,omitempty"` // tokens of thought that no thought part shows
 }
 
 // Raw is an answer outside of the protocol.
@@ -90,7 +91,8 @@ func RawAnswer(status int, contentType, body string) Answer {
 	return Answer{Raw: &Raw{Status: status, ContentType: contentType, Body: body}}
 }
 
-// LockStep returns the answer with a gate.
+// LockStep returns the answer with a gate: a name of its own for each answer. generateContent, which has one chunk only,
+// pays no heed to it.
 func (a Answer) LockStep(gate string) Answer { a.Gate = gate; return a }
 
 // After returns the answer with a delay before its first byte.

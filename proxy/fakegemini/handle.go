@@ -38,7 +38,11 @@ func (s *Server) serveAPI(w http.ResponseWriter, req *http.Request) {
 	s.records.open(rec)
 	x := &exchange{s: s, w: w, req: req, rec: rec}
 	defer x.end()
-	refused := x.prepare()
+	body, tooLarge, ok := x.readBody()
+	if !ok {
+		return
+	}
+	refused := x.prepare(body, tooLarge)
 	if refused != nil {
 		s.records.update(rec, func(r *Recorded) { r.Refused, r.Reason = refused.rule, refused.err.Message })
 	}
@@ -76,19 +80,28 @@ func route(req *http.Request) (verb, model string) {
 	return "", ""
 }
 
-// prepare does everything up to the answer and returns the first rule that was broken.
-func (x *exchange) prepare() *refusal {
+// readBody reads within the limit; ok is false when the client left in the middle of it.
+func (x *exchange) readBody() (body []byte, tooLarge, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.req.Body, x.s.opts.MaxBody))
 	x.s.records.update(x.rec, func(r *Recorded) { r.Body = body })
+	var limit *http.MaxBytesError
+	tooLarge = errors.As(err, &limit)
+	if err != nil && !tooLarge {
+		x.state = Cancelled
+	}
+	return body, tooLarge, err == nil || tooLarge
+}
+
+// prepare does everything up to the answer and returns the first rule that was broken.
+func (x *exchange) prepare(body []byte, tooLarge bool) *refusal {
 	if x.rec.Verb == "" {
 		return &refusal{RulePath, Err(404, fmt.Sprintf("The requested URL %s was not found on this server.", x.req.URL.Path))}
 	}
 	if r := x.credential(); r != nil {
 		return r
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return refuse(RuleBodySize, fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", tooLarge.Limit))
+	if tooLarge {
+		return refuse(RuleBodySize, fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", x.s.opts.MaxBody))
 	}
 	if x.rec.Verb == verbList {
 		return nil
@@ -175,7 +188,7 @@ func (c *CountTokensRequest) message() string {
 
 // answer sends what the key, the rules, the script and the model say, in this order.
 func (x *exchange) answer(refused *refusal) {
-	keyError, latency := x.s.script.keyVerdict(x.rec.Key, x.rec.Model)
+	keyError, latency := x.s.script.keyVerdict(x.rec)
 	if !x.sleep(latency) {
 		return
 	}

@@ -13,24 +13,70 @@ import (
 
 // imagine makes the answer to a legal request.
 func imagine(m Model, b *GenerateContentRequest, delay time.Duration) Answer {
-	a := Answer{}
+	q := &asked{body: b, model: m}
 	last := b.Contents[len(b.Contents)-1]
 	prompt := lastText(b.Contents)
-	t := (&asked{body: b}).thinking()
-	if t != nil && t.IncludeThoughts && m.Thinking.thinks() {
-		a.Chunks = append(a.Chunks, Thought(fmt.Sprintf("**Reading the request**\n\nThe user wrote %d words. I work out what is wanted.\n\n", len(strings.Fields(prompt)))))
-	}
-	if calls := wantedCalls(b, prompt); len(calls) > 0 && len(last.responses()) == 0 {
+	a, left := q.thought(prompt)
+	calls := wantedCalls(b, prompt)
+	switch {
+	case left == 0:
+		a.Chunks = append(a.Chunks, Finish("MAX_TOKENS"))
+	case len(calls) > 0 && len(last.responses()) == 0:
 		a.Chunks = append(a.Chunks, Calls(calls...))
-	} else {
-		for _, piece := range pieces(stopped(b, reply(m, last, prompt))) {
-			a.Chunks = append(a.Chunks, Text(piece))
-		}
+	default:
+		a.Chunks = append(a.Chunks, q.spoken(reply(q, last, prompt), left)...)
 	}
 	for i := range a.Chunks {
 		a.Chunks[i].Delay = Duration(delay)
 	}
 	return a
+}
+
+// thinkingTokens is what a level costs before the first word.
+var thinkingTokens = map[ThinkingLevel]int{"": 0, "MINIMAL": 0, "LOW": 16, "MEDIUM": 64, "HIGH": 256, "XHIGH": 512}
+
+// thought starts an answer with what thinking costs, shown when the request asks for it, and returns how many output
+// tokens are left.
+func (q *asked) thought(prompt string) (Answer, int) {
+	cost := thinkingTokens[q.model.Thinking.Default]
+	t := q.thinking()
+	if t != nil && t.ThinkingLevel != "" {
+		cost = thinkingTokens[t.ThinkingLevel]
+	}
+	if t != nil && t.ThinkingBudget != nil && *t.ThinkingBudget >= 0 {
+		cost = min(int(*t.ThinkingBudget), thinkingTokens["HIGH"])
+	}
+	left := q.model.Output
+	if n := q.config().MaxOutputTokens; n != nil {
+		left = int(*n)
+	}
+	cost = min(cost, left)
+	if t == nil || !t.IncludeThoughts || cost == 0 {
+		return Answer{Thoughts: cost}, left - cost
+	}
+	text := fmt.Sprintf("**Reading the request**\n\nThe user wrote %d words. I work out what is wanted.\n\n", len(strings.Fields(prompt)))
+	return Answer{Thoughts: max(0, cost-textTokens(len(text))), Chunks: []Chunk{Thought(text)}}, left - cost
+}
+
+// spoken cuts a text at the first stop sequence and at the end of the tokens, and into chunks.
+func (q *asked) spoken(text string, left int) []Chunk {
+	for _, stop := range q.config().StopSequences {
+		if before, _, found := strings.Cut(text, stop); found && stop != "" {
+			text = before
+		}
+	}
+	over := textTokens(len(text)) > left
+	if over {
+		text = strings.ToValidUTF8(text[:4*left], "")
+	}
+	var out []Chunk
+	for _, piece := range pieces(text) {
+		out = append(out, Text(piece))
+	}
+	if over {
+		out[len(out)-1].FinishReason = "MAX_TOKENS"
+	}
+	return out
 }
 
 // lastText is the text of the last user content that has some.
@@ -49,10 +95,14 @@ func lastText(contents []Content) string {
 	return ""
 }
 
-func reply(m Model, last Content, prompt string) string {
+// reply is the text of an answer: JSON where that is asked for, the function responses quoted, or the prompt repeated.
+func reply(q *asked, last Content, prompt string) string {
 	responses := last.responses()
+	if text, ok := structured(q.config()); ok {
+		return text
+	}
 	if len(responses) == 0 {
-		return fmt.Sprintf("You said: %s\n\nThis is %s, a stand-in that runs on your own machine. It repeats what it was told, so that you can see that the whole way works.", clip(prompt), m.ID)
+		return fmt.Sprintf("You said: %s\n\nThis is %s, a stand-in that runs on your own machine. It repeats what it was told, so that you can see that the whole way works.", clip(prompt), q.model.ID)
 	}
 	var b strings.Builder
 	b.WriteString("The tools have answered.")
@@ -60,16 +110,6 @@ func reply(m Model, last Content, prompt string) string {
 		fmt.Fprintf(&b, " %s returned %s.", r.Name, clip(string(r.Response)))
 	}
 	return b.String()
-}
-
-// stopped honours the stop sequences of a request, as far as a text goes.
-func stopped(b *GenerateContentRequest, text string) string {
-	for _, stop := range (&asked{body: b}).config().StopSequences {
-		if before, _, found := strings.Cut(text, stop); found && stop != "" {
-			text = before
-		}
-	}
-	return text
 }
 
 // pieces cuts a text into chunks of some 40 bytes, between words.

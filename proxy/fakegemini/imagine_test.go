@@ -31,6 +31,16 @@ func TestBuiltInModel(t *testing.T) {
 	f(m25, "one STOP two", `,"generationConfig":{"stopSequences":["STOP"]}`, `text You said: one ;STOP`)
 	f(m25, "why", `,"generationConfig":{"thinkingConfig":{"includeThoughts":true}}`, `thought **Reading`)
 	f("gemma-4-31b-it", "why", ``, `text You said: why`)
+	const json = `"responseMimeType":"application/json"`
+	f(m38, "title", `,"generationConfig":{`+json+`,"responseJsonSchema":`+schema+`}`, `text `+strings.TrimPrefix(read, "call Read")+";STOP")
+	f(m25, "title", `,"generationConfig":{`+json+`,"responseSchema":{"type":"STRING","enum":["red"]}}`, `text "red";STOP`)
+	f(m25, "title", `,"generationConfig":{`+json+`}`, `text {"answer":"example"};STOP`)
+	f(m38, "hi", `,"generationConfig":{"maxOutputTokens":64}`, `MAX_TOKENS`)
+	f(m38, "hi", `,"generationConfig":{"maxOutputTokens":66}`, `text You said;MAX_TOKENS`)
+	f(m38, "hi", `,"generationConfig":{"maxOutputTokens":20,"thinkingConfig":{"thinkingLevel":"LOW"}}`, `text You said: hi`)
+	f(m25p, "hi", `,"generationConfig":{"maxOutputTokens":5}`, `MAX_TOKENS`)
+	f(m25, "hi", `,"generationConfig":{"maxOutputTokens":64,"thinkingConfig":{"thinkingBudget":0}}`, `text You said: hi`)
+	f(m25p, "hi", `,"generationConfig":{"maxOutputTokens":300,"thinkingConfig":{"thinkingBudget":128}}`, `text You said: hi`)
 }
 
 func TestBuiltInModelQuotesResponses(t *testing.T) {
@@ -40,6 +50,22 @@ func TestBuiltInModelQuotesResponses(t *testing.T) {
 	if !strings.Contains(got, `Read returned {"output":"fortytwo"}.`) {
 		t.Errorf("got %s", got)
 	}
+}
+
+// TestThinkingIsCounted: thoughts cost what their level costs, shown or not.
+func TestThinkingIsCounted(t *testing.T) {
+	c := start(t, Options{})
+	f := func(config string, want int) {
+		t.Helper()
+		r := c.response(c.ok(m38, "generateContent", thinks(config)))
+		if u := r.UsageMetadata; u.Thoughts != want || u.Total != u.Prompt+u.Candidates+u.Thoughts {
+			t.Errorf("%s: %+v, want %d tokens of thought", config, u, want)
+		}
+	}
+	f(`{}`, 64)
+	f(`{"includeThoughts":true}`, 64)
+	f(`{"thinkingLevel":"HIGH"}`, 256)
+	f(`{"thinkingLevel":"HIGH","includeThoughts":true}`, 256)
 }
 
 func TestPieces(t *testing.T) {

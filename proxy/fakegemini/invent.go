@@ -50,6 +50,18 @@ func shapeOf(f FunctionDeclaration) (shape, bool) {
 	return s, true
 }
 
+// structured is the JSON text that a response schema asks for.
+func structured(c GenerationConfig) (string, bool) {
+	if c.ResponseMimeType != mimeJSON {
+		return "", false
+	}
+	s, ok := shapeOf(FunctionDeclaration{Parameters: c.ResponseSchema, ParametersJSONSchema: c.ResponseJSONSchema})
+	if !ok {
+		return `{"answer":"example"}`, true
+	}
+	return s.value("answer", inventDepth), true
+}
+
 // object fills the required properties, in the order of their names.
 func (s shape) object(depth int) string {
 	required := append([]string(nil), s.Required...)

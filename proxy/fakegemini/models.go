@@ -11,11 +11,18 @@ type Thinking struct {
 	Budget    bool            // thinkingBudget taken
 	BudgetMin int32           // smallest budget but for 0 and -1
 	BudgetMax int32
-	BudgetOff bool // a budget of 0 turns thinking off
+	BudgetOff bool          // a budget of 0 turns thinking off
+	Default   ThinkingLevel // how hard it thinks unasked; for models of budgets a rough equal
 }
 
 // thinks tells whether the model thinks at all.
 func (t Thinking) thinks() bool { return t.Budget || len(t.Levels) > 0 }
+
+// usual returns the thinking with a default level.
+func (t Thinking) usual(level ThinkingLevel) Thinking {
+	t.Default = level
+	return t
+}
 
 // Family is what models of one generation have in common (Gemini API docs and recorded traffic).
 type Family struct {
@@ -86,23 +93,23 @@ const (
 // Models is the fake's table: the models that Google serves, by family.
 func Models() []Model {
 	list := []Model{
-		{ID: "gemini-2.5-pro", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 128, BudgetMax: 32768}},
-		{ID: "gemini-2.5-flash", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 1, BudgetMax: 24576, BudgetOff: true}},
-		{ID: "gemini-2.5-flash-lite", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 512, BudgetMax: 24576, BudgetOff: true}},
-		{ID: "gemini-3-flash-preview", Family: gen3mixed, Thinking: fourLevels},
+		{ID: "gemini-2.5-pro", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 128, BudgetMax: 32768, Default: "MEDIUM"}},
+		{ID: "gemini-2.5-flash", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 1, BudgetMax: 24576, BudgetOff: true, Default: "MEDIUM"}},
+		{ID: "gemini-2.5-flash-lite", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 512, BudgetMax: 24576, BudgetOff: true, Default: "MINIMAL"}},
+		{ID: "gemini-3-flash-preview", Family: gen3mixed, Thinking: fourLevels.usual("HIGH")},
 		{ID: "gemini-3-pro-preview", Alias: "gemini-3.1-pro-preview"},
-		{ID: "gemini-3.1-pro-preview", Family: gen3, Thinking: threeLevels},
-		{ID: "gemini-3.1-pro-preview-customtools", Family: gen3, Thinking: threeLevels},
-		{ID: "gemini-3.1-flash-lite", Family: gen3mixed, Thinking: fourLevels},
-		{ID: "gemini-3.5-flash", Family: gen3mixed, Thinking: fourLevels},
-		{ID: "gemini-3.5-flash-lite", Family: gen35lite, Thinking: fourLevels},
-		{ID: "gemini-3.6-flash", Family: gen35lite, Thinking: fourLevels},
-		{ID: "gemini-3.7-flash", Family: gen35lite, Thinking: threeLevels},
-		{ID: "gemini-3.8-flash", Family: gen35lite, Thinking: threeLevels},
-		{ID: "gemini-4-argon", Family: gen4, Thinking: onlyLevels},
-		{ID: "gemini-4-carbon", Family: gen4, Thinking: onlyLevels},
-		{ID: "gemini-4-neon", Family: gen4, Thinking: extraLevels},
-		{ID: "gemini-4-hydrogen", Family: gen4, Thinking: extraLevels},
+		{ID: "gemini-3.1-pro-preview", Family: gen3, Thinking: threeLevels.usual("HIGH")},
+		{ID: "gemini-3.1-pro-preview-customtools", Family: gen3, Thinking: threeLevels.usual("HIGH")},
+		{ID: "gemini-3.1-flash-lite", Family: gen3mixed, Thinking: fourLevels.usual("MINIMAL")},
+		{ID: "gemini-3.5-flash", Family: gen3mixed, Thinking: fourLevels.usual("MEDIUM")},
+		{ID: "gemini-3.5-flash-lite", Family: gen35lite, Thinking: fourLevels.usual("MINIMAL")},
+		{ID: "gemini-3.6-flash", Family: gen35lite, Thinking: fourLevels.usual("MEDIUM")},
+		{ID: "gemini-3.7-flash", Family: gen35lite, Thinking: threeLevels.usual("MEDIUM")},
+		{ID: "gemini-3.8-flash", Family: gen35lite, Thinking: threeLevels.usual("MEDIUM")},
+		{ID: "gemini-4-argon", Family: gen4, Thinking: onlyLevels.usual("MEDIUM")},
+		{ID: "gemini-4-carbon", Family: gen4, Thinking: onlyLevels.usual("MEDIUM")},
+		{ID: "gemini-4-neon", Family: gen4, Thinking: extraLevels.usual("HIGH")},
+		{ID: "gemini-4-hydrogen", Family: gen4, Thinking: extraLevels.usual("HIGH")},
 		{ID: "gemini-flash-latest", Alias: "gemini-3.8-flash"},
 		{ID: "gemini-flash-lite-latest", Alias: "gemini-3.5-flash-lite"},
 		{ID: "gemini-pro-latest", Alias: "gemini-3.1-pro-preview"},

@@ -2,6 +2,8 @@ package fakegemini
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -44,6 +46,24 @@ func TestRefusalsLeaveKeysAndModelsOut(t *testing.T) {
 	}
 	if n := len(c.s.Refusals()); n != 0 {
 		t.Errorf("%d refusals, want 0", n)
+	}
+}
+
+// TestClientLeavesInItsBody: half a body is no broken rule.
+func TestClientLeavesInItsBody(t *testing.T) {
+	c := start(t, Options{})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "POST /v1beta/models/"+m25+":generateContent?key=k HTTP/1.1\r\nHost: fake\r\nContent-Length: 100\r\n\r\n{\"contents\""); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if end, err := c.s.WaitEnd(c.context(), 1); end != Cancelled || err != nil || len(c.s.Refusals()) != 0 {
+		t.Errorf("ended as %q %v with %d refusals", end, err, len(c.s.Refusals()))
 	}
 }
 

@@ -53,7 +53,7 @@ type composer struct {
 
 // compose fills in everything that the script left open.
 func compose(model Model, s *signer, body *GenerateContentRequest, seq int, a Answer) ([]piece, error) {
-	c := &composer{model: model, signer: s, body: body, id: responseID(seq), usage: Usage{Prompt: promptTokens(body)}}
+	c := &composer{model: model, signer: s, body: body, id: responseID(seq), usage: Usage{Prompt: promptTokens(body), Thoughts: a.Thoughts}}
 	chunks := c.ended(a)
 	out := make([]piece, 0, len(chunks))
 	for i, chunk := range chunks {

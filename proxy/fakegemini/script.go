@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Responder answers a request in code; ok=false leaves it to the queue and the model.
+// Responder answers a request in code; ok=false leaves it to the queue and the model. Of an answer to countTokens only
+// Error and Raw count.
 type Responder func(r Recorded) (a Answer, ok bool)
 
 // KeyRule is how the fake treats one API key.
@@ -14,6 +15,7 @@ type KeyRule struct {
 	Error   *APIError `json:"error,omitempty"`   // answered instead of everything else
 	Times   int       `json:"times,omitempty"`   // how often; 0 is always
 	Model   string    `json:"model,omitempty"`   // only for this model; empty is all
+	Verb    string    `json:"verb,omitempty"`    // only for this verb, as in Recorded.Verb; empty is all
 	Latency Duration  `json:"latency,omitempty"` // added before the first byte
 }
 
@@ -25,7 +27,7 @@ type script struct {
 	keys    map[string][]*KeyRule
 }
 
-// Enqueue adds answers, to be used in order by requests that are legal. A malformed answer panics: it is a fault of the test.
+// Enqueue adds answers, to be used in order by legal requests of generateContent and streamGenerateContent. A malformed answer panics: it is a fault of the test.
 func (s *Server) Enqueue(answers ...Answer) {
 	if err := s.script.add(answers); err != nil {
 		panic("BUG: " + err.Error())
@@ -77,12 +79,13 @@ func (s *Server) HealKey(key string) {
 }
 
 // keyVerdict uses up the rules of a key for one request.
-func (sc *script) keyVerdict(key, model string) (*APIError, time.Duration) {
+func (sc *script) keyVerdict(rec *Recorded) (*APIError, time.Duration) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	var latency time.Duration
+	key := rec.Key
 	for i, r := range sc.keys[key] {
-		if r.Model != "" && r.Model != model {
+		if r.Model != "" && r.Model != rec.Model || r.Verb != "" && r.Verb != rec.Verb {
 			continue
 		}
 		latency = max(latency, time.Duration(r.Latency))
@@ -111,7 +114,7 @@ func (sc *script) take(r Recorded) (Answer, bool) {
 	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if len(sc.queue) == 0 {
+	if len(sc.queue) == 0 || r.Verb == verbCount {
 		return Answer{}, false
 	}
 	a := sc.queue[0]

@@ -31,6 +31,7 @@ func TestQueueAndResponder(t *testing.T) {
 	})
 	say("responder saw hi")
 	c.s.Respond(nil)
+	c.ok(m25, "countTokens", `{"contents":[`+hi+`]}`)
 	say("second")
 	say("You said: hi")
 	c.s.Enqueue(Say("left over"))
@@ -62,6 +63,11 @@ func TestKeyRules(t *testing.T) {
 	f("a", m38, 429)
 	c.s.HealKey("a")
 	f("a", m38, 200)
+	c.s.Key("a", KeyRule{Error: ErrInternal(), Verb: "countTokens"})
+	f("a", m38, 200)
+	if status, _, err := c.post(m38, "countTokens", "a", `{}`); status != 500 || err != nil {
+		t.Errorf("countTokens: %d %v", status, err)
+	}
 }
 
 func TestContradictions(t *testing.T) {
