@@ -39,9 +39,17 @@ type Answer struct {
 	Stop      string
 }
 
+// Hops of a question's way.
+const (
+	HopNetwork = "network" // from here to the server
+	HopToken   = "token"   // the client token
+	HopAdapter = "adapter" // the adapter itself
+	HopGemini  = "gemini"  // from the adapter to Gemini, keys included
+)
+
 // Error is a failure with the hop that broke.
 type Error struct {
-	Hop     string // "network", "token", "adapter", "gemini"
+	Hop     string
 	Message string
 	Hint    string
 }
@@ -69,7 +77,7 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 	}
 	var h Health
 	if err := json.Unmarshal(body, &h); err != nil || h.Status == "" {
-		return Health{}, &Error{Hop: "adapter", Message: fmt.Sprintf("%s answers (%s), but not as an adapter does", c.Profile.URL, resp.Status),
+		return Health{}, &Error{Hop: HopAdapter, Message: fmt.Sprintf("%s answers (%s), but not as an adapter does", c.Profile.URL, resp.Status),
 			Hint: "check the address; on the server: gemini-manage status"}
 	}
 	return h, nil
@@ -146,12 +154,12 @@ func (c *Client) networkError(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &dns):
-		return &Error{Hop: "network", Message: fmt.Sprintf("no such host: %s", dns.Name), Hint: "check the address, then gca connect http://YOUR-SERVER"}
+		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("no such host: %s", dns.Name), Hint: "check the address, then gca connect http://YOUR-SERVER"}
 	case errors.As(err, &op) && op.Op == "dial":
-		return &Error{Hop: "network", Message: fmt.Sprintf("cannot connect to %s: %v", c.Profile.URL, op.Err),
+		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("cannot connect to %s: %v", c.Profile.URL, op.Err),
 			Hint: "is the server up, and does its provider's firewall let port 80 in? on the server: gemini-manage status"}
 	}
-	return &Error{Hop: "network", Message: fmt.Sprintf("the connection to %s broke: %v", c.Profile.URL, err), Hint: "try again; on the server: gemini-manage logs"}
+	return &Error{Hop: HopNetwork, Message: fmt.Sprintf("the connection to %s broke: %v", c.Profile.URL, err), Hint: "try again; on the server: gemini-manage logs"}
 }
 
 type errorBody struct {
@@ -172,9 +180,9 @@ func (c *Client) statusError(resp *http.Response) error {
 	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
-		return &Error{Hop: "token", Message: "the adapter does not accept the client token: " + e.Error.Message, Hint: "gca connect " + c.Profile.URL + ", with the token that the deploy printed"}
+		return &Error{Hop: HopToken, Message: "the adapter does not accept the client token: " + e.Error.Message, Hint: "gca connect " + c.Profile.URL + ", with the token that the deploy printed"}
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusForbidden, 529:
-		return &Error{Hop: "gemini", Message: e.Error.Message, Hint: "on the server: gemini-manage status shows the keys"}
+		return &Error{Hop: HopGemini, Message: e.Error.Message, Hint: "on the server: gemini-manage status shows the keys"}
 	}
-	return &Error{Hop: "adapter", Message: fmt.Sprintf("the adapter answered %s: %s", resp.Status, e.Error.Message)}
+	return &Error{Hop: HopAdapter, Message: fmt.Sprintf("the adapter answered %s: %s", resp.Status, e.Error.Message)}
 }

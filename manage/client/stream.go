@@ -44,7 +44,7 @@ func (a *Answer) take(e event, onText func(string)) error {
 	case "message_delta":
 		a.Stop, a.Input, a.Output = e.Delta.StopReason, e.Usage.Input+e.Usage.Cached, e.Usage.Output
 	case "error":
-		return &Error{Hop: "gemini", Message: "the answer broke off: " + e.Error.Message, Hint: "try again; on the server: gemini-manage logs"}
+		return &Error{Hop: HopGemini, Message: "the answer broke off: " + e.Error.Message, Hint: "try again; on the server: gemini-manage logs"}
 	}
 	return nil
 }
