@@ -52,6 +52,7 @@
 //	temperature          a temperature out of 0 to 2
 //	top-p                a topP out of 0 to 1
 //	output-tokens        maxOutputTokens below 1 or above the model's limit
+//	output-tokens-whole  maxOutputTokens above 32768 for generateContent on Gemini 4
 //	penalty              presencePenalty or frequencyPenalty on 3.5-flash-lite and newer
 //	thinking-none        thinkingConfig on a model that doesn't think
 //	thinking-both        thinkingBudget and thinkingLevel together
@@ -64,6 +65,6 @@
 //
 // Known to be looser than Google, because no source tells what Google says: duplicate names in one JSON object (the last
 // one counts), functionResponse and text parts in one content, invalid signatures outside of the current turn, signatures on
-// Gemini 2.x, the size of media, more than 512 declarations, the inside of parametersJsonSchema. Stricter than Google may be: the
+// Gemini 2.x, the size of media, prompt and output together against the window of Gemini 4, more than 512 declarations, the inside of parametersJsonSchema. Stricter than Google may be: the
 // length of function names (64; documents say 128), names and ids of responses, maxOutputTokens above the model's limit.
 package fakegemini

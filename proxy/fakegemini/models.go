@@ -129,7 +129,11 @@ func newModelTable(list []Model) modelTable {
 	out := slices.Clone(list)
 	for i := range out {
 		m := &out[i]
-		m.Input, m.Output = cmp.Or(m.Input, inputLimit), cmp.Or(m.Output, outputLimit)
+		m.Input = cmp.Or(m.Input, inputLimit)
+		if m.Family.SharedTokenLimit {
+			m.Output = cmp.Or(m.Output, m.Input)
+		}
+		m.Output = cmp.Or(m.Output, outputLimit)
 		m.Family.Candidates = max(1, m.Family.Candidates)
 		if m.Methods == nil {
 			m.Methods = []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}

@@ -83,6 +83,7 @@ const (
 	RuleTemperature    RuleName = "temperature"
 	RuleTopP           RuleName = "top-p"
 	RuleOutputTokens   RuleName = "output-tokens"
+	RuleOutputWhole    RuleName = "output-tokens-whole"
 	RulePenalty        RuleName = "penalty"
 	RuleThinkingBoth   RuleName = "thinking-both"
 	RuleThinkingLevel  RuleName = "thinking-level"
@@ -144,6 +145,7 @@ func Rules() []Rule {
 		{RuleTemperature, StageMeaning, FromReports, "a temperature out of 0 to 2", false, temperature},
 		{RuleTopP, StageMeaning, FromReports, "a topP out of 0 to 1", false, topP},
 		{RuleOutputTokens, StageMeaning, FromReports, "maxOutputTokens below 1 or above the model's limit", false, outputTokens},
+		{RuleOutputWhole, StageMeaning, FromDocs, "maxOutputTokens above 32768 for generateContent on Gemini 4", false, outputWhole},
 		{RulePenalty, StageMeaning, FromReports, "presencePenalty or frequencyPenalty on 3.5-flash-lite and newer", false, penalties},
 		{RuleThinkingNone, StageMeaning, FromReports, "thinkingConfig on a model that doesn't think", false, thinkingNone},
 		{RuleThinkingBoth, StageMeaning, FromReports, "thinkingBudget and thinkingLevel together", false, thinkingBoth},
@@ -163,6 +165,7 @@ type asked struct {
 	count   *CountTokensRequest // set for countTokens only
 	model   Model
 	message string // the message name that field paths begin with
+	stream  bool
 	signer  *signer
 }
 

@@ -76,6 +76,17 @@ func outputTokens(q *asked) *refusal {
 	return nil
 }
 
+// maxWholeOutput is the most that Gemini 4 answers in one piece.
+const maxWholeOutput = 32768
+
+func outputWhole(q *asked) *refusal {
+	n := q.config().MaxOutputTokens
+	if !q.model.Family.SharedTokenLimit || q.stream || n == nil || *n <= maxWholeOutput || q.body.ContinuationToken != "" {
+		return nil
+	}
+	return refuse(RuleOutputWhole, fmt.Sprintf("Unable to submit request because it has a maxOutputTokens value of %d but without streaming the supported range is from 1 (inclusive) to %d (exclusive).", *n, maxWholeOutput+1))
+}
+
 func penalties(q *asked) *refusal {
 	c := q.config()
 	if !q.model.Family.Penalties && (c.PresencePenalty != nil || c.FrequencyPenalty != nil) {
