@@ -14,17 +14,17 @@ import (
 // imagine makes the answer to a legal request.
 func imagine(m Model, b *GenerateContentRequest, delay time.Duration) Answer {
 	q := &asked{body: b, model: m}
-	last := b.Contents[len(b.Contents)-1]
+	results := answered(b.Contents)
 	prompt := lastText(b.Contents)
 	a, left := q.thought(prompt)
 	calls := wantedCalls(b, prompt)
 	switch {
 	case left == 0:
 		a.Chunks = append(a.Chunks, Finish("MAX_TOKENS"))
-	case len(calls) > 0 && len(last.responses()) == 0:
+	case len(calls) > 0 && len(results) == 0:
 		a.Chunks = append(a.Chunks, Calls(calls...))
 	default:
-		a.Chunks = append(a.Chunks, q.spoken(reply(q, last, prompt), left)...)
+		a.Chunks = append(a.Chunks, q.spoken(reply(q, results, prompt), left)...)
 	}
 	for i := range a.Chunks {
 		a.Chunks[i].Delay = Duration(delay)
@@ -79,12 +79,24 @@ func (q *asked) spoken(text string, left int) []Chunk {
 	return out
 }
 
-// lastText is the text of the last user content that has some.
+// answered are the function responses since the model last spoke. Clients add texts of their own behind them.
+func answered(contents []Content) []FunctionResponse {
+	var out []FunctionResponse
+	for i := len(contents) - 1; i >= 0 && !contents[i].isModel(); i-- {
+		out = append(contents[i].responses(), out...)
+	}
+	return out
+}
+
+// clientWords starts the texts that a client puts in by itself; they name every tool there is and ask for none.
+const clientWords = "<system-"
+
+// lastText is the text of the last user content that has some, without the client's own words.
 func lastText(contents []Content) string {
 	for i := len(contents) - 1; i >= 0; i-- {
 		var text []string
 		for _, p := range contents[i].Parts {
-			if p.Text != nil && !p.Thought && !contents[i].isModel() {
+			if p.Text != nil && !p.Thought && !contents[i].isModel() && !strings.HasPrefix(*p.Text, clientWords) {
 				text = append(text, *p.Text)
 			}
 		}
@@ -96,8 +108,7 @@ func lastText(contents []Content) string {
 }
 
 // reply is the text of an answer: JSON where that is asked for, the function responses quoted, or the prompt repeated.
-func reply(q *asked, last Content, prompt string) string {
-	responses := last.responses()
+func reply(q *asked, responses []FunctionResponse, prompt string) string {
 	if text, ok := structured(q.config()); ok {
 		return text
 	}

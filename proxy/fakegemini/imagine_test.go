@@ -92,3 +92,21 @@ func TestImagineIsDeterministic(t *testing.T) {
 		t.Errorf("%v %v\n%s\n%s", err1, err2, one, two)
 	}
 }
+
+// Coding agents put the list of all tools into texts of their own, behind a prompt and behind tool results.
+func TestImagineIgnoresAClientsOwnWords(t *testing.T) {
+	own, prompt := "<system-reminder>The tools Read and Bash are there.</system-reminder>", "say hello"
+	user := Content{Role: "user", Parts: []Part{{Text: &own}, {Text: &prompt}, {Text: &own}}}
+	if got := lastText([]Content{user}); got != prompt {
+		t.Errorf("the prompt is %q", got)
+	}
+	results := Content{Role: "user", Parts: []Part{{FunctionResponse: &FunctionResponse{Name: "Read"}}}}
+	call := Content{Role: "model", Parts: []Part{{FunctionCall: &FunctionCall{Name: "Read"}}}}
+	behind := Content{Role: "user", Parts: []Part{{Text: &own}}}
+	if got := answered([]Content{user, call, results, behind}); len(got) != 1 || got[0].Name != "Read" {
+		t.Errorf("the results are %v", got)
+	}
+	if got := answered([]Content{user, call, results, call, behind}); len(got) != 0 {
+		t.Errorf("results of an older turn count: %v", got)
+	}
+}
