@@ -158,14 +158,18 @@ func (s *lateSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm st
 	return signature, err
 }
 
+// begun says whether the server has come to ask who logs in.
+func (l *login) begun() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.allowed != nil
+}
+
 // explain turns the handshake's error into the one to show.
 func (l *login) explain(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var told *Error
 	switch {
-	case errors.As(err, &told) && told.Kind == KindHostKey:
-		return told
 	case l.failed != nil:
 		return l.failed
 	case l.allowed == nil:

@@ -28,8 +28,6 @@ type Conn struct {
 	end   context.CancelCauseFunc
 }
 
-var errClosed = errors.New("the SSH connection was closed by its owner")
-
 func newConn(host Host, sock *countingConn, client *ssh.Client, interval time.Duration) *Conn {
 	c := &Conn{host: host, client: client, sock: sock}
 	c.alive, c.end = context.WithCancelCause(context.Background())
@@ -47,7 +45,7 @@ func (c *Conn) RemoteAddr() net.Addr { return c.client.RemoteAddr() }
 // Close ends the connection and whatever runs on it, at once. It may be called
 // more than once.
 func (c *Conn) Close() error {
-	c.end(errClosed)
+	c.end(&Error{Kind: KindUnreachable, Message: "the connection to " + c.host.Addr() + " was closed on this side"})
 	err := c.sock.Close()
 	if errors.Is(err, net.ErrClosed) {
 		return nil

@@ -13,6 +13,24 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+func TestConn_Close(t *testing.T) {
+	_, conn := dialed(t, nil)
+	if conn.Host().User() != "tester" || conn.RemoteAddr().String() != conn.Host().Addr() {
+		t.Errorf("connected to %s at %s", conn.Host(), conn.RemoteAddr())
+	}
+	p, err := conn.Start(context.Background(), "cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	wantError(t, p.Wait(), KindUnreachable, "was closed on this side")
+	wantError(t, conn.Run(context.Background(), Cmd{Line: "true"}), KindUnreachable, "was closed on this side")
+}
+
 // memoryConn is one end of a connection in memory with room for what was sent,
 // whose waiting synctest's clock understands. A frozen one loses everything.
 type memoryConn struct {

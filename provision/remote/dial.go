@@ -44,7 +44,8 @@ type Options struct {
 }
 
 // Prompts are called by [Dial], one at a time, from a goroutine of its own. A
-// nil one means that there is nobody to ask. An error of theirs ends Dial.
+// nil one means that there is nobody to ask. An error of theirs ends Dial and is
+// returned as it is. Dial waits for them: they have to return when its context ends.
 type Prompts struct {
 	// ConfirmHostKey says whether an unknown server's key is accepted and stored.
 	// The host is host:port, keyType such as ssh-ed25519, fingerprint SHA256:....
@@ -126,6 +127,9 @@ func handshake(ctx context.Context, sock net.Conn, host Host, keyCheck *hostKeyC
 		return nil, errors.Join(context.Cause(ctx), err)
 	}
 	if err != nil {
+		if refused := keyCheck.explain(err, login.begun()); refused != nil {
+			return nil, refused
+		}
 		return nil, login.explain(err)
 	}
 	clock.stop()

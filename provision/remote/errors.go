@@ -39,8 +39,8 @@ func (k Kind) String() string {
 	}
 }
 
-// Error is every failure of this package but a cancelled context (whose cause is
-// returned wrapped), a refused host text and an [ExitError].
+// Error is a failure of the connection, the login or the server. Its text is for
+// the person at the prompt: what failed and, on a line of its own, what to do.
 type Error struct {
 	Kind    Kind
 	Message string // what failed, with which value

@@ -43,6 +43,8 @@ type hostKeyCheck struct {
 	opts     *Options
 	clock    *clock
 	accepted []byte
+	asked    bool
+	refused  error
 }
 
 func newHostKeyCheck(host Host, opts *Options, clock *clock) (*hostKeyCheck, error) {
@@ -82,6 +84,23 @@ func (c *hostKeyCheck) algorithms() []string {
 	return algorithms
 }
 
+// explain says why the handshake failed, if the host key or the question about
+// it is the reason; else it is nil.
+func (c *hostKeyCheck) explain(err error, loginBegun bool) error {
+	if c.refused == nil && c.asked && !loginBegun && isConnLoss(err) {
+		return &Error{Kind: KindUnreachable, Message: c.host.Addr() + " closed the connection while the host key was being confirmed",
+			Hint: "run the command again; the key is stored now, and servers wait two minutes for a login"}
+	}
+	return c.refused
+}
+
+// ask asks the person about an unknown key.
+func (c *hostKeyCheck) ask(keyType, seen string) (bool, error) {
+	c.asked = true
+	defer c.clock.pause()()
+	return c.opts.Prompts.ConfirmHostKey(c.host.Addr(), keyType, seen)
+}
+
 // callback is an [ssh.HostKeyCallback].
 func (c *hostKeyCheck) callback(address string, remote net.Addr, key ssh.PublicKey) error {
 	if c.accepted != nil {
@@ -90,8 +109,8 @@ func (c *hostKeyCheck) callback(address string, remote net.Addr, key ssh.PublicK
 		}
 		return &Error{Kind: KindHostKey, Message: fmt.Sprintf("the host key of %s changed within the connection", c.host.Addr())}
 	}
-	if err := c.decide(address, remote, key); err != nil {
-		return err
+	if c.refused = c.decide(address, remote, key); c.refused != nil {
+		return c.refused
 	}
 	c.accepted = key.Marshal()
 	return nil
@@ -152,9 +171,7 @@ func (c *hostKeyCheck) firstUse(key ssh.PublicKey) error {
 		}
 	case c.opts.AcceptNew:
 	case c.opts.Prompts.ConfirmHostKey != nil:
-		resume := c.clock.pause()
-		accepted, err := c.opts.Prompts.ConfirmHostKey(c.host.Addr(), key.Type(), seen)
-		resume()
+		accepted, err := c.ask(key.Type(), seen)
 		if err != nil {
 			return err
 		}

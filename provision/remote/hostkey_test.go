@@ -109,7 +109,7 @@ func TestHostKey_Refused(t *testing.T) {
 	host := c.s.host().Addr()
 	wantError(t, c.dial(c.confirm(false, nil)), KindHostKey, c.seen(), "was not accepted")
 	stop := errors.New("interrupted at the prompt")
-	if err := c.dial(c.confirm(false, stop)); !errors.Is(err, stop) {
+	if err := c.dial(c.confirm(false, stop)); err != stop {
 		t.Errorf("got %v, want the prompt's own error", err)
 	}
 	wantError(t, c.dial(Options{}), KindHostKey, host, "hint: ", "--host-key "+c.seen(), "ssh_host_ed25519_key.pub")
@@ -124,6 +124,19 @@ func TestHostKey_Refused(t *testing.T) {
 	}
 	if _, offered, _ := c.s.seen(); len(offered) != 0 {
 		t.Errorf("keys were offered to a server that is not trusted: %v", offered)
+	}
+}
+
+// A server that tires of waiting for an answer is not taken for one that bans us.
+func TestHostKey_TooLate(t *testing.T) {
+	c := newHostKeyCase(t)
+	err := c.dial(Options{Prompts: Prompts{ConfirmHostKey: func(_, _, _ string) (bool, error) {
+		c.s.cut()
+		return true, nil
+	}}})
+	wantError(t, err, KindUnreachable, "while the host key was being confirmed", "run the command again")
+	if err := c.dial(Options{}); err != nil {
+		t.Errorf("the second time: %v", err)
 	}
 }
 

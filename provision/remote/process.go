@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -99,7 +100,7 @@ func (c *Conn) start(ctx context.Context, launch func(*ssh.Session) error, stder
 	go pumpOutput(errW, ch.stderr)
 	p.drain.Go(func() {
 		if _, err := io.Copy(stderr, errR); err != nil {
-			p.stop(err)
+			p.stop(fmt.Errorf("cannot pass on the error output: %w", err))
 		}
 	})
 	go func() { p.exited <- ch.session.Wait() }()

@@ -52,7 +52,7 @@ sync "$tmp" && chmod "$mode" "$tmp" && mv -fT "$tmp" "$dst" && sync "${dst%%/*}/
 
 // Upload puts the content of r at f.Path, replacing what is there in one step and
 // only if size and sum are right. It goes by sftp, or over a command's input
-// where the server has none. The error is an [*Error] or the context's cause.
+// where the server has none. The error is an [*Error], that of r, or the context's cause.
 func (c *Conn) Upload(ctx context.Context, r io.Reader, f File) error {
 	if !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "/" || f.Size < 0 || f.Mode&^fs.ModePerm != 0 {
 		return &Error{Kind: KindRemote, Message: fmt.Sprintf("cannot upload %d bytes to %q with mode %v: "+
