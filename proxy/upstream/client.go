@@ -146,7 +146,7 @@ var (
 
 // network names an error of the connection.
 func network(ctx context.Context, err error, lease *keys.Lease) *Error {
-	e := &Error{Kind: Unreachable, Message: err.Error()}
+	e := &Error{Kind: Unreachable, Message: "the connection failed: " + err.Error()}
 	switch cause := context.Cause(ctx); {
 	case cause == errNoFirstByte:
 		e.Kind, e.Message = NoFirstByte, cause.Error()

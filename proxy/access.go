@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// statusClientGone is what the access line shows for a client that did not wait for its answer.
+const statusClientGone = 499
+
+// access is what one line of the log tells of a request. It has no place for a prompt, a key or a token.
+type access struct {
+	id      string
+	began   time.Time
+	method  string
+	path    string
+	token   string // the name of the client's token
+	model   string // as asked
+	target  string // as served
+	stream  bool
+	key     string // the id of the last key
+	tries   int
+	ttft    time.Duration // until the first content was there, 0 if there was none
+	usage   gemini.Usage
+	kind    string // of the last upstream failure
+	problem string // the client's error message
+
+	gone    bool // the client left before the end
+	probe   bool // worth no line at level info
+	later   bool // the line comes at the end of the stream
+	written bool
+}
+
+func newAccess(rc *fasthttp.RequestCtx) *access {
+	return &access{
+		id:     "req_" + randomID(),
+		began:  time.Now(),
+		method: bounded(string(rc.Method()), 20),
+		path:   bounded(string(rc.Path()), 200),
+	}
+}
+
+// record counts the request and writes its line, once.
+func (s *Server) record(a *access, status int) {
+	if a.written {
+		return
+	}
+	a.written = true
+	s.requests.Add(1)
+	if a.gone {
+		status, a.problem = statusClientGone, errClientGone.Error()
+	}
+	if status >= fasthttp.StatusInternalServerError {
+		s.errors.Add(1)
+	}
+	level := slog.LevelInfo
+	if a.probe {
+		level = slog.LevelDebug
+	}
+	s.log.LogAttrs(context.Background(), level, "request", a.attrs(status)...)
+}
+
+func (a *access) attrs(status int) []slog.Attr {
+	attrs := make([]slog.Attr, 0, 20)
+	text := func(name, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(name, value))
+		}
+	}
+	count := func(name string, value int) {
+		if value != 0 {
+			attrs = append(attrs, slog.Int(name, value))
+		}
+	}
+	text("id", a.id)
+	text("method", a.method)
+	text("path", a.path)
+	attrs = append(attrs, slog.Int("status", status))
+	text("token", a.token)
+	text("model", bounded(a.model, 100))
+	text("target", a.target)
+	if a.stream {
+		attrs = append(attrs, slog.Bool("stream", true))
+	}
+	text("key", a.key)
+	count("attempts", a.tries)
+	count("tokens_in", a.usage.Prompt+a.usage.ToolUse)
+	count("tokens_cached", a.usage.Cached)
+	count("tokens_out", a.usage.Candidates+a.usage.Thoughts)
+	if a.ttft > 0 {
+		attrs = append(attrs, slog.Int64("ttft_ms", a.ttft.Milliseconds()))
+	}
+	attrs = append(attrs, slog.Int64("duration_ms", time.Since(a.began).Milliseconds()))
+	text("upstream", a.kind)
+	text("error", a.problem)
+	return attrs
+}
+
+const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// randomID makes 24 characters out of base62 that nobody can guess.
+func randomID() string {
+	var id [24]byte
+	var raw [32]byte
+	for n := 0; n < len(id); {
+		rand.Read(raw[:])
+		for _, b := range raw {
+			if b &= 63; int(b) < len(base62) && n < len(id) {
+				id[n] = base62[b]
+				n++
+			}
+		}
+	}
+	return string(id[:])
+}
+
+// bounded cuts s at n bytes, on a character's border.
+func bounded(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// seconds writes a Retry-After: whole seconds, rounded up.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}

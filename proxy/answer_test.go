@@ -1,0 +1,36 @@
+package proxy
+
+import (
+	"testing"
+
+	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+)
+
+func TestBothProtocolsStreamedAndNot(t *testing.T) {
+	r := start(t, "a b", nil)
+	f := func(path string, stream bool, contentType string, wants ...string) {
+		t.Helper()
+		r.fake.Enqueue(fakegemini.Say("Hello ", "there ", "世界\n\"quoted\""))
+		got := r.do("POST", path, ask(path, stream))
+		if got.status != 200 || got.header.Get("Content-Type") != contentType || got.header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %d, %v", path, got.status, got.header)
+		}
+		if id := got.header.Get("request-id"); len(id) != 28 || id != got.header.Get("x-request-id") {
+			t.Errorf("%s: request ids %v", path, got.header)
+		}
+		has(t, got.body, wants...)
+	}
+	const sse = "text/event-stream; charset=utf-8"
+	f(messages, false, "application/json", `"text":"Hello there 世界\n\"quoted\""`, `"stop_reason":"end_turn"`, `"model":"claude-opus-5-5"`)
+	f(messages, true, sse, "event: message_start\n", `"text":"Hello "`, `"text":"there "`, "event: message_stop\n")
+	f(completions, false, "application/json", `"content":"Hello there 世界\n\"quoted\""`, `"finish_reason":"stop"`, `"model":"gpt-5"`)
+	f(completions, true, sse, `"content":"Hello "`, `"finish_reason":"stop"`, "data: [DONE]\n\n")
+	if got := r.keysAsked(); got != "a b a b" {
+		t.Errorf("keys %s", got)
+	}
+	for _, q := range r.fake.Requests() {
+		if q.Path != "/v1beta/models/gemini-3.8-flash:streamGenerateContent" || q.Query.Get("alt") != "sse" || len(q.Query) != 1 || q.Header.Get("Authorization") != "" {
+			t.Errorf("asked %s?%v with %v", q.Path, q.Query, q.Header)
+		}
+	}
+}

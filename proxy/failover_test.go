@@ -1,0 +1,350 @@
+package proxy
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+)
+
+func always(e *fg.APIError) fg.KeyRule { return fg.KeyRule{Error: e} }
+
+// daily is Google's 429 for a used-up day, with the short delay that comes along.
+func daily() *fg.APIError {
+	e := fg.Err(429, "You exceeded your current quota, please check your plan and billing details.")
+	e.Details = []fg.Detail{
+		{Type: "type.googleapis.com/google.rpc.QuotaFailure", Violations: []fg.QuotaViolation{{QuotaID: "GenerateRequestsPerDayPerProjectPerModel-FreeTier", QuotaValue: "20"}}},
+		{Type: "type.googleapis.com/google.rpc.RetryInfo", RetryDelay: "12s"},
+	}
+	return e
+}
+
+func minute(delay string) *fg.APIError {
+	e := fg.Err(429, "You exceeded your current quota.")
+	e.Details = []fg.Detail{
+		{Type: "type.googleapis.com/google.rpc.QuotaFailure", Violations: []fg.QuotaViolation{{QuotaID: "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", QuotaValue: "10"}}},
+		{Type: "type.googleapis.com/google.rpc.RetryInfo", RetryDelay: delay},
+	}
+	return e
+}
+
+// E16-E22: what a key's own failure does to the key, unseen by the client.
+func TestAKeysFailureMovesOn(t *testing.T) {
+	f := func(e *fg.APIError, state keys.State, reason keys.Reason) {
+		t.Helper()
+		for _, path := range []string{messages, completions} {
+			for _, stream := range []bool{false, true} {
+				r := start(t, "a b", nil)
+				r.fake.Key(keyNamed("a"), always(e))
+				for range 2 {
+					if got := r.do("POST", path, ask(path, stream)); got.status != 200 {
+						t.Errorf("%v: %d %s", e, got.status, got.body)
+					}
+				}
+				if got := r.keysAsked(); got != "a b b" {
+					t.Errorf("%v: keys %s", e, got)
+				}
+				a := r.state("a")
+				if len(a.Models) > 0 {
+					a.Reason = a.Models[0].Reason
+				}
+				if a.State != state || a.Reason != reason || a.Failures != 1 {
+					t.Errorf("%v: %+v", e, a)
+				}
+				r.stop()
+			}
+		}
+	}
+	f(fg.ErrInvalidKey(), keys.Disabled, keys.Invalid)
+	f(fg.ErrUnauthenticated(), keys.Disabled, keys.Invalid)
+	f(fg.ErrLeakedKey(), keys.Disabled, keys.Leaked)
+	f(fg.ErrBlockedKey("API_KEY_SERVICE_BLOCKED"), keys.Disabled, keys.Blocked)
+	f(fg.ErrNoFreeTier(), keys.Disabled, keys.NoBilling)
+	f(daily(), keys.Limited, keys.DayQuota)
+	f(minute("12.94s"), keys.Limited, keys.RateLimited)
+	f(fg.Err(429, "Resource has been exhausted (e.g. check quota)."), keys.Limited, keys.RateLimited)
+}
+
+func TestManyDeadKeysAreNoRetries(t *testing.T) {
+	r := start(t, "a b c d e f", func(cfg *config.Config, _ *Server) { cfg.MaxRetries = 0 })
+	for _, k := range strings.Fields("a b c d e") {
+		r.fake.Key(keyNamed(k), always(fg.ErrInvalidKey()))
+	}
+	if got := r.do("POST", messages, ask(messages, true)); got.status != 200 || r.keysAsked() != "a b c d e f" {
+		t.Errorf("%d with keys %s", got.status, r.keysAsked())
+	}
+}
+
+func TestEveryKeyDead(t *testing.T) {
+	f := func(path string, stream bool, kind string) {
+		t.Helper()
+		r := start(t, "a b c d", nil)
+		for _, k := range []string{"a", "b", "c"} {
+			r.fake.Key(keyNamed(k), always(fg.ErrInvalidKey()))
+		}
+		r.fake.Key(keyNamed("d"), always(daily()))
+		for range 2 {
+			got := r.do("POST", path, ask(path, stream))
+			if got.status != 503 || got.header.Get("x-should-retry") != "false" || got.header.Get("Content-Type") != "application/json" {
+				t.Errorf("%d %v", got.status, got.header)
+			}
+			has(t, got.body, `no usable Gemini API key: 3 invalid, 1 out of quota`, kind)
+		}
+		if n := len(r.fake.Requests()); n != 4 {
+			t.Errorf("Gemini was asked %d times", n)
+		}
+	}
+	f(messages, false, `"type":"api_error"`)
+	f(messages, true, `"type":"api_error"`)
+	f(completions, false, `"error":{`)
+	f(completions, true, `"error":{`)
+}
+
+func TestNoKeyAtAll(t *testing.T) {
+	r := start(t, "", nil)
+	got := r.do("POST", messages, ask(messages, false))
+	has(t, got.body, "no usable Gemini API key: none is configured")
+	if got.status != 503 {
+		t.Error(got.status)
+	}
+}
+
+// E23, E135: all keys rest.
+func TestEveryKeyRests(t *testing.T) {
+	r := start(t, "a b", func(cfg *config.Config, _ *Server) { cfg.QueueTimeout = 5 * time.Second })
+	r.fake.Key(keyNamed("a"), always(minute("40s")))
+	r.fake.Key(keyNamed("b"), always(minute("20s")))
+	began := time.Now()
+	got := r.do("POST", messages, ask(messages, true))
+	if got.status != 429 || got.header.Get("Retry-After") != "20" || got.header.Get("x-should-retry") != "" || time.Since(began) > 4*time.Second {
+		t.Errorf("%d %v after %v", got.status, got.header, time.Since(began))
+	}
+	has(t, got.body, "rate_limit_error", "2 rate limited", "try again in 20s")
+	if a := r.do("POST", completions, `{"model":"gemini-2.5-pro","messages":[{"role":"user","content":"x"}]}`); a.status != 429 || len(r.fake.Requests()) != 4 {
+		t.Errorf("another model: %d after %d requests", a.status, len(r.fake.Requests()))
+	}
+}
+
+func TestAShortRestIsWaitedFor(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.QueueTimeout = 5 * time.Second })
+	r.fake.Key(keyNamed("a"), fg.KeyRule{Error: minute("0.3s"), Times: 1})
+	began := time.Now()
+	if got := r.do("POST", messages, ask(messages, false)); got.status != 200 || time.Since(began) < 300*time.Millisecond {
+		t.Errorf("%d after %v", got.status, time.Since(began))
+	}
+}
+
+func TestEveryKeyOutForTheDay(t *testing.T) {
+	r := start(t, "a b", nil)
+	r.fake.Key(keyNamed("a"), always(daily()))
+	r.fake.Key(keyNamed("b"), always(daily()))
+	got := r.do("POST", messages, ask(messages, false))
+	var seconds int
+	if err := json.Unmarshal([]byte(got.header.Get("Retry-After")), &seconds); err != nil || seconds < 1 || seconds > 25*3600 {
+		t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
+	}
+	if got.status != 429 || got.header.Get("x-should-retry") != "false" {
+		t.Errorf("%d %v", got.status, got.header)
+	}
+	has(t, got.body, "2 out of quota")
+}
+
+// E24 and the other answers that no other key would better.
+func TestWhatIsNotTriedAgain(t *testing.T) {
+	f := func(e *fg.APIError, path string, status int, wants ...string) {
+		t.Helper()
+		r := start(t, "a b", nil)
+		r.fake.Enqueue(fg.Fail(e))
+		got := r.do("POST", path, ask(path, true))
+		if got.status != status || len(r.fake.Requests()) != 1 {
+			t.Errorf("%v: %d after %d requests", e, got.status, len(r.fake.Requests()))
+		}
+		has(t, got.body, wants...)
+		if a := r.state("a"); a.State != keys.Healthy {
+			t.Errorf("%v: %+v", e, a)
+		}
+	}
+	f(fg.ErrLocation(), messages, 403, "permission_error", "not available from this server's location")
+	f(fg.ErrTooManyTokens(1196265, 1048575), messages, 400, `"prompt is too long: 1196265 tokens > 1048575 maximum"`)
+	f(fg.ErrTooManyTokens(1196265, 1048575), completions, 400, "context_length_exceeded")
+	f(fg.Err(400, "Invalid JSON payload received."), messages, 400, "invalid_request_error", "Invalid JSON payload")
+	f(fg.ErrForeignFile("abc"), messages, 403, "permission_error")
+}
+
+func TestAnUnknownModelCostsTwoKeys(t *testing.T) {
+	r := start(t, "a b c", nil)
+	body := strings.Replace(ask(messages, false), "claude-opus-5-5", "gemini-9-none", 1)
+	for range 2 {
+		got := r.do("POST", messages, body)
+		has(t, got.body, "not_found_error", "model: gemini-9-none")
+		if got.status != 404 {
+			t.Error(got.status)
+		}
+	}
+	if got := r.keysAsked(); got != "a b c" {
+		t.Errorf("keys %s", got)
+	}
+	for i := range 2 {
+		if got := r.do("POST", messages, body); got.status != 404 {
+			t.Errorf("%d: %d", i, got.status)
+		}
+	}
+	if got := r.keysAsked(); got != "a b c" {
+		t.Errorf("keys %s", got)
+	}
+}
+
+// E25: faults of the service.
+func TestFaultsOfTheService(t *testing.T) {
+	f := func(e fg.Answer, path string, times, status int) {
+		t.Helper()
+		r := start(t, "a b", nil)
+		for range times {
+			r.fake.Enqueue(e)
+		}
+		r.fake.Enqueue(fg.Say("fine"))
+		got := r.do("POST", path, ask(path, true))
+		if got.status != status || len(r.fake.Requests()) != min(times+1, 3) {
+			t.Errorf("%+v: %d %s after %d requests", e, got.status, got.body, len(r.fake.Requests()))
+		}
+		if status == 200 {
+			has(t, got.body, "fine")
+		}
+		for _, k := range []string{"a", "b"} {
+			if s := r.state(k); s.State != keys.Healthy {
+				t.Errorf("%+v: %+v", e, s)
+			}
+		}
+	}
+	html := fg.RawAnswer(502, "text/html", "<html>502 Bad Gateway</html>")
+	f(fg.Fail(fg.ErrOverloaded()), messages, 2, 200)
+	f(fg.Fail(fg.ErrOverloaded()), messages, 3, 529)
+	f(fg.Fail(fg.ErrOverloaded()), completions, 3, 503)
+	f(fg.Fail(fg.ErrInternal()), messages, 3, 500)
+	f(fg.Fail(fg.ErrDeadline()), messages, 3, 504)
+	f(html, messages, 2, 200)
+	f(html, messages, 3, 502)
+	f(fg.Reply(fg.Hangup()), messages, 2, 200)
+	f(fg.Reply(fg.Hangup()), messages, 3, 502)
+	f(fg.Reply(fg.StreamError(fg.ErrOverloaded())), messages, 2, 200)
+	f(fg.Reply(fg.StreamError(&fg.APIError{Message: "busy", Status: "UNAVAILABLE"})), messages, 3, 529)
+	f(fg.Reply(fg.RawChunk("{\"error\":{\"code\":503,\"message\":\"busy\",\"status\":\"UNAVAILABLE\"}}\n")), messages, 2, 200)
+}
+
+// E12, E69, E133: answers that are none.
+func TestEmptyAnswersAreTriedAgain(t *testing.T) {
+	f := func(empty fg.Answer) {
+		t.Helper()
+		for _, stream := range []bool{false, true} {
+			r := start(t, "a b", nil)
+			r.fake.Enqueue(empty, empty, fg.Say("the good one"))
+			got := r.do("POST", messages, ask(messages, stream))
+			has(t, got.body, "the good one")
+			if n := strings.Count(got.body, "message_start"); stream && n != 2 {
+				t.Errorf("%+v: message_start stands %d times in %s", empty, n, got.body)
+			}
+			r.fake.Enqueue(empty, empty, empty)
+			got = r.do("POST", messages, ask(messages, stream))
+			has(t, got.body, "overloaded_error")
+			if got.status != 529 || r.fake.Pending() != 0 {
+				t.Errorf("%+v: %d with %d answers left", empty, got.status, r.fake.Pending())
+			}
+			r.fake.Enqueue(empty)
+			got = r.do("POST", messages, ask(messages, stream), "x-api-key", testToken, "x-stainless-retry-count", "1")
+			if got.status != 529 || r.fake.Pending() != 0 || len(r.fake.Requests()) != 7 {
+				t.Errorf("%+v: %d after a client's own retry, %d requests", empty, got.status, len(r.fake.Requests()))
+			}
+			r.stop()
+		}
+	}
+	f(fg.Reply(fg.Finish("STOP")))
+	f(fg.Reply(fg.Finish("MALFORMED_FUNCTION_CALL")))
+	f(fg.Reply(fg.Finish("UNEXPECTED_TOOL_CALL")))
+	f(fg.Reply(fg.Text("")).Unfinished())
+}
+
+// E67, E68: ends without content that are answers all the same.
+func TestWhatIsNoEmptyAnswer(t *testing.T) {
+	f := func(a fg.Answer, want string) {
+		t.Helper()
+		r := start(t, "a", nil)
+		for _, stream := range []bool{false, true} {
+			r.fake.Enqueue(a)
+			got := r.do("POST", messages, ask(messages, stream))
+			if got.status != 200 {
+				t.Errorf("%d", got.status)
+			}
+			has(t, got.body, want)
+		}
+	}
+	f(fg.Reply(fg.Finish("MAX_TOKENS")), `"stop_reason":"max_tokens"`)
+	f(fg.Reply(fg.Finish("SAFETY")), `"stop_reason":"refusal"`)
+	f(fg.Reply(fg.Block("PROHIBITED_CONTENT")), `"stop_reason":"refusal"`)
+}
+
+// E26, E132: after the first content nothing is tried again.
+func TestAFailureAfterContent(t *testing.T) {
+	f := func(path string, failing fg.Chunk, wants, unwanted []string) {
+		t.Helper()
+		r := start(t, "a b", nil)
+		r.fake.Enqueue(fg.Reply(fg.Text("so far"), failing))
+		got := r.do("POST", path, ask(path, true))
+		if got.status != 200 || len(r.fake.Requests()) != 1 {
+			t.Errorf("%d after %d requests", got.status, len(r.fake.Requests()))
+		}
+		has(t, got.body, append(wants, "so far")...)
+		hasNot(t, got.body, unwanted...)
+		r.fake.Enqueue(fg.Reply(fg.Text("so far"), failing), fg.Say("another answer"))
+		got = r.do("POST", path, ask(path, false))
+		if got.status != 200 {
+			t.Errorf("in one piece: %d", got.status)
+		}
+		has(t, got.body, "another answer")
+		hasNot(t, got.body, "so far")
+	}
+	anthropicEnds := []string{"message_delta", "message_stop"}
+	f(messages, fg.StreamError(fg.ErrOverloaded()), []string{"event: error\n", "overloaded_error"}, anthropicEnds)
+	f(messages, fg.Hangup(), []string{"event: error\n", "api_error"}, anthropicEnds)
+	f(messages, fg.RawChunk("data: {\"candidates\": [{\"cont\r\n\r\n"), []string{"event: error\n"}, anthropicEnds)
+	f(messages, fg.Finish("MALFORMED_FUNCTION_CALL"), []string{"event: error\n", "overloaded_error"}, anthropicEnds)
+	f(completions, fg.Hangup(), []string{`data: {"error":`}, []string{"[DONE]"})
+}
+
+// E134: a valid call counts, whatever came after it.
+func TestAMalformedCallAfterAValidOne(t *testing.T) {
+	r := start(t, "a", nil)
+	r.fake.Enqueue(fg.Reply(fg.Calls(fg.Call("Read", `{"x":1}`)), fg.Finish("MALFORMED_FUNCTION_CALL")))
+	got := r.do("POST", messages, ask(messages, true))
+	has(t, got.body, `"stop_reason":"tool_use"`, "message_stop")
+}
+
+func TestUpstreamOutOfReach(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.BaseURL.Host = "127.0.0.1:1" })
+	got := r.do("POST", messages, ask(messages, true))
+	if got.status != 502 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if s := r.state("a"); s.State != keys.Healthy || s.Requests != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestNoFirstByte(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.RequestTimeout = 50 * time.Millisecond })
+	slow := fg.Say("late").After(time.Minute)
+	r.fake.Enqueue(slow, slow, slow)
+	if got := r.do("POST", messages, ask(messages, true)); got.status != 504 || len(r.fake.Requests()) != 3 {
+		t.Errorf("%d %s after %d requests", got.status, got.body, len(r.fake.Requests()))
+	}
+}
+
+func TestASilentStreamEnds(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.StreamIdleTimeout = 80 * time.Millisecond })
+	r.fake.Enqueue(fg.Reply(fg.Text("so far"), fg.Text("late").Wait(time.Minute)))
+	got := r.do("POST", messages, ask(messages, true))
+	has(t, got.body, "so far", "event: error\n", "timeout_error")
+}

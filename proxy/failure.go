@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+	"github.com/gemini-claude-adapter/gca/proxy/upstream"
+)
+
+const regionHelp = "the Gemini API is not available from this server's location\n" +
+	"hint: run gca, or its PROXY_URL, in a supported region"
+
+// tell says to the client what an attempt failed of, when no further one is made.
+func (x *exchange) tell(failed *upstream.Error) *front.Error {
+	words := "gemini: " + failed.Message
+	switch failed.Kind {
+	case upstream.Cancelled:
+		return &front.Error{Kind: front.Overloaded, Message: failed.Message}
+	case upstream.Region:
+		return &front.Error{Kind: front.Forbidden, Message: regionHelp, NoRetry: true}
+	case upstream.Overflow, upstream.SizeQuota:
+		return x.overflow(failed)
+	case upstream.NoModel:
+		return unknownModel(x.call.Model)
+	case upstream.Signature, upstream.BadRequest:
+		return &front.Error{Kind: front.Invalid, Message: words}
+	case upstream.TooLarge:
+		return &front.Error{Kind: front.TooLarge, Message: words}
+	case upstream.Forbidden:
+		return &front.Error{Kind: front.Forbidden, Message: words}
+	case upstream.Overloaded, upstream.Unusable:
+		return &front.Error{Kind: front.Overloaded, Message: words}
+	case upstream.Unreachable, upstream.BadGateway:
+		return &front.Error{Kind: front.Unreachable, Message: words}
+	case upstream.NoFirstByte, upstream.Silent, upstream.Deadline:
+		return &front.Error{Kind: front.Timeout, Message: words}
+	case upstream.Cut:
+		if !x.committed {
+			return &front.Error{Kind: front.Overloaded, Message: words}
+		}
+	case upstream.MinuteQuota, upstream.Throttled, upstream.DayQuota, upstream.NoAccess, upstream.SpendCap, upstream.Depleted:
+		return &front.Error{Kind: front.RateLimited, Message: words} // within a running answer; else noKey speaks
+	}
+	return &front.Error{Kind: front.UpstreamFault, Message: words}
+}
+
+// overflow uses the words that make clients compact their conversation; the first number is always the larger one.
+func (x *exchange) overflow(failed *upstream.Error) *front.Error {
+	limit := failed.Limit
+	if limit == 0 {
+		limit = maxInput
+	}
+	tokens := max(failed.Tokens, limit+1)
+	return &front.Error{Kind: front.Overflow, Message: fmt.Sprintf("prompt is too long: %d tokens > %d maximum", tokens, limit)}
+}
+
+// noKey says to the client why there is no key for the request, or that the request was called off.
+func (x *exchange) noKey(err error) *front.Error {
+	var none *keys.NoneError
+	if !errors.As(err, &none) {
+		return &front.Error{Kind: front.Overloaded, Message: err.Error()}
+	}
+	switch {
+	case none.Only(keys.NoModel):
+		return unknownModel(x.call.Model)
+	case none.Dead():
+		return &front.Error{Kind: front.NoKeys, Message: none.Error(), NoRetry: true}
+	}
+	wait := max(time.Until(none.Soonest), time.Second)
+	return &front.Error{
+		Kind: front.RateLimited, RetryAfter: wait, NoRetry: none.ForHours(),
+		Message: fmt.Sprintf("%s; try again in %ss", none.Error(), seconds(wait)),
+	}
+}
+
+func unknownModel(name string) *front.Error {
+	return &front.Error{Kind: front.NotFound, Param: "model", Message: "model: " + bounded(name, 200)}
+}
+
+// prepare fits a call to the model that will serve it.
+func (x *exchange) prepare() *front.Error {
+	target, ok := x.s.models.resolve(x.call.Model)
+	if !ok {
+		return unknownModel(x.call.Model)
+	}
+	x.access.target = target
+	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
+		return front.AsError(err)
+	}
+	x.req = upstream.Encode(target, x.call.Request)
+	return nil
+}
+
+// lookup finds what was kept of a tool call. A store that fails is as one that forgot: the request can be served without.
+func (s *Server) lookup(clientID string) (front.Record, bool) {
+	r, ok, err := s.deps.Signatures.Get(clientID)
+	if err != nil {
+		s.log.Warn("cannot look up a thought signature", "error", err.Error())
+		return front.Record{}, false
+	}
+	return r, ok
+}

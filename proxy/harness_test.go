@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+	"github.com/gemini-claude-adapter/gca/proxy/store"
+)
+
+const testToken = "tok-PLANTED-client-token"
+
+// rig is a server in front of a fake Gemini, both on loopback, both ending with the test.
+type rig struct {
+	t      testing.TB
+	fake   *fakegemini.Server
+	server *Server
+	url    string
+	log    *logBuffer
+	client *http.Client
+	stop   func() // begins draining and waits for its end
+	cfg    *config.Config
+}
+
+// logBuffer is a log that many write and one reads.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// keyNamed is a key as long as real ones.
+func keyNamed(name string) string { return "AIzaSy-PLANTED-key-number-" + name }
+
+// start makes a rig with the keys named; change may alter the settings and the server before it serves.
+func start(t testing.TB, names string, change func(*config.Config, *Server)) *rig {
+	t.Helper()
+	fake, base := fakegemini.Start(t, fakegemini.Options{})
+	return startAt(t, fake, base, names, change)
+}
+
+func startAt(t testing.TB, fake *fakegemini.Server, base, names string, change func(*config.Config, *Server)) *rig {
+	t.Helper()
+	cfg := config.Default()
+	var err error
+	if cfg.BaseURL, err = url.Parse(base); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Host, cfg.DrainTimeout, cfg.QueueTimeout = "127.0.0.1", 20*time.Second, time.Second
+	cfg.Tokens = []config.Token{{Name: "other", Hash: config.HashToken("x")}, {Name: "ann", Hash: config.HashToken(testToken)}}
+	for _, n := range strings.Fields(names) {
+		cfg.Keys = append(cfg.Keys, config.Key{Secret: config.NewSecret(keyNamed(n)), Label: n})
+	}
+	r := &rig{t: t, fake: fake, log: &logBuffer{}, cfg: cfg}
+	if change != nil {
+		change(cfg, nil)
+	}
+	r.server, err = New(cfg, Deps{
+		Logger:     slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Signatures: store.NewMemory(store.DefaultLimits()), Version: "1.2.3",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.server.pace = pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: time.Millisecond, idleGrace: 50 * time.Millisecond}
+	if change != nil {
+		change(cfg, r.server)
+	}
+	r.serve()
+	return r
+}
+
+func (r *rig) serve() {
+	r.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.url = "http://" + ln.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.server.Serve(ctx, ln) }()
+	transport := &http.Transport{}
+	r.client = &http.Client{Transport: transport}
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		transport.CloseIdleConnections()
+		if err := <-done; err != nil {
+			r.t.Error(err)
+		}
+	})
+	r.t.Cleanup(func() {
+		r.stop()
+		r.check()
+	})
+}
+
+// check holds what is true after every test.
+func (r *rig) check() {
+	r.t.Helper()
+	for _, s := range r.server.pool.Snapshot() {
+		if s.Inflight != 0 {
+			r.t.Errorf("key %s is still in use %d times", s.ID, s.Inflight)
+		}
+	}
+	if n := r.server.streams.Load(); n != 0 {
+		r.t.Errorf("%d streams are still open", n)
+	}
+	log := r.log.String()
+	for _, word := range []string{"PLANTED", `"level":"ERROR"`, "panic"} {
+		if strings.Contains(log, word) {
+			r.t.Errorf("the log has %q:\n%s", word, log)
+		}
+	}
+}
+
+// result is an answer that was read whole.
+type result struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (r *rig) do(method, path, body string, header ...string) result {
+	r.t.Helper()
+	resp := r.open(method, path, body, header...)
+	defer resp.Body.Close()
+	all, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatalf("%s %s: %v after %q", method, path, err, all)
+	}
+	return result{resp.StatusCode, resp.Header, string(all)}
+}
+
+// open sends a request; header is names and values in turn.
+func (r *rig) open(method, path, body string, header ...string) *http.Response {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+testToken)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Del("Authorization")
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp
+}
+
+const (
+	messages    = "/v1/messages?beta=true"
+	completions = "/v1/chat/completions"
+)
+
+// ask is a request body of a path's protocol.
+func ask(path string, stream bool) string {
+	body := `{"model":"claude-opus-5-5","max_tokens":1000,"messages":[{"role":"user","content":"prompt-PLANTED says hello"}]`
+	if path == completions {
+		body = `{"model":"gpt-5","messages":[{"role":"user","content":"prompt-PLANTED says hello"}]`
+	}
+	if stream {
+		body += `,"stream":true`
+	}
+	return body + "}"
+}
+
+// keysAsked lists which keys Gemini was asked with, by name.
+func (r *rig) keysAsked() string {
+	var names []string
+	for _, q := range r.fake.Requests() {
+		names = append(names, strings.TrimPrefix(q.Key, keyNamed("")))
+	}
+	return strings.Join(names, " ")
+}
+
+// state is how a key stands.
+func (r *rig) state(name string) keys.Status {
+	r.t.Helper()
+	for _, s := range r.server.pool.Snapshot() {
+		if s.Label == name {
+			return s
+		}
+	}
+	r.t.Fatalf("no key %s", name)
+	return keys.Status{}
+}
+
+func has(t testing.TB, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %q in:\n%s", want, text)
+		}
+	}
+}
+
+func hasNot(t testing.TB, text string, unwanted ...string) {
+	t.Helper()
+	for _, u := range unwanted {
+		if strings.Contains(text, u) {
+			t.Errorf("found %q in:\n%s", u, text)
+		}
+	}
+}

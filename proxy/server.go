@@ -1,0 +1,163 @@
+// Package proxy is the adapter's server: clients speak Anthropic's or OpenAI's protocol to it, and it speaks Gemini's, with
+// many keys.
+//
+// A request's way (exchange.go): route, token and body here; Codec.Decode; Prepare for the model; then attempts, each with a
+// leased key, until an answer begins; events through the Encoder; one access line. Two points of no return, commitStatus and
+// commitContent, decide what a failure can still become.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	"github.com/gemini-claude-adapter/gca/proxy/control"
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
+	"github.com/gemini-claude-adapter/gca/proxy/front/chat"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+	"github.com/gemini-claude-adapter/gca/proxy/store"
+	"github.com/gemini-claude-adapter/gca/proxy/upstream"
+)
+
+const (
+	headerBuffer = 32 << 10
+	readTimeout  = 2 * time.Minute // of a whole request
+	idleTimeout  = 3 * time.Minute // longer than any proxy before us keeps idle connections, so that it closes them, not we
+)
+
+// Deps is what a server is given beside its settings.
+type Deps struct {
+	Logger     *slog.Logger     // for the access lines and everything else
+	Signatures store.Signatures // what is remembered of tool calls
+	Version    string           // of the adapter, shown by /health and in the User-Agent upstream
+}
+
+// Server answers clients. Its methods are safe for concurrent use; Serve is called once.
+type Server struct {
+	cfg      *config.Config
+	deps     Deps
+	log      *slog.Logger
+	pool     *keys.Pool
+	upstream *upstream.Client
+	tokens   *gate
+	models   *models
+	http     *fasthttp.Server
+	conns    *connections
+	watcher  *watcher
+	fronts   fronts
+	started  time.Time
+	pace     pace
+
+	life     context.Context // ends with the open answers, when draining takes too long
+	endLife  context.CancelCauseFunc
+	draining atomic.Bool
+
+	requests, errors, streams atomic.Int64
+}
+
+type fronts struct{ anthropic, chat front.Codec }
+
+// pace holds the times that tests shorten.
+type pace struct {
+	hold      time.Duration // until a streamed answer's status is sent without content
+	ping      time.Duration // between heartbeats
+	backoff   time.Duration // the first pause after a fault of the service; it doubles
+	idleGrace time.Duration // how long an idle connection lives on while draining
+}
+
+// New makes a server from validated settings. The error says what the settings lack.
+func New(cfg *config.Config, deps Deps) (*Server, error) {
+	if deps.Logger == nil || deps.Signatures == nil {
+		return nil, errors.New("a server needs a logger and a store for signatures")
+	}
+	s := &Server{
+		cfg: cfg, deps: deps, log: deps.Logger, started: time.Now(),
+		pool: keys.New(cfg.Keys, keys.Options{MaxFailures: cfg.MaxFailures, CoolingPeriod: cfg.CoolingPeriod}),
+		upstream: upstream.New(upstream.Options{
+			BaseURL: cfg.BaseURL, ProxyURL: cfg.ProxyURL,
+			FirstByte: cfg.RequestTimeout, Idle: cfg.StreamIdleTimeout,
+			UserAgent: "gca/" + deps.Version,
+		}),
+		tokens:  newGate(cfg),
+		models:  newModels(cfg.ModelMap),
+		conns:   newConnections(),
+		watcher: newWatcher(),
+		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}},
+		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: 500 * time.Millisecond, idleGrace: 5 * time.Second},
+	}
+	s.life, s.endLife = context.WithCancelCause(context.Background())
+	s.http = &fasthttp.Server{
+		Handler:                      s.handle,
+		ErrorHandler:                 s.unreadable,
+		ExpectHandler:                s.expect,
+		ConnState:                    s.conns.note,
+		Logger:                       quiet{s.log},
+		ReadBufferSize:               headerBuffer,
+		ReadTimeout:                  readTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxRequestBodySize:           int(cfg.MaxBody),
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		SecureErrorLogMessage:        true,
+	}
+	return s, nil
+}
+
+// Serve answers on ln until ctx ends, then drains (drain.go), and returns when everything has ended. The error is ln's.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	watching, stopWatching := context.WithCancel(context.Background())
+	defer stopWatching()
+	go s.watcher.run(watching)
+	defer s.upstream.Close()
+	stop := context.AfterFunc(ctx, func() {
+		s.draining.Store(true)
+		_ = ln.Close() // an error means that it is closed
+	})
+	defer stop()
+	if err := s.http.Serve(listener{ln}); err != nil {
+		return fmt.Errorf("cannot accept connections: %w", err)
+	}
+	s.drain()
+	return nil
+}
+
+// Status is what the running server knows of itself.
+func (s *Server) Status() control.Status {
+	status := control.Status{
+		Version: s.deps.Version, Started: s.started,
+		Requests: s.requests.Load(), Errors: s.errors.Load(), OpenStreams: s.streams.Load(),
+	}
+	for _, k := range s.pool.Snapshot() {
+		state := string(k.State)
+		if k.State == keys.Healthy || k.State == keys.Limited {
+			state = "active"
+		}
+		status.Keys = append(status.Keys, control.Key{
+			ID: k.ID, State: state, Reason: k.Reason.String(), Until: k.Until, Requests: k.Requests, Failures: k.Failures,
+		})
+	}
+	return status
+}
+
+// quiet keeps fasthttp's remarks on broken connections out of sight unless somebody looks for them.
+type quiet struct{ log *slog.Logger }
+
+func (q quiet) Printf(format string, args ...any) { q.log.Debug(fmt.Sprintf(format, args...)) }
+
+// rescue turns a panic into a logged error and calls then.
+func (s *Server) rescue(then func()) {
+	if p := recover(); p != nil {
+		s.log.Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+		then()
+	}
+}
