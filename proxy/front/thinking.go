@@ -29,6 +29,9 @@ func thinkingConfig(t Thinking, short bool, family gemini.Family) *gemini.Thinki
 	if t.Explicit != nil {
 		return t.Explicit
 	}
+	if effortRank(t.Effort) < 0 {
+		t.Effort = "" // a word that nobody knows is no wish
+	}
 	asked := t.Mode == ThinkingAdaptive || t.Mode == ThinkingBudget || t.Effort != ""
 	if t.Mode == ThinkingOff || (short && !asked) {
 		t = Thinking{Mode: ThinkingOff}
@@ -71,19 +74,21 @@ func distance(level string, want int) int {
 	return max(d, -d)
 }
 
-// effortRank is the place of an effort in scale; max is the highest, an unknown one counts as medium.
+// effortRank is the place of an effort in scale, -1 for an unknown one; max is the highest.
 func effortRank(effort string) int {
 	switch effort {
 	case "minimal":
 		return 0
 	case "low":
 		return 1
+	case "medium":
+		return 2
 	case "high":
 		return 3
 	case "xhigh", "max":
 		return 4
 	}
-	return 2
+	return -1
 }
 
 func budgetRank(budget int) int {
