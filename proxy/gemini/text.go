@@ -39,7 +39,18 @@ func (t Text) Empty() bool { return len(t) <= len(`""`) }
 
 // Blank reports whether the text has nothing but white space.
 func (t Text) Blank() bool {
-	return t.Empty() || len(bytes.TrimSpace([]byte(t.String()))) == 0
+	for i := 1; i < len(t)-1; i++ {
+		switch c := t[i]; {
+		case c == ' ':
+		case c == '\\' && (t[i+1] == 'n' || t[i+1] == 'r' || t[i+1] == 't'):
+			i++
+		case c == '\\' || c >= utf8.RuneSelf:
+			return len(bytes.TrimSpace([]byte(t.String()))) == 0
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Wrap puts before and after, which are plain strings, around the text.

@@ -102,7 +102,7 @@ func (w *Walker) Kind() byte {
 // Raw reads any value; null is nil.
 func (w *Walker) Raw() json.RawMessage {
 	null := w.Kind() == 'n'
-	v := w.value()
+	v := w.Any()
 	if null {
 		return nil
 	}
@@ -118,7 +118,8 @@ func (w *Walker) Skip() {
 	}
 }
 
-func (w *Walker) value() json.RawMessage {
+// Any reads any value, null included; it is nil only after an error.
+func (w *Walker) Any() json.RawMessage {
 	if w.err != nil {
 		return nil
 	}
@@ -153,7 +154,7 @@ func (w *Walker) Object(what string, field func(name []byte)) bool {
 	}
 	w.token()
 	for w.err == nil && w.dec.PeekKind() != '}' {
-		name := w.value()
+		name := w.Any()
 		if w.err != nil {
 			return false
 		}
@@ -189,7 +190,7 @@ func (w *Walker) Text() Text {
 	if !w.Expect(`"`, "a string") {
 		return nil
 	}
-	return Text(w.value())
+	return Text(w.Any())
 }
 
 // String reads a string.
@@ -197,7 +198,7 @@ func (w *Walker) String() string {
 	if !w.Expect(`"`, "a string") {
 		return ""
 	}
-	return string(unquoted(w.value()))
+	return string(unquoted(w.Any()))
 }
 
 // Bool reads a boolean.
@@ -205,7 +206,7 @@ func (w *Walker) Bool() bool {
 	if !w.Expect("tf", "true or false") {
 		return false
 	}
-	v := w.value()
+	v := w.Any()
 	return len(v) > 0 && v[0] == 't'
 }
 
@@ -214,7 +215,7 @@ func (w *Walker) Float() *float64 {
 	if !w.Expect("0", "a number") {
 		return nil
 	}
-	v := w.value()
+	v := w.Any()
 	f, err := strconv.ParseFloat(string(v), 64)
 	if err != nil && w.err == nil && !w.lenient {
 		w.Fail(w.Path(), "the number is too large")
@@ -228,7 +229,7 @@ func (w *Walker) Int() *int {
 	if !w.Expect("0", "a whole number") {
 		return nil
 	}
-	v := w.value()
+	v := w.Any()
 	if n, err := strconv.Atoi(string(v)); err == nil && n > -1<<53 && n < 1<<53 {
 		return &n
 	}
