@@ -1,0 +1,38 @@
+package lab
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+)
+
+// Main runs a test binary that boots servers; TestMain is os.Exit(lab.Main(m)). The same binary serves as holder.
+func Main(m *testing.M) int {
+	RunHolder()
+	return m.Run()
+}
+
+// Require boots a server for one test and ends it with the test. Where the machine cannot boot one, the test is skipped
+// with the reason, or fails if the environment says CI=true.
+func Require(tb testing.TB, opts Options) *Server {
+	tb.Helper()
+	if err := Check(); err != nil {
+		if os.Getenv("CI") == "true" {
+			tb.Fatalf("a lab server is needed: %v", err)
+		}
+		tb.Skipf("a lab server is needed: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
+	defer cancel()
+	s, err := Up(ctx, opts, os.Stderr)
+	if err != nil {
+		tb.Fatalf("boot a lab server: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Errorf("end lab server %s: %v", s.Name, err)
+		}
+	})
+	return s
+}
