@@ -162,8 +162,10 @@ func (r *rig) open(method, path, body string, header ...string) *http.Response {
 		r.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+testToken)
-	for i := 0; i+1 < len(header); i += 2 {
+	if len(header) > 0 {
 		req.Header.Del("Authorization")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
 	resp, err := r.client.Do(req)

@@ -1,0 +1,405 @@
+package proxy
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+)
+
+func TestTokens(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(want int, path string, header ...string) {
+		t.Helper()
+		body := ask(path, false)
+		if path == "/v1/models" {
+			body = ""
+		}
+		method := "POST"
+		if body == "" {
+			method = "GET"
+		}
+		got := r.do(method, path, body, header...)
+		if got.status != want {
+			t.Errorf("%v: %d, want %d", header, got.status, want)
+		}
+		if want == 401 {
+			has(t, got.body, "no valid client token", map[bool]string{true: "authentication_error", false: "invalid_api_key"}[path == messages])
+			if got.header.Get("x-should-retry") != "false" {
+				t.Errorf("headers %v", got.header)
+			}
+		}
+	}
+	for _, path := range []string{messages, completions, "/v1/models"} {
+		f(200, path, "Authorization", "Bearer "+testToken)
+		f(200, path, "Authorization", "bearer  "+testToken)
+		f(200, path, "x-api-key", testToken)
+		f(200, path, "x-goog-api-key", testToken)
+		f(200, path, "x-api-key", "x")
+		f(200, path, "Authorization", "Bearer wrong", "x-api-key", testToken)
+		f(401, path, "x-none", "")
+		f(401, path, "Authorization", "Bearer "+testToken+"x")
+		f(401, path, "Authorization", "Bearer "+testToken[1:])
+		f(401, path, "Authorization", testToken)
+		f(401, path, "Authorization", "Basic "+testToken)
+		f(401, path, "Authorization", "Bearer ")
+		f(401, path, "x-api-key", strings.ToUpper(testToken))
+	}
+	has(t, r.log.String(), `"token":"ann"`, `"token":"other"`)
+}
+
+func TestWhoNeedsAToken(t *testing.T) {
+	f := func(want bool, host string, anonymous bool, tokens int) {
+		t.Helper()
+		g := newGate(&config.Config{Host: host, AllowAnonymous: anonymous, Tokens: make([]config.Token, tokens)})
+		if g.open != want {
+			t.Errorf("%s, anonymous %v, %d tokens: open %v", host, anonymous, tokens, g.open)
+		}
+	}
+	f(true, "127.0.0.1", false, 0)
+	f(true, "127.9.9.9", false, 0)
+	f(true, "::1", false, 0)
+	f(true, "localhost", false, 0)
+	f(false, "0.0.0.0", false, 0)
+	f(false, "::", false, 0)
+	f(false, "192.0.2.1", false, 0)
+	f(false, "localhost.example", false, 0)
+	f(true, "0.0.0.0", true, 0)
+	f(false, "0.0.0.0", true, 1)
+	f(false, "127.0.0.1", false, 1)
+}
+
+func TestPaths(t *testing.T) {
+	r := start(t, "a", nil)
+	anthropicError, openaiError := `{"type":"error","error":{"type":"`, `{"error":{"message":`
+	f := func(method, path string, want int, wants ...string) {
+		t.Helper()
+		got := r.do(method, path, "", "x-api-key", testToken)
+		if got.status != want {
+			t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
+		}
+		if method != "HEAD" {
+			has(t, got.body, wants...)
+		}
+	}
+	f("GET", "/v1/messages", 405, anthropicError, "expected method POST")
+	f("DELETE", "/v1/chat/completions", 405, openaiError)
+	f("POST", "/health", 405, openaiError)
+	f("POST", "/v1/messages/batches", 404, anthropicError+`not_found_error"`)
+	f("GET", "/v1/unknown", 404, openaiError)
+	f("GET", "/nothing", 404, openaiError)
+	f("POST", "/v1/v1/messages", 404, "base URL")
+	f("POST", "/v1/v1/chat/completions", 404, "base URL", openaiError)
+	if got := r.do("GET", "/v1/unknown", "", "anthropic-version", "2023-06-01"); got.status != 404 || !strings.HasPrefix(got.body, anthropicError) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	for _, path := range []string{"/", "/api/hello"} {
+		for _, method := range []string{"HEAD", "GET"} {
+			if got := r.do(method, path, "", "x-none", ""); got.status != 200 || got.body != "" {
+				t.Errorf("%s %s: %d %q", method, path, got.status, got.body)
+			}
+		}
+	}
+	for _, line := range strings.Split(r.log.String(), "\n") {
+		if strings.Contains(line, `"path":"/api/hello"`) && !strings.Contains(line, `"level":"DEBUG"`) {
+			t.Errorf("a probe is logged: %s", line)
+		}
+	}
+	if len(r.fake.Requests()) != 0 {
+		t.Errorf("Gemini was asked")
+	}
+}
+
+// E73: every error's request id is that of the header.
+func TestBadRequests(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(path, body string, status int, want string) {
+		t.Helper()
+		got := r.do("POST", path, body)
+		if got.status != status {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+		has(t, got.body, want)
+		if path == messages {
+			has(t, got.body, `"request_id":"`+got.header.Get("request-id")+`"`)
+		}
+	}
+	for _, path := range []string{messages, completions} {
+		f(path, ``, 400, "invalid_request_error")
+		f(path, `{"model":`, 400, "invalid_request_error")
+		f(path, `[]`, 400, "invalid_request_error")
+		f(path, `{"model":"claude-x","max_tokens":1,"messages":[]}`, 400, "invalid_request_error")
+		f(path, `{"max_tokens":1,"messages":[{"role":"user","content":"x"}]}`, 400, "model")
+		f(path, `{"model":"llama-3","max_tokens":1,"messages":[{"role":"user","content":"x"}]}`, 404, "llama-3")
+		f(path, `{"model":"gemini-x/../y","max_tokens":1,"messages":[{"role":"user","content":"x"}]}`, 404, "gemini-x/../y")
+	}
+	f(messages, `{"model":"claude-x","messages":[{"role":"user","content":"x"}]}`, 400, "max_tokens")
+	if got := r.do("POST", messages, ask(messages, false), "x-api-key", testToken, "Content-Encoding", "gzip"); got.status != 400 {
+		t.Errorf("a compressed body: %d", got.status)
+	}
+	if len(r.fake.Requests()) != 0 {
+		t.Errorf("Gemini was asked %d times", len(r.fake.Requests()))
+	}
+}
+
+// A body over MAX_BODY: the client, which first sends all of it, reads a real answer and no reset.
+func TestBodyTooLarge(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.MaxBody = 1 << 20 })
+	f := func(path, head, body, want string) {
+		t.Helper()
+		w := dial(t, r)
+		if err := w.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(w, "POST %s HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\n%s\r\n\r\n", path, testToken, head); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, body); err != nil {
+			t.Errorf("%s: cannot send it all: %v", head, err)
+		}
+		resp, err := http.ReadResponse(w.r, nil)
+		if err != nil {
+			t.Errorf("%s: %v", head, err)
+			return
+		}
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != 413 || !resp.Close {
+			t.Errorf("%s: %d, %v, close %v", head, resp.StatusCode, err, resp.Close)
+		}
+		has(t, string(answer), want, "MAX_BODY")
+		if _, err := w.r.ReadByte(); err != io.EOF {
+			t.Errorf("%s: after the answer: %v", head, err)
+		}
+	}
+	big := strings.Repeat("x", 30<<20)
+	f("/v1/messages", fmt.Sprint("Content-Length: ", len(big)), big, "request_too_large")
+	f("/v1/chat/completions", fmt.Sprint("Content-Length: ", len(big)), big, "invalid_request_error")
+	f("/v1/messages", "Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(big), big), "request_too_large")
+	f("/v1/messages", fmt.Sprintf("Content-Length: %d\r\nExpect: 100-continue", len(big)), "", "request_too_large")
+	f("/v1/messages/count_tokens", fmt.Sprint("Content-Length: ", len(big)), big, "request_too_large")
+	if n := strings.Count(r.log.String(), `"status":413`); n != 5 {
+		t.Errorf("%d lines of 413", n)
+	}
+	fits := strings.Replace(ask(messages, false), "hello", strings.Repeat("y", 1<<20-200), 1)
+	if got := r.do("POST", messages, fits); got.status != 200 {
+		t.Errorf("a body just below the limit: %d %s", got.status, got.body)
+	}
+}
+
+func TestExpectContinue(t *testing.T) {
+	r := start(t, "a", nil)
+	w := dial(t, r)
+	body := ask(messages, false)
+	if _, err := fmt.Fprintf(w, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", testToken, len(body)); err != nil {
+		t.Fatal(err)
+	}
+	line, err := w.r.ReadString('\n')
+	if err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if _, err := w.r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, body); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(w.r, nil)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%+v, %v", resp, err)
+	}
+}
+
+// A refused request whose body is still on its way gets its answer, too.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	r := start(t, "a", nil)
+	for _, path := range []string{"/v1/messages", "/nowhere"} {
+		w := dial(t, r)
+		body := strings.Repeat("x", 20<<20)
+		if _, err := fmt.Fprintf(w, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, len(body)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, body); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		resp, err := http.ReadResponse(w.r, nil)
+		if err != nil || resp.StatusCode < 401 || resp.StatusCode > 404 {
+			t.Errorf("%s: %+v, %v", path, resp, err)
+		}
+	}
+}
+
+func TestHeads(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(head string, want int) {
+		t.Helper()
+		w := dial(t, r)
+		if _, err := io.WriteString(w, head); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(w.r, nil)
+		if err != nil || resp.StatusCode != want {
+			t.Errorf("%.40q: %+v, %v", head, resp, err)
+		}
+	}
+	f("GET /health HTTP/1.1\r\nHost: x\r\nCookie: "+strings.Repeat("c", 30<<10)+"\r\n\r\n", 200)
+	f("GET /health HTTP/1.1\r\nHost: x\r\nCookie: "+strings.Repeat("c", 40<<10)+"\r\n\r\n", 431)
+	f("nonsense\r\n\r\n", 400)
+}
+
+func TestHealth(t *testing.T) {
+	r := start(t, "a b", nil)
+	f := func(status int, want string) {
+		t.Helper()
+		got := r.do("GET", "/health", "", "x-none", "")
+		if got.status != status || got.body != want {
+			t.Errorf("%d %s, want %d %s", got.status, got.body, status, want)
+		}
+	}
+	f(200, `{"status":"healthy","active_keys":2,"total_keys":2,"version":"1.2.3"}`)
+	r.fake.Key(keyNamed("a"), always(fg.ErrInvalidKey()))
+	r.do("POST", messages, ask(messages, false))
+	f(200, `{"status":"degraded","active_keys":1,"total_keys":2,"version":"1.2.3"}`)
+	r.fake.Key(keyNamed("b"), always(fg.ErrInvalidKey()))
+	r.do("POST", messages, ask(messages, false))
+	f(503, `{"status":"unhealthy","active_keys":0,"total_keys":2,"version":"1.2.3"}`)
+}
+
+// E79.
+func TestModels(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, _ *Server) {
+		cfg.ModelMap = []config.ModelRule{{Pattern: "my-model", Target: "gemini-2.5-pro"}, {Pattern: "team-*", Target: "gemini-2.5-pro"}}
+	})
+	got := r.do("GET", "/v1/models?limit=1000", "")
+	var list modelList
+	if err := json.Unmarshal([]byte(got.body), &list); err != nil || got.status != 200 || list.Object != "list" {
+		t.Fatalf("%d %v %s", got.status, err, got.body)
+	}
+	ids := map[string]modelInfo{}
+	for _, m := range list.Data {
+		ids[m.ID] = m
+		if m.Object != "model" || m.Type != "model" || m.Created == 0 || m.CreatedAt == "" || m.MaxTokens == 0 {
+			t.Errorf("%+v", m)
+		}
+	}
+	for _, id := range []string{"my-model", "claude-gemini-3.8-flash", "gemini-3.8-flash", "gemini-2.5-pro"} {
+		if _, ok := ids[id]; !ok {
+			t.Errorf("%s is not in the list", id)
+		}
+	}
+	if slices.Contains([]string{list.FirstID, list.LastID}, "") || list.HasMore || len(ids) != len(list.Data) {
+		t.Errorf("first %s, last %s, more %v, %d of %d are distinct", list.FirstID, list.LastID, list.HasMore, len(ids), len(list.Data))
+	}
+	f := func(id string, status int, want string) {
+		t.Helper()
+		got := r.do("GET", "/v1/models/"+id, "")
+		if got.status != status {
+			t.Errorf("%s: %d", id, got.status)
+		}
+		has(t, got.body, want)
+	}
+	f("claude-gemini-3.8-flash", 200, `"id":"claude-gemini-3.8-flash"`)
+	f("claude-opus-5-5", 200, `"display_name":"Gemini 3.8 Flash (claude-opus-5-5)"`)
+	f("llama-3", 404, "llama-3")
+}
+
+func TestResolve(t *testing.T) {
+	m := newModels([]config.ModelRule{
+		{Pattern: "claude-*sonnet*", Target: "gemini-4-neon"}, {Pattern: "claude-gemini-2.5-pro", Target: "models/gemini-4-argon"}, {Pattern: "x*y*z", Target: "gemini-2.5-flash"},
+	})
+	f := func(name, want string) {
+		t.Helper()
+		if got, _ := m.resolve(name); got != want {
+			t.Errorf("%s is served by %q, want %q", name, got, want)
+		}
+	}
+	f("claude-sonnet-5-5", "gemini-4-neon")
+	f("claude-3-5-sonnet-latest", "gemini-4-neon")
+	f("claude-haiku-5-5", "gemini-3.5-flash-lite")
+	f("claude-opus-5-5", "gemini-3.8-flash")
+	f("gpt-5", "gemini-3.8-flash")
+	f("o3-mini", "gemini-3.8-flash")
+	f("gemini-2.5-pro", "gemini-2.5-pro")
+	f("models/gemini-2.5-pro", "gemini-2.5-pro")
+	f("gemini-99-unheard", "gemini-99-unheard")
+	f("claude-gemini-2.5-flash", "gemini-2.5-flash")
+	f("claude-gemini-2.5-pro", "gemini-4-argon")
+	f("x-y-z", "gemini-2.5-flash")
+	f("xyz", "gemini-2.5-flash")
+	for _, name := range []string{"", "*", "llama-3", "models/", "gemini-", "xz", "x-z-y", "gemini-x/../../y", "gemini-a b", "gemini-?key=1", "gemini-" + strings.Repeat("x", 100)} {
+		if got, ok := m.resolve(name); ok && name != "gemini-" {
+			t.Errorf("%q is served by %q", name, got)
+		}
+	}
+}
+
+// E78, E127.
+func TestCountTokens(t *testing.T) {
+	r := start(t, "", nil)
+	f := func(body string, low, high int) {
+		t.Helper()
+		got := r.do("POST", "/v1/messages/count_tokens?beta=true", body)
+		var n tokenCount
+		if err := json.Unmarshal([]byte(got.body), &n); err != nil || got.status != 200 || n.InputTokens < low || n.InputTokens > high {
+			t.Errorf("%.80s: %d %s %v", body, got.status, got.body, err)
+		}
+	}
+	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":"hello"}],"tools":[]}`, 1, 40)
+	f(`{"model":"claude-opus-5-5","messages":[]}`, 1, 20)
+	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":"`+strings.Repeat("word ", 8000)+`"}]}`, 10000, 10040)
+	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","data":"`+strings.Repeat("A", 1<<20)+`"}}]}]}`, 260, 300)
+	for _, body := range []string{`{`, `{}`, `[]`, `{"model":"x"}`, ``} {
+		got := r.do("POST", "/v1/messages/count_tokens", body)
+		has(t, got.body, `{"type":"error","error":{"type":"invalid_request_error"`)
+		if got.status != 400 {
+			t.Errorf("%s: %d", body, got.status)
+		}
+	}
+}
+
+func TestAccessLine(t *testing.T) {
+	r := start(t, "a b", nil)
+	r.fake.Key(keyNamed("a"), fg.KeyRule{Error: fg.ErrOverloaded(), Times: 1})
+	usage := fg.Usage{Prompt: 100, Cached: 60, Candidates: 5, Thoughts: 3, Total: 108}
+	r.fake.Enqueue(fg.Reply(fg.Text("answer-PLANTED"), fg.Finish("STOP").With(usage)))
+	got := r.do("POST", messages, ask(messages, true))
+	r.stop()
+	var line struct {
+		Time, Level, Msg, ID, Method, Path, Token, Model, Target, Key, Upstream string
+		Status, Attempts                                                        int
+		Stream                                                                  bool
+		In                                                                      int    `json:"tokens_in"`
+		Cached                                                                  int    `json:"tokens_cached"`
+		Out                                                                     int    `json:"tokens_out"`
+		Duration                                                                *int64 `json:"duration_ms"`
+	}
+	sc := bufio.NewScanner(strings.NewReader(r.log.String()))
+	lines := 0
+	for sc.Scan() {
+		if !strings.Contains(sc.Text(), `"msg":"request"`) {
+			continue
+		}
+		lines++
+		if err := json.Unmarshal(sc.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines != 1 || line.Time == "" || line.Level != "INFO" || line.ID != got.header.Get("request-id") || line.Method != "POST" ||
+		line.Path != "/v1/messages" || line.Status != 200 || line.Token != "ann" || line.Model != "claude-opus-5-5" || line.Target != "gemini-3.8-flash" ||
+		!line.Stream || line.Key != keys.ID(config.NewSecret(keyNamed("b"))) || line.Attempts != 2 || line.In != 100 || line.Cached != 60 || line.Out != 8 ||
+		line.Duration == nil || line.Upstream != "overloaded" {
+		t.Errorf("%d lines, %+v", lines, line)
+	}
+	status := r.server.Status()
+	if status.Version != "1.2.3" || status.Requests != 1 || status.Errors != 0 || status.OpenStreams != 0 || len(status.Keys) != 2 || status.Keys[0].State != "active" {
+		t.Errorf("%+v", status)
+	}
+}
