@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -62,7 +63,9 @@ func hold(reports *json.Encoder) (err error) {
 	if err != nil {
 		return fmt.Errorf("read the order: %w", err)
 	}
-	ctx, down := context.WithCancelCause(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer stop()
+	ctx, down := context.WithCancelCause(ctx)
 	say := func(text string) { _ = reports.Encode(report{Progress: text}) } // a caller that left ends the context below
 	m := &machine{say: say, owner: o.Owner, down: down}
 	go m.watchOwner(in)

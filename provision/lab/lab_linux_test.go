@@ -1,0 +1,365 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// childEnv makes TestServerOwner the program that is killed.
+const childEnv = "GCA_LAB_TEST_OWNER"
+
+func exec1(t *testing.T, s *Server, args ...string) string {
+	t.Helper()
+	out, err := s.Exec(t.Context(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
+}
+
+// number is the network number of s.
+func number(t *testing.T, s *Server) int {
+	t.Helper()
+	return int(netip.MustParseAddr(s.Addr).As4()[2])
+}
+
+// wantNothingLeft fails if anything of a server that ended is still there.
+func wantNothingLeft(t *testing.T, s *Server) {
+	t.Helper()
+	n := number(t, s)
+	groups, err := cgroups(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(groups, s.dir) {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is left (%v)", path, err)
+		}
+	}
+	if _, err := net.InterfaceByName(hostInterface(n)); err == nil {
+		t.Errorf("interface %s is left", hostInterface(n))
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(mounts), s.dir+"/") {
+		t.Errorf("a mount under %s is left", s.dir)
+	}
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands {
+		line, err := os.ReadFile(c)
+		if err == nil && strings.Contains(string(line), s.dir+"/") {
+			t.Errorf("a process is left: %q", line)
+		}
+	}
+}
+
+func TestServer(t *testing.T) {
+	t.Parallel()
+	s := Require(t, Options{})
+	t.Run("users", func(t *testing.T) { testUsers(t, s) })
+	t.Run("exec", func(t *testing.T) { testExec(t, s) })
+	t.Run("network", func(t *testing.T) { testNetwork(t, s) })
+	t.Run("packages", func(t *testing.T) { testPackages(t, s) })
+	t.Run("side by side", func(t *testing.T) { testSecond(t, s) })
+	t.Run("reboot", func(t *testing.T) { testReboot(t, s) })
+	t.Run("power cut", func(t *testing.T) { testPowerCut(t, s) })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantNothingLeft(t, s)
+	if err := s.Close(); err != nil {
+		t.Errorf("a second Close: %v", err)
+	}
+}
+
+func testUsers(t *testing.T, s *Server) {
+	f := func(user, command, want string) {
+		t.Helper()
+		args := append(s.sshArgs(user, "-o", "BatchMode=yes"), command)
+		out, err := output(exec.CommandContext(t.Context(), "ssh", args...))
+		if got := strings.TrimSpace(out); got != want {
+			t.Errorf("%s: %s: got %q, %v; want %q", user, command, got, err, want)
+		}
+	}
+	f("root", "id -un", "root")
+	f("admin", "sudo -n id -un", "root")
+	f("sudoer", "sudo -n id -un", "")
+	f("sudoer", "echo "+SudoerPassword+" | sudo -S -p '' id -un", "root")
+	f("login", "id -un", "")
+	if status := exec1(t, s, "passwd", "--status", "login"); !strings.HasPrefix(status, "login P ") {
+		t.Errorf("login has no password: %s", status)
+	}
+
+	scan, err := output(exec.CommandContext(t.Context(), "ssh-keyscan", "-t", "ed25519", s.Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimPrefix(strings.TrimSpace(scan), s.Addr+" "); got != s.HostKeys[0].Line {
+		t.Errorf("sshd shows host key %q, want %q", got, s.HostKeys[0].Line)
+	}
+	print, err := output(exec.CommandContext(t.Context(), "ssh-keygen", "-l", "-f", s.KnownHosts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range s.HostKeys {
+		if !strings.Contains(print, " "+key.Fingerprint+" ") {
+			t.Errorf("ssh-keygen knows no fingerprint %s: %s", key.Fingerprint, print)
+		}
+	}
+}
+
+func testExec(t *testing.T, s *Server) {
+	odd := `a 'b' "c" $HOME *`
+	if got := exec1(t, s, "printf", "%s", odd); got != odd {
+		t.Errorf("got %q, want %q", got, odd)
+	}
+	_, err := s.Sh(t.Context(), "echo the reason >&2; exit 7")
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 7 || !strings.Contains(err.Error(), "the reason") {
+		t.Errorf("got %v, want status 7 and the reason", err)
+	}
+	if got := exec1(t, s, "systemctl", "is-system-running"); got != "running" {
+		t.Errorf("systemd is %s", got)
+	}
+}
+
+func testNetwork(t *testing.T, s *Server) {
+	l, err := net.Listen("tcp", net.JoinHostPort(s.Gateway, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "from the host") // a client that left fails the test by itself
+	}))
+	host.Listener = l
+	host.Start()
+	defer host.Close()
+	get := "import urllib.request; print(urllib.request.urlopen('" + host.URL + "', timeout=5).read().decode())"
+	if got := exec1(t, s, "python3", "-c", get); got != "from the host" {
+		t.Errorf("got %q from the host", got)
+	}
+	if route := exec1(t, s, "ip", "route", "show", "default"); !strings.Contains(route, "via "+s.Gateway+" ") {
+		t.Errorf("default route %q", route)
+	}
+	forwarding, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + hostInterface(number(t, s)) + "/forwarding")
+	if err != nil || strings.TrimSpace(string(forwarding)) != "0" {
+		t.Errorf("the host would route for the server: %q, %v", forwarding, err)
+	}
+}
+
+func testPackages(t *testing.T, s *Server) {
+	if _, err := s.Sh(t.Context(), "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y tree"); err != nil {
+		t.Fatal(err)
+	}
+	if got := exec1(t, s, "tree", "--version"); !strings.HasPrefix(got, "tree v") {
+		t.Errorf("got %q", got)
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := filepath.Glob(filepath.Join(cache, "packages", "*-tree_*.deb"))
+	if err != nil || len(kept) == 0 {
+		t.Errorf("the package is not in the cache: %v", err)
+	}
+}
+
+func testSecond(t *testing.T, s *Server) {
+	second := Require(t, Options{Name: "second-" + s.Name})
+	if second.Addr == s.Addr || second.HostKeys[0].Line == s.HostKeys[0].Line {
+		t.Errorf("two servers share an address or a host key: %s, %s", s.Addr, second.Addr)
+	}
+	if a, b := exec1(t, s, "cat", "/etc/machine-id"), exec1(t, second, "cat", "/etc/machine-id"); a == b {
+		t.Errorf("two servers share machine id %s", a)
+	}
+	servers, err := List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []*Server{s, second} {
+		got, err := find(servers, want.Name)
+		if err != nil || got.State != Running || got.Owner != os.Getpid() || got.Addr != want.Addr {
+			t.Errorf("listed as %+v, %v", got, err)
+		}
+	}
+	_, err = Up(t.Context(), Options{Name: s.Name}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "exists already\nhint: ") {
+		t.Errorf("a name twice: got %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantNothingLeft(t, second)
+}
+
+func testReboot(t *testing.T, s *Server) {
+	if _, err := s.Sh(t.Context(), "echo kept > /root/file"); err != nil {
+		t.Fatal(err)
+	}
+	before := exec1(t, s, "cat", "/proc/sys/kernel/random/boot_id")
+	if err := s.Reboot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := exec1(t, s, "cat", "/root/file"); got != "kept" {
+		t.Errorf("got %q", got)
+	}
+	if after := exec1(t, s, "cat", "/proc/sys/kernel/random/boot_id"); after == before {
+		t.Error("the system did not restart")
+	}
+}
+
+func testPowerCut(t *testing.T, s *Server) {
+	if err := s.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "it is not off") {
+		t.Errorf("start a server that runs: %v", err)
+	}
+	if err := s.PowerCut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	listed, err := Find(t.Context(), s.Name)
+	if err != nil || listed.State != Off {
+		t.Fatalf("got %+v, %v", listed, err)
+	}
+	if s.sshdAnswers(t.Context()) {
+		t.Error("sshd answers without power")
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := exec1(t, s, "cat", "/root/file"); got != "kept" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestServerOwner is no test by itself: run by TestOwnerKilled, it owns a server until it is killed.
+func TestServerOwner(t *testing.T) {
+	name := os.Getenv(childEnv)
+	if name == "" {
+		return
+	}
+	s, err := Up(t.Context(), Options{Name: name}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stdout.WriteString(s.Name + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-t.Context().Done()
+}
+
+func TestOwnerKilled(t *testing.T) {
+	t.Parallel()
+	name, child := "orphan-"+strings.ToLower(t.Name()), exec.Command(os.Args[0], "-test.run=^TestServerOwner$")
+	requireLab(t)
+	child.Env = append(os.Environ(), childEnv+"="+name)
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil || strings.TrimSpace(line) != name {
+		t.Fatalf("the owner says %q, %v", line, err)
+	}
+	s, err := Find(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.Open(filepath.Join(s.dir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Wait(); err == nil {
+		t.Fatal("the owner was not killed")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), endTimeout)
+	defer cancel()
+	if err := waitLock(ctx, own); err != nil {
+		t.Fatalf("the holder outlives its owner: %v", err)
+	}
+	if err := own.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantNothingLeft(t, s)
+}
+
+func TestHolderKilled(t *testing.T) {
+	t.Parallel()
+	s := Require(t, Options{})
+	own, err := os.Open(filepath.Join(s.dir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := s.owned
+	s.owned = nil
+	if err := h.cmd.Process.Signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.end(); err == nil {
+		t.Error("a killed holder is no error")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), endTimeout)
+	defer cancel()
+	if err := waitLock(ctx, own); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := List(t.Context()); err != nil { // sweeps
+		t.Fatal(err)
+	}
+	wantNothingLeft(t, s)
+}
+
+func TestUpCancelled(t *testing.T) {
+	t.Parallel()
+	requireLab(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { _, err := Up(ctx, Options{Name: "cancelled"}, io.Discard); done <- err }()
+	var booting *Server
+	for deadline := time.Now().Add(bootTimeout); booting == nil; {
+		s, err := Find(t.Context(), "cancelled")
+		if err == nil {
+			booting = s
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	wantNothingLeft(t, booting)
+}
+
+func requireLab(t *testing.T) {
+	t.Helper()
+	if s := Require(t, Options{}); s.Close() != nil {
+		t.Fatal("cannot end a server")
+	}
+}
