@@ -1,0 +1,156 @@
+// Command demo shows the whole of gca on this machine: it boots a throwaway Debian server, deploys to it exactly as a user
+// would, asks the adapter from outside, and leaves everything running to be looked at until `demo down`.
+//
+// Google's Gemini API is played by the strict fake, or, when GEMINI_API_KEYS is set, is Google itself, reached through a
+// relay on the server's gateway, since the throwaway server has no other way out.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
+)
+
+const serverName = "demo"
+
+// fakeKeys are what the fake accepts; three, as a user is advised to bring.
+const fakeKeys = "demo-key-one,demo-key-two,demo-key-three"
+
+func main() {
+	lab.RunHolder()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	switch {
+	case len(args) == 2 && args[0] == "up":
+		return up(ctx, args[1])
+	case len(args) == 1 && args[0] == "down":
+		return down(ctx)
+	case len(args) == 2 && args[0] == companionVerb:
+		return serveCompanion(ctx, args[1])
+	}
+	return errors.New("usage: demo up GCA-BINARY | demo down")
+}
+
+// folder is where the demo keeps its user's home, apart from the real one.
+func folder() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder for the demo: %w", err)
+	}
+	return filepath.Join(dir, "gca-demo"), nil
+}
+
+func up(ctx context.Context, gca string) error {
+	begun := time.Now()
+	dir, err := folder()
+	if err != nil {
+		return err
+	}
+	if err := down(ctx); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "home"), 0o700); err != nil {
+		return err
+	}
+	say("a fresh Debian server")
+	server, err := lab.Keep(ctx, lab.Options{Name: serverName}, os.Stderr)
+	if err != nil {
+		return err
+	}
+	base, err := startCompanion(ctx, dir, server.Gateway)
+	if err != nil {
+		return err
+	}
+	u := &user{gca: gca, home: filepath.Join(dir, "home"), key: server.KeyFile}
+	if err := u.tour(ctx, server, base); err != nil {
+		return fmt.Errorf("%w\nhint: look at it with: go run ./cmd/lab ssh %s; end it with: make demo-down", err, serverName)
+	}
+	fmt.Printf("\nThe whole took %.0f s. It stays up: look inside with `go run ./cmd/lab ssh %s`; `make demo-down` removes it.\n",
+		time.Since(begun).Seconds(), serverName)
+	return nil
+}
+
+func say(format string, args ...any) { fmt.Printf("\n== "+format+"\n", args...) }
+
+// user runs gca as somebody with a home of his own.
+type user struct{ gca, home, key string }
+
+func (u *user) tour(ctx context.Context, server *lab.Server, base string) error {
+	target := "root@" + server.Addr
+	keys := os.Getenv("GEMINI_API_KEYS")
+	if keys == "" {
+		keys = fakeKeys
+	}
+	say("deploy")
+	if err := u.run(ctx, []string{"GEMINI_API_KEYS=" + keys}, "deploy", "-i", u.key, "--host-key", fingerprint(server),
+		"--gemini-base-url", base, "--yes", target); err != nil {
+		return err
+	}
+	say("from outside: is it there, and does it answer?")
+	if err := u.run(ctx, nil, "test"); err != nil {
+		return err
+	}
+	if err := u.run(ctx, nil, "ask", "say something about streams"); err != nil {
+		return err
+	}
+	say("a turn with tools, by the Anthropic Go SDK")
+	if err := toolTurn(ctx, u.home); err != nil {
+		return err
+	}
+	say("how the server sees it")
+	return u.run(ctx, nil, "status", "-i", u.key, target)
+}
+
+func fingerprint(server *lab.Server) string {
+	for _, key := range server.HostKeys {
+		if strings.HasPrefix(key.Line, "ssh-ed25519 ") {
+			return key.Fingerprint
+		}
+	}
+	return server.HostKeys[0].Fingerprint
+}
+
+func (u *user) run(ctx context.Context, env []string, args ...string) error {
+	fmt.Printf("$ gca %s\n", strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, u.gca, args...)
+	cmd.Env = append(append(os.Environ(), "HOME="+u.home, "XDG_CONFIG_HOME="+filepath.Join(u.home, ".config"), "GEMINI_API_KEYS="), env...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("gca %s: %w", args[0], err)
+	}
+	return nil
+}
+
+func down(ctx context.Context) error {
+	dir, err := folder()
+	if err != nil {
+		return err
+	}
+	err = stopCompanion(dir)
+	servers, listErr := lab.List(ctx)
+	err = errors.Join(err, listErr)
+	for _, s := range servers {
+		if s.Name == serverName {
+			_, downErr := lab.Down(ctx, serverName)
+			err = errors.Join(err, downErr)
+		}
+	}
+	return errors.Join(err, os.RemoveAll(dir))
+}

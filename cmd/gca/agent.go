@@ -1,0 +1,36 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/provision/payload"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+)
+
+// newAgent is what a deploy starts on the server; nobody types it.
+func newAgent(io *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:    "agent",
+		Short:  "Converge this server at a laptop's word (started by gca deploy)",
+		Hidden: true,
+		Args:   args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			self, err := payload.Open("")
+			if err != nil {
+				return err
+			}
+			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings}
+			return agent.Run(cmd.Context(), io.in, io.out)
+		},
+	}
+}
+
+// readSettings tells the deploy what the templates need of adapter.env.
+func readSettings(adapterEnv []byte) (converge.Settings, error) {
+	cfg, err := config.ParseEnv(string(adapterEnv))
+	if err != nil {
+		return converge.Settings{}, err
+	}
+	return converge.Settings{Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout}, nil
+}

@@ -1,0 +1,340 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+)
+
+// everything is what a deploy could change, as one text. The clock, the journal and what runs by itself are left out.
+const everything = `
+find /etc -type f -exec sha256sum {} + | sort
+find /etc -type l -printf '%p -> %l\n' | sort
+find /opt /usr/local /var/lib/gemini-adapter /var/lib/gca -printf '%p %m %u %g %l\n' 2>/dev/null | sort
+getent passwd; getent group
+systemctl list-unit-files --state=enabled --no-legend | sort
+if command -v ufw >/dev/null; then ufw status verbose; fi
+dpkg-query -W`
+
+// running names the processes and the binary that must stay the same when nothing changes.
+const running = `
+systemctl show --property=MainPID --value gemini-adapter.service nginx.service
+stat -L -c %i /opt/gemini-adapter/current/gca`
+
+// The walk of a user: a fresh server, a first answer, a second deploy, a reboot.
+func TestDeploy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	first := r.deploy()
+	token := regexp.MustCompile(`Client token, shown this once: (\S+)`).FindStringSubmatch(first.out)
+	if token == nil {
+		t.Fatalf("no client token in:\n%s", first.out)
+	}
+	for _, want := range []string{"http://" + r.server.Addr, "export ANTHROPIC_BASE_URL=http://" + r.server.Addr, "export ANTHROPIC_AUTH_TOKEN=" + token[1], "unencrypted"} {
+		if !strings.Contains(first.out, want) {
+			t.Errorf("the deploy did not print %q:\n%s", want, first.out)
+		}
+	}
+	t.Run("answers", func(t *testing.T) { testAnswers(t, r.in(t)) })
+	t.Run("lock-step stream through Nginx", func(t *testing.T) { testLockStep(t, r.in(t), token[1]) })
+	t.Run("errors through Nginx", func(t *testing.T) { testErrors(t, r.in(t), token[1]) })
+	t.Run("hardened", func(t *testing.T) { testHardened(t, r.in(t)) })
+	t.Run("no secret in sight", func(t *testing.T) { testSecrets(t, r.in(t), token[1]) })
+	t.Run("again changes nothing", func(t *testing.T) { testAgain(t, r.in(t)) })
+	t.Run("stop and start", func(t *testing.T) { testStop(t, r.in(t)) })
+	t.Run("reboot", func(t *testing.T) { testReboot(t, r.in(t)) })
+}
+
+func testAnswers(t *testing.T, r *rig) {
+	got := r.ok(nil, "test")
+	for _, want := range []string{"connected    http://" + r.server.Addr, "status       healthy", "active keys  3/3", "first text after"} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("gca test did not print %q:\n%s", want, got.out)
+		}
+	}
+	r.fake.Enqueue(fakegemini.Say("hello ", "from ", "afar"))
+	if got := r.ok(nil, "ask", "hi"); got.out != "hello from afar\n" {
+		t.Errorf("gca ask printed %q", got.out)
+	}
+	status := r.ok(nil, append(append([]string{"status"}, r.login()...), "--json", r.target())...)
+	var report struct {
+		Schema int    `json:"schema"`
+		State  string `json:"state"`
+		Health string `json:"health"`
+	}
+	if err := json.Unmarshal([]byte(status.out), &report); err != nil || report.Schema != 1 || report.State != "active" || report.Health != "healthy" {
+		t.Errorf("gca status --json printed %s (%v)", status.out, err)
+	}
+	logs := r.ok(nil, append(append([]string{"logs"}, r.login()...), "-n", "20", r.target())...)
+	if !strings.Contains(logs.out, "/v1/messages") {
+		t.Errorf("gca logs shows no request:\n%s", logs.out)
+	}
+}
+
+// testLockStep lets the fake send a chunk only when the one before has arrived here. Whatever buffers hangs the stream.
+func testLockStep(t *testing.T, r *rig, token string) {
+	pieces := []string{"one ", "two ", "three ", "four"}
+	r.fake.Enqueue(fakegemini.Say(pieces...).LockStep("stream"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	resp := post(t, ctx, "http://"+r.server.Addr+"/v1/messages", token, `{"model":"gemini-2.5-flash","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"count"}]}`)
+	defer func() { _ = resp.Body.Close() }()
+	arrived := 0
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if arrived < len(pieces) && strings.Contains(lines.Text(), `"text":"`+pieces[arrived]+`"`) {
+			arrived++
+			if err := r.fake.Arrived("stream"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if arrived != len(pieces) || ctx.Err() != nil {
+		t.Errorf("%d of %d chunks arrived one by one, %v", arrived, len(pieces), ctx.Err())
+	}
+}
+
+func post(t *testing.T, ctx context.Context, url, token, body string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func testErrors(t *testing.T, r *rig, token string) {
+	f := func(path, token, body string, status int, want string) {
+		t.Helper()
+		resp := post(t, t.Context(), "http://"+r.server.Addr+path, token, body)
+		var got bytes.Buffer
+		_, err := got.ReadFrom(resp.Body)
+		if closeErr := resp.Body.Close(); err != nil || closeErr != nil {
+			t.Errorf("%s: %v %v", path, err, closeErr)
+		}
+		if resp.StatusCode != status || !strings.Contains(got.String(), want) || !json.Valid(got.Bytes()) {
+			t.Errorf("%s: got %d %.300s, want %d and %q", path, resp.StatusCode, got.String(), status, want)
+		}
+	}
+	huge := strings.Repeat("x", 51<<20)
+	for range 3 { // an answer that races with the body would be a reset now and then
+		f("/v1/messages", token, huge, 413, `"type":"request_too_large"`)
+		f("/v1/chat/completions", token, huge, 413, `"error":{"message":`)
+	}
+	f("/v1/messages", token, `{"model":`, 400, `"type":"invalid_request_error"`)
+	f("/v1/messages", token, `{"max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, 400, "model")
+	f("/v1/messages", token, `{"model":"gemini-2.5-flash","max_tokens":9,"messages":[]}`, 400, "messages")
+	f("/v1/chat/completions", token, `{"model":"gemini-2.5-flash","messages":[]}`, 400, "messages")
+	f("/v1/unknown", token, `{}`, 404, `"error"`)
+	f("/v1/messages", "wrong", `{}`, 401, `"type":"authentication_error"`)
+	f("/v1/chat/completions", "", `{}`, 401, `invalid_api_key`)
+}
+
+func testHardened(t *testing.T, r *rig) {
+	line := r.on("systemd-analyze security gemini-adapter.service | tail -n 1")
+	score := regexp.MustCompile(`([0-9]+\.[0-9]+)`).FindString(line)
+	if f, err := strconv.ParseFloat(score, 64); err != nil || f > 1.5 {
+		t.Errorf("the live exposure score is %q, want 1.5 or better", line)
+	}
+	status := r.on("ufw status")
+	for _, want := range []string{"Status: active", "22/tcp", "80/tcp"} {
+		if !strings.Contains(status, want) {
+			t.Errorf("ufw status lacks %q:\n%s", want, status)
+		}
+	}
+	modes := r.on("stat -c '%a %U %G %n' /etc/gemini-adapter/*")
+	for _, want := range []string{"640 root gemini /etc/gemini-adapter/adapter.env", "600 root root /etc/gemini-adapter/keys", "640 root gemini /etc/gemini-adapter/tokens"} {
+		if !strings.Contains(modes, want) {
+			t.Errorf("want %q in:\n%s", want, modes)
+		}
+	}
+}
+
+// testSecrets looks where keys and tokens have no business.
+func testSecrets(t *testing.T, r *rig, token string) {
+	places := r.on(`journalctl --no-pager -o cat; cat /var/log/nginx/*.log; cat /var/lib/gca/journal/* 2>/dev/null || true
+for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; tr '\0' ' ' <$p/environ; done 2>/dev/null || true`)
+	for _, secret := range append([]string{token}, goodKeys...) {
+		if strings.Contains(places, secret) {
+			t.Errorf("a secret ending in %s shows in logs, the journal, or a process's arguments", secret[len(secret)-4:])
+		}
+	}
+}
+
+func testAgain(t *testing.T, r *rig) {
+	r.on("printf 'LogLevel VERBOSE\\n' >/etc/ssh/sshd_config.d/verbose.conf; systemctl reload ssh")
+	before, processes := r.on(everything), r.on(running)
+	sessions := sshSessions(r)
+	again := r.ok(nil, r.deployArgs()...)
+	used := sshSessions(r) - sessions - 1 // the second count is a session itself
+	if !strings.Contains(again.out, "up to date") {
+		t.Errorf("a second deploy said:\n%s%s", again.out, again.err)
+	}
+	if after := r.on(everything); after != before {
+		t.Errorf("a second deploy changed something:\n%s", differ(before, after))
+	}
+	if after := r.on(running); after != processes {
+		t.Errorf("a second deploy restarted or replaced something:\n%s", differ(processes, after))
+	}
+	if used != 1 {
+		t.Errorf("a second deploy took %d SSH execs, want 1", used)
+	}
+}
+
+// sshSessions counts the commands that sshd has started, this one among them.
+func sshSessions(r *rig) int {
+	r.t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(r.on("journalctl --sync; journalctl -o cat --no-pager -u ssh | grep -c 'Starting session: command'")))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return n
+}
+
+func differ(before, after string) string {
+	old := make(map[string]bool)
+	for line := range strings.Lines(before) {
+		old[line] = true
+	}
+	var b strings.Builder
+	for line := range strings.Lines(after) {
+		if !old[line] {
+			b.WriteString("+ " + line)
+		}
+		delete(old, line)
+	}
+	for line := range old {
+		b.WriteString("- " + line)
+	}
+	return b.String()
+}
+
+func testStop(t *testing.T, r *rig) {
+	r.ok(nil, append(append([]string{"stop"}, r.login()...), r.target())...)
+	resp, err := http.Get("http://" + r.server.Addr + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusBadGateway {
+		t.Errorf("a stopped adapter answers %s (%v)", resp.Status, err)
+	}
+	if state := r.on("systemctl is-active gemini-adapter.service gemini-adapter.socket || true"); strings.TrimSpace(state) != "inactive\ninactive" {
+		t.Errorf("after stop and a request the units are %q", state)
+	}
+	if got := r.run(nil, append(append([]string{"status"}, r.login()...), r.target())...); got.code != exitFailed || !strings.Contains(got.out, "sudo gemini-manage start") {
+		t.Errorf("status of a stopped adapter: exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+	r.ok(nil, append(append([]string{"start"}, r.login()...), r.target())...)
+	r.ok(nil, "test")
+	before := r.on(running)
+	r.ok(nil, append(append([]string{"restart"}, r.login()...), r.target())...)
+	r.ok(nil, "test")
+	if after := r.on(running); after == before {
+		t.Errorf("restart left the process as it was: %s", after)
+	}
+	if state := r.on("su -s /bin/sh nobody -c 'gemini-manage stop' 2>&1 || echo $?"); !strings.Contains(state, "needs root") || !strings.Contains(state, "\n4") {
+		t.Errorf("stop without root said: %s", state)
+	}
+}
+
+func testReboot(t *testing.T, r *rig) {
+	if err := r.server.Reboot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.on("for i in $(seq 100); do systemctl is-active -q nginx && exit 0; sleep 0.1; done; exit 1")
+	r.ok(nil, "test")
+}
+
+// What cannot work is refused in one clear line with a hint, and nothing is changed.
+func TestDeploy_refused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "nginx", "ufw", "python3")
+	env := []string{keysVariable + "=" + strings.Join(goodKeys, ",")}
+	r.on("systemctl disable -q --now nginx")
+	before := r.on(everything)
+	f := func(name string, code int, got result, want ...string) {
+		t.Helper()
+		for _, text := range append(want, "hint: ") {
+			if !strings.Contains(got.err, text) {
+				t.Errorf("%s: want %q in:\n%s", name, text, got.err)
+			}
+		}
+		if got.code != code {
+			t.Errorf("%s: exit code %d, want %d\n%s", name, got.code, code, got.err)
+		}
+		if after := r.on(everything); after != before {
+			t.Errorf("%s changed something:\n%s", name, differ(before, after))
+		}
+	}
+	f("a host key unknown and nobody to ask", exitHostKey, r.run(env, "deploy", "--yes", "-i", r.server.KeyFile, r.target()), "SHA256:")
+	f("no keys", exitUsage, r.run(nil, r.deployArgs()...), "no Gemini API keys")
+	f("nobody to ask", exitUsage, r.run(env, append(append([]string{"deploy"}, r.login()...), r.target())...), "--yes")
+
+	other := filepath.Join(t.TempDir(), "other")
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	f("a refused key", exitAuth, r.run(env, append([]string{"deploy", "--yes", "-i", other, "--accept-new-host-key"}, r.target())...), r.server.Addr)
+
+	r.on("cp /etc/os-release /root/os-release; rm /etc/os-release; printf 'ID=fedora\\nPRETTY_NAME=\"Fedora Linux 44\"\\n' >/etc/os-release")
+	got := r.run(env, r.deployArgs()...)
+	r.on("rm /etc/os-release; ln -s ../usr/lib/os-release /etc/os-release")
+	f("not Debian or Ubuntu", exitRefused, got, "Fedora Linux 44")
+
+	r.on("systemd-run -q --unit=squatter python3 -m http.server 80; for i in $(seq 100); do ss -Hltn 'sport = :80' | grep -q . && exit 0; sleep 0.1; done; exit 1")
+	f("port 80 held", exitRefused, r.run(env, r.deployArgs()...), "port 80 is held by python3")
+	r.on("systemctl stop squatter")
+
+	r.on("rm /etc/ssh/ssh_host_*; ssh-keygen -q -A; systemctl restart ssh")
+	got = r.run(env, "deploy", "--yes", "-i", r.server.KeyFile, "--accept-new-host-key", r.target())
+	if got.code != exitHostKey || !strings.Contains(got.err, "hint: if it was reinstalled: ssh-keygen ") {
+		t.Errorf("a changed host key: exit code %d\n%s", got.code, got.err)
+	}
+}
+
+// Every key dead: the client is told how many for which reason.
+func TestDeploy_deadKeys(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "nginx", "ufw")
+	got := r.run([]string{keysVariable + "=dead-key-one,dead-key-two"}, r.deployArgs()...)
+	if got.code != exitPartial || !strings.Contains(got.err, "2 invalid") || !strings.Contains(got.err, "2 Gemini keys are few") {
+		t.Errorf("a deploy with dead keys: exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+	if got := r.run(nil, "ask", "hi"); got.code == 0 || !strings.Contains(got.err, "no usable Gemini API key: 2 invalid") {
+		t.Errorf("gca ask: exit code %d\n%s", got.code, got.err)
+	}
+	resp, err := http.Get(fmt.Sprintf("http://%s/health", r.server.Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("/health: %s (%v)", resp.Status, err)
+	}
+	// New keys bring it back.
+	again := r.deploy()
+	if !strings.Contains(again.out, "The adapter serves") {
+		t.Errorf("a deploy with good keys said:\n%s", again.out)
+	}
+	r.ok(nil, "test")
+	if _, err := os.Stat(filepath.Join(r.home, ".config", "gca", "profile.json")); err != nil {
+		t.Error(err)
+	}
+}

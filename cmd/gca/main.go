@@ -1,0 +1,49 @@
+// Command gca is the Gemini Claude Adapter: on a laptop it deploys and looks after a server, on the server it is the proxy,
+// the converging agent and, under the name gemini-manage, the operator's tool.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// version is the release, and part of the name of its folder on a server.
+const version = "0.1.0"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args, &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// streams are the process's three: data goes to out, progress and complaints to err.
+type streams struct {
+	in       *os.File
+	out, err io.Writer
+}
+
+// run is the program: it returns the exit code.
+func run(ctx context.Context, args []string, io *streams) int {
+	root := newRoot(io)
+	if filepath.Base(args[0]) == "gemini-manage" {
+		root = newManageRoot(io)
+	}
+	root.SetArgs(args[1:])
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	err := root.ExecuteContext(ctx)
+	if message := complaint(err); message != "" {
+		if _, writeErr := fmt.Fprintln(io.err, root.Name()+": "+message); writeErr != nil {
+			err = errors.Join(err, writeErr)
+		}
+	}
+	return exitCode(err)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/AlecAivazis/survey/v2"
+	"github.com/AlecAivazis/survey/v2/terminal"
+	"github.com/mattn/go-isatty"
+)
+
+// prompt asks the person at the terminal. It is the only user of survey.
+type prompt struct{ opts survey.AskOpt }
+
+// newPrompt returns nil where nobody can be asked.
+func newPrompt(io *streams, noInput bool) *prompt {
+	out, ok := io.err.(*os.File)
+	if noInput || !ok || !isatty.IsTerminal(io.in.Fd()) || !isatty.IsTerminal(out.Fd()) {
+		return nil
+	}
+	return &prompt{survey.WithStdio(io.in, out, out)}
+}
+
+func (p *prompt) confirm(question string, preset bool) (bool, error) {
+	answer := preset
+	err := survey.AskOne(&survey.Confirm{Message: question, Default: preset}, &answer, p.opts)
+	return answer, promptError(err)
+}
+
+func (p *prompt) secret(question string) (string, error) {
+	var answer string
+	err := survey.AskOne(&survey.Password{Message: question}, &answer, p.opts)
+	return answer, promptError(err)
+}
+
+func promptError(err error) error {
+	if errors.Is(err, terminal.InterruptErr) {
+		return context.Canceled
+	}
+	return err
+}

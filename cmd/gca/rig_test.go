@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
+	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+)
+
+// goodKeys are what the rig's fake accepts.
+var goodKeys = []string{"good-key-one-1111", "good-key-two-2222", "good-key-three-3333"}
+
+// rig is a user with a home, a lab server to deploy to, and a fake of Gemini that the server can reach.
+type rig struct {
+	t      *testing.T
+	gca    string
+	home   string
+	server *lab.Server
+	fake   *fakegemini.Server
+	base   string // the fake's URL as the server sees it
+}
+
+// newRig boots a server with packages preinstalled. Without them a deploy installs its own.
+func newRig(t *testing.T, packages ...string) *rig {
+	t.Helper()
+	r := &rig{t: t, home: t.TempDir(), server: lab.Require(t, lab.Options{Packages: packages})}
+	r.gca = buildOnce(t)
+	r.fake = fakegemini.New(fakegemini.Options{Keys: goodKeys})
+	base, err := r.fake.Listen(net.JoinHostPort(r.server.Gateway, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.base = base
+	t.Cleanup(func() {
+		if err := r.fake.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// in is the rig in the hands of a subtest.
+func (r *rig) in(t *testing.T) *rig {
+	part := *r
+	part.t = t
+	return &part
+}
+
+// result is how a command ended.
+type result struct {
+	out, err string
+	code     int
+}
+
+// run runs gca as the rig's user.
+func (r *rig) run(env []string, args ...string) result {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), r.gca, args...)
+	cmd.Env = append([]string{"HOME=" + r.home, "PATH=" + os.Getenv("PATH")}, env...)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		r.t.Fatal(err)
+	}
+	return result{out.String(), complaint.String(), cmd.ProcessState.ExitCode()}
+}
+
+// ok runs gca and fails the test unless it succeeds.
+func (r *rig) ok(env []string, args ...string) result {
+	r.t.Helper()
+	got := r.run(env, args...)
+	if got.code != 0 {
+		r.t.Fatalf("gca %s: exit code %d\n%s%s", strings.Join(args, " "), got.code, got.out, got.err)
+	}
+	return got
+}
+
+func (r *rig) target() string { return "root@" + r.server.Addr }
+
+// login are the flags that get this user in without questions.
+func (r *rig) login() []string {
+	return []string{"-i", r.server.KeyFile, "--host-key", r.server.HostKeys[0].Fingerprint}
+}
+
+func (r *rig) deployArgs(more ...string) []string {
+	args := append([]string{"deploy", "--yes", "--gemini-base-url", r.base}, r.login()...)
+	return append(append(args, more...), r.target())
+}
+
+func (r *rig) deploy() result {
+	r.t.Helper()
+	return r.ok([]string{keysVariable + "=" + strings.Join(goodKeys, ",")}, r.deployArgs()...)
+}
+
+// on runs a shell script on the server as root and returns what it printed.
+func (r *rig) on(script string) string {
+	r.t.Helper()
+	out, err := r.server.Sh(r.t.Context(), script)
+	if err != nil {
+		r.t.Fatalf("on the server: %v", err)
+	}
+	return out
+}
+
+func buildOnce(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		built.path = filepath.Join(built.dir, "gca")
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", built.path, ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		built.out, built.err = cmd.CombinedOutput()
+	})
+	if built.err != nil {
+		t.Fatalf("go build: %v\n%s", built.err, built.out)
+	}
+	return built.path
+}

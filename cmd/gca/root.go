@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newRoot(io *streams) *cobra.Command {
+	root := baseCommand("gca", "Claude Code and other clients in, Google's Gemini API out: deploy, run and use the adapter")
+	root.Long = `gca turns a bare Debian or Ubuntu server into an adapter between Claude Code (or any Anthropic or OpenAI client) and
+Google's Gemini API, looks after it, and is the adapter itself.
+
+Start with:
+  gca deploy root@YOUR-SERVER     set a server up; prints the address and the client token
+  gca ask "hello"                 ask it something
+  GEMINI_API_KEYS=… gca serve     or run the adapter right here`
+	ssh := &sshFlags{}
+	root.AddCommand(newDeploy(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newVersion(io))
+	root.AddCommand(hostVerbs(io, ssh)...)
+	return root
+}
+
+func newManageRoot(io *streams) *cobra.Command {
+	root := baseCommand("gemini-manage", "Look after the Gemini adapter on this server")
+	root.AddCommand(localVerbs(io)...)
+	root.AddCommand(newVersion(io))
+	return root
+}
+
+// baseCommand is a root whose mistakes on the command line are usage errors.
+func baseCommand(name, short string) *cobra.Command {
+	root := &cobra.Command{
+		Use:           name,
+		Short:         short,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := name + " --help lists the commands"
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "did you mean " + name + " " + strings.Join(near, " or "+name+" ") + "?"
+			}
+			return &usageError{fmt.Sprintf("no such command: %s\nhint: %s", args[0], hint)}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Sprintf("%v\nhint: %s --help", err, cmd.CommandPath())}
+	})
+	return root
+}
+
+// args checks the number of arguments and says what is expected.
+func args(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		if len(given) < low || len(given) > high {
+			return &usageError{fmt.Sprintf("%s: %d arguments do not fit\nhint: usage: %s", cmd.CommandPath(), len(given), cmd.UseLine())}
+		}
+		return nil
+	}
+}
+
+func newVersion(io *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  args(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(io.out, "gca", version)
+			return err
+		},
+	}
+}

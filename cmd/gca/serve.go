@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/gemini-claude-adapter/gca/proxy"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	"github.com/gemini-claude-adapter/gca/proxy/control"
+	"github.com/gemini-claude-adapter/gca/proxy/store"
+)
+
+func newServe(io *streams) *cobra.Command {
+	var dir string
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Be the adapter: answer Anthropic and OpenAI clients from Gemini",
+		Long: `serve answers Anthropic and OpenAI clients from Google's Gemini API. Settings come from the environment and, with
+--config-dir, from the files adapter.env, keys and tokens of that folder; the environment wins. Without client tokens it
+listens on 127.0.0.1 alone.`,
+		Example: "  GEMINI_API_KEYS=KEY1,KEY2,KEY3 gca serve\n  gca serve --config-dir /etc/gemini-adapter --check",
+		Args:    args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(dir)
+			if err != nil || check {
+				return err
+			}
+			return serve(cmd.Context(), io, cfg)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "config-dir", "", "read adapter.env, keys and tokens from `DIR`")
+	cmd.Flags().BoolVar(&check, "check", false, "only check the settings: exit code 0 if they are good, else 2")
+	return cmd
+}
+
+func loadConfig(dir string) (*config.Config, error) {
+	cfg, err := config.Load(config.Source{Env: os.LookupEnv, Dir: dir, Credentials: os.Getenv("CREDENTIALS_DIRECTORY")})
+	switch {
+	case errors.Is(err, config.ErrNoKeys):
+		return nil, &usageError{err.Error() + "\nhint: " + keysVariable + "=KEY1,KEY2,KEY3 gca serve; keys come from https://aistudio.google.com/apikey"}
+	case err != nil:
+		return nil, &usageError{err.Error()}
+	}
+	return cfg, nil
+}
+
+func serve(ctx context.Context, io *streams, cfg *config.Config) error {
+	log := slog.New(slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	if len(cfg.Unknown) > 0 {
+		log.Warn("settings that this version does not use", "names", strings.Join(cfg.Unknown, ", "))
+	}
+	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Signatures: store.NewMemory(store.DefaultLimits()), Version: version})
+	if err != nil {
+		return err
+	}
+	l, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended, err := serveControl(ctx, server)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	log.Info("listening", "address", l.Addr().String(), "keys", len(cfg.Keys), "client_tokens", len(cfg.Tokens), "version", version)
+	if err := tell(daemon.SdNotifyReady); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	stopping := context.AfterFunc(ctx, func() {
+		log.Info("stopping: no new connections, open answers go on", "limit", cfg.DrainTimeout.String())
+		if err := tell(daemon.SdNotifyStopping); err != nil {
+			log.Error("cannot tell systemd", "error", err.Error())
+		}
+	})
+	defer stopping()
+	err = server.Serve(ctx, l)
+	cancel()
+	return errors.Join(err, <-ended)
+}
+
+// listen takes the socket that systemd hands over, or makes one.
+func listen(cfg *config.Config) (net.Listener, error) {
+	handed, err := activation.Listeners()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot take the socket from systemd: %w", err)
+	case len(handed) > 1:
+		return nil, fmt.Errorf("systemd handed over %d sockets, expected one", len(handed))
+	case len(handed) == 1:
+		return handed[0], nil
+	}
+	l, err := net.Listen("tcp", cfg.Addr())
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w\nhint: another program may hold the port; choose one with PORT=8001", err)
+	}
+	return l, nil
+}
+
+// serveControl answers the operator's tool where systemd made a runtime folder for its socket. The channel delivers how that
+// ended, after ctx.
+func serveControl(ctx context.Context, server *proxy.Server) (<-chan error, error) {
+	ended := make(chan error, 1)
+	dir := os.Getenv("RUNTIME_DIRECTORY")
+	if dir == "" {
+		ended <- nil
+		return ended, nil
+	}
+	l, err := control.Listen(filepath.Join(dir, filepath.Base(control.Socket)))
+	if err != nil {
+		return nil, err
+	}
+	go func() { ended <- control.Serve(ctx, l, server.Status) }()
+	return ended, nil
+}
+
+// tell reports a state to systemd; without systemd it does nothing.
+func tell(state string) error {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		return fmt.Errorf("cannot tell systemd %s: %w", state, err)
+	}
+	return nil
+}

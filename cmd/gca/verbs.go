@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gemini-claude-adapter/gca/manage"
+)
+
+// verb is an operator's command: on the server it runs here, from a laptop it runs there with the same flags.
+type verb struct {
+	name, short string
+	flags       func(*cobra.Command)
+	local       func(ctx context.Context, io *streams) error
+	remote      func() []string // the flags to carry over
+}
+
+func verbs() []verb {
+	status, logs := &statusVerb{}, &logsVerb{}
+	return []verb{
+		{name: "start", short: "Start the adapter", local: plain(manage.Start)},
+		{name: "stop", short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop)},
+		{name: "restart", short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart)},
+		{name: "status", short: "Show how the adapter is; exit code 1 if it is not healthy", flags: status.flags, local: status.run, remote: status.carry},
+		{name: "logs", short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
+	}
+}
+
+func plain(f func(context.Context) error) func(context.Context, *streams) error {
+	return func(ctx context.Context, _ *streams) error { return f(ctx) }
+}
+
+// localVerbs are those of gemini-manage.
+func localVerbs(io *streams) []*cobra.Command {
+	var out []*cobra.Command
+	for _, v := range verbs() {
+		cmd := v.command(v.name, 0)
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return v.local(cmd.Context(), io) }
+		out = append(out, cmd)
+	}
+	return out
+}
+
+// hostVerbs are those of gca: with a host over SSH, without one on this machine.
+func hostVerbs(io *streams, ssh *sshFlags) []*cobra.Command {
+	var out []*cobra.Command
+	for _, v := range verbs() {
+		cmd := v.command(v.name+" [[user@]host[:port]]", 1)
+		ssh.add(cmd)
+		cmd.RunE = func(cmd *cobra.Command, given []string) error {
+			if len(given) == 0 {
+				if _, err := os.Stat(manageTool); err != nil {
+					return &usageError{fmt.Sprintf("which server? no adapter is installed on this machine\nhint: gca %s root@YOUR-SERVER", v.name)}
+				}
+				return v.local(cmd.Context(), io)
+			}
+			words := []string{v.name}
+			if v.remote != nil {
+				words = append(words, v.remote()...)
+			}
+			return ssh.runRemote(cmd.Context(), io, given[0], words...)
+		}
+		out = append(out, cmd)
+	}
+	return out
+}
+
+func (v verb) command(use string, maxArgs int) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: v.short, Args: args(0, maxArgs)}
+	if v.flags != nil {
+		v.flags(cmd)
+	}
+	return cmd
+}
+
+type statusVerb struct{ json bool }
+
+func (s *statusVerb) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.json, "json", false, "print JSON, schema 1")
+}
+
+func (s *statusVerb) carry() []string {
+	if s.json {
+		return []string{"--json"}
+	}
+	return nil
+}
+
+func (s *statusVerb) run(ctx context.Context, io *streams) error {
+	report, err := manage.Status(ctx, "http://127.0.0.1")
+	if err != nil {
+		return err
+	}
+	if s.json {
+		err = json.NewEncoder(io.out).Encode(report)
+	} else {
+		err = report.Print(io.out, time.Now())
+	}
+	if err == nil && !report.Healthy() {
+		return &statusError{exitFailed}
+	}
+	return err
+}
+
+type logsVerb struct{ options manage.LogOptions }
+
+func (l *logsVerb) flags(cmd *cobra.Command) {
+	cmd.Flags().IntVarP(&l.options.Lines, "lines", "n", 50, "show the last `N` lines")
+	cmd.Flags().BoolVarP(&l.options.Follow, "follow", "f", false, "go on showing new lines until Ctrl-C")
+}
+
+func (l *logsVerb) carry() []string {
+	words := []string{"--lines", strconv.Itoa(l.options.Lines)}
+	if l.options.Follow {
+		words = append(words, "--follow")
+	}
+	return words
+}
+
+func (l *logsVerb) run(ctx context.Context, io *streams) error {
+	if l.options.Lines < 1 {
+		return &usageError{fmt.Sprintf("--lines %d: expected 1 or more", l.options.Lines)}
+	}
+	return manage.Logs(ctx, io.out, l.options)
+}
