@@ -1,0 +1,91 @@
+package provision
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/provision/payload"
+)
+
+// probeMark is the first line of what a server says that does not have the wanted release yet.
+const probeMark = "gca-probe"
+
+// probeLine starts the agent of the wanted release or, where that is missing, tells what the upload depends on. It is one
+// POSIX line, so that a server that is up to date costs one exec.
+func probeLine(agent string) string {
+	return "[ -x " + agent + " ] && exec " + agent + " agent; echo " + probeMark + "; " +
+		"echo uid=$(id -u); echo kernel=$(uname -s); echo machine=$(uname -m); " +
+		"[ -d /run/systemd/system ] && echo systemd=yes; " +
+		`PATH=$PATH:/usr/sbin:/sbin; command -v ss >/dev/null && echo "port80=$(ss -Hltnp 'sport = :80' | head -n 1)"; ` +
+		"echo os-release:; cat /etc/os-release"
+}
+
+// bare is what the probe tells of a server without the wanted release.
+type bare struct {
+	values map[string]string
+	os     converge.OSRelease
+}
+
+func readProbe(r *bufio.Reader) (*bare, error) {
+	text, err := io.ReadAll(io.LimitReader(r, 64<<10))
+	if err != nil {
+		return nil, fmt.Errorf("cannot look at the server: %w", err)
+	}
+	head, release, found := strings.Cut(string(text), "os-release:\n")
+	if !found {
+		return nil, fmt.Errorf("the server's answer makes no sense: %q", firstLine(string(text)))
+	}
+	b := &bare{values: make(map[string]string), os: converge.ParseOSRelease(release)}
+	for line := range strings.Lines(head) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		b.values[name] = value
+	}
+	return b, nil
+}
+
+// refuse says why nothing can be deployed here, before anything is sent.
+func (b *bare) refuse(p payload.Payload) *Error {
+	switch arch := payload.ArchOf(b.values["machine"]); {
+	case b.values["kernel"] != "Linux" || !b.os.Debian():
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", orElse(b.os.String(), b.values["kernel"])),
+			Hint: "reinstall the server with Debian 12 or Ubuntu 22.04 or later; nothing was changed"}
+	case b.values["systemd"] != "yes":
+		return &Error{Kind: KindRefused, Message: "the server does not run systemd, which keeps the adapter running", Hint: "use a server, not a bare container; nothing was changed"}
+	case b.values["uid"] != "0":
+		return &Error{Kind: KindRefused, Message: "the login is not root's, and changing a server needs root", Hint: "gca deploy root@HOST"}
+	case arch == "":
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server's machine is %s; gca runs on amd64 and arm64", b.values["machine"])}
+	case arch != p.Arch:
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server needs a binary for linux/%s, and %s is for linux/%s", arch, p.Path, p.Arch),
+			Hint: fmt.Sprintf("GOOS=linux GOARCH=%s CGO_ENABLED=0 go build -o gca-linux-%s ./cmd/gca, then the same command with --binary gca-linux-%s", arch, arch, arch)}
+	}
+	return b.refusePort80()
+}
+
+// refusePort80 refuses a port 80 that some other program than Nginx holds.
+func (b *bare) refusePort80() *Error {
+	_, holder, found := strings.Cut(b.values["port80"], `users:(("`)
+	if !found || strings.HasPrefix(holder, "nginx") {
+		return nil
+	}
+	name, rest, _ := strings.Cut(holder, `"`)
+	_, pid, _ := strings.Cut(rest, "pid=")
+	pid, _, _ = strings.Cut(pid, ",")
+	return &Error{Kind: KindRefused, Message: fmt.Sprintf("port 80 is held by %s (pid %s), and Nginx needs it", name, pid),
+		Hint: fmt.Sprintf("on the server: systemctl disable --now %s, then deploy again; nothing was changed", name)}
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
