@@ -298,6 +298,10 @@ func TestAuth_SlowPrompt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	think() // the handshake's time does not bound the connection's
+	if err := conn.Run(context.Background(), Cmd{Line: "true"}); err != nil {
+		t.Error(err)
+	}
 	if err := conn.Close(); err != nil {
 		t.Error(err)
 	}

@@ -129,4 +129,3 @@ func TestDial_Cancel(t *testing.T) {
 		t.Errorf("already cancelled: got %v, want the cause", err)
 	}
 }
-
