@@ -29,13 +29,14 @@ type encoder struct {
 	calls   int
 	said    bool // text or an image was passed on
 	pings   int
+	guess   int // of the prompt's tokens, until Google has counted them
 	usage   gemini.Usage
 	finish  gemini.Event
 }
 
 // Encoder makes the encoder of one answer.
 func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
-	return &encoder{call: call, meta: meta}
+	return &encoder{call: call, meta: meta, guess: front.EstimateTokens(call.Request)}
 }
 
 func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
@@ -198,7 +199,7 @@ func (e *encoder) start(dst []byte) []byte {
 	e.started = true
 	usage := e.usage
 	if usage.Prompt == 0 {
-		usage.Prompt = front.EstimateTokens(e.call.Request)
+		usage.Prompt = e.guess
 	}
 	usage.Candidates, usage.Thoughts = 1, 0
 	dst = append(dst, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
