@@ -50,7 +50,7 @@ func readProbe(r *bufio.Reader) (*bare, error) {
 func (b *bare) refuse(p payload.Payload) *Error {
 	switch arch := payload.ArchOf(b.values["machine"]); {
 	case b.values["kernel"] != "Linux" || !b.os.Debian():
-		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", orElse(b.os.String(), b.values["kernel"])),
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", b.system()),
 			Hint: "reinstall the server with Debian 12 or Ubuntu 22.04 or later; nothing was changed"}
 	case b.values["systemd"] != "yes":
 		return &Error{Kind: KindRefused, Message: "the server does not run systemd, which keeps the adapter running", Hint: "use a server, not a bare container; nothing was changed"}
@@ -78,11 +78,12 @@ func (b *bare) refusePort80() *Error {
 		Hint: fmt.Sprintf("on the server: systemctl disable --now %s, then deploy again; nothing was changed", name)}
 }
 
-func orElse(s, other string) string {
-	if s == "" {
-		return other
+// system is what runs there, in words.
+func (b *bare) system() string {
+	if kernel := b.values["kernel"]; kernel != "Linux" {
+		return kernel
 	}
-	return s
+	return b.os.String()
 }
 
 func firstLine(s string) string {

@@ -1,0 +1,82 @@
+package provision
+
+import (
+	"bufio"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/gemini-claude-adapter/gca/provision/payload"
+)
+
+const debian = "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"
+
+func TestRefuse(t *testing.T) {
+	f := func(head, release, want string) {
+		t.Helper()
+		b, err := readProbe(bufio.NewReader(strings.NewReader(head + "os-release:\n" + release)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if refused := b.refuse(payload.Payload{Path: "gca", Arch: "amd64"}); refused != nil {
+			got = refused.Error()
+			if refused.Kind != KindRefused {
+				t.Errorf("%q has kind %d", got, refused.Kind)
+			}
+		}
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	const good = "uid=0\nkernel=Linux\nmachine=x86_64\nsystemd=yes\n"
+	f(good, debian, "")
+	f(good+"port80=\n", debian, "")
+	f(good, "ID=ubuntu\nID_LIKE=debian\n", "")
+	f(good, "ID=fedora\nPRETTY_NAME=\"Fedora Linux 44\"\n", "the server runs Fedora Linux 44")
+	f("uid=0\nkernel=FreeBSD\nmachine=amd64\n", "", "the server runs FreeBSD")
+	f("uid=0\nkernel=Linux\nmachine=x86_64\n", debian, "does not run systemd")
+	f("uid=1000\nkernel=Linux\nmachine=x86_64\nsystemd=yes\n", debian, "needs root")
+	f("uid=0\nkernel=Linux\nmachine=riscv64\nsystemd=yes\n", debian, "riscv64; gca runs on amd64 and arm64")
+	f("uid=0\nkernel=Linux\nmachine=aarch64\nsystemd=yes\n", debian, "GOARCH=arm64")
+	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("apache2",pid=71,fd=4),("apache2",pid=70,fd=4))`+"\n", debian, "port 80 is held by apache2 (pid 71)")
+	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("nginx",pid=71,fd=4))`+"\n", debian, "")
+}
+
+func TestReadProbe_nonsense(t *testing.T) {
+	for _, text := range []string{"", "Welcome!\n", strings.Repeat("x", 1<<20)} {
+		if _, err := readProbe(bufio.NewReader(strings.NewReader(text))); err == nil {
+			t.Errorf("%.20q was understood", text)
+		}
+	}
+}
+
+// The line itself runs in any POSIX shell, with and without the agent.
+func TestProbeLine(t *testing.T) {
+	out, err := exec.Command("sh", "-c", probeLine("/nonexistent/gca")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(strings.NewReader("a login shell says hello\n" + string(out)))
+	if line, err := firstWord(r); line != nil || err != nil {
+		t.Fatalf("got %q, error %v", line, err)
+	}
+	b, err := readProbe(r)
+	if err != nil || b.values["kernel"] != "Linux" || b.os.ID == "" {
+		t.Errorf("got %+v, error %v", b, err)
+	}
+	out, err = exec.Command("sh", "-c", probeLine("/bin/echo")).Output()
+	if err != nil || string(out) != "agent\n" {
+		t.Errorf("with an agent: got %q, error %v", out, err)
+	}
+}
+
+func TestFirstWord(t *testing.T) {
+	line, err := firstWord(bufio.NewReader(strings.NewReader("noise\n{\"type\":\"hello\"}\nrest\n")))
+	if err != nil || string(line) != "{\"type\":\"hello\"}\n" {
+		t.Errorf("got %q, error %v", line, err)
+	}
+	if _, err := firstWord(bufio.NewReader(strings.NewReader(strings.Repeat("noise\n", maxNoise+1)))); err == nil {
+		t.Error("endless noise was read on")
+	}
+}
