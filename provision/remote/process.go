@@ -29,7 +29,11 @@ type Process struct {
 }
 
 // Start starts a command to be spoken with while it runs; line is as in [Cmd].
-// When the context ends, the command is sent SIGTERM and loses its streams.
+//
+// When the context ends, the command loses its streams and is sent SIGTERM, which
+// OpenSSH does not deliver in root's sessions (seen in 9.2: "session signalling
+// requires privilege separation"): a command that must not run on has to take the
+// end of its input as its own.
 func (c *Conn) Start(ctx context.Context, line string) (*Process, error) {
 	return c.start(ctx, execLine(line), nil)
 }

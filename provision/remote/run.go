@@ -23,7 +23,7 @@ type Cmd struct {
 
 // Run runs a command to its end. The error is an [*ExitError] for a status other
 // than 0, an [*Error] where it could not be started or the connection broke, the
-// context's cause (the command is sent SIGTERM), or that of Stdin, Stdout or Stderr.
+// context's cause (see [Conn.Start]), or that of Stdin, Stdout or Stderr.
 func (c *Conn) Run(ctx context.Context, cmd Cmd) error {
 	p, err := c.start(ctx, execLine(cmd.Line), cmd.Stderr)
 	if err != nil {
