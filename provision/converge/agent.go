@@ -219,6 +219,12 @@ func (t *talk) apply(ctx context.Context, plan Plan, want Want) error {
 		return t.back(RolledBack{Cause: CauseStep, Reason: err.Error()}, want)
 	}
 	t.run = &run{sys: t.sys}
+	err = t.carry(ctx, journal, plan, want)
+	return errors.Join(err, journal.close())
+}
+
+// carry is apply with an open journal.
+func (t *talk) carry(ctx context.Context, journal *Journal, plan Plan, want Want) error {
 	for _, step := range plan.steps {
 		if err := t.step(ctx, journal, step); err != nil {
 			return t.back(t.rollbackOf(step, err), want)

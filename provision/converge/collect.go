@@ -67,6 +67,11 @@ func collectFiles(s *system, want Want) (Facts, error) {
 		return Facts{}, err
 	}
 	f.IPv6 = inet6 != ""
+	limits, err := s.readText("/proc/1/limits")
+	if err != nil {
+		return Facts{}, err
+	}
+	f.OpenFiles = openFiles(limits)
 	if err := collectUsers(s, &f); err != nil {
 		return Facts{}, err
 	}
@@ -74,6 +79,21 @@ func collectFiles(s *system, want Want) (Facts, error) {
 		f.ReleaseSHA, err = fileSHA256(s.at(want.releaseGCA()))
 	}
 	return f, err
+}
+
+// openFiles finds the hard limit in /proc/PID/limits: "Max open files  1024  4096  files". The first
+// process's own is the most that systemd can hand on where a container keeps it from raising limits.
+func openFiles(limits string) int {
+	for line := range strings.Lines(limits) {
+		w := strings.Fields(strings.TrimPrefix(line, "Max open files"))
+		if !strings.HasPrefix(line, "Max open files") || len(w) < 2 {
+			continue
+		}
+		if n, err := strconv.Atoi(w[1]); err == nil {
+			return n
+		}
+	}
+	return 0
 }
 
 func collectUsers(s *system, f *Facts) error {

@@ -142,7 +142,7 @@ func (d *differ) service() {
 	}
 	d.link("/usr/local/bin/gca", currentGCA)
 	d.link("/usr/local/bin/gemini-manage", currentGCA)
-	st := unitStep{}
+	st := unitStep{active: d.f.Units[serviceUnit].Active}
 	st.socket = d.file(fileStep{socketFile, []byte(d.texts[TemplateSocket]), 0o644, rootUser, false})
 	st.reread = d.file(fileStep{serviceFile, []byte(d.texts[TemplateService]), 0o644, rootUser, false}) || st.socket
 	st.restart = st.reread || d.serviceChanged || !d.f.Units[serviceUnit].Active || !d.f.Units[socketUnit].Active
@@ -155,16 +155,16 @@ func (d *differ) service() {
 		return
 	}
 	d.serviceChanged = true
-	d.add(KindUnit, "gemini-adapter", st.title(d.f.Units[serviceUnit].Active), "", st)
+	d.add(KindUnit, "gemini-adapter", st.title(), "", st)
 	d.add(KindCheck, "health", "wait for the adapter's answer", "",
 		healthStep{address: "127.0.0.1:" + strconv.Itoa(d.s.Port), what: "the adapter"})
 }
 
-func (st unitStep) title(active bool) string {
+func (st unitStep) title() string {
 	switch {
 	case !st.restart:
 		return "start the adapter at boot"
-	case active:
+	case st.active:
 		return "restart the adapter"
 	}
 	return "start the adapter, now and at boot"

@@ -13,6 +13,7 @@ type Facts struct {
 	Systemd     int    // major version; 0 where systemd is not PID 1
 	Root        bool   // the agent may change everything
 	IPv6        bool
+	OpenFiles   int               // how many files a service may open at most
 	Credentials bool              // systemd can hand credentials to a service here
 	Packages    map[string]string // version by name, of those that are installed
 	Paths       map[string]PathState

@@ -174,6 +174,14 @@ func readJournal(s *system) ([]record, error) {
 	return records, lines.Err()
 }
 
+// close lets go of a journal that is not sealed. A second close does nothing.
+func (j *Journal) close() error {
+	if err := j.log.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // undo takes everything in the open journal back, last step first, goes on
 // after an error, and returns all of them. Then the journal is gone; with errors
 // it is kept under a name of its own, to look at.

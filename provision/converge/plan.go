@@ -73,7 +73,6 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 // run is what the operations of one applied plan share.
 type run struct {
 	sys      *system
-	settings Settings
 	progress func(text string)
 	token    Secret // made by this run, or empty
 	isHealth bool   // the step that failed was a health check

@@ -31,10 +31,13 @@ type view struct {
 	MaxBody        int64
 	DrainSeconds   int64
 	StopSeconds    int64
-	WorkerFiles    bool // nginx.conf has no worker_rlimit_nofile of its own
+	WorkerFiles    bool // nginx.conf has no worker_rlimit_nofile of its own, and the server allows ours
 	WorkerShutdown bool // nginx.conf has no worker_shutdown_timeout of its own
 	Errors         []nginxError
 }
+
+// workerFiles is the template's worker_rlimit_nofile.
+const workerFiles = 65536
 
 // nginxError is an answer that Nginx gives by itself, in the words of each protocol.
 type nginxError struct {
@@ -89,7 +92,7 @@ func newView(f Facts, s Settings) view {
 		MaxBody:        s.MaxBody,
 		DrainSeconds:   drain,
 		StopSeconds:    drain + 10,
-		WorkerFiles:    !hasDirective(conf, "worker_rlimit_nofile"),
+		WorkerFiles:    !hasDirective(conf, "worker_rlimit_nofile") && f.OpenFiles >= workerFiles,
 		WorkerShutdown: !hasDirective(conf, "worker_shutdown_timeout"),
 		Errors:         nginxErrors(s.MaxBody),
 	}

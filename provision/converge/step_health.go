@@ -29,16 +29,19 @@ func (st healthStep) apply(ctx context.Context, r *run) error {
 	if address == "" {
 		address = r.sys.web
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	waiting, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTry}
 	for {
-		err := askHealth(ctx, client, "http://"+address+"/health")
+		err := askHealth(waiting, client, "http://"+address+"/health")
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-ctx.Done():
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			r.isHealth = true
 			return unitError(ctx, r.sys, fmt.Errorf("%s is not healthy after %s: %w", st.what, healthTime, err))
 		case <-time.After(healthPause):

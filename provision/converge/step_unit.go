@@ -15,6 +15,7 @@ type unitStep struct {
 	reread  bool // a unit file changed
 	socket  bool // the listening socket changed: it cannot be kept over this restart
 	restart bool
+	active  bool // it runs now
 	enable  []string
 }
 
@@ -70,7 +71,9 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 			return err
 		}
 	}
-	r.progress("waiting for running requests to end")
+	if st.active {
+		r.progress("waiting for running requests to end")
+	}
 	if err := s.systemctl(ctx, "start", socketUnit); err != nil {
 		return unitError(ctx, s, err)
 	}

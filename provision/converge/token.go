@@ -15,11 +15,15 @@ const (
 )
 
 // hasClientToken reports whether the text of the tokens file has a client's
-// token. A line is "sha256:<hex> name=<name> role=<role>".
+// token. A line is "sha256:<hex> name=<name> role=<role>"; without a role it is a client's.
 func hasClientToken(text string) bool {
 	for line := range strings.Lines(text) {
 		w := strings.Fields(line)
-		if len(w) > 1 && strings.HasPrefix(w[0], "sha256:") && slices.Contains(w[1:], "role=client") {
+		if len(w) == 0 || !strings.HasPrefix(w[0], "sha256:") {
+			continue
+		}
+		other := func(word string) bool { return strings.HasPrefix(word, "role=") && word != "role=client" }
+		if !slices.ContainsFunc(w[1:], other) {
 			return true
 		}
 	}
