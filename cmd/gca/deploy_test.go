@@ -338,3 +338,22 @@ func TestDeploy_deadKeys(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A deploy that the laptop cannot see the end of is undone: the settings of before serve, with the token of before.
+func TestDeploy_rolledBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "nginx", "ufw")
+	r.deploy()
+	before := r.on(everything)
+	r.on("iptables -I INPUT -p tcp --dport 80 -s " + r.server.Gateway + " -j DROP")
+	args := append([]string{"deploy", "--yes", "--gemini-base-url", "http://127.0.0.1:9"}, r.login()...)
+	got := r.run(nil, append(args, r.target())...)
+	r.on("iptables -D INPUT -p tcp --dport 80 -s " + r.server.Gateway + " -j DROP")
+	if got.code != exitRolledBack || !strings.Contains(got.err, "hint: ") || !strings.Contains(got.err, "everything was put back") {
+		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+	if after := r.on(everything); after != before {
+		t.Errorf("not everything was put back:\n%s", differ(before, after))
+	}
+	r.ok(nil, "test")
+}
