@@ -239,6 +239,7 @@ func (d *deploy) carryOut(ctx context.Context, agent *converge.Client, plan conv
 			return Result{}, errors.Join(err, agent.Cancel())
 		}
 		back := errors.Join(agent.Rollback(err.Message), agent.RolledBack())
+		err.Message += ", so everything was put back"
 		return Result{}, errors.Join(err, back)
 	}
 	notes, err := agent.Commit()
