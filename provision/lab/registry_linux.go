@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,7 +95,7 @@ func claim(ctx context.Context, s *Server) (*place, error) {
 	if slices.ContainsFunc(others, func(o *Server) bool { return o.Name == s.Name }) {
 		return nil, fmt.Errorf("a server named %s exists already\nhint: go run ./cmd/lab down %s", s.Name, s.Name)
 	}
-	n, err := freeNetwork()
+	n, err := freeNetwork(registry)
 	if err != nil {
 		return nil, err
 	}
@@ -133,13 +134,25 @@ func (p *place) release() error {
 	return errors.Join(os.RemoveAll(p.dir), p.lock.Close())
 }
 
-// freeNetwork is the lowest number whose folder does not exist and whose network this machine does not use otherwise.
-func freeNetwork() (int, error) {
+// freeNetwork is the next number whose folder does not exist and whose network this machine does not use otherwise. It
+// goes round, noting the last one in the registry's lock file: an address that comes back at once with another host key
+// would look like an attack.
+func freeNetwork(registry *os.File) (int, error) {
+	noted := make([]byte, 3)
+	read, err := registry.ReadAt(noted, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, fmt.Errorf("read the last network: %w", err)
+	}
+	last, err := strconv.Atoi(strings.TrimSpace(string(noted[:read])))
+	if err != nil {
+		last = 0 // the first one since this machine started
+	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return 0, fmt.Errorf("list this machine's addresses: %w", err)
 	}
-	for n := 1; n <= lastNetwork; n++ {
+	for i := range lastNetwork {
+		n := (last+i)%lastNetwork + 1
 		ours := netip.MustParsePrefix(fmt.Sprintf("10.77.%d.0/24", n))
 		taken := slices.ContainsFunc(addrs, func(a net.Addr) bool {
 			p, err := netip.ParsePrefix(a.String())
@@ -147,7 +160,8 @@ func freeNetwork() (int, error) {
 		})
 		_, err := os.Stat(filepath.Join(registryDir, strconv.Itoa(n)))
 		if !taken && errors.Is(err, os.ErrNotExist) {
-			return n, nil
+			_, err := registry.WriteAt(fmt.Appendf(nil, "%-3d", n), 0)
+			return n, err
 		}
 	}
 	return 0, fmt.Errorf("all %d networks are taken\nhint: go run ./cmd/lab list", lastNetwork)

@@ -17,12 +17,7 @@ func Main(m *testing.M) int {
 // with the reason, or fails if the environment says CI=true.
 func Require(tb testing.TB, opts Options) *Server {
 	tb.Helper()
-	if err := Check(); err != nil {
-		if os.Getenv("CI") == "true" {
-			tb.Fatalf("a lab server is needed: %v", err)
-		}
-		tb.Skipf("a lab server is needed: %v", err)
-	}
+	needLab(tb)
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
 	defer cancel()
 	s, err := Up(ctx, opts, os.Stderr)
@@ -35,4 +30,16 @@ func Require(tb testing.TB, opts Options) *Server {
 		}
 	})
 	return s
+}
+
+func needLab(tb testing.TB) {
+	tb.Helper()
+	err := Check()
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		tb.Fatalf("a lab server is needed: %v", err)
+	default:
+		tb.Skipf("a lab server is needed: %v", err)
+	}
 }
