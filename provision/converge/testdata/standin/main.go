@@ -1,0 +1,150 @@
+// Command standin is a release to deploy in tests: the agent, and a service that is as sick as its keys file says.
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+)
+
+const version = "0.0.1"
+
+func main() {
+	var err error
+	switch strings.Join(os.Args[1:min(3, len(os.Args))], " ") {
+	case "agent":
+		err = agent()
+	case "serve --check":
+		err = check(os.Args[4] + "/keys")
+	case "serve --config-dir":
+		err = serve(os.Args[3])
+	default:
+		err = errors.New("usage")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func agent() error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(exe)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	a := converge.Agent{Version: version, SHA256: hex.EncodeToString(sum[:]), ReadSettings: settings}
+	return a.Run(context.Background(), os.Stdin, os.Stdout)
+}
+
+func settings(text []byte) (converge.Settings, error) {
+	s := converge.Settings{Port: 8000, MaxBody: 50 << 20, DrainTimeout: 20 * time.Second}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PORT="); ok {
+			port, err := strconv.Atoi(value)
+			if err != nil {
+				return s, fmt.Errorf("PORT=%s: not a number", value)
+			}
+			s.Port = port
+		}
+	}
+	return s, nil
+}
+
+func check(keys string) error {
+	text, err := os.ReadFile(keys)
+	if err == nil && bytes.Contains(text, []byte("malformed")) {
+		err = errors.New("keys: line 1 is malformed")
+	}
+	return err
+}
+
+func serve(config string) error {
+	keys := config + "/keys"
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		keys = dir + "/keys"
+	}
+	text, err := os.ReadFile(keys)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(text, []byte("sick")) {
+		return errors.New("the stand-in is sick")
+	}
+	listener, err := net.FileListener(os.NewFile(3, "http"))
+	if err != nil {
+		return err
+	}
+	if err := ready(); err != nil {
+		return err
+	}
+	server := &http.Server{Handler: routes()}
+	stopped := make(chan os.Signal, 1)
+	signal.Notify(stopped, syscall.SIGTERM)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-stopped:
+		return server.Close()
+	}
+}
+
+func ready() error {
+	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write([]byte("READY=1"))
+	return errors.Join(err, conn.Close())
+}
+
+// routes has a stream in lock-step: /stream sends one event, and the next only after a request to /next.
+func routes() http.Handler {
+	mux := http.NewServeMux()
+	next := make(chan struct{})
+	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, `{"status":"healthy","version":"`+version+`"}`)
+	})
+	mux.HandleFunc("/next", func(w http.ResponseWriter, _ *http.Request) { next <- struct{}{} })
+	mux.HandleFunc("/stream", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 4 {
+			write(w, fmt.Sprintf("data: %d\n\n", i))
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				return
+			}
+			<-next
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		write(w, fmt.Sprintf("%d %v", n, err))
+	})
+	return mux
+}
+
+func write(w io.Writer, text string) {
+	if _, err := io.WriteString(w, text); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
