@@ -29,8 +29,8 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	for i, c := range call.decoded.Contents {
 		req.Contents[i] = gemini.Content{Role: c.Role, Parts: slices.Clone(c.Parts)}
 	}
-	restore(req.Contents, call.Carried, target, lookup)
 	req.Contents = fitEnding(fitMedia(req.Contents, family), family)
+	restore(req.Contents, call.Carried, target, lookup)
 	req.SafetySettings = safetyOff()
 	req.ToolConfig = fitToolConfig(req.ToolConfig, call.StrictTools && len(req.Tools) > 0, family)
 
