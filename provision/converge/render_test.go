@@ -1,0 +1,98 @@
+package converge
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// templates are the real ones.
+func templates(t testing.TB) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, name := range TemplateNames() {
+		text, err := os.ReadFile(filepath.Join("..", "..", "templates", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	return texts
+}
+
+func TestRender(t *testing.T) {
+	texts := templates(t)
+	f := func(golden, name string, facts Facts, settings Settings) {
+		t.Helper()
+		got, err := render(name, texts[name], newView(facts, settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join("testdata", "golden", golden)
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s differs:\n%s", golden, diffLines(string(want), got))
+		}
+	}
+	usual := Settings{Port: 8000, MaxBody: 50 << 20, DrainTimeout: 600 * time.Second}
+	other := Settings{Port: 9000, MaxBody: 1_000_000, DrainTimeout: 30 * time.Second}
+	f("service-245.golden", TemplateService, Facts{Systemd: 245}, usual)
+	f("service-249.golden", TemplateService, Facts{Systemd: 249, Credentials: true}, usual)
+	f("service-252.golden", TemplateService, Facts{Systemd: 252, Credentials: true}, other)
+	f("service-257-container.golden", TemplateService, Facts{Systemd: 257}, usual)
+	f("socket.golden", TemplateSocket, Facts{}, usual)
+	f("socket-9000.golden", TemplateSocket, Facts{}, other)
+	f("site.golden", TemplateSite, Facts{IPv6: true}, usual)
+	f("site-9000-ipv4.golden", TemplateSite, Facts{}, other)
+	f("main.golden", TemplateMain, Facts{OpenFiles: 1 << 20}, usual)
+	f("main-container.golden", TemplateMain, Facts{OpenFiles: 4096}, other)
+	own := Facts{OpenFiles: 1 << 20, Paths: map[string]PathState{
+		nginxConf: {Kind: PathFile, Content: []byte("worker_rlimit_nofile 9;\n\tworker_shutdown_timeout 1m;\n")},
+	}}
+	f("main-own.golden", TemplateMain, own, usual)
+}
+
+// Nginx's variables and quotes in a message would end in its configuration.
+func TestNginxErrors(t *testing.T) {
+	for _, e := range nginxErrors(12345) {
+		if e.Message == "" || strings.ContainsAny(e.Message, `$"'\{}`+"\n") {
+			t.Errorf("%d: %q", e.Status, e.Message)
+		}
+	}
+}
+
+func TestSizeText(t *testing.T) {
+	f := func(n int64, want string) {
+		t.Helper()
+		if got := sizeText(n); got != want {
+			t.Errorf("sizeText(%d) = %q, want %q", n, got, want)
+		}
+	}
+	f(50<<20, "50 MiB")
+	f(50_000_000, "50 MB")
+	f(1234, "1234 bytes")
+}
+
+func TestRender_BadTemplate(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if _, err := render("x", text, view{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("render(%q): %v, want %q in it", text, err, want)
+		}
+	}
+	f("{{.Port", "template x")
+	f("{{.Nonsense}}", "Nonsense")
+}

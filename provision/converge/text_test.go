@@ -1,0 +1,230 @@
+package converge
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestMergeSettings(t *testing.T) {
+	f := func(before string, want []Setting, after string) {
+		t.Helper()
+		got := mergeSettings(before, want)
+		if got != after {
+			t.Errorf("got\n%s\nwant\n%s", got, after)
+		}
+		if again := mergeSettings(got, want); again != got {
+			t.Errorf("a second merge changes it again:\n%s", again)
+		}
+	}
+	host := []Setting{{Name: "HOST", Value: "127.0.0.1"}}
+	port := []Setting{{Name: "PORT", Value: "8000", Default: true}}
+	f("", host, settingsHeader+"HOST=127.0.0.1\n")
+	f("# mine\n\nLOG_LEVEL=debug # loud\n", host, "# mine\n\nLOG_LEVEL=debug # loud\nHOST=127.0.0.1\n")
+	f("HOST=0.0.0.0\nA=1\n", host, "HOST=127.0.0.1\nA=1\n")
+	f("HOST=\"127.0.0.1\"   # kept as it is\n", host, "HOST=\"127.0.0.1\"   # kept as it is\n")
+	f("export HOST='127.0.0.1'\n", host, "export HOST='127.0.0.1'\n")
+	f("#HOST=127.0.0.1\n", host, "#HOST=127.0.0.1\nHOST=127.0.0.1\n")
+	f("HOST=127.0.0.1\nHOST=::\n", host, "HOST=127.0.0.1\nHOST=127.0.0.1\n")
+	f("PORT=9000\n", port, "PORT=9000\n")
+	f("A=1", port, "A=1\nPORT=8000\n")
+	f("HOSTS=1\n", host, "HOSTS=1\nHOST=127.0.0.1\n")
+	f("A=1\n", []Setting{{Name: "B", Value: "x y"}, {Name: "C", Value: `a"#`}}, "A=1\nB=\"x y\"\nC='a\"#'\n")
+}
+
+func TestSetting_Validate(t *testing.T) {
+	f := func(s Setting, ok bool) {
+		t.Helper()
+		if err := s.validate(); (err == nil) != ok {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	f(Setting{Name: "A_1", Value: "x"}, true)
+	f(Setting{Name: "1A", Value: "x"}, false)
+	f(Setting{Name: "", Value: "x"}, false)
+	f(Setting{Name: "A B", Value: "x"}, false)
+	f(Setting{Name: "A", Value: "x\nB=1"}, false)
+	f(Setting{Name: "A", Value: `"'`}, false)
+}
+
+func TestParseOSRelease(t *testing.T) {
+	f := func(text, shown string, debian bool) {
+		t.Helper()
+		r := ParseOSRelease(text)
+		if r.String() != shown || r.Debian() != debian {
+			t.Errorf("%q: %s, %v", text, r, r.Debian())
+		}
+	}
+	f("ID=debian\nVERSION_ID=\"12\"\n", "debian 12", true)
+	f("PRETTY_NAME=\"Ubuntu 24.04 LTS\"\nID=ubuntu\nID_LIKE=debian\n", "Ubuntu 24.04 LTS", true)
+	f("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "linuxmint", true)
+	f("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", "rocky", false)
+	f("ID=notdebian\n", "notdebian", false)
+	f("", "an unknown system", false)
+}
+
+func FuzzParseOSRelease(f *testing.F) {
+	f.Add("ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME='x'\n")
+	f.Add("ID=\"\n=\nexport ID=ubuntu #x")
+	f.Fuzz(func(t *testing.T, text string) {
+		r := ParseOSRelease(text)
+		if r.String() == "" || r.Debian() && !strings.Contains(strings.ToLower(text), "debian") && !strings.Contains(strings.ToLower(text), "ubuntu") {
+			t.Errorf("%q: %+v", text, r)
+		}
+	})
+}
+
+func TestParseUFW(t *testing.T) {
+	const out = `Status: active
+Logging: on (low)
+Default: deny (incoming), allow (outgoing), disabled (routed)
+
+To                         Action      From
+--                         ------      ----
+22/tcp (OpenSSH)           ALLOW IN    Anywhere
+2222/tcp                   LIMIT IN    Anywhere
+80,443/tcp (Nginx Full)    ALLOW IN    192.0.2.0/24
+6000:6007/tcp              ALLOW IN    Anywhere
+53/udp                     ALLOW IN    Anywhere
+9                          DENY IN     Anywhere
+25/tcp                     ALLOW OUT   Anywhere
+70                         ALLOW IN    Anywhere
+1/tcp (v6)                 ALLOW IN    Anywhere (v6)
+`
+	w := Firewall{Rules: parseUFW(out)}
+	f := func(port int, want bool) {
+		t.Helper()
+		if got := w.allows(port); got != want {
+			t.Errorf("port %d: %v", port, got)
+		}
+	}
+	for _, port := range []int{22, 2222, 80, 443, 6000, 6003, 6007, 70} {
+		f(port, true)
+	}
+	for _, port := range []int{1, 9, 25, 53, 5999, 6008, 8080} {
+		f(port, false)
+	}
+}
+
+func TestFilteringChain(t *testing.T) {
+	f := func(ruleset, want string) {
+		t.Helper()
+		if got := filteringChain(ruleset); got != want {
+			t.Errorf("%q, want %q, for\n%s", got, want, ruleset)
+		}
+	}
+	f("", "")
+	f("table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t}\n}\n", "")
+	f("table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n", "nftables (table inet filter)")
+	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 0 bytes 0 reject\n\t}\n}\n", "nftables (table ip filter)")
+	f("table ip nat {\n\tchain DOCKER {\n\t\tiifname \"docker0\" return\n\t}\n}\ntable ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n", "")
+	f("table inet f2b-table {\n\tchain f2b-chain {\n\t\ttype filter hook input priority filter - 1; policy accept;\n\t\ttcp dport 22 ip saddr @addr-set-f2b-sshd reject\n\t}\n}\n", "")
+}
+
+func TestParseListener(t *testing.T) {
+	f := func(line string, want Listener, inode string) {
+		t.Helper()
+		got, gotInode, ok := parseListener(line)
+		if got != want || gotInode != inode || ok != (inode != "") {
+			t.Errorf("%q: %+v %q %v", line, got, gotInode, ok)
+		}
+	}
+	f("   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0",
+		Listener{Port: 8000, Address: "127.0.0.1"}, "12345")
+	f("   1: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 99 1 0",
+		Listener{Port: 80, Address: "::"}, "99")
+	f("   2: 0100007F:1F40 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 7 1 0", Listener{}, "")
+	f("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", Listener{}, "")
+	f("   3: zz:xx 0 0A 0 0 0 0 0 1", Listener{}, "")
+	f("", Listener{}, "")
+}
+
+func TestParseSSHD(t *testing.T) {
+	got := parseSSHD("port 22\nport 2222\naddressfamily any\nlistenaddress 0.0.0.0:2200\nlistenaddress [::]:22\nusepam yes\n")
+	if want := []int{22, 2222, 2200, 22}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestSSHPorts(t *testing.T) {
+	facts := Facts{
+		Listeners: []Listener{{Port: 2022, Program: "sshd"}, {Port: 80, Program: "nginx"}, {Port: 2023, Program: "sshd-session"}},
+		Units:     map[string]UnitState{"ssh.socket": {Active: true, Listen: "0.0.0.0:2024 (Stream) [::]:2024 (Stream)"}},
+	}
+	got := sshPorts(facts, []int{22}, "198.51.100.7 50000 192.0.2.1 2025", 0, newSystem(t.TempDir()))
+	if want := []int{22, 2022, 2023, 2024, 2025}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestParseUnits(t *testing.T) {
+	out := "Listen=127.0.0.1:8000 (Stream)\nId=gemini-adapter.socket\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\n" +
+		"MainPID=77\nId=nginx.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n\n" +
+		"Id=firewalld.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
+	want := map[string]UnitState{
+		socketUnit:          {Loaded: true, Active: true, Enabled: true, Listen: "127.0.0.1:8000 (Stream)"},
+		nginxUnit:           {Loaded: true, MainPID: 77},
+		"firewalld.service": {},
+	}
+	if got := parseUnits(out); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestParseSimulation(t *testing.T) {
+	added, removed := parseSimulation("Reading lists\nInst nginx (1.22 Debian:12 [amd64])\nInst libc6 [2.36-1] (2.36-2 Debian:12 [amd64])\nConf nginx (1.22)\nRemv apache2 [2.4]\n")
+	if !slices.Equal(added, []string{"nginx"}) || !slices.Equal(removed, []string{"apache2"}) {
+		t.Errorf("added %v, removed %v", added, removed)
+	}
+}
+
+func TestToken(t *testing.T) {
+	a, b := newToken(), newToken()
+	if a == b || !strings.HasPrefix(a.Reveal(), "gca-") || len(a.Reveal()) != 36 {
+		t.Errorf("tokens %q and %q", a.Reveal(), b.Reveal())
+	}
+	line := tokenLine(a, "default")
+	if strings.Contains(line, a.Reveal()[4:]) || !hasClientToken(line) {
+		t.Errorf("line %q", line)
+	}
+	f := func(text string, want bool) {
+		t.Helper()
+		if got := hasClientToken(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	f("", false)
+	f("# sha256:00 name=x role=client\n", false)
+	f("sha256:00 name=x role=admin\n", false)
+	f("sha256:00 name=x role=admin\nsha256:11 name=y\n", true)
+}
+
+func TestSecret(t *testing.T) {
+	s := NewSecret("AIzaSy-hidden")
+	w := Want{Version: "1", Keys: s}
+	data, err := json.Marshal(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%+v %#v %q %x", w, w, s, s), string(data)} {
+		if strings.Contains(text, "hidden") || strings.Contains(text, fmt.Sprintf("%x", "hidden")) {
+			t.Errorf("shown: %s", text)
+		}
+	}
+}
+
+func TestDiffLines(t *testing.T) {
+	f := func(before, after, want string) {
+		t.Helper()
+		if got := diffLines(before, after); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	}
+	f("a\nb\n", "a\nb\n", "")
+	f("", "a\n", "+a\n")
+	f("a\nb\nc\n", "a\nx\nc\n", "-b\n+x\n")
+	f("a\nb\n", "b\n", "-a\n")
+}
