@@ -120,10 +120,11 @@ func (x *exchange) pump() {
 type answer struct {
 	x       *exchange
 	encoder front.Encoder
-	timer   *time.Timer // until the next heartbeat
-	buf     []byte      // encoded, not written yet
-	ended   bool        // buf holds the last of it
-	failed  bool        // the answer ended in an error event
+	ev      gemini.Event // the one that is being encoded; as a local variable it would be allocated for each
+	timer   *time.Timer  // until the next heartbeat
+	buf     []byte       // encoded, not written yet
+	ended   bool         // buf holds the last of it
+	failed  bool         // the answer ended in an error event
 	closed  bool
 }
 
@@ -135,7 +136,6 @@ func (a *answer) commitStatus(in *inbound) {
 	h.SetContentType("text/event-stream; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no")
 	a.x.s.streams.Add(1)
-	in.Response.ImmediateHeaderFlush = true
 	in.SetBodyStream(a, -1)
 }
 
@@ -143,7 +143,8 @@ func (a *answer) commitStatus(in *inbound) {
 func (a *answer) begin(ev gemini.Event, ok bool) {
 	switch {
 	case ok:
-		a.buf = a.encoder.Event(a.buf, &ev)
+		a.ev = ev
+		a.buf = a.encoder.Event(a.buf, &a.ev)
 	case a.x.failure != nil:
 		a.buf = a.encoder.Fail(a.buf, a.x.failure)
 		a.ended, a.failed = true, true

@@ -136,6 +136,7 @@ func TestDrainTimeout(t *testing.T) {
 
 // A client that neither reads nor hangs up cannot hold the server.
 func TestDrainEndsWithAStuckClient(t *testing.T) {
+	t.Parallel()
 	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.DrainTimeout = 50 * time.Millisecond })
 	stuck := dial(t, r)
 	if _, err := io.WriteString(stuck, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nx-api-key: "+testToken+"\r\n\r\n{"); err != nil {

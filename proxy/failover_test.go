@@ -34,6 +34,7 @@ func minute(delay string) *fg.APIError {
 
 // E16-E22: what a key's own failure does to the key, unseen by the client.
 func TestAKeysFailureMovesOn(t *testing.T) {
+	t.Parallel()
 	f := func(e *fg.APIError, state keys.State, reason keys.Reason) {
 		t.Helper()
 		for _, path := range []string{messages, completions} {

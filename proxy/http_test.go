@@ -153,6 +153,7 @@ func TestBadRequests(t *testing.T) {
 
 // A body over MAX_BODY: the client, which first sends all of it, reads a real answer and no reset.
 func TestBodyTooLarge(t *testing.T) {
+	t.Parallel()
 	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.MaxBody = 1 << 20 })
 	f := func(path, head, body, want string) {
 		t.Helper()

@@ -277,3 +277,24 @@ func openaiLoop(t *testing.T, r *rig, stream bool) (calls []string, last string)
 	t.Fatal("the conversation does not end")
 	return nil, ""
 }
+
+func TestModelsWithBothSDKs(t *testing.T) {
+	r := start(t, "a", nil)
+	a := anthropic.NewClient(anthropicoption.WithBaseURL(r.url), anthropicoption.WithAPIKey(testToken), anthropicoption.WithHTTPClient(r.client))
+	pages := a.Models.ListAutoPaging(t.Context(), anthropic.ModelListParams{})
+	found := 0
+	for pages.Next() {
+		m := pages.Current()
+		if m.ID == "claude-gemini-3.8-flash" && m.DisplayName != "" && !m.CreatedAt.IsZero() {
+			found++
+		}
+	}
+	if err := pages.Err(); err != nil || found != 1 {
+		t.Errorf("found %d times, %v", found, err)
+	}
+	o := openai.NewClient(openaioption.WithBaseURL(r.url+"/v1"), openaioption.WithAPIKey(testToken), openaioption.WithHTTPClient(r.client))
+	m, err := o.Models.Get(t.Context(), "gemini-3.8-flash")
+	if err != nil || m.ID != "gemini-3.8-flash" || m.OwnedBy != "google" || m.Created == 0 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}

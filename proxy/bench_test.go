@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/store"
+)
+
+// BenchmarkStreamedChunk is one piece of text on its way from the reader of Gemini's answer to the client's connection.
+func BenchmarkStreamedChunk(b *testing.B) {
+	f := func(name string, pick func(fronts) front.Codec, path string) {
+		b.Run(name, func(b *testing.B) {
+			cfg := config.Default()
+			s, err := New(cfg, Deps{Logger: slog.New(slog.DiscardHandler), Signatures: store.NewMemory(store.DefaultLimits())})
+			if err != nil {
+				b.Fatal(err)
+			}
+			codec := pick(s.fronts)
+			call, err := codec.Decode([]byte(ask(path, true)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := front.Prepare(call, "gemini-3.8-flash", nil); err != nil {
+				b.Fatal(err)
+			}
+			x := &exchange{s: s, call: call, codec: codec, access: &access{}, committed: true, out: make(chan gemini.Event, eventsAhead)}
+			x.ctx, x.cancel = b.Context(), func(error) {}
+			a := &answer{x: x, encoder: codec.Encoder(call, front.Meta{ID: randomID(), Created: time.Now()}), timer: time.NewTimer(time.Hour)}
+			ev := gemini.Event{Kind: gemini.EventText, Text: gemini.Quote("a piece of text as it comes, some sixty characters of it")}
+			b.ReportAllocs()
+			b.ResetTimer()
+			go func() {
+				for range b.N {
+					x.pass(ev)
+				}
+				close(x.out)
+			}()
+			if _, err := a.WriteTo(io.Discard); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+	f("anthropic", func(f fronts) front.Codec { return f.anthropic }, messages)
+	f("chat", func(f fronts) front.Codec { return f.chat }, completions)
+}
+
+// BenchmarkRequest is a small request with its answer, client and fake included.
+func BenchmarkRequest(b *testing.B) {
+	for _, path := range []string{messages, completions} {
+		b.Run(path, func(b *testing.B) {
+			r := start(b, "a b c", nil)
+			r.fake.Respond(func(fg.Recorded) (fg.Answer, bool) { return fg.Say("hello"), true })
+			body := ask(path, false)
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := r.do("POST", path, body); got.status != 200 {
+					b.Fatal(got.status)
+				}
+			}
+		})
+	}
+}
