@@ -1,0 +1,305 @@
+package converge
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var testSum = strings.Repeat("ab", 32)
+
+func testWant(t testing.TB) Want {
+	return Want{
+		Version: "1.2.3", SHA256: testSum, Templates: templates(t), Keys: NewSecret("AIzaSyTest1\nAIzaSyTest2"),
+		Settings: []Setting{{Name: "HOST", Value: "127.0.0.1"}, {Name: "PORT", Value: "8000", Default: true}},
+	}
+}
+
+// readTestSettings is strict enough to refuse, and reads the port.
+func readTestSettings(text []byte) (Settings, error) {
+	s := Settings{Port: 8000, MaxBody: 50 << 20, DrainTimeout: 10 * time.Minute}
+	if port := envValue(string(text), "PORT"); port != "" {
+		if _, err := fmt.Sscanf(port, "%d", &s.Port); err != nil {
+			return s, fmt.Errorf("PORT=%s: not a number", port)
+		}
+	}
+	return s, nil
+}
+
+// freshFacts are those of a new Debian.
+func freshFacts() Facts {
+	return Facts{
+		OS: OSRelease{ID: "debian", Version: "12"}, Arch: "amd64", Systemd: 252, Root: true, IPv6: true, Credentials: true,
+		OpenFiles: 1 << 20, Paths: map[string]PathState{releasesDir: {Kind: PathDir}}, Units: map[string]UnitState{},
+		SSHPorts: []int{22, 2222}, Listeners: []Listener{{Port: 22, Address: "0.0.0.0", Program: "sshd", PID: 9}},
+		Firewall: Firewall{UFW: UFWAbsent}, ReleaseSHA: testSum,
+	}
+}
+
+// after is what facts become when the plan has been carried out.
+func after(f Facts, p Plan) Facts {
+	f.Paths, f.Units = maps.Clone(f.Paths), maps.Clone(f.Units)
+	gemini := Owner{999, 998}
+	ids := func(user, group string) (int, int) {
+		o := f.RootOwner
+		if user == serviceUser {
+			o.UID = gemini.UID
+		}
+		if group == serviceUser {
+			o.GID = gemini.GID
+		}
+		return o.UID, o.GID
+	}
+	for _, step := range p.steps {
+		switch op := step.op.(type) {
+		case packageStep:
+			f.Paths[nginxBinary] = PathState{Kind: PathFile}
+			f.Paths[nginxConf] = PathState{Kind: PathFile, Content: []byte("include /etc/nginx/sites-enabled/*;\n")}
+			f.Firewall.UFW = UFWInactive
+			f.Units["ufw.service"] = UnitState{Loaded: true, Enabled: true}
+		case userStep:
+			f.User = UserState{User: true, Group: true, Owner: gemini}
+		case dirStep:
+			uid, gid := ids(op.user, op.group)
+			f.Paths[op.path] = PathState{Kind: PathDir, Mode: op.mode, UID: uid, GID: gid}
+		case fileStep:
+			uid, gid := ids(rootUser, op.group)
+			f.Paths[op.path] = PathState{Kind: PathFile, Mode: op.mode, UID: uid, GID: gid, Content: op.content}
+		case tokenStep:
+			uid, gid := ids(rootUser, serviceUser)
+			text := op.text + tokenLine(NewSecret("gca-test"), tokenName)
+			f.Paths[tokensFile] = PathState{Kind: PathFile, Mode: tokensMode, UID: uid, GID: gid, Content: []byte(text)}
+		case linkStep:
+			f.Paths[op.path] = PathState{Kind: PathLink, Target: op.target}
+		case absentStep:
+			delete(f.Paths, op.path)
+		case unitStep:
+			f.Units[socketUnit] = UnitState{Loaded: true, Active: true, Enabled: true, Listen: "127.0.0.1:8000 (Stream)"}
+			f.Units[serviceUnit] = UnitState{Loaded: true, Active: true, Enabled: true, MainPID: 70}
+		case nginxStep:
+			f.Units[nginxUnit] = UnitState{Loaded: true, Active: true, Enabled: true, MainPID: 80}
+		case firewallStep:
+			f.Firewall.UFW = UFWActive
+			f.Firewall.Rules = append(f.Firewall.Rules, "22/tcp", "2222/tcp", "80/tcp")
+		}
+	}
+	return f
+}
+
+func ids(p Plan) []string {
+	var ids []string
+	for _, step := range p.Steps() {
+		ids = append(ids, step.ID)
+	}
+	return ids
+}
+
+func mustDiff(t testing.TB, f Facts, w Want) Plan {
+	t.Helper()
+	p, err := Diff(f, w, readTestSettings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestDiff_Fresh(t *testing.T) {
+	want := []string{
+		"package:nginx+ufw", "user:gemini", "dir:/etc/gemini-adapter", "dir:/var/lib/gemini-adapter",
+		"file:/etc/gemini-adapter/adapter.env", "file:/etc/gemini-adapter/keys", "token:client", "check:settings",
+		"link:/opt/gemini-adapter/current", "link:/usr/local/bin/gca", "link:/usr/local/bin/gemini-manage",
+		"file:/etc/systemd/system/gemini-adapter.socket", "file:/etc/systemd/system/gemini-adapter.service",
+		"unit:gemini-adapter", "check:health", "check:nginx",
+		"file:/etc/nginx/modules-enabled/99-gemini-adapter.conf", "file:/etc/nginx/sites-available/gemini-adapter",
+		"link:/etc/nginx/sites-enabled/gemini-adapter", "link:/etc/nginx/sites-enabled/default", "nginx:nginx",
+		"firewall:ufw", "check:web",
+	}
+	p := mustDiff(t, freshFacts(), testWant(t))
+	if !slices.Equal(ids(p), want) {
+		t.Errorf("got\n%s", strings.Join(ids(p), "\n"))
+	}
+	firewall := p.steps[21].op.(firewallStep)
+	if !slices.Equal(firewall.ports, []int{22, 80, 2222}) || !firewall.enable {
+		t.Errorf("firewall %+v: every port of SSH comes before it is turned on", firewall)
+	}
+	for _, step := range p.Steps() {
+		if strings.Contains(step.Title+step.Detail, "AIzaSy") {
+			t.Errorf("a key is shown in %s", step.ID)
+		}
+	}
+}
+
+func TestDiff_Deterministic(t *testing.T) {
+	first := mustDiff(t, freshFacts(), testWant(t))
+	for range 20 {
+		if again := mustDiff(t, freshFacts(), testWant(t)); !reflect.DeepEqual(first, again) {
+			t.Fatalf("two plans of the same facts:\n%v\n%v", ids(first), ids(again))
+		}
+	}
+}
+
+// Each drift by itself gives the steps that mend it, and after them nothing is left to do.
+func TestDiff_Drift(t *testing.T) {
+	w := testWant(t)
+	fresh := freshFacts()
+	equal := after(fresh, mustDiff(t, fresh, w))
+	f := func(drift func(*Facts, *Want), want ...string) {
+		t.Helper()
+		facts, wanted := equal, w
+		facts.Paths, facts.Units = maps.Clone(equal.Paths), maps.Clone(equal.Units)
+		facts.Firewall.Rules = slices.Clone(equal.Firewall.Rules)
+		drift(&facts, &wanted)
+		p := mustDiff(t, facts, wanted)
+		if !slices.Equal(ids(p), want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(ids(p), "\n"), strings.Join(want, "\n"))
+		}
+		if left := mustDiff(t, after(facts, p), wanted); len(left.steps) > 0 {
+			t.Errorf("still to do: %v", ids(left))
+		}
+	}
+	path := func(path string, change func(*PathState)) func(*Facts, *Want) {
+		return func(f *Facts, _ *Want) {
+			st := f.Paths[path]
+			change(&st)
+			f.Paths[path] = st
+		}
+	}
+	unit := func(name string, change func(*UnitState)) func(*Facts, *Want) {
+		return func(f *Facts, _ *Want) {
+			u := f.Units[name]
+			change(&u)
+			f.Units[name] = u
+		}
+	}
+	edit := func(st *PathState) { st.Content = append(slices.Clone(st.Content), "# edited\n"...) }
+	chmod := func(st *PathState) { st.Mode = 0o777 }
+	chown := func(st *PathState) { st.UID = 1234 }
+	restarted := []string{"check:settings", "unit:gemini-adapter", "check:health", "check:web"}
+	started := restarted[1:]
+
+	f(func(*Facts, *Want) {})
+	f(func(_ *Facts, w *Want) { w.Keys = Secret{} })
+	f(path(settingsFile, edit))
+	f(path(settingsFile, chmod), append([]string{"file:" + settingsFile}, restarted...)...)
+	f(path(settingsFile, func(st *PathState) { st.Content = []byte("HOST=0.0.0.0\nPORT=8000\n") }), append([]string{"file:" + settingsFile}, restarted...)...)
+	f(path(keysFile, chown), append([]string{"file:" + keysFile}, restarted...)...)
+	f(func(_ *Facts, w *Want) { w.Keys = NewSecret("AIzaSyOther") }, append([]string{"file:" + keysFile}, restarted...)...)
+	f(path(tokensFile, chmod), append([]string{"file:" + tokensFile}, restarted...)...)
+	f(path(tokensFile, func(st *PathState) { st.Content = nil }), append([]string{"token:client"}, restarted...)...)
+	f(path(configDir, chmod), "dir:"+configDir)
+	f(path(stateDir, chown), "dir:"+stateDir)
+	f(path(currentLink, func(st *PathState) { st.Target = "releases/0-000000000000" }),
+		"check:settings", "link:"+currentLink, "unit:gemini-adapter", "check:health", "check:web")
+	f(path("/usr/local/bin/gca", func(st *PathState) { *st = PathState{Kind: PathAbsent} }), "link:/usr/local/bin/gca")
+	f(path(serviceFile, edit), append([]string{"file:" + serviceFile}, started...)...)
+	f(path(socketFile, edit), append([]string{"file:" + socketFile}, started...)...)
+	f(unit(serviceUnit, func(u *UnitState) { u.Active = false }), started...)
+	f(unit(socketUnit, func(u *UnitState) { u.Enabled = false }), started...)
+	f(path(nginxSite, edit), "check:nginx", "file:"+nginxSite, "nginx:nginx", "check:web")
+	f(path(nginxMain, edit), "check:nginx", "file:"+nginxMain, "nginx:nginx", "check:web")
+	f(path(nginxEnabled, func(st *PathState) { st.Target = "elsewhere" }), "check:nginx", "link:"+nginxEnabled, "nginx:nginx", "check:web")
+	f(path(nginxDefault, func(st *PathState) { *st = PathState{Kind: PathLink, Target: "../sites-available/default"} }),
+		"check:nginx", "link:"+nginxDefault, "nginx:nginx", "check:web")
+	f(unit(nginxUnit, func(u *UnitState) { u.Active = false }), "nginx:nginx", "check:web")
+	f(unit(nginxUnit, func(u *UnitState) { u.Enabled = false }), "nginx:nginx", "check:web")
+	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive} }, "firewall:ufw")
+	f(func(f *Facts, _ *Want) { f.Firewall.Rules = []string{"22/tcp", "80/tcp"} }, "firewall:ufw")
+	f(func(f *Facts, _ *Want) { f.Firewall.Rules = []string{"22/tcp (OpenSSH)", "2222", "80,443/tcp (Nginx Full)"} })
+	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive, Other: "firewalld"} })
+	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive}; f.SSHPorts = nil })
+}
+
+// Only what is missing is allowed where ufw already filters.
+func TestDiff_ActiveFirewall(t *testing.T) {
+	facts := freshFacts()
+	facts.Firewall = Firewall{UFW: UFWActive, Rules: []string{"22/tcp"}}
+	p := mustDiff(t, facts, testWant(t))
+	i := slices.Index(ids(p), "firewall:ufw")
+	if st := p.steps[i].op.(firewallStep); st.enable || !slices.Equal(st.ports, []int{80, 2222}) {
+		t.Errorf("%+v", st)
+	}
+	facts.Firewall = Firewall{UFW: UFWAbsent, Other: "nftables (table inet filter)"}
+	p = mustDiff(t, facts, testWant(t))
+	if ids(p)[0] != "package:nginx" || len(p.Notes()) != 1 || !strings.Contains(p.Notes()[0], "nftables (table inet filter)") {
+		t.Errorf("%v, notes %q", ids(p), p.Notes())
+	}
+}
+
+func TestDiff_Refuses(t *testing.T) {
+	fresh := freshFacts()
+	equal := after(fresh, mustDiff(t, fresh, testWant(t)))
+	f := func(facts Facts, drift func(*Facts, *Want), kind RefusalKind, words ...string) {
+		t.Helper()
+		w := testWant(t)
+		facts.Paths, facts.Units = maps.Clone(facts.Paths), maps.Clone(facts.Units)
+		drift(&facts, &w)
+		_, err := Diff(facts, w, readTestSettings)
+		refusal, ok := errors.AsType[*Refusal](err)
+		if !ok || refusal.Kind != kind {
+			t.Fatalf("got %v, want a refusal of kind %s", err, kind)
+		}
+		for _, word := range words {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%q does not say %q", err, word)
+			}
+		}
+	}
+	f(fresh, func(f *Facts, _ *Want) { f.OS = OSRelease{Pretty: "Rocky Linux 9", ID: "rocky"} }, RefusedOS, "Rocky Linux 9", "Debian")
+	f(fresh, func(f *Facts, _ *Want) { f.Systemd = 0 }, RefusedOS, "systemd")
+	f(fresh, func(f *Facts, _ *Want) { f.Root = false }, RefusedUser, "root")
+	f(fresh, func(f *Facts, _ *Want) { f.ReleaseSHA = "" }, RefusedRelease, "1.2.3-abababababab")
+	f(fresh, func(_ *Facts, w *Want) { w.Keys = NewSecret("# none\n\n") }, RefusedKeys, "--keys-file")
+	f(fresh, func(f *Facts, _ *Want) { f.Listeners = []Listener{{Port: 80, Address: "::", Program: "apache2", PID: 42}} },
+		RefusedPort, "port 80", "apache2", "42", "systemctl disable --now apache2")
+	f(fresh, func(f *Facts, _ *Want) { f.Listeners = []Listener{{Port: 8000, Address: "0.0.0.0", Program: "python3", PID: 43}} },
+		RefusedPort, "PORT=8000", "python3", "43")
+	f(equal, func(f *Facts, _ *Want) { f.Listeners = []Listener{{Port: 80, Program: "caddy", PID: 44}} }, RefusedPort, "caddy")
+	f(equal, func(f *Facts, _ *Want) {
+		f.Paths[nginxConf] = PathState{Kind: PathFile, Content: []byte("http { include conf.d/*.conf; }")}
+	}, RefusedNginx, "sites-enabled")
+	f(equal, func(f *Facts, _ *Want) {
+		f.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("PORT=many\n")}
+	}, RefusedSettings, "PORT=many")
+	f(equal, func(f *Facts, _ *Want) {
+		f.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("PORT=80\n")}
+	}, RefusedSettings, "PORT=80")
+	f(fresh, func(_ *Facts, w *Want) { w.Version = "../../etc" }, RefusedSettings, "../../etc")
+	f(fresh, func(_ *Facts, w *Want) { w.SHA256 = "ab" }, RefusedSettings, "sha256")
+	f(fresh, func(_ *Facts, w *Want) { w.Templates = nil }, RefusedSettings, TemplateSite)
+	f(fresh, func(_ *Facts, w *Want) { w.Settings = []Setting{{Name: "A", Value: "1\nB=2"}} }, RefusedSettings, "setting A")
+}
+
+// What is ours is not in our way, nor is a listener on another address.
+func TestDiff_OwnPorts(t *testing.T) {
+	fresh := freshFacts()
+	equal := after(fresh, mustDiff(t, fresh, testWant(t)))
+	equal.Listeners = []Listener{
+		{Port: 80, Address: "0.0.0.0", Program: "nginx", PID: 80}, {Port: 8000, Address: "127.0.0.1", Program: "gca", PID: 70},
+	}
+	if p := mustDiff(t, equal, testWant(t)); len(p.steps) > 0 {
+		t.Errorf("%v", ids(p))
+	}
+	fresh.Listeners = []Listener{{Port: 8000, Address: "10.0.0.1", Program: "python3", PID: 1}}
+	if _, err := Diff(fresh, testWant(t), readTestSettings); err != nil {
+		t.Error(err)
+	}
+}
+
+// Keys may be in adapter.env, and so may the tokens.
+func TestDiff_KeysAndTokensInSettings(t *testing.T) {
+	facts, w := freshFacts(), testWant(t)
+	w.Keys = Secret{}
+	facts.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("GEMINI_API_KEYS=\"AIzaA, AIzaB\"\nCLIENT_TOKENS=abc\n")}
+	p := mustDiff(t, facts, w)
+	if slices.Contains(ids(p), "token:client") {
+		t.Error("a token is made although CLIENT_TOKENS has one")
+	}
+	if facts.keyCount() != 2 {
+		t.Errorf("%d keys", facts.keyCount())
+	}
+}
