@@ -209,7 +209,9 @@ func TestDiff_Drift(t *testing.T) {
 	f(unit(nginxUnit, func(u *UnitState) { u.Enabled = false }), "nginx:nginx", "check:web")
 	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive} }, "firewall:ufw")
 	f(func(f *Facts, _ *Want) { f.Firewall.Rules = []string{"22/tcp", "80/tcp"} }, "firewall:ufw")
-	f(func(f *Facts, _ *Want) { f.Firewall.Rules = []string{"22/tcp (OpenSSH)", "2222", "80,443/tcp (Nginx Full)"} })
+	f(func(f *Facts, _ *Want) {
+		f.Firewall.Rules = []string{"22/tcp (OpenSSH)", "2222", "80,443/tcp (Nginx Full)"}
+	})
 	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive, Other: "firewalld"} })
 	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive}; f.SSHPorts = nil })
 }
@@ -254,9 +256,13 @@ func TestDiff_Refuses(t *testing.T) {
 	f(fresh, func(f *Facts, _ *Want) { f.Root = false }, RefusedUser, "root")
 	f(fresh, func(f *Facts, _ *Want) { f.ReleaseSHA = "" }, RefusedRelease, "1.2.3-abababababab")
 	f(fresh, func(_ *Facts, w *Want) { w.Keys = NewSecret("# none\n\n") }, RefusedKeys, "--keys-file")
-	f(fresh, func(f *Facts, _ *Want) { f.Listeners = []Listener{{Port: 80, Address: "::", Program: "apache2", PID: 42}} },
+	f(fresh, func(f *Facts, _ *Want) {
+		f.Listeners = []Listener{{Port: 80, Address: "::", Program: "apache2", PID: 42}}
+	},
 		RefusedPort, "port 80", "apache2", "42", "systemctl disable --now apache2")
-	f(fresh, func(f *Facts, _ *Want) { f.Listeners = []Listener{{Port: 8000, Address: "0.0.0.0", Program: "python3", PID: 43}} },
+	f(fresh, func(f *Facts, _ *Want) {
+		f.Listeners = []Listener{{Port: 8000, Address: "0.0.0.0", Program: "python3", PID: 43}}
+	},
 		RefusedPort, "PORT=8000", "python3", "43")
 	f(equal, func(f *Facts, _ *Want) { f.Listeners = []Listener{{Port: 80, Program: "caddy", PID: 44}} }, RefusedPort, "caddy")
 	f(equal, func(f *Facts, _ *Want) {

@@ -76,7 +76,7 @@ func (s *system) runLines(ctx context.Context, limit time.Duration, line func(st
 	defer cancel()
 	cmd := exec.CommandContext(ctx, file, args...)
 	cmd.Env = []string{
-		"PATH=" + s.path, "LC_ALL=C.UTF-8", "HOME=/root", "GCA_ROOT=" + s.root,
+		"PATH=" + s.path, "LC_ALL=C.UTF-8", "HOME=/root",
 		"DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "UCF_FORCE_CONFFOLD=1",
 		"NEEDRESTART_SUSPEND=1", "NEEDRESTART_MODE=l", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0",
 	}
@@ -85,9 +85,6 @@ func (s *system) runLines(ctx context.Context, limit time.Duration, line func(st
 	all := &lineWriter{tell: line}
 	cmd.Stdout = io.MultiWriter(&limitedWriter{to: &stdout, left: maxOutput}, all)
 	cmd.Stderr = all
-	if cmd.Stdout == cmd.Stderr {
-		return "", errors.New("BUG: one writer for two streams")
-	}
 	err = cmd.Run()
 	if err == nil {
 		return stdout.String(), nil

@@ -1,0 +1,329 @@
+package converge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// machine is a server in a directory: files under root, and stand-ins for its tools.
+type machine struct {
+	*testing.T
+	sys    *system
+	sum    string
+	health *httptest.Server
+}
+
+const testRelease = "#!/bin/sh\nif grep -q malformed \"$4/keys\"; then echo 'keys: line 1 is malformed' >&2; exit 1; fi\n"
+
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	dir := t.TempDir()
+	m := &machine{T: t, sys: newSystem(filepath.Join(dir, "root"))}
+	m.sys.path = filepath.Join(dir, "bin") + ":/usr/bin:/bin"
+	m.health = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"healthy"}`)
+	}))
+	t.Cleanup(m.health.Close)
+	m.sys.web = m.health.Listener.Addr().String()
+	sum := sha256.Sum256([]byte(testRelease))
+	m.sum = hex.EncodeToString(sum[:])
+	m.tools(filepath.Join(dir, "bin"))
+	for _, path := range []string{"/etc/systemd/system", "/usr/sbin", "/run", "/var/lib", "/usr/local/bin", "/proc/1", "/units", "/opt"} {
+		m.must(os.MkdirAll(m.sys.at(path), 0o755))
+	}
+	m.put("/etc/os-release", "ID=debian\nPRETTY_NAME=\"Debian 12\"\n")
+	m.put("/etc/passwd", fmt.Sprintf("root:x:%d:%d::/root:/bin/sh\n", os.Geteuid(), os.Getegid()))
+	m.put("/etc/group", fmt.Sprintf("root:x:%d:\n", os.Getegid()))
+	m.put("/proc/1/comm", "systemd\n")
+	m.upload()
+	return m
+}
+
+func (m *machine) tools(bin string) {
+	script, err := os.ReadFile("testdata/tools.sh")
+	m.must(err)
+	m.must(os.MkdirAll(bin, 0o755))
+	m.must(os.WriteFile(filepath.Join(bin, "tools.sh"), script, 0o755))
+	for _, name := range []string{"apt-get", "dpkg", "dpkg-query", "groupadd", "groupdel", "journalctl", "nginx", "nft", "iptables-save",
+		"sshd", "systemctl", "systemd-run", "useradd", "userdel"} {
+		m.must(os.Symlink("tools.sh", filepath.Join(bin, name)))
+	}
+}
+
+func (m *machine) upload() {
+	m.must(os.MkdirAll(m.sys.at(ReleaseDir("1.2.3", m.sum)), 0o755))
+	m.must(os.WriteFile(m.sys.at(ReleaseDir("1.2.3", m.sum)+"/gca"), []byte(testRelease), 0o755))
+}
+
+func (m *machine) must(err error) {
+	m.Helper()
+	if err != nil {
+		m.Fatal(err)
+	}
+}
+
+func (m *machine) put(path, text string) {
+	m.Helper()
+	m.must(os.WriteFile(m.sys.at(path), []byte(text), 0o644))
+}
+
+func (m *machine) want(keys string) Want {
+	w := testWant(m)
+	w.SHA256, w.Keys = m.sum, NewSecret(keys)
+	w.Settings = []Setting{{Name: "PORT", Value: m.port()}}
+	return w
+}
+
+func (m *machine) port() string {
+	_, port, err := net.SplitHostPort(m.sys.web)
+	m.must(err)
+	return port
+}
+
+// tree is everything under root but the lock: kinds, modes, contents and targets.
+func (m *machine) tree() []string {
+	m.Helper()
+	var lines []string
+	m.must(filepath.WalkDir(m.sys.root, func(path string, d fs.DirEntry, err error) error {
+		name, relErr := filepath.Rel(m.sys.root, path)
+		if err := errors.Join(err, relErr); err != nil || "/"+name == lockFile {
+			return err
+		}
+		st, err := m.sys.state("/" + name)
+		lines = append(lines, fmt.Sprintf("%s %s %o %d:%d %s %q", name, st.Kind, st.Mode, st.UID, st.GID, st.Target, st.Content))
+		return err
+	}))
+	return lines
+}
+
+func (m *machine) same(before []string, when string) {
+	m.Helper()
+	if after := m.tree(); !slices.Equal(before, after) {
+		m.Errorf("%s:\n%s", when, diffLines(strings.Join(before, "\n"), strings.Join(after, "\n")))
+	}
+}
+
+var testTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// dial starts an agent and returns the laptop's side, the stream to close, and the agent's end.
+func (m *machine) dial() (*Client, io.Closer, <-chan error) {
+	m.Helper()
+	toAgent, laptop := io.Pipe()
+	fromAgent, agent := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := Agent{Version: "1.2.3", SHA256: m.sum, ReadSettings: readTestSettings}.run(context.Background(), m.sys, toAgent, agent)
+		ended <- errors.Join(err, agent.Close(), toAgent.Close())
+	}()
+	c := NewClient(fromAgent, laptop)
+	hello, err := c.Hello()
+	m.must(err)
+	if hello.Proto != Proto || hello.OS != "Debian 12" || hello.SHA256 != m.sum {
+		m.Errorf("hello %+v", hello)
+	}
+	return c, laptop, ended
+}
+
+func (m *machine) deploy(keys string) (Applied, []string, error) {
+	m.Helper()
+	m.upload()
+	c, laptop, ended := m.dial()
+	defer func() {
+		m.must(laptop.Close())
+		m.must(<-ended)
+	}()
+	m.must(c.SendWant(m.want(keys)))
+	plan, err := c.Plan()
+	if err != nil {
+		return Applied{}, nil, err
+	}
+	var applied Applied
+	var states []string
+	if len(plan.Steps) > 0 {
+		applied, err = c.Apply(Events{Step: func(e StepEvent) { states = append(states, e.ID+" "+string(e.State)) }})
+		if err != nil {
+			return applied, states, err
+		}
+	}
+	_, err = c.Commit()
+	return applied, states, err
+}
+
+func TestAgent_Deploys(t *testing.T) {
+	m := newMachine(t)
+	applied, states, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	if applied.Changed == 0 || len(states) != 2*applied.Changed || len(applied.ClientToken.Reveal()) != 36 {
+		t.Errorf("%d changes, %d events", applied.Changed, len(states))
+	}
+	keys, err := m.sys.state(keysFile)
+	m.must(err)
+	if string(keys.Content) != "AIzaSyTest1\n" || keys.Mode != 0o600 {
+		t.Errorf("keys %q, mode %o", keys.Content, keys.Mode)
+	}
+	before := m.tree()
+	applied, _, err = m.deploy("")
+	m.must(err)
+	if applied.Changed != 0 {
+		t.Errorf("a second run makes %d changes", applied.Changed)
+	}
+	m.same(before, "second run")
+}
+
+// A new key replaces the old one, whose copy for the reversal does not outlive the deploy.
+func TestAgent_ForgetsOldSecrets(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	_, _, err = m.deploy("AIzaSyNew")
+	m.must(err)
+	if tree := strings.Join(m.tree(), "\n"); strings.Contains(tree, "AIzaSyOld") || !strings.Contains(tree, "AIzaSyNew") {
+		t.Error("the old key is still on the server, or the new one is not")
+	}
+}
+
+func TestAgent_LeavesNothing(t *testing.T) {
+	f := func(name string, talk func(m *machine, c *Client, laptop io.Closer)) {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			m.must(os.RemoveAll(m.sys.at("/opt/gemini-adapter")))
+			before := m.tree()
+			m.upload()
+			c, laptop, ended := m.dial()
+			talk(m, c, laptop)
+			m.must(laptop.Close())
+			if err := <-ended; err != nil && !errors.Is(err, io.ErrClosedPipe) {
+				t.Error(err)
+			}
+			m.same(before, name)
+		})
+	}
+	applied := func(m *machine, c *Client) {
+		m.Helper()
+		m.must(c.SendWant(m.want("AIzaSyTest1")))
+		_, err := c.Plan()
+		m.must(err)
+		_, err = c.Apply(Events{})
+		m.must(err)
+	}
+	f("end before want", func(*machine, *Client, io.Closer) {})
+	f("refused", func(m *machine, c *Client, _ io.Closer) {
+		m.must(c.SendWant(m.want("")))
+		if _, err := c.Plan(); err == nil {
+			m.Error("no keys, and no refusal")
+		}
+	})
+	f("cancelled", func(m *machine, c *Client, _ io.Closer) {
+		m.must(c.SendWant(m.want("AIzaSyTest1")))
+		_, err := c.Plan()
+		m.must(errors.Join(err, c.Cancel()))
+	})
+	f("end before apply", func(m *machine, c *Client, _ io.Closer) {
+		m.must(c.SendWant(m.want("AIzaSyTest1")))
+		_, err := c.Plan()
+		m.must(err)
+	})
+	f("failed check", func(m *machine, c *Client, _ io.Closer) {
+		m.must(c.SendWant(m.want("malformed")))
+		_, err := c.Plan()
+		m.must(err)
+		_, err = c.Apply(Events{})
+		back, ok := errors.AsType[*RolledBackError](err)
+		if !ok || back.Cause != CauseStep || back.Step != "check:settings" || !strings.Contains(back.Reason, "line 1 is malformed") {
+			m.Errorf("%v", err)
+		}
+	})
+	f("rolled back", func(m *machine, c *Client, _ io.Closer) {
+		applied(m, c)
+		m.must(c.Rollback("not reachable from here"))
+		back, ok := errors.AsType[*RolledBackError](c.RolledBack())
+		if !ok || back.Cause != CauseLaptop || back.Reason != "not reachable from here" || len(back.FailedUndo) > 0 {
+			m.Errorf("%+v", back)
+		}
+	})
+	f("end before commit", func(m *machine, c *Client, laptop io.Closer) {
+		applied(m, c)
+		m.must(laptop.Close())
+		back, ok := errors.AsType[*RolledBackError](c.RolledBack())
+		if !ok || back.Cause != CauseInterrupted || len(back.FailedUndo) > 0 {
+			m.Errorf("%+v", back)
+		}
+	})
+	f("nonsense before commit", func(m *machine, c *Client, _ io.Closer) {
+		applied(m, c)
+		if _, err := c.wire.out.Write([]byte("this is no message\n")); err != nil {
+			m.Error(err)
+		}
+		if back, ok := errors.AsType[*RolledBackError](c.RolledBack()); !ok || back.Cause != CauseInterrupted {
+			m.Errorf("%+v", back)
+		}
+	})
+}
+
+// What the agent does not know, or does not expect now, is answered and passed over.
+func TestAgent_Unsupported(t *testing.T) {
+	m := newMachine(t)
+	c, laptop, ended := m.dial()
+	for _, line := range []string{`{"type":"dance","steps":3}`, `{"type":"commit"}`, `{"type":"hello"}`} {
+		if _, err := io.WriteString(c.wire.out, line+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		m2, err := c.wire.receive()
+		if u, ok := m2.(unsupportedMessage); err != nil || !ok || !strings.Contains(line, `"`+u.MessageType+`"`) {
+			t.Errorf("%s is answered with %+v, %v", line, m2, err)
+		}
+	}
+	m.must(c.SendWant(m.want("AIzaSyTest1")))
+	_, err := c.Plan()
+	m.must(errors.Join(err, c.Cancel(), laptop.Close(), <-ended))
+}
+
+func TestAgent_Locked(t *testing.T) {
+	m := newMachine(t)
+	unlock, err := takeLock(m.sys, testTime)
+	m.must(err)
+	_, _, err = m.deploy("AIzaSyTest1")
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok || refusal.Kind != RefusedLocked || !strings.Contains(refusal.Message, strconv.Itoa(os.Getpid())) || !strings.Contains(refusal.Message, "2026-01-02") {
+		t.Errorf("%v", err)
+	}
+	m.must(unlock())
+	_, _, err = m.deploy("AIzaSyTest1")
+	m.must(err)
+}
+
+func TestPrune(t *testing.T) {
+	m := newMachine(t)
+	for i, release := range []string{"1-aaaaaaaaaaaa", "2-bbbbbbbbbbbb", "3-cccccccccccc", "1-aaaaaaaaaaaa", "4-dddddddddddd"} {
+		m.must(os.MkdirAll(m.sys.at(releasesDir+"/"+release), 0o755))
+		m.must(os.MkdirAll(m.sys.at(journalDir+"/"+sealedName(release, testTime.AddDate(0, 0, i))), 0o700))
+	}
+	m.must(os.MkdirAll(m.sys.at(releasesDir+"/9-never-current"), 0o755))
+	if notes := prune(m.sys, "4-dddddddddddd"); len(notes) > 0 {
+		t.Error(notes)
+	}
+	entries, err := os.ReadDir(m.sys.at(releasesDir))
+	m.must(err)
+	var left []string
+	for _, entry := range entries {
+		left = append(left, entry.Name())
+	}
+	if want := []string{"1-aaaaaaaaaaaa", "3-cccccccccccc", "4-dddddddddddd"}; !slices.Equal(left, want) {
+		t.Errorf("left %v, want %v", left, want)
+	}
+}

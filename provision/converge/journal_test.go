@@ -1,0 +1,157 @@
+package converge
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// apart is a server with an adapter whose every part is to change, so that each kind of step has an old state to go back to.
+func (m *machine) apart() {
+	m.Helper()
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	for _, path := range []string{settingsFile, serviceFile, socketFile, nginxSite, nginxMain, tokensFile} {
+		m.put(path, "# mine\n")
+	}
+	m.must(m.sys.writeLink(currentLink, "releases/0-000000000000"))
+	m.must(m.sys.writeLink(nginxEnabled, "elsewhere"))
+	m.must(m.sys.writeLink(nginxDefault, "../sites-available/default"))
+	m.must(os.Remove(m.sys.at("/usr/local/bin/gca")))
+	m.must(os.Chmod(m.sys.at(stateDir), 0o755))
+	m.put("/etc/ufw/user.rules", "22/tcp\n")
+}
+
+// However far a deploy came before it failed, or its agent died, everything is put back.
+func TestJournal_UndoAfterEveryStep(t *testing.T) {
+	const keys = "AIzaSyNew"
+	plan := func(m *machine) Plan {
+		m.Helper()
+		facts, err := collect(context.Background(), m.sys, m.want(keys))
+		m.must(err)
+		p, err := Diff(facts, m.want(keys), readTestSettings)
+		m.must(err)
+		return p
+	}
+	check := func(t *testing.T, prepare func(*machine)) {
+		m := newMachine(t)
+		prepare(m)
+		p := plan(m)
+		if len(p.steps) < 12 {
+			t.Fatalf("a plan of %d steps shows little", len(p.steps))
+		}
+		before := m.tree()
+		for last := range p.steps {
+			for _, dies := range []bool{false, true} {
+				m.carry(p, last, dies)
+				for _, err := range undo(context.Background(), newLike(m.sys)) {
+					t.Error(err)
+				}
+				m.same(before, fmt.Sprintf("up to %s, dies before it is applied: %v", p.steps[last].id, dies))
+			}
+		}
+	}
+	f := func(name string, prepare func(*machine)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check(t, prepare)
+		})
+	}
+	f("fresh server", func(*machine) {})
+	f("server taken apart", (*machine).apart)
+}
+
+// newLike is the same server as a later agent sees it.
+func newLike(s *system) *system {
+	again := newSystem(s.root)
+	again.path, again.web = s.path, s.web
+	return again
+}
+
+// carry carries the steps out up to last; the last one only up to its intent where the agent dies.
+func (m *machine) carry(p Plan, last int, dies bool) {
+	m.Helper()
+	ctx := context.Background()
+	journal, err := openJournal(m.sys)
+	m.must(err)
+	talk := &talk{sys: m.sys, run: &run{sys: m.sys, progress: func(string) {}}}
+	for _, step := range p.steps[:last] {
+		m.must(talk.carryOut(ctx, journal, step))
+	}
+	if step := p.steps[last]; dies {
+		rev, err := step.op.before(ctx, talk.run)
+		m.must(err)
+		m.must(journal.intent(step.id, rev))
+	} else {
+		m.must(talk.carryOut(ctx, journal, step))
+	}
+	m.must(journal.close())
+}
+
+// A line that was being written when the power went belongs to a step that had not begun.
+func TestJournal_TornLine(t *testing.T) {
+	m := newMachine(t)
+	before := m.tree()
+	facts, err := collect(context.Background(), m.sys, m.want("AIzaSyTest1"))
+	m.must(err)
+	p, err := Diff(facts, m.want("AIzaSyTest1"), readTestSettings)
+	m.must(err)
+	m.carry(p, 5, false)
+	log, err := os.OpenFile(m.sys.at(openDir+"/"+journalLog), os.O_APPEND|os.O_WRONLY, 0)
+	m.must(err)
+	_, err = log.WriteString(`{"n":99,"step":"file:/etc/pass`)
+	m.must(err)
+	m.must(log.Close())
+	for _, err := range undo(context.Background(), m.sys) {
+		t.Error(err)
+	}
+	m.same(before, "torn line")
+}
+
+// A dead deploy is taken back before the next one looks at the server.
+func TestAgent_TakesBackTheDead(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	before := m.tree()
+	facts, err := collect(context.Background(), m.sys, m.want("AIzaSyNew"))
+	m.must(err)
+	p, err := Diff(facts, m.want("AIzaSyNew"), readTestSettings)
+	m.must(err)
+	m.carry(p, len(p.steps)-1, false)
+	c, laptop, ended := m.dial()
+	m.must(c.SendWant(m.want("")))
+	plan, err := c.Plan()
+	m.must(err)
+	if len(plan.Steps) != 0 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], "died half-way") {
+		t.Errorf("%+v", plan)
+	}
+	_, err = c.Commit()
+	m.must(err)
+	m.must(laptop.Close())
+	m.must(<-ended)
+	m.same(before, "after a death")
+}
+
+// What cannot be put back is said, and does not keep the rest from being put back.
+func TestJournal_FailedUndo(t *testing.T) {
+	m := newMachine(t)
+	journal, err := openJournal(m.sys)
+	m.must(err)
+	m.must(journal.intent("file:/etc/a", reversal{Undo: []action{{Op: opPath, Path: "/etc/a", Was: &PathState{Kind: PathAbsent}}}}))
+	m.must(journal.intent("odd:one", reversal{Undo: []action{{Op: "dance"}}, Settle: []action{{Op: opPath, Path: "/etc/b"}}}))
+	m.must(journal.close())
+	m.put("/etc/a", "x")
+	errs := undo(context.Background(), m.sys)
+	if len(errs) != 2 || !strings.Contains(errs[0].Error(), `odd:one: the journal has an action "dance"`) || !strings.Contains(errs[1].Error(), "/etc/b") {
+		t.Errorf("%v", errs)
+	}
+	if st, err := m.sys.state("/etc/a"); err != nil || st.Kind != PathAbsent {
+		t.Errorf("/etc/a is %+v, %v", st, err)
+	}
+	if died, err := unfinished(m.sys); died || err != nil {
+		t.Errorf("the failed journal is still open: %v", err)
+	}
+}

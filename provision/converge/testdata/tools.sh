@@ -1,0 +1,94 @@
+#!/bin/sh
+# Stands in for the tools of a server. What it is told is kept in files under root, so that a test can compare them.
+set -eu
+bin=$(cd "$(dirname "$0")" && pwd)
+root=$bin/../root
+units=$root/units
+name=$(basename "$0")
+
+active() { [ -e "$units/$1.active" ]; }
+show() {
+	if active "$1"; then echo ActiveState=active; else echo ActiveState=inactive; fi
+	if [ -e "$units/$1.enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=disabled; fi
+	printf 'Id=%s\nLoadState=loaded\nMainPID=7\n' "$1"
+	case $1 in *.socket) sed -n 's/^ListenStream=\(.*\)/Listen=\1 (Stream)/p' "$root/etc/systemd/system/$1" 2>/dev/null || true ;; esac
+	echo
+}
+each() {
+	verb=$1
+	shift
+	for unit; do
+		case $verb in
+		start | restart) touch "$units/$unit.active" ;;
+		stop) rm -f "$units/$unit.active" ;;
+		enable) touch "$units/$unit.enabled" ;;
+		disable) rm -f "$units/$unit.enabled" ;;
+		esac
+	done
+}
+install() {
+	mkdir -p "$root/etc/nginx/sites-enabled" "$root/etc/nginx/sites-available" "$root/etc/nginx/modules-enabled" "$root/etc/ufw" "$root/usr/sbin"
+	echo 'include /etc/nginx/sites-enabled/*;' >"$root/etc/nginx/nginx.conf"
+	echo stock >"$root/etc/nginx/sites-available/default"
+	ln -s ../sites-available/default "$root/etc/nginx/sites-enabled/default"
+	echo ENABLED=no >"$root/etc/ufw/ufw.conf"
+	: >"$root/etc/ufw/user.rules"
+	: >"$root/usr/sbin/nginx"
+	ln -s tools.sh "$bin/ufw"
+	each start nginx.service
+	each enable nginx.service ufw.service
+}
+purge() {
+	rm -rf "$root/etc/nginx" "$root/etc/ufw" "$root/usr/sbin/nginx" "$bin/ufw" "$units/nginx.service.active"
+	each disable nginx.service ufw.service
+}
+
+case $name in
+apt-get)
+	case "$*" in
+	*--simulate*) printf 'Inst nginx (1.22 Debian [all])\nInst ufw (0.36 Debian [all])\n' ;;
+	*" install "*) install ;;
+	*" purge "*) purge ;;
+	*" update") ;;
+	*) exit 64 ;;
+	esac
+	;;
+dpkg-query)
+	[ -e "$root/usr/sbin/nginx" ] || exit 1
+	printf 'nginx installed 1.22\nufw installed 0.36\n'
+	;;
+dpkg | systemd-run | nginx) ;;
+journalctl) echo "the adapter said this" ;;
+sshd) echo port 22 ;;
+systemctl)
+	verb=$1
+	shift
+	case $verb in
+	--version) echo 'systemd 252 (252.39-1~deb12u1)' ;;
+	show)
+		shift
+		for unit; do show "$unit"; done
+		;;
+	daemon-reload | reload) ;;
+	*) each "$verb" "$@" ;;
+	esac
+	;;
+groupadd) echo "gemini:x:$(id -g):" >>"$root/etc/group" ;;
+useradd) echo "gemini:x:$(id -u):$(id -g)::/var/lib/gemini-adapter:/usr/sbin/nologin" >>"$root/etc/passwd" ;;
+userdel) sed -i '/^gemini:/d' "$root/etc/passwd" ;;
+groupdel) sed -i '/^gemini:/d' "$root/etc/group" ;;
+ufw)
+	case "$*" in
+	"status verbose")
+		grep -q ENABLED=yes "$root/etc/ufw/ufw.conf" || { echo 'Status: inactive'; exit 0; }
+		echo 'Status: active'
+		sed 's/$/                     ALLOW IN    Anywhere/' "$root/etc/ufw/user.rules"
+		;;
+	"--force enable") echo ENABLED=yes >"$root/etc/ufw/ufw.conf" ;;
+	"--force disable") echo ENABLED=no >"$root/etc/ufw/ufw.conf" ;;
+	reload) ;;
+	allow*) echo "$2" >>"$root/etc/ufw/user.rules" ;;
+	esac
+	;;
+*) exit 64 ;;
+esac
