@@ -2,6 +2,7 @@ package front
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -103,7 +104,7 @@ func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
 				response.Parts = append(response.Parts, p)
 				continue
 			}
-			moved = append(moved, gemini.Part{Text: gemini.Quote("[image from tool " + r.Name + "]")}, p)
+			moved = append(moved, gemini.Part{Text: gemini.Quote("[" + noun(p) + " from tool " + r.Name + "]")}, p)
 		}
 		if resultText(response.Response).Empty() {
 			response.Response = ToolResult(gemini.Text(seeAttached), false)
@@ -111,6 +112,13 @@ func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
 		c.Parts[i].FunctionResponse = &response
 	}
 	return moved
+}
+
+func noun(p gemini.Part) string {
+	if p.InlineData != nil && strings.HasPrefix(p.InlineData.MimeType, "image/") {
+		return "image"
+	}
+	return "file"
 }
 
 // staysInResult lists what functionResponse.parts may hold (Gemini API docs, recorded traffic).
