@@ -11,8 +11,6 @@ import (
 const aliasPrefix = "claude-"
 
 // familiar maps the names that clients come with by themselves. The first match wins.
-//
-//nolint:gochecknoglobals // a table
 var familiar = []config.ModelRule{
 	{Pattern: "gemini-*", Target: ""}, // as it is
 	{Pattern: "gemma-*", Target: ""},
@@ -26,8 +24,6 @@ var familiar = []config.ModelRule{
 }
 
 // published are the models that /v1/models names, with the day when each was (Gemini API docs).
-//
-//nolint:gochecknoglobals // a table
 var published = []struct{ id, name, day string }{
 	{"gemini-3.8-flash", "Gemini 3.8 Flash", "2026-08-20"},
 	{"gemini-3.7-flash", "Gemini 3.7 Flash", "2026-07-01"},

@@ -78,8 +78,6 @@ type policy struct {
 }
 
 // policies is the error table: first the key's faults, then the quotas, the request's faults, and those of the service.
-//
-//nolint:gochecknoglobals // a table
 var policies = [kinds]policy{
 	Unknown:      {"unknown", Backoff, fault, keys.NoReason, nil},
 	Cancelled:    {"cancelled", Answer, noPenalty, keys.NoReason, nil},
