@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -49,10 +50,10 @@ func (m *models) describe(id string) (modelInfo, bool) {
 		ID: id, Object: "model", Type: "model", DisplayName: target, OwnedBy: "google",
 		MaxInputTokens: maxInput, MaxTokens: gemini.FamilyOf(target).OutputLimit,
 	}
-	day := "2025-01-01"
+	day := someDay
 	for _, p := range published {
 		if p.id == target {
-			info.DisplayName, day = p.name, p.day
+			info.DisplayName, day = p.name, cmp.Or(p.day, someDay)
 		}
 	}
 	if id != target {

@@ -45,7 +45,7 @@ func TestModels(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 	}
-	for _, id := range []string{"my-model", "claude-gemini-3.8-flash", "gemini-3.8-flash", "gemini-2.5-pro"} {
+	for _, id := range []string{"my-model", "claude-gemini-3.8-flash", "gemini-3.8-flash", "gemini-4-hydrogen"} {
 		if _, ok := ids[id]; !ok {
 			t.Errorf("%s is not in the list", id)
 		}

@@ -23,22 +23,23 @@ var familiar = []config.ModelRule{
 	{Pattern: "o4*", Target: "gemini-3.8-flash"},
 }
 
-// published are the models that /v1/models names, with the day when each was (Gemini API docs).
+// published are the models that /v1/models names, and the day from which each is offered, "" where no document says it
+// (Gemini API docs). Models that Google retires soon are served all the same, but not advertised.
 var published = []struct{ id, name, day string }{
-	{"gemini-3.8-flash", "Gemini 3.8 Flash", "2026-08-20"},
-	{"gemini-3.7-flash", "Gemini 3.7 Flash", "2026-07-01"},
-	{"gemini-3.6-flash", "Gemini 3.6 Flash", "2026-05-20"},
-	{"gemini-3.5-flash", "Gemini 3.5 Flash", "2026-04-01"},
-	{"gemini-3.5-flash-lite", "Gemini 3.5 Flash-Lite", "2026-04-01"},
-	{"gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview", "2026-02-19"},
-	{"gemini-4-hydrogen", "Gemini 4 Hydrogen", "2026-11-01"},
+	{"gemini-3.8-flash", "Gemini 3.8 Flash", "2026-09-02"},
+	{"gemini-3.6-flash", "Gemini 3.6 Flash", "2026-07-21"},
+	{"gemini-3.5-flash-lite", "Gemini 3.5 Flash-Lite", "2026-07-21"},
+	{"gemini-3.1-flash-lite", "Gemini 3.1 Flash-Lite", "2026-05-01"},
+	{"gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview", ""},
+	{"gemini-4-hydrogen", "Gemini 4 Hydrogen", ""},
 	{"gemini-4-neon", "Gemini 4 Neon", "2026-11-18"},
 	{"gemini-4-carbon", "Gemini 4 Carbon", "2026-11-10"},
 	{"gemini-4-argon", "Gemini 4 Argon", "2026-10-13"},
-	{"gemini-2.5-pro", "Gemini 2.5 Pro", "2025-06-17"},
-	{"gemini-2.5-flash", "Gemini 2.5 Flash", "2025-06-17"},
-	{"gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite", "2025-07-22"},
+	{"gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite", ""},
 }
+
+// someDay stands in for a day that is not known: SDKs want one.
+const someDay = "2026-01-01"
 
 // models resolves the names that clients use.
 type models struct{ rules []config.ModelRule }
