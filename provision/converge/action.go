@@ -100,8 +100,8 @@ func (s *system) pathReversal(path string, secret bool) (action, error) {
 }
 
 func (s *system) removeAccount(ctx context.Context, file, command, name string) error {
-	if _, found, _ := s.idOf(file, name); !found {
-		return nil
+	if _, found, err := s.idOf(file, name); err != nil || !found {
+		return err
 	}
 	_, err := s.run(ctx, command, name)
 	return err

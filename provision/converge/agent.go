@@ -145,7 +145,7 @@ func (t *talk) converse(ctx context.Context) error {
 func (t *talk) locked(ctx context.Context, want Want) error {
 	plan, err := t.plan(ctx, want)
 	if err != nil {
-		return t.refuse(want, asRefusal(RefusedSettings, err))
+		return t.refuse(want, asRefusal(RefusedServer, err))
 	}
 	if err := t.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes}); err != nil {
 		return errors.Join(err, t.leave(want))
@@ -182,9 +182,7 @@ func (t *talk) leave(want Want) error {
 	if err := os.RemoveAll(t.sys.at(ReleaseDir(want.Version, want.SHA256))); err != nil {
 		return err
 	}
-	removeIfEmpty(t.sys.at(releasesDir))
-	removeIfEmpty(filepath.Dir(t.sys.at(releasesDir)))
-	return nil
+	return errors.Join(removeIfEmpty(t.sys.at(releasesDir)), removeIfEmpty(filepath.Dir(t.sys.at(releasesDir))))
 }
 
 // plan takes back a deploy that died, looks at the server, and compares.

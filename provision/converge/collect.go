@@ -103,13 +103,12 @@ func collectUsers(s *system, f *Facts) error {
 	}
 	f.RootOwner = Owner{root.uid, root.gid}
 	f.Root = os.Geteuid() == root.uid
-	if uid, found, _ := s.idOf("/etc/passwd", serviceUser); found {
-		f.User.User, f.User.Owner.UID = true, uid
+	f.User.Owner.UID, f.User.User, err = s.idOf("/etc/passwd", serviceUser)
+	if err != nil {
+		return err
 	}
-	if gid, found, _ := s.idOf("/etc/group", serviceUser); found {
-		f.User.Group, f.User.Owner.GID = true, gid
-	}
-	return nil
+	f.User.Owner.GID, f.User.Group, err = s.idOf("/etc/group", serviceUser)
+	return err
 }
 
 // fileSHA256 sums a file; one that is not there has the empty sum.

@@ -59,6 +59,7 @@ const (
 	RefusedNginx    RefusalKind = "nginx"    // an Nginx that does not read sites-enabled
 	RefusedRelease  RefusalKind = "release"  // the uploaded binary is not the wanted one
 	RefusedLocked   RefusalKind = "locked"   // another deploy is running
+	RefusedServer   RefusalKind = "server"   // the server could not be looked at
 )
 
 // Refusal is the error of a deploy that must not begin. Nothing was changed.

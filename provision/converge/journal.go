@@ -232,18 +232,19 @@ func closeUndone(s *system, failed bool) []error {
 		}
 		return nil
 	}
-	if err := os.RemoveAll(s.at(openDir)); err != nil {
-		return []error{err}
-	}
-	for _, dir := range []string{journalDir, gcaDir} {
-		removeIfEmpty(s.at(dir))
+	for _, err := range []error{os.RemoveAll(s.at(openDir)), removeIfEmpty(s.at(journalDir)), removeIfEmpty(s.at(gcaDir))} {
+		if err != nil {
+			return []error{err}
+		}
 	}
 	return nil
 }
 
 // removeIfEmpty leaves a directory that still has something in it.
-func removeIfEmpty(dir string) {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) == 0 {
-		os.Remove(dir) //nolint:errcheck // it stays if someone was faster
+func removeIfEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) > 0 {
+		return ignoreMissing(err)
 	}
+	return os.Remove(dir)
 }

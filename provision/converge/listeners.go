@@ -30,7 +30,9 @@ func collectListeners(s *system) ([]Listener, error) {
 		}
 	}
 	if len(found) > 0 {
-		nameHolders(s, found, inodes)
+		if err := nameHolders(s, found, inodes); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(found, func(a, b Listener) int { return a.Port - b.Port })
 	return found, nil
@@ -68,10 +70,10 @@ func parseAddress(text string) string {
 
 // nameHolders finds the processes that hold the sockets. systemd holds a
 // socket unit's listener along with the service, whose name says more.
-func nameHolders(s *system, found []Listener, inodes map[string][]int) {
+func nameHolders(s *system, found []Listener, inodes map[string][]int) error {
 	procs, err := os.ReadDir(s.at("/proc"))
 	if err != nil {
-		return
+		return err
 	}
 	for _, proc := range procs {
 		pid, err := strconv.Atoi(proc.Name())
@@ -86,6 +88,7 @@ func nameHolders(s *system, found []Listener, inodes map[string][]int) {
 			}
 		}
 	}
+	return nil
 }
 
 func socketsOf(s *system, pid int) []string {

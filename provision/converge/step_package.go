@@ -2,8 +2,8 @@ package converge
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 	"time"
 )
@@ -80,15 +80,15 @@ func (st packageStep) check(ctx context.Context, r *run) error {
 	return nil
 }
 
-// waitForCloudInit lets a first boot end. Its exit status does not matter: 2 means "done, with complaints".
+// waitForCloudInit lets a first boot end. Its exit status 2 means "done, with complaints"; no other stops a deploy either.
 func waitForCloudInit(ctx context.Context, r *run) {
 	if !r.sys.has("cloud-init") {
 		return
 	}
 	r.progress("waiting for cloud-init")
 	if _, err := r.sys.runLines(ctx, cloudTime, nil, "cloud-init", "status", "--wait"); err != nil {
-		if _, isExit := err.(*commandError).err.(*exec.ExitError); !isExit {
-			r.progress("cloud-init: " + err.Error())
+		if failed, ok := errors.AsType[*commandError](err); !ok || !failed.exited(2) {
+			r.progress(err.Error())
 		}
 	}
 }

@@ -9,26 +9,42 @@ import (
 type userStep struct{ name, home string }
 
 func (st userStep) before(_ context.Context, r *run) (reversal, error) {
+	hasUser, hasGroup, err := st.found(r.sys)
+	if err != nil {
+		return reversal{}, err
+	}
 	var undo []action
-	if _, found, _ := r.sys.idOf("/etc/passwd", st.name); !found {
+	if !hasUser {
 		undo = append(undo, action{Op: opUserDel, Names: []string{st.name}})
 	}
-	if _, found, _ := r.sys.idOf("/etc/group", st.name); !found {
+	if !hasGroup {
 		undo = append(undo, action{Op: opGroupDel, Names: []string{st.name}})
 	}
 	return reversal{Undo: undo}, nil
 }
 
+func (st userStep) found(s *system) (user, group bool, err error) {
+	if _, user, err = s.idOf("/etc/passwd", st.name); err != nil {
+		return false, false, err
+	}
+	_, group, err = s.idOf("/etc/group", st.name)
+	return user, group, err
+}
+
 func (st userStep) apply(ctx context.Context, r *run) error {
-	if _, found, _ := r.sys.idOf("/etc/group", st.name); !found {
+	hasUser, hasGroup, err := st.found(r.sys)
+	if err != nil {
+		return err
+	}
+	if !hasGroup {
 		if _, err := r.sys.run(ctx, "groupadd", "--system", st.name); err != nil {
 			return err
 		}
 	}
-	if _, found, _ := r.sys.idOf("/etc/passwd", st.name); found {
+	if hasUser {
 		return nil
 	}
-	_, err := r.sys.run(ctx, "useradd", "--system", "--gid", st.name, "--home-dir", st.home,
+	_, err = r.sys.run(ctx, "useradd", "--system", "--gid", st.name, "--home-dir", st.home,
 		"--no-create-home", "--shell", "/usr/sbin/nologin", st.name)
 	return err
 }

@@ -161,14 +161,18 @@ type owner struct{ uid, gid int }
 
 // lookup finds the numbers of a user and a group in the system's own files.
 func (s *system) lookup(user, group string) (owner, error) {
-	uid, _, err := s.idOf("/etc/passwd", user)
+	uid, hasUser, err := s.idOf("/etc/passwd", user)
 	if err != nil {
 		return owner{}, err
 	}
-	gid, _, err := s.idOf("/etc/group", group)
+	gid, hasGroup, err := s.idOf("/etc/group", group)
+	if err == nil && !(hasUser && hasGroup) {
+		err = fmt.Errorf("there is no user %s with a group %s", user, group)
+	}
 	return owner{uid, gid}, err
 }
 
+// idOf finds a name's number in /etc/passwd or /etc/group.
 func (s *system) idOf(path, name string) (id int, found bool, err error) {
 	text, err := s.readText(path)
 	if err != nil {
@@ -177,11 +181,13 @@ func (s *system) idOf(path, name string) (id int, found bool, err error) {
 	scan := bufio.NewScanner(strings.NewReader(text))
 	for scan.Scan() {
 		if f := strings.Split(scan.Text(), ":"); len(f) > 2 && f[0] == name {
-			id, err = strconv.Atoi(f[2])
-			return id, err == nil, err
+			if id, err = strconv.Atoi(f[2]); err != nil {
+				return 0, false, fmt.Errorf("%s: %s has the number %q", path, name, f[2])
+			}
+			return id, true, nil
 		}
 	}
-	return 0, false, fmt.Errorf("no %s in %s", name, path)
+	return 0, false, scan.Err()
 }
 
 // writeFile puts a whole file in place: readers see the old or the new one.
