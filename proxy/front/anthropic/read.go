@@ -1,0 +1,255 @@
+package anthropic
+
+import (
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// readContent reads a string or an array of blocks. what is "" where other values are no error.
+func readContent(w *gemini.Walker, what string, depth int) ([]block, contentKind) {
+	switch w.Kind() {
+	case '"':
+		return []block{{kind: "text", text: w.Text()}}, contentBlocks
+	case '[':
+		if depth >= maxDepth {
+			w.Skip()
+			return nil, contentOther
+		}
+		blocks := []block{}
+		w.Array(what, func(int) { blocks = append(blocks, readBlock(w, depth+1)) })
+		return blocks, contentBlocks
+	case 'n':
+		w.Skip()
+		return nil, contentAbsent
+	}
+	w.Skip()
+	if what != "" {
+		w.Fail(w.Path(), "expected "+what)
+	}
+	return nil, contentOther
+}
+
+func readBlock(w *gemini.Walker, depth int) block {
+	var b block
+	if w.Kind() == '"' {
+		return block{kind: "text", text: w.Text()}
+	}
+	if !w.Object("a content block", func(name []byte) { b.field(w, string(name), depth) }) {
+		w.Fail(w.Path(), "expected a content block")
+		return b
+	}
+	if field, problem := b.check(); problem != "" {
+		w.Fail(w.Path()+field, problem)
+	}
+	return b
+}
+
+func (b *block) field(w *gemini.Walker, name string, depth int) {
+	switch name {
+	case "type":
+		b.kind = w.String()
+	case "text":
+		b.text = w.Text()
+	case "signature":
+		b.signature = w.String()
+	case "id":
+		b.id = w.String()
+	case "name":
+		b.name = w.String()
+	case "input":
+		b.input = w.Raw()
+	case "tool_use_id":
+		b.toolUseID = w.String()
+	case "content":
+		b.content, b.body = readContent(w, "", depth)
+	case "is_error":
+		b.isError = w.Bool()
+	case "source":
+		if w.Kind() == '"' {
+			b.text = w.Text()
+			return
+		}
+		b.source = readSource(w, depth)
+	default:
+		b.rareField(w, name)
+	}
+}
+
+func (b *block) rareField(w *gemini.Walker, name string) {
+	switch name {
+	case "title":
+		b.title = w.Text()
+	case "context":
+		b.context = w.Text()
+	case "url":
+		b.url = w.Text()
+	case "tool_name":
+		b.toolName = w.String()
+	case "tool":
+		if w.Kind() != '{' {
+			w.Skip()
+			return
+		}
+		w.Object("", func(name []byte) {
+			if string(name) == "definition" && w.Kind() == '{' {
+				t := readTool(w)
+				b.tool = &t
+				return
+			}
+			w.Skip()
+		})
+	default:
+		w.Skip()
+	}
+}
+
+// check finds what is missing in a block of a known type; blocks of other types are taken as they come.
+func (b *block) check() (field, problem string) {
+	switch b.kind {
+	case "":
+		return ".type", "expected the type of the block"
+	case "text":
+		if b.text == nil {
+			return ".text", "expected a string"
+		}
+	case "tool_use":
+		if b.id == "" {
+			return ".id", "expected the id of the tool call"
+		}
+		if b.name == "" {
+			return ".name", "expected the name of the tool"
+		}
+		if len(b.input) > 0 && b.input[0] != '{' {
+			return ".input", "expected an object"
+		}
+	case "tool_result":
+		if b.toolUseID == "" {
+			return ".tool_use_id", "expected the id of the tool call"
+		}
+		if b.body == contentOther {
+			return ".content", "expected a string or an array of blocks"
+		}
+	case "image", "document":
+		return b.checkSource()
+	}
+	return "", ""
+}
+
+func (b *block) checkSource() (field, problem string) {
+	if b.source == nil {
+		return ".source", "expected an object"
+	}
+	switch s := b.source; s.kind {
+	case "base64":
+		if s.data == nil {
+			return ".source.data", "expected base64"
+		}
+		if _, problem := front.Inline(s.mediaType, s.data.String()); problem != "" {
+			return ".source.data", problem
+		}
+	case "text":
+		if s.data == nil {
+			return ".source.data", "expected a string"
+		}
+	case "content":
+		if s.body != contentBlocks {
+			return ".source.content", "expected a string or an array of blocks"
+		}
+	case "url":
+		return ".source.url", "addresses are not fetched, send the data as base64"
+	case "file":
+		return ".source.file_id", "file references are not supported, send the data as base64"
+	default:
+		return ".source.type", "expected base64, text or content"
+	}
+	return "", ""
+}
+
+func readSource(w *gemini.Walker, depth int) *source {
+	s := &source{}
+	if !w.Object("an object", func(name []byte) {
+		switch string(name) {
+		case "type":
+			s.kind = w.String()
+		case "media_type":
+			s.mediaType = w.String()
+		case "data":
+			s.data = w.Text()
+		case "content":
+			s.content, s.body = readContent(w, "", depth)
+		default:
+			w.Skip()
+		}
+	}) {
+		return nil
+	}
+	return s
+}
+
+func readTool(w *gemini.Walker) tool {
+	var t tool
+	if !w.Object("a tool object", func(name []byte) {
+		switch string(name) {
+		case "type":
+			t.kind = w.String()
+		case "name":
+			t.name = w.String()
+		case "description":
+			t.description = w.Text()
+		case "input_schema":
+			if w.Expect("{", "a JSON Schema object") {
+				t.schema = w.Raw()
+			}
+		case "strict":
+			t.strict = w.Bool()
+		default:
+			w.Skip()
+		}
+	}) {
+		w.Fail(w.Path(), "expected a tool object")
+		return t
+	}
+	if t.name == "" && (t.kind == "" || t.kind == "custom") {
+		w.Fail(w.Path()+".name", "expected the name of the tool")
+	}
+	return t
+}
+
+func readChoice(w *gemini.Walker) choice {
+	var c choice
+	w.Object("an object", func(name []byte) {
+		switch string(name) {
+		case "type":
+			c.kind = w.String()
+			switch c.kind {
+			case "auto", "any", "none", "tool":
+			default:
+				w.Fail(w.Path(), "expected auto, any, none or tool")
+			}
+		case "name":
+			c.name = w.String()
+		case "disable_parallel_tool_use":
+			c.noneElse = w.Bool()
+		default:
+			w.Skip()
+		}
+	})
+	return c
+}
+
+func readThinking(w *gemini.Walker) thinking {
+	var t thinking
+	w.Object("an object", func(name []byte) {
+		switch string(name) {
+		case "type":
+			t.kind = w.String()
+		case "budget_tokens":
+			t.budget = w.Int()
+		case "display":
+			t.display = w.String()
+		default:
+			w.Skip()
+		}
+	})
+	return t
+}
