@@ -34,7 +34,7 @@ func (a Agent) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	syscall.Umask(0o022)
+	setUmask(0o022)
 	return a.run(ctx, newSystem("/"), in, out)
 }
 

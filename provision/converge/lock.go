@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -18,8 +17,8 @@ func takeLock(s *system, now time.Time) (release func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	taken, err := tryLock(f)
+	if err == nil && !taken {
 		holder, readErr := s.readText(lockFile)
 		if err := errors.Join(readErr, f.Close()); err != nil {
 			return nil, err

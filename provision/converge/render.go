@@ -61,7 +61,7 @@ func nginxErrors(maxBody int64) []nginxError {
 		{431, "494", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", 0,
 			"a request header is longer than 32 KiB"},
 		{500, "500", "api_error", "server_error", "INTERNAL", 0,
-			"Nginx failed on the server; see gemini-manage error-logs there"},
+			"Nginx failed on the server; see /var/log/nginx/error.log there"},
 		{502, "502", "api_error", "server_error", "UNAVAILABLE", 5,
 			"the adapter does not answer; run gemini-manage status on the server"},
 		{503, "503", "overloaded_error", "server_error", "UNAVAILABLE", 5,

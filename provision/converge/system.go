@@ -137,9 +137,7 @@ func (s *system) state(path string) (PathState, error) {
 		return PathState{}, err
 	}
 	st := PathState{Kind: PathOther, Mode: info.Mode().Perm()}
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		st.UID, st.GID = int(sys.Uid), int(sys.Gid)
-	}
+	st.UID, st.GID = ownerOf(info)
 	switch {
 	case info.IsDir():
 		st.Kind = PathDir

@@ -1,0 +1,17 @@
+//go:build !unix
+
+package converge
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// A laptop without these needs the wire alone: an agent runs on a Linux server.
+
+func setUmask(int) {}
+
+func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
+
+func ownerOf(fs.FileInfo) (uid, gid int) { return 0, 0 }
