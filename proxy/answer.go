@@ -37,6 +37,11 @@ func (s *Server) converse(in *inbound) {
 		return
 	}
 	encoder := in.codec.Encoder(call, front.Meta{ID: randomID(), Created: in.access.began})
+	if call.Prewarm {
+		x.close()
+		prewarmed(in, encoder)
+		return
+	}
 	if call.Stream {
 		s.stream(in, x, encoder)
 		return
@@ -50,6 +55,17 @@ func (s *Server) converse(in *inbound) {
 	}
 	in.SetContentType("application/json")
 	in.SetBody(x.fold(encoder))
+}
+
+// prewarmed answers max_tokens 0 without asking anybody: nothing fits into it, and Gemini's caches need no warming.
+func prewarmed(in *inbound, encoder front.Encoder) {
+	contentType := "application/json"
+	if in.access.stream {
+		contentType = "text/event-stream; charset=utf-8"
+	}
+	in.SetContentType(contentType)
+	body := encoder.Event(nil, &gemini.Event{Kind: gemini.EventFinish, Finish: gemini.FinishMaxTokens})
+	in.SetBody(encoder.End(body))
 }
 
 func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {

@@ -41,6 +41,9 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	}
 	fitThinking(&config, call, family)
 	fitScalars(&config, family)
+	if len(config.StopSequences) > maxStops {
+		return Invalidf("stop_sequences", "Gemini takes %d different ones at most, these are %d", maxStops, len(config.StopSequences))
+	}
 	req.GenerationConfig = &config
 	fitJSON(&req, family)
 
@@ -55,7 +58,7 @@ func fitScalars(config *gemini.GenerationConfig, family gemini.Family) {
 	}
 	var stops []string
 	for _, s := range config.StopSequences {
-		if s != "" && !slices.Contains(stops, s) && len(stops) < maxStops {
+		if s != "" && !slices.Contains(stops, s) {
 			stops = append(stops, s)
 		}
 	}
