@@ -77,7 +77,7 @@ func prefixed(err error) error {
 
 func host(v string, dst *string, set *bool) error {
 	if v == "" || strings.ContainsAny(v, " \t/") || strings.Contains(v, ":") && net.ParseIP(v) == nil {
-		return fmt.Errorf("=%q: expected an address such as 127.0.0.1, 0.0.0.0 or ::", v)
+		return fmt.Errorf("=%q: expected an address such as 127.0.0.1, :: or 0.0.0.0", v)
 	}
 	*dst, *set = v, true
 	return nil
