@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -62,6 +63,20 @@ func wantNothingLeft(t *testing.T, s *Server) {
 			t.Errorf("a process is left: %q", line)
 		}
 	}
+}
+
+// Tests of one process ask side by side.
+func TestCheckSideBySide(t *testing.T) {
+	want := Check()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := Check(); (err == nil) != (want == nil) {
+				t.Errorf("got %v, alone %v", err, want)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestServer(t *testing.T) {

@@ -13,8 +13,8 @@ func checkPlatform() error {
 		return err
 	}
 	for _, r := range roots {
-		probe := filepath.Join(r, fmt.Sprintf("gca-lab-check-%d", os.Getpid()))
-		if err := os.Mkdir(probe, 0o755); err != nil {
+		probe, err := os.MkdirTemp(r, "gca-lab-check-*") // a name of its own: tests of one process check side by side
+		if err != nil {
 			return fmt.Errorf("the cgroups at %s cannot be written; use a virtual machine or a privileged container", r)
 		}
 		if err := os.Remove(probe); err != nil {

@@ -32,12 +32,15 @@ type File struct {
 // included, ends with the file in place, verified and on disk, or with no trace.
 // One exec thus replaces the round trips for chmod, fsync, the sum and the rename.
 //
+// A signal only interrupts what it is at, for dash skips its EXIT trap when
+// another trap exits in the midst of it.
+//
 // It says "ready", then reads one word: "sftp" once the bytes have come by that
 // way, or "stdin" ahead of the bytes themselves.
 const keeper = `LC_ALL=C; export LC_ALL; umask 077
 tmp=%s dst=%s sum=%s mode=%o size=%d
 set -C; : >"$tmp" || exit 1; set +C
-trap 'rm -f "$tmp"' EXIT; trap 'exit 1' HUP INT TERM PIPE
+trap 'trap "" HUP INT TERM PIPE; rm -f "$tmp"' EXIT; trap : HUP INT TERM PIPE
 echo ready
 read -r way || exit 1
 case $way in
@@ -116,8 +119,8 @@ func (u *upload) transfer(side *sftp.Client, keep *Process) error {
 }
 
 // bySFTP keeps many writes in flight: one by one each would wait for a round trip.
-// The file is not closed, for the keeper need not wait for that: every write is
-// acknowledged, and the handle ends with the channel.
+// The keeper need not wait for the file to be closed, since every write is
+// acknowledged; the caller must, for a binary that is open cannot be run.
 func (u *upload) bySFTP(side *sftp.Client, file *sftp.File, keep *Process) error {
 	if _, err := file.ReadFromWithConcurrency(u.content, 0); err != nil {
 		// The protocol has no word for a full disk.
@@ -127,7 +130,7 @@ func (u *upload) bySFTP(side *sftp.Client, file *sftp.File, keep *Process) error
 		return err
 	}
 	_, err := io.WriteString(keep.Stdin, "sftp\n")
-	return err
+	return errors.Join(err, file.Close())
 }
 
 // maxInFlight is what the sftp client sends ahead of the acknowledgements: 64

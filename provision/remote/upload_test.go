@@ -105,6 +105,47 @@ func TestUpload_BySFTP(t *testing.T) {
 	}
 }
 
+// slowToEnd is a channel whose end is not noticed before ended.
+type slowToEnd struct {
+	io.ReadWriteCloser
+	ended <-chan struct{}
+}
+
+func (c slowToEnd) Read(p []byte) (int, error) {
+	n, err := c.ReadWriteCloser.Read(p)
+	if err != nil {
+		<-c.ended
+	}
+	return n, err
+}
+
+// A server may keep a file open that nobody closed, and a binary that is open for writing cannot be run.
+func TestUpload_CanBeRunAtOnce(t *testing.T) {
+	s, conn := dialed(t, nil)
+	ended := make(chan struct{})
+	s.sftp = func(ch io.ReadWriteCloser) {
+		files, err := sftp.NewServer(slowToEnd{ch, ended})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = files.Serve() // ends with the test
+	}
+	defer close(ended)
+	data, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := fileOf(filepath.Join(t.TempDir(), "true"), data)
+	file.Mode = 0o755
+	if err := conn.Upload(context.Background(), bytes.NewReader(data), file); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Run(context.Background(), Cmd{Line: "exec " + Quote(file.Path)}); err != nil {
+		t.Error(err)
+	}
+}
+
 func fileOf(path string, data []byte) File {
 	return File{Path: path, Mode: 0o644, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
 }

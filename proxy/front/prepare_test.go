@@ -119,7 +119,7 @@ func TestScalarsFitTheModel(t *testing.T) {
 	half, k := 0.5, 3
 	config := func() *gemini.Request {
 		return &gemini.Request{GenerationConfig: &gemini.GenerationConfig{Temperature: &half, TopP: &half, TopK: &k,
-			StopSequences: []string{"a", "", "b", "a", "c", "d", "e", "f"}}}
+			StopSequences: []string{"a", "", "b", "a", "c", "d", "e"}}}
 	}
 	const stops = "stopSequences:[a,b,c,d,e]"
 	if got := configFor(t, Call{Request: config()}, flash38); !strings.HasPrefix(got, "{"+stops) {
