@@ -22,15 +22,17 @@ type Config struct {
 	ProxyURL          *url.URL      // PROXY_URL: egress proxy (http, https, socks5), nil is none
 	MaxFailures       int           // MAX_FAILURES: unexplained faults in a row until a key rests, >= 1
 	CoolingPeriod     time.Duration // COOLING_PERIOD: seconds that such a key rests, >= 1 s
-	RequestTimeout    time.Duration // REQUEST_TIMEOUT: seconds until Gemini's first byte of one attempt, >= 1 s
+	RequestTimeout    time.Duration // REQUEST_TIMEOUT: seconds until Gemini's first byte of one attempt, 1 to 600 s
 	MaxRetries        int           // MAX_RETRIES: further attempts after a fault of the service, >= 0
-	QueueTimeout      time.Duration // QUEUE_TIMEOUT: seconds that a request waits for a resting key, >= 0
-	StreamIdleTimeout time.Duration // STREAM_IDLE_TIMEOUT: seconds of upstream silence that end a running answer, >= 1 s
+	QueueTimeout      time.Duration // QUEUE_TIMEOUT: seconds that a request waits for a resting key, 0 to 600 s
+	StreamIdleTimeout time.Duration // STREAM_IDLE_TIMEOUT: seconds of upstream silence that end a running answer, 1 to 600 s
 	DrainTimeout      time.Duration // DRAIN_TIMEOUT: seconds that open answers get when the service stops, >= 0
 	MaxBody           int64         // MAX_BODY: bytes of a request body, 1 KB to 1 GB
 	ModelMap          []ModelRule   // MODEL_MAP: the first rule that matches a client's model name wins
 	AllowAnonymous    bool          // ALLOW_ANONYMOUS: serve without client tokens although others can connect
 	LogLevel          slog.Level    // LOG_LEVEL: debug, info, warn, error
+
+	BehindProxy bool // others reach this through a proxy: client tokens are required even on loopback
 
 	Keys   []Key   // GEMINI_API_KEYS and the file keys, in that order, without repeats
 	Tokens []Token // CLIENT_TOKENS and the file tokens

@@ -22,12 +22,14 @@ type Source struct {
 	Env         func(name string) (string, bool) // os.LookupEnv
 	Dir         string                           // folder with adapter.env, keys and tokens; "" is the environment alone
 	Credentials string                           // folder that systemd hands over; its file keys comes before Dir's
+	BehindProxy bool                             // becomes Config.BehindProxy
 }
 
 // Load reads every source and validates the whole. The error joins all faults, each naming variable or file, value and
 // rule; secrets are never among the values.
 func Load(src Source) (*Config, error) {
 	cfg := Default()
+	cfg.BehindProxy = src.BehindProxy
 	var faults []error
 	file, err := readFile(src.Dir, EnvFile)
 	if err != nil {

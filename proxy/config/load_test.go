@@ -91,6 +91,28 @@ func TestLoad_withoutTokensListensOnLoopback(t *testing.T) {
 	}
 }
 
+// Behind Nginx loopback is no protection: everybody on the internet comes from there.
+func TestLoad_behindAProxyTokensAreRequired(t *testing.T) {
+	f := func(want string, env string) {
+		t.Helper()
+		_, err := Load(Source{BehindProxy: true, Env: func(name string) (string, bool) {
+			for _, e := range strings.Fields("GEMINI_API_KEYS=a HOST=127.0.0.1 " + env) {
+				if value, ok := strings.CutPrefix(e, name+"="); ok {
+					return value, true
+				}
+			}
+			return "", false
+		}})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v", env, err)
+		}
+	}
+	f("there are no client tokens", "")
+	f("there are no client tokens", "CLIENT_TOKENS=,")
+	f("", "CLIENT_TOKENS=tok")
+	f("", "ALLOW_ANONYMOUS=true")
+}
+
 func TestLoad_errors(t *testing.T) {
 	f := func(want string, file string, env ...string) {
 		t.Helper()
@@ -104,6 +126,9 @@ func TestLoad_errors(t *testing.T) {
 	f(`line 2: MAX_RETRIES="-1": expected a whole number from 0 to 20`, "\nMAX_RETRIES=-1")
 	f(`COOLING_PERIOD="5m": expected seconds`, "COOLING_PERIOD=5m")
 	f(`MAX_BODY="12": expected a size`, "MAX_BODY=12")
+	f(`MAX_BODY="5MK": expected a size`, "MAX_BODY=5MK")
+	f(`MAX_BODY="": expected a size`, "MAX_BODY=")
+	f(`QUEUE_TIMEOUT="601": expected seconds, a whole number from 0 to 600`, "QUEUE_TIMEOUT=601")
 	f(`MAX_BODY="99GB": expected a size`, "MAX_BODY=99GB")
 	f(`LOG_LEVEL="loud": expected debug`, "LOG_LEVEL=loud")
 	f(`HOST="a b": expected an address`, "HOST=a b")

@@ -28,12 +28,12 @@ var setters = map[string]func(*Config, string) error{
 	"GEMINI_BASE_URL":     func(c *Config, v string) error { return link(v, &c.BaseURL, "https", "http") },
 	"PROXY_URL":           func(c *Config, v string) error { return link(v, &c.ProxyURL, "http", "https", "socks5") },
 	"MAX_FAILURES":        func(c *Config, v string) error { return whole(v, 1, 1000, &c.MaxFailures) },
-	"COOLING_PERIOD":      func(c *Config, v string) error { return seconds(v, 1, &c.CoolingPeriod) },
-	"REQUEST_TIMEOUT":     func(c *Config, v string) error { return seconds(v, 1, &c.RequestTimeout) },
+	"COOLING_PERIOD":      func(c *Config, v string) error { return seconds(v, 1, 86400, &c.CoolingPeriod) },
+	"REQUEST_TIMEOUT":     func(c *Config, v string) error { return seconds(v, 1, maxWait, &c.RequestTimeout) },
 	"MAX_RETRIES":         func(c *Config, v string) error { return whole(v, 0, 20, &c.MaxRetries) },
-	"QUEUE_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, &c.QueueTimeout) },
-	"STREAM_IDLE_TIMEOUT": func(c *Config, v string) error { return seconds(v, 1, &c.StreamIdleTimeout) },
-	"DRAIN_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, &c.DrainTimeout) },
+	"QUEUE_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, maxWait, &c.QueueTimeout) },
+	"STREAM_IDLE_TIMEOUT": func(c *Config, v string) error { return seconds(v, 1, maxWait, &c.StreamIdleTimeout) },
+	"DRAIN_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, 86400, &c.DrainTimeout) },
 	"MAX_BODY":            func(c *Config, v string) error { return size(v, &c.MaxBody) },
 	"MODEL_MAP":           func(c *Config, v string) error { return modelMap(v, &c.ModelMap) },
 	"ALLOW_ANONYMOUS":     func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
@@ -56,8 +56,11 @@ func (c *Config) Validate() error {
 	if len(c.Keys) == 0 {
 		return ErrNoKeys
 	}
-	if len(c.Tokens) > 0 || c.AllowAnonymous {
+	switch {
+	case len(c.Tokens) > 0 || c.AllowAnonymous:
 		return nil
+	case c.BehindProxy:
+		return errors.New("there are no client tokens, and others reach this server through Nginx\nhint: gca deploy again makes a token; or set CLIENT_TOKENS, or ALLOW_ANONYMOUS=true if everybody may use your keys")
 	}
 	if !c.hostSet {
 		c.Host = "127.0.0.1"
@@ -92,10 +95,13 @@ func whole(v string, low, high int, dst *int) error {
 	return nil
 }
 
-func seconds(v string, low int, dst *time.Duration) error {
+// maxWait bounds the waits within one answer, in seconds: Nginx gives up on a silent one after 900.
+const maxWait = 600
+
+func seconds(v string, low, high int, dst *time.Duration) error {
 	var n int
-	if err := whole(v, low, 86400, &n); err != nil {
-		return fmt.Errorf("=%q: expected seconds, a whole number from %d to 86400", v, low)
+	if err := whole(v, low, high, &n); err != nil {
+		return fmt.Errorf("=%q: expected seconds, a whole number from %d to %d", v, low, high)
 	}
 	*dst = time.Duration(n) * time.Second
 	return nil
@@ -118,10 +124,8 @@ func link(v string, dst **url.URL, schemes ...string) error {
 
 func size(v string, dst *int64) error {
 	number, shift := strings.TrimSuffix(strings.ToUpper(v), "B"), 0
-	for suffix, s := range map[string]int{"K": 10, "M": 20, "G": 30} {
-		if n, ok := strings.CutSuffix(number, suffix); ok {
-			number, shift = n, s
-		}
+	if end := len(number) - 1; end >= 0 && strings.IndexByte("KMG", number[end]) >= 0 {
+		number, shift = number[:end], 10*(1+strings.IndexByte("KMG", number[end]))
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 32)
 	if bytes := n << shift; err != nil || n < 1 || bytes < 1<<10 || bytes > 1<<30 {
