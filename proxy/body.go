@@ -23,8 +23,11 @@ func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 	if len(rc.Request.Header.Peek("Content-Encoding")) > 0 {
 		return nil, front.Invalidf("", "send the body without Content-Encoding")
 	}
-	body := make([]byte, 0, min(max(length, 512), firstAlloc)+1)
 	stream := rc.RequestBodyStream()
+	if stream == nil { // neither Content-Length nor Transfer-Encoding
+		return nil, errNoBody()
+	}
+	body := make([]byte, 0, min(max(length, 512), firstAlloc)+1)
 	for {
 		if len(body) == cap(body) {
 			body = append(body, 0)[:len(body)]
@@ -38,12 +41,17 @@ func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 			if length > len(body) {
 				return nil, front.Invalidf("", "the request body ended after %d of %d bytes", len(body), length)
 			}
+			if len(body) == 0 {
+				return nil, errNoBody()
+			}
 			return body, nil
 		case err != nil:
 			return nil, front.Invalidf("", "cannot read the request body")
 		}
 	}
 }
+
+func errNoBody() *front.Error { return front.Invalidf("", "the request body is empty") }
 
 func (s *Server) tooLarge() *front.Error {
 	return &front.Error{Kind: front.TooLarge, Message: fmt.Sprintf("the request body is larger than %d bytes (MAX_BODY)", s.cfg.MaxBody)}
