@@ -16,7 +16,12 @@ import (
 const (
 	maxAgain  = 2 // further attempts after an empty, cut or malformed answer
 	maxUnsure = 1 // further keys tried for a model that one key does not see
+	maxPause  = 8 * time.Second
 )
+
+// How long a request may go on: it waits for a resting key no longer than QUEUE_TIMEOUT from its beginning; from then on it
+// still moves on from keys that Google turns down, as many times as there are keys, so that with QUEUE_TIMEOUT=0 each of them
+// gets its chance; and it begins no further attempt once QUEUE_TIMEOUT and REQUEST_TIMEOUT together have passed.
 
 // exchange is one conversation step on its way to Gemini and back. run does all of it in one goroutine, and hands out events:
 // those of the answer that counts, not of attempts before it.
@@ -43,6 +48,7 @@ type exchange struct {
 type tried struct {
 	faults   int // of the service
 	again    int // empty answers
+	moved    int // keys that were turned down
 	unsure   int // keys that do not see the model
 	harmless int // refusals that left the key as it was
 	repaired bool
@@ -50,9 +56,8 @@ type tried struct {
 
 // run makes attempts until one gives a whole answer or there is nothing left to try.
 func (x *exchange) run() {
-	until := x.access.began.Add(x.s.cfg.QueueTimeout)
 	for {
-		lease, err := x.s.pool.Acquire(x.ctx, x.call.Target, until)
+		lease, err := x.s.pool.Acquire(x.ctx, x.call.Target, x.until())
 		if err != nil {
 			x.failure = x.noKey(err)
 			return
@@ -62,16 +67,18 @@ func (x *exchange) run() {
 			return
 		}
 		x.access.kind = failed.Kind.String()
-		if x.committed || !x.mayGoOn(failed) {
+		if x.committed || !x.mayGoOn(failed) || !x.pause(failed) {
 			x.failure = x.tell(failed)
-			return
-		}
-		if err := x.pause(failed); err != nil {
-			x.failure = x.noKey(err)
 			return
 		}
 	}
 }
+
+// until is when the request stops waiting for resting keys.
+func (x *exchange) until() time.Time { return x.access.began.Add(x.s.cfg.QueueTimeout) }
+
+// limit is when the request begins no further attempt.
+func (x *exchange) limit() time.Time { return x.until().Add(x.s.cfg.RequestTimeout) }
 
 // attempt makes one call with a key, and a second one with the same key after a repair.
 func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
@@ -215,25 +222,37 @@ func (x *exchange) mayGoOn(failed *upstream.Error) bool {
 			t.harmless++
 			return t.harmless < len(x.s.cfg.Keys)
 		}
-		return true // the key is out of the way now, so this ends when no key is left
+		t.moved++ // the key is out of the way, but may be back before the others have been asked
+		return t.moved <= len(x.s.cfg.Keys) || time.Now().Before(x.until())
 	}
 	return false
 }
 
-// pause waits before the next attempt after a fault of the service: longer each time, and not all clients at once.
-func (x *exchange) pause(failed *upstream.Error) error {
-	if failed.Kind.Action() != upstream.Backoff {
-		return nil
+// pause waits before the next attempt after a fault of the service, and reports whether there is time for that attempt.
+func (x *exchange) pause(failed *upstream.Error) bool {
+	var d time.Duration
+	if failed.Kind.Action() == upstream.Backoff {
+		d = pauseBefore(x.s.pace.backoff, x.tried.faults)
 	}
-	d := x.s.pace.backoff << (x.tried.faults - 1)
-	timer := time.NewTimer(d/2 + rand.N(d))
+	if time.Now().Add(d).After(x.limit()) {
+		return false
+	}
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
-	case <-x.ctx.Done():
-		return context.Cause(x.ctx)
+	case <-x.ctx.Done(): // Acquire says why
 	}
+	return true
+}
+
+// pauseBefore is the pause before the n-th retry: longer each time up to maxPause, and not the same for all clients.
+func pauseBefore(first time.Duration, n int) time.Duration {
+	d := first
+	for i := 1; i < n && d < maxPause; i++ {
+		d *= 2
+	}
+	return min(d/2+rand.N(d), maxPause)
 }
 
 func asUpstream(err error) *upstream.Error {

@@ -42,7 +42,10 @@ func (x *exchange) tell(failed *upstream.Error) *front.Error {
 			return &front.Error{Kind: front.Overloaded, Message: words}
 		}
 	case upstream.MinuteQuota, upstream.Throttled, upstream.DayQuota, upstream.NoAccess, upstream.SpendCap, upstream.Depleted:
-		return &front.Error{Kind: front.RateLimited, Message: words} // within a running answer; else noKey speaks
+		// in a running answer, or when the time is up; else noKey speaks
+		return &front.Error{Kind: front.RateLimited, Message: words, RetryAfter: max(failed.Wait(), time.Second)}
+	case upstream.KeyInvalid, upstream.KeyLeaked, upstream.KeyBlocked, upstream.KeySuspended, upstream.NoBilling:
+		return &front.Error{Kind: front.Overloaded, Message: "Gemini refused the API key in use, ask again"} // likewise
 	}
 	return &front.Error{Kind: front.UpstreamFault, Message: words}
 }

@@ -67,7 +67,8 @@ func Fault() Outcome { return Outcome{kind: outcomeFault} }
 func Disable(reason Reason) Outcome { return Outcome{kind: outcomeDisable, reason: reason} }
 
 // Rest keeps the key from model, or from all models if that is "", for the first of steps; when that did not help, for the
-// second, and so on, the last one counting on. There is at least one step.
+// second, and so on, the last one counting on. There is at least one step, and none is shorter than a second: a key that was
+// just turned down is not asked again at once, whatever Google said.
 func Rest(model string, reason Reason, steps ...time.Duration) Outcome {
 	return Outcome{kind: outcomeRest, model: model, steps: steps, reason: reason}
 }

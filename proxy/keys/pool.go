@@ -27,6 +27,8 @@ import (
 // maxModelRests bounds what one key remembers: model names come from clients.
 const maxModelRests = 256
 
+const minRest = time.Second
+
 // Options are the pool's settings.
 type Options struct {
 	MaxFailures   int           // unexplained faults in a row until a key rests, >= 1
@@ -208,7 +210,7 @@ func (k *key) rest(o Outcome) {
 	if !old.until.After(now) {
 		steps++
 	}
-	until := now.Add(o.steps[min(max(steps, 1), len(o.steps))-1])
+	until := now.Add(max(o.steps[min(max(steps, 1), len(o.steps))-1], minRest))
 	if until.Before(old.until) {
 		return
 	}

@@ -299,27 +299,41 @@ func TestModelRestsAreBounded(t *testing.T) {
 }
 
 func TestManyAtOnce(t *testing.T) {
-	p := newPool("a", "b", "c")
-	outcomes := []Outcome{OK(model), None(), Fault(), Rest(model, RateLimited, time.Microsecond)}
-	var wg sync.WaitGroup
-	for i := range 16 {
-		wg.Go(func() {
-			for n := range 200 {
-				l, err := p.Acquire(t.Context(), model, time.Now().Add(time.Second))
-				var e *NoneError
-				if errors.As(err, &e) {
-					continue
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("a", "b", "c")
+		outcomes := []Outcome{OK(model), None(), Fault(), Rest(model, RateLimited, time.Microsecond)}
+		var wg sync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				for n := range 200 {
+					l, err := p.Acquire(t.Context(), model, time.Now().Add(time.Second))
+					var e *NoneError
+					if errors.As(err, &e) {
+						continue
+					}
+					l.Done(outcomes[(i+n)%len(outcomes)])
 				}
-				l.Done(outcomes[(i+n)%len(outcomes)])
-			}
-		})
-	}
-	wg.Wait()
-	for _, s := range p.Snapshot() {
-		if s.Inflight != 0 {
-			t.Errorf("%+v", s)
+			})
 		}
-	}
+		wg.Wait()
+		for _, s := range p.Snapshot() {
+			if s.Inflight != 0 {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
+}
+
+func TestNoRestIsShorterThanASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, model := range []string{model, ""} {
+			p := newPool("a")
+			use(t, p, "x", Rest(model, RateLimited, time.Nanosecond))
+			if got := time.Until(none(t, p, model).Soonest); got != time.Second {
+				t.Errorf("%q rests for %v", model, got)
+			}
+		}
+	})
 }
 
 func BenchmarkAcquireDone(b *testing.B) {

@@ -131,22 +131,33 @@ type Error struct {
 // Error is for logs.
 func (e *Error) Error() string { return "gemini: " + e.Kind.String() + ": " + e.Message }
 
+// Wait is how long the failure keeps its key away, 0 if it does not.
+func (e *Error) Wait() time.Duration {
+	if rests := e.rests(); len(rests) > 0 {
+		return rests[0]
+	}
+	return 0
+}
+
+func (e *Error) rests() []time.Duration {
+	if e.Rest > 0 {
+		return []time.Duration{e.Rest}
+	}
+	return policies[e.Kind].rests
+}
+
 // Outcome is what the failure means for the key that was used for model.
 func (e *Error) Outcome(model string) keys.Outcome {
 	p := policies[e.Kind]
-	rests := p.rests
-	if e.Rest > 0 {
-		rests = []time.Duration{e.Rest}
-	}
 	switch p.penalty {
 	case fault:
 		return keys.Fault()
 	case disable:
 		return keys.Disable(p.reason)
 	case restModel:
-		return keys.Rest(model, p.reason, rests...)
+		return keys.Rest(model, p.reason, e.rests()...)
 	case restKey:
-		return keys.Rest("", p.reason, rests...)
+		return keys.Rest("", p.reason, e.rests()...)
 	default:
 		return keys.None()
 	}

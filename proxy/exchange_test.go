@@ -1,0 +1,63 @@
+package proxy
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+)
+
+// Refusals that name a tiny delay, or come late, cannot keep a request going for ever.
+func TestARequestHasABound(t *testing.T) {
+	t.Parallel()
+	f := func(names, delay string, after, queue, first time.Duration, asked int, retryAfter string) {
+		t.Helper()
+		r := start(t, names, func(cfg *config.Config, _ *Server) { cfg.QueueTimeout, cfg.RequestTimeout = queue, first })
+		for range 12 {
+			r.fake.Enqueue(fg.Fail(minute(delay)).After(after))
+		}
+		got := r.do("POST", messages, ask(messages, true))
+		if got.status != 429 || got.header.Get("Retry-After") != retryAfter || len(r.fake.Requests()) != asked {
+			t.Errorf("%s: %d, Retry-After %s after %d requests: %s", names, got.status, got.header.Get("Retry-After"), len(r.fake.Requests()), got.body)
+		}
+		has(t, got.body, "rate_limit_error")
+		r.stop()
+	}
+	f("a b c", "0.001s", 0, 0, 45*time.Second, 3, "1")                                             // each key once, then none is left
+	f("a b c d e", "0.001s", 320*time.Millisecond, 0, 45*time.Second, 6, "1")                      // the first one is back by then
+	f("a b c d", "30s", 500*time.Millisecond, 100*time.Millisecond, 700*time.Millisecond, 2, "30") // no time
+	f("a", "0.001s", 0, 2500*time.Millisecond, 45*time.Second, 3, "1")                             // waits, twice
+}
+
+func TestPauseBefore(t *testing.T) {
+	f := func(n int, low, high time.Duration) {
+		t.Helper()
+		for range 100 {
+			if d := pauseBefore(500*time.Millisecond, n); d < low || d > high {
+				t.Errorf("before retry %d: %v, want %v to %v", n, d, low, high)
+			}
+		}
+	}
+	f(1, 250*time.Millisecond, 750*time.Millisecond)
+	f(2, 500*time.Millisecond, 1500*time.Millisecond)
+	f(4, 2*time.Second, 6*time.Second)
+	f(5, 4*time.Second, 8*time.Second)
+	f(6, 4*time.Second, 8*time.Second)
+	f(1000, 4*time.Second, 8*time.Second)
+}
+
+func TestNoRetryWithoutTime(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, s *Server) {
+		cfg.QueueTimeout, cfg.RequestTimeout, cfg.MaxRetries = 0, time.Second, 9
+		if s != nil {
+			s.pace.backoff = time.Minute
+		}
+	})
+	r.fake.Enqueue(fg.Fail(fg.ErrOverloaded()))
+	began := time.Now()
+	got := r.do("POST", messages, ask(messages, true))
+	if got.status != 529 || len(r.fake.Requests()) != 1 || time.Since(began) > time.Second {
+		t.Errorf("%d after %d requests and %v", got.status, len(r.fake.Requests()), time.Since(began))
+	}
+}
