@@ -130,13 +130,13 @@ func (t *talk) next(ctx context.Context, accepted ...string) (Message, error) {
 func (t *talk) converse(ctx context.Context) error {
 	m, err := t.next(ctx, "want")
 	if err != nil {
-		return t.leave(Want{SHA256: t.agent.SHA256, Version: t.agent.Version})
+		return t.leaveUnwanted()
 	}
 	wm := m.(wantMessage)
 	want := Want{wm.Version, wm.SHA256, wm.Templates, wm.Settings, NewSecret(wm.Keys)}
 	unlock, err := takeLock(t.sys, time.Now())
 	if err != nil {
-		return t.refuse(want, asRefusal(RefusedLocked, err))
+		return t.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)})
 	}
 	err = t.locked(ctx, want)
 	return errors.Join(err, unlock())
@@ -173,7 +173,19 @@ func (t *talk) refuse(want Want, r *Refusal) error {
 	return errors.Join(t.leave(want), t.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: r}))
 }
 
-// leave takes the uploaded release away again from a server that has no adapter.
+// leaveUnwanted ends a conversation that never had a want. A deploy that is under way may be using this very release.
+func (t *talk) leaveUnwanted() error {
+	unlock, err := takeLock(t.sys, time.Now())
+	if r, ok := errors.AsType[*Refusal](err); ok && r.Kind == RefusedLocked {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.leave(Want{SHA256: t.agent.SHA256, Version: t.agent.Version}), unlock())
+}
+
+// leave takes the uploaded release away again from a server that has no adapter. The lock must be held.
 func (t *talk) leave(want Want) error {
 	current, err := t.sys.state(currentLink)
 	if err != nil || current.Kind != PathAbsent || !sha256Pattern.MatchString(want.SHA256) || !versionPattern.MatchString(want.Version) {

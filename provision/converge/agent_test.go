@@ -307,6 +307,32 @@ func TestAgent_Locked(t *testing.T) {
 	m.must(err)
 }
 
+// A deploy beside another shares the uploaded release with it, and must not take it away, however it ends.
+func TestAgent_LeavesTheLockHoldersRelease(t *testing.T) {
+	m := newMachine(t)
+	first, firstStream, firstEnded := m.dial()
+	m.must(first.SendWant(m.want("AIzaSyTest1")))
+	_, err := first.Plan()
+	m.must(err)
+
+	second, stream, ended := m.dial()
+	m.must(second.SendWant(m.want("AIzaSyTest1")))
+	if _, err := second.Plan(); err == nil {
+		t.Error("a second deploy is planned beside the first")
+	}
+	m.must(errors.Join(stream.Close(), <-ended))
+	_, stream, ended = m.dial()
+	m.must(errors.Join(stream.Close(), <-ended))
+
+	_, err = first.Apply(Events{})
+	m.must(err)
+	_, err = first.Commit()
+	m.must(errors.Join(err, firstStream.Close(), <-firstEnded))
+	if st, err := m.sys.state(ReleaseDir("1.2.3", m.sum) + "/gca"); err != nil || st.Kind != PathFile {
+		t.Errorf("the first deploy's release is %+v, %v", st, err)
+	}
+}
+
 func TestPrune(t *testing.T) {
 	m := newMachine(t)
 	for i, release := range []string{"1-aaaaaaaaaaaa", "2-bbbbbbbbbbbb", "3-cccccccccccc", "1-aaaaaaaaaaaa", "4-dddddddddddd"} {
