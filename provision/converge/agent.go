@@ -42,7 +42,7 @@ func (a Agent) run(ctx context.Context, s *system, in io.Reader, out io.Writer) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t := &talk{agent: a, sys: s, wire: newWire(in, out), inbox: make(chan Message), cancel: cancel}
-	if err := t.hello(); err != nil {
+	if welcome, err := t.hello(); err != nil || !welcome {
 		return err
 	}
 	go t.listen(ctx)
@@ -66,15 +66,28 @@ type laptopSaysNo struct{ reason string }
 
 func (e laptopSaysNo) Error() string { return e.reason }
 
-func (t *talk) hello() error {
-	f, err := collectFiles(t.sys, Want{})
+// hello speaks first: who the server is or, where no want can help, why not to go on.
+func (t *talk) hello() (welcome bool, err error) {
+	f, err := t.look()
 	if err != nil {
-		return err
+		return false, t.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)})
 	}
-	return t.wire.send(Hello{
+	return true, t.wire.send(Hello{
 		Proto: Proto, Version: t.agent.Version, SHA256: t.agent.SHA256, OS: f.OS.String(), Arch: f.Arch,
 		Keys: f.keyCount(), ClientToken: f.hasClientToken(), Release: f.release(),
 	})
+}
+
+// look collects only as root: another user cannot read the settings, let alone change them.
+func (t *talk) look() (Facts, error) {
+	root, err := t.sys.lookup(rootUser, rootUser)
+	if err != nil {
+		return Facts{}, err
+	}
+	if os.Geteuid() != root.uid {
+		return Facts{}, refuse(RefusedUser, "gca deploy root@HOST", "the login user of this connection is not root")
+	}
+	return collectFiles(t.sys, Want{})
 }
 
 // listen is the only reader. A rollback and the end of the stream cancel

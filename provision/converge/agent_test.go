@@ -123,6 +123,17 @@ var testTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // dial starts an agent and returns the laptop's side, the stream to close, and the agent's end.
 func (m *machine) dial() (*Client, io.Closer, <-chan error) {
 	m.Helper()
+	c, laptop, ended := m.start()
+	hello, err := c.Hello()
+	m.must(err)
+	if hello.Proto != Proto || hello.OS != "Debian 12" || hello.SHA256 != m.sum {
+		m.Errorf("hello %+v", hello)
+	}
+	return c, laptop, ended
+}
+
+// start is dial before the agent has said anything.
+func (m *machine) start() (*Client, io.Closer, <-chan error) {
 	toAgent, laptop := io.Pipe()
 	fromAgent, agent := io.Pipe()
 	ended := make(chan error, 1)
@@ -130,13 +141,7 @@ func (m *machine) dial() (*Client, io.Closer, <-chan error) {
 		err := Agent{Version: "1.2.3", SHA256: m.sum, ReadSettings: readTestSettings}.run(context.Background(), m.sys, toAgent, agent)
 		ended <- errors.Join(err, agent.Close(), toAgent.Close())
 	}()
-	c := NewClient(fromAgent, laptop)
-	hello, err := c.Hello()
-	m.must(err)
-	if hello.Proto != Proto || hello.OS != "Debian 12" || hello.SHA256 != m.sum {
-		m.Errorf("hello %+v", hello)
-	}
-	return c, laptop, ended
+	return NewClient(fromAgent, laptop), laptop, ended
 }
 
 func (m *machine) deploy(keys string) (Applied, []string, error) {
@@ -331,6 +336,20 @@ func TestAgent_LeavesTheLockHoldersRelease(t *testing.T) {
 	if st, err := m.sys.state(ReleaseDir("1.2.3", m.sum) + "/gca"); err != nil || st.Kind != PathFile {
 		t.Errorf("the first deploy's release is %+v, %v", st, err)
 	}
+}
+
+// Another user than root cannot even look; the agent says so in place of its hello.
+func TestAgent_NotRoot(t *testing.T) {
+	m := newMachine(t)
+	m.put("/etc/passwd", fmt.Sprintf("root:x:%d:%d::/root:/bin/sh\n", os.Geteuid()+1, os.Getegid()))
+	before := m.tree()
+	c, laptop, ended := m.start()
+	_, err := c.Hello()
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedUser || r.Hint != "gca deploy root@HOST" {
+		t.Errorf("%v", err)
+	}
+	m.must(errors.Join(laptop.Close(), <-ended))
+	m.same(before, "not root")
 }
 
 func TestPrune(t *testing.T) {

@@ -22,7 +22,8 @@ var ErrNoAgent = errors.New("the agent did not answer on the server")
 // maxNoise is how many lines a login shell may print before the agent speaks.
 const maxNoise = 200
 
-// Hello waits for the agent's first word. What the server's shell prints before that is passed over.
+// Hello waits for the agent's first word, which may be a refusal: a [*Refusal]. What the server's shell prints before
+// that is passed over.
 func (c *Client) Hello() (Hello, error) {
 	for range maxNoise {
 		line, err := c.wire.line()
@@ -30,11 +31,19 @@ func (c *Client) Hello() (Hello, error) {
 			return Hello{}, fmt.Errorf("%w: %w", ErrNoAgent, err)
 		}
 		m, err := decode(line)
-		if hello, ok := m.(Hello); ok && err == nil {
-			if hello.Proto != Proto {
-				return Hello{}, fmt.Errorf("the agent on the server speaks protocol %d, this gca speaks %d", hello.Proto, Proto)
+		if err != nil {
+			continue
+		}
+		switch m := m.(type) {
+		case PlanMessage:
+			if m.Refused != nil {
+				return Hello{}, m.Refused
 			}
-			return hello, nil
+		case Hello:
+			if m.Proto != Proto {
+				return Hello{}, fmt.Errorf("the agent on the server speaks protocol %d, this gca speaks %d", m.Proto, Proto)
+			}
+			return m, nil
 		}
 	}
 	return Hello{}, ErrNoAgent

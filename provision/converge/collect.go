@@ -102,7 +102,6 @@ func collectUsers(s *system, f *Facts) error {
 		return err
 	}
 	f.RootOwner = Owner{root.uid, root.gid}
-	f.Root = os.Geteuid() == root.uid
 	f.User.Owner.UID, f.User.User, err = s.idOf("/etc/passwd", serviceUser)
 	if err != nil {
 		return err
@@ -220,7 +219,7 @@ func collectCredentials(ctx context.Context, s *system, f Facts) bool {
 	if unit := f.path(serviceFile); unit.Kind == PathFile {
 		return strings.Contains(string(unit.Content), "\nLoadCredential=")
 	}
-	if f.Systemd < 247 || !f.Root {
+	if f.Systemd < 247 {
 		return false
 	}
 	_, err := s.run(ctx, "systemd-run", "--wait", "--quiet", "--collect",

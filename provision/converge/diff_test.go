@@ -34,7 +34,7 @@ func readTestSettings(text []byte) (Settings, error) {
 // freshFacts are those of a new Debian.
 func freshFacts() Facts {
 	return Facts{
-		OS: OSRelease{ID: "debian", Version: "12"}, Arch: "amd64", Systemd: 252, Root: true, IPv6: true, Credentials: true,
+		OS: OSRelease{ID: "debian", Version: "12"}, Arch: "amd64", Systemd: 252, IPv6: true, Credentials: true,
 		OpenFiles: 1 << 20, Paths: map[string]PathState{releasesDir: {Kind: PathDir}}, Units: map[string]UnitState{},
 		SSHPorts: []int{22, 2222}, Listeners: []Listener{{Port: 22, Address: "0.0.0.0", Program: "sshd", PID: 9}},
 		Firewall: Firewall{UFW: UFWAbsent}, ReleaseSHA: testSum,
@@ -253,7 +253,6 @@ func TestDiff_Refuses(t *testing.T) {
 	}
 	f(fresh, func(f *Facts, _ *Want) { f.OS = OSRelease{Pretty: "Rocky Linux 9", ID: "rocky"} }, RefusedOS, "Rocky Linux 9", "Debian")
 	f(fresh, func(f *Facts, _ *Want) { f.Systemd = 0 }, RefusedOS, "systemd")
-	f(fresh, func(f *Facts, _ *Want) { f.Root = false }, RefusedUser, "root")
 	f(fresh, func(f *Facts, _ *Want) { f.ReleaseSHA = "" }, RefusedRelease, "1.2.3-abababababab")
 	f(fresh, func(_ *Facts, w *Want) { w.Keys = NewSecret("# none\n\n") }, RefusedKeys, "--keys-file")
 	f(fresh, func(f *Facts, _ *Want) {

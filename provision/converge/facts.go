@@ -11,7 +11,6 @@ type Facts struct {
 	OS          OSRelease
 	Arch        string // as Go names it: amd64, arm64
 	Systemd     int    // major version; 0 where systemd is not PID 1
-	Root        bool   // the agent may change everything
 	IPv6        bool
 	OpenFiles   int               // how many files a service may open at most
 	Credentials bool              // systemd can hand credentials to a service here

@@ -13,8 +13,6 @@ func preflight(f Facts, w Want) *Refusal {
 		return refuse(RefusedOS, "", "this server runs %s; gca deploys to Debian and Ubuntu", f.OS)
 	case f.Systemd == 0:
 		return refuse(RefusedOS, "", "systemd does not run this server; gca needs it")
-	case !f.Root:
-		return refuse(RefusedUser, "sudo gemini-manage …", "the agent does not run as root")
 	case f.ReleaseSHA != w.SHA256:
 		return refuse(RefusedRelease, "deploy again", "%s is not the binary that was sent", w.releaseGCA())
 	case f.keyCount() == 0 && countLines(w.Keys.Reveal()) == 0:

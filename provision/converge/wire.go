@@ -12,7 +12,7 @@ import (
 
 // The wire is one JSON object a line, "type" first. The conversation:
 //
-//	agent:  hello
+//	agent:  hello, or a plan with a refusal, which ends the conversation
 //	laptop: want
 //	agent:  plan, with steps or with a refusal, which ends the conversation
 //	laptop: apply (with steps only), commit (without steps) or cancel
