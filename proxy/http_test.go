@@ -289,7 +289,7 @@ func TestAccessLine(t *testing.T) {
 		t.Errorf("%d lines, %+v", lines, line)
 	}
 	status := r.server.Status()
-	if status.Version != "1.2.3" || status.Requests != 1 || status.Errors != 0 || status.OpenStreams != 0 || len(status.Keys) != 2 || status.Keys[0].State != "active" {
+	if status.Version != "1.2.3" || status.Requests != 1 || status.Errors != 0 || status.OpenStreams != 0 || len(status.Keys) != 2 || status.Keys[0].State != "active" || status.Keys[1].Label != "b" {
 		t.Errorf("%+v", status)
 	}
 }

@@ -138,12 +138,15 @@ func (s *Server) Status() control.Status {
 		Requests: s.requests.Load(), Errors: s.errors.Load(), OpenStreams: s.streams.Load(),
 	}
 	for _, k := range s.pool.Snapshot() {
-		state := string(k.State)
-		if k.State == keys.Healthy || k.State == keys.Limited {
+		state, reason := string(k.State), k.Reason.String()
+		switch k.State {
+		case keys.Limited:
+			state, reason = "active", reason+" for some models"
+		case keys.Healthy:
 			state = "active"
 		}
 		status.Keys = append(status.Keys, control.Key{
-			ID: k.ID, State: state, Reason: k.Reason.String(), Until: k.Until, Requests: k.Requests, Failures: k.Failures,
+			ID: k.ID, Label: k.Label, State: state, Reason: reason, Until: k.Until, Requests: k.Requests, Failures: k.Failures,
 		})
 	}
 	return status

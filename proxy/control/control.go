@@ -34,9 +34,10 @@ type Status struct {
 	Keys        []Key     `json:"keys"`
 }
 
-// Key is one Gemini key, named by its id; never more of it.
+// Key is one Gemini key, named by its id (a short hash and its last four characters) and its label; never more of it.
 type Key struct {
 	ID       string    `json:"id"`
+	Label    string    `json:"label,omitempty"`
 	State    string    `json:"state"` // active, resting, disabled
 	Reason   string    `json:"reason,omitempty"`
 	Until    time.Time `json:"until,omitzero"`

@@ -175,11 +175,7 @@ func (p *Pool) settle(k *key, o Outcome) {
 	k.inflight--
 	switch o.kind {
 	case outcomeOK:
-		k.faults = 0
-		delete(k.rests, o.model)
-		if !k.whole.until.After(time.Now()) {
-			k.whole = rest{}
-		}
+		k.served(o.model, time.Now())
 	case outcomeRest:
 		k.failures++
 		k.rest(o)
@@ -196,6 +192,17 @@ func (p *Pool) settle(k *key, o Outcome) {
 			k.whole = rest{until: time.Now().Add(p.options.CoolingPeriod), reason: Failing, steps: 1}
 		}
 	case outcomeNone:
+	}
+}
+
+// served forgets the key's past troubles, but not a rest that another request has brought about meanwhile.
+func (k *key) served(model string, now time.Time) {
+	k.faults = 0
+	if !k.rests[model].until.After(now) {
+		delete(k.rests, model)
+	}
+	if !k.whole.until.After(now) {
+		k.whole = rest{}
 	}
 }
 

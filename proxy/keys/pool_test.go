@@ -118,6 +118,34 @@ func TestRequestsInFlightAreOneStepTogether(t *testing.T) {
 	})
 }
 
+func TestASuccessLeavesAFreshRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("a")
+		f := func(restFor string) {
+			t.Helper()
+			long, _ := take(t, p, model)
+			use(t, p, model, Rest(restFor, RateLimited, time.Minute))
+			time.Sleep(time.Second)
+			long.Done(OK(model))
+			if got := time.Until(none(t, p, model).Soonest); got != 59*time.Second {
+				t.Errorf("%q rests for %v", restFor, got)
+			}
+			time.Sleep(time.Minute)
+		}
+		f(model)
+		f("")
+	})
+}
+
+func TestAnUnseenModelIsNoTroubleOfTheKey(t *testing.T) {
+	p := newPool("a")
+	use(t, p, "mistyped", Rest("mistyped", NoModel, 6*time.Hour))
+	if s := p.Snapshot()[0]; s.State != Healthy || s.Reason != NoReason || !s.Until.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	none(t, p, "mistyped")
+}
+
 func TestALaterEndIsNotShortened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool("a")
@@ -270,7 +298,7 @@ func TestSnapshot(t *testing.T) {
 		now := time.Now()
 		id := func(s string) string { return ID(config.NewSecret(s)) }
 		want := []Status{
-			{ID: id("a"), State: Limited, Models: []ModelRest{{model, DayQuota, now.Add(time.Hour)}}, Requests: 1, Failures: 1},
+			{ID: id("a"), State: Limited, Reason: DayQuota, Until: now.Add(time.Hour), Requests: 1, Failures: 1},
 			{ID: id("b"), State: Disabled, Reason: Invalid, Requests: 1, Failures: 1},
 			{ID: id("c"), State: Resting, Reason: SpendCap, Until: now.Add(10 * time.Minute), Requests: 1, Failures: 1},
 			{ID: id("d"), State: Healthy, Requests: 1, Inflight: 1},

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -58,9 +57,6 @@ func (r Reason) String() string {
 		return ""
 	}
 }
-
-// MarshalText writes the words.
-func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // long reports whether the reason keeps a key away for hours, so that it is as good as gone for a waiting client.
 func (r Reason) long() bool {
@@ -119,29 +115,21 @@ type State string
 // The states of a key.
 const (
 	Healthy  State = "healthy"  // serves every model
-	Limited  State = "limited"  // rests for some models
+	Limited  State = "limited"  // rests for some models that it sees
 	Resting  State = "resting"  // rests for all models
 	Disabled State = "disabled" // is out until it is reset
 )
 
 // Status describes one key; it holds nothing of the secret but its last four characters.
 type Status struct {
-	ID       string      `json:"id"`
-	Label    string      `json:"label,omitempty"`
-	State    State       `json:"state"`
-	Reason   Reason      `json:"reason,omitempty"`
-	Until    time.Time   `json:"until,omitzero"`
-	Models   []ModelRest `json:"models,omitempty"` // rests of single models
-	Inflight int64       `json:"inflight"`
-	Requests int64       `json:"requests"`
-	Failures int64       `json:"failures"`
-}
-
-// ModelRest is a rest that counts for one model.
-type ModelRest struct {
-	Model  string    `json:"model"`
-	Reason Reason    `json:"reason"`
-	Until  time.Time `json:"until"`
+	ID       string
+	Label    string // as configured, perhaps ""
+	State    State
+	Reason   Reason    // why it is not Healthy
+	Until    time.Time // the end of the rest, of the longest one when it is Limited; zero if there is none
+	Inflight int64
+	Requests int64
+	Failures int64
 }
 
 // Snapshot describes the keys in their configured order.
@@ -161,13 +149,12 @@ func (k *key) status(now time.Time) Status {
 		ID: k.id, Label: k.label, State: Healthy,
 		Inflight: k.inflight, Requests: k.requests, Failures: k.failures,
 	}
-	for model, r := range k.rests {
-		if r.until.After(now) {
-			s.State = Limited
-			s.Models = append(s.Models, ModelRest{Model: model, Reason: r.reason, Until: r.until})
+	for _, r := range k.rests {
+		// whoever mistypes a model's name says nothing about the key
+		if r.reason != NoModel && r.until.After(now) && r.until.After(s.Until) {
+			s.State, s.Reason, s.Until = Limited, r.reason, r.until
 		}
 	}
-	slices.SortFunc(s.Models, func(a, b ModelRest) int { return strings.Compare(a.Model, b.Model) })
 	if k.whole.until.After(now) {
 		s.State, s.Reason, s.Until = Resting, k.whole.reason, k.whole.until
 	}
