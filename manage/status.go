@@ -86,7 +86,7 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 	}
 	if r.Adapter != nil {
 		for _, key := range r.Adapter.Keys {
-			p.line("", "%-24s %-9s %d requests, %d failures%s", key.ID, key.State, key.Requests, key.Failures, why(key, now))
+			p.line("", "%-24s %-9s %d requests, %d failures%s", named(key), key.State, key.Requests, key.Failures, why(key, now))
 		}
 		p.line("requests", "%d answered, %d errors, %d open streams", r.Adapter.Requests, r.Adapter.Errors, r.Adapter.OpenStreams)
 	} else if r.State == "active" {
@@ -111,6 +111,13 @@ func (p *printer) line(name, format string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, "%-11s "+format+"\n", append([]any{name}, args...)...)
 	}
+}
+
+func named(key control.Key) string {
+	if key.Label == "" {
+		return key.ID
+	}
+	return key.ID + " (" + key.Label + ")"
 }
 
 func why(key control.Key, now time.Time) string {

@@ -23,14 +23,14 @@ func TestReport_Print(t *testing.T) {
 	f(Report{State: "active", Release: "0.1.0-abc", Health: "degraded", Active: 1, Total: 2,
 		Adapter: &control.Status{Started: now.Add(-time.Hour), Requests: 7, Errors: 1, OpenStreams: 2, Keys: []control.Key{
 			{ID: "k1-1111", State: "active", Requests: 7},
-			{ID: "k2-2222", State: "resting", Reason: "quota a minute", Until: now.Add(12 * time.Second), Failures: 3},
+			{ID: "k2-2222", Label: "spare", State: "resting", Reason: "quota a minute", Until: now.Add(12 * time.Second), Failures: 3},
 		}},
 		Problems: []Problem{{"1 of 2 keys are active", "gemini-manage logs"}}}, `
 service     active, release 0.1.0-abc, up 1h0m0s
 health      degraded
 keys        1 active of 2
             k1-1111                  active    7 requests, 0 failures
-            k2-2222                  resting   0 requests, 3 failures: quota a minute, back in 12s
+            k2-2222 (spare)          resting   0 requests, 3 failures: quota a minute, back in 12s
 requests    7 answered, 1 errors, 2 open streams
 problems    
             1 of 2 keys are active
