@@ -4,33 +4,38 @@ FUZZTIME ?= 10s
 
 .PHONY: build demo demo-down test check unit fuzz bench-micro compiler clean
 
+export CGO_ENABLED = 0
+
 # The static binary, for this machine.
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/gca ./cmd/gca
+	$(GO) build -trimpath -ldflags '-s -w' -o bin/gca ./cmd/gca
 
 # A throwaway server, a deploy, an answer: the whole of it, on this machine. It stays up until demo-down.
-demo: build
-	CGO_ENABLED=0 $(GO) build -o bin/demo ./cmd/demo
-	bin/demo up bin/gca
+demo:
+	$(GO) build -trimpath -ldflags '-s -w' -o .demo/gca ./cmd/gca
+	$(GO) build -o .demo/demo ./cmd/demo
+	.demo/demo up .demo
 
 demo-down:
-	CGO_ENABLED=0 $(GO) build -o bin/demo ./cmd/demo
-	bin/demo down
-	rm -rf bin
+	$(GO) build -o .demo/demo ./cmd/demo
+	.demo/demo down .demo
+	rm -rf .demo
 
 # Everything. Where no lab server can be booted, the last lines say what was left out.
 test: check unit
-	@CGO_ENABLED=0 $(GO) run ./cmd/lab check || { \
+	@$(GO) run ./cmd/lab check || { \
 		echo; echo 'LEFT OUT: every test that needs a lab server (deploy, reboot, lab), for the reason above.'; \
 		test "$$CI" != true; }
 
 check:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./cmd/gca
+	GOOS=darwin $(GO) vet ./cmd/gca
 	$(GO) tool staticcheck ./...
 
 unit: compiler
-	$(GO) test -race -timeout 14m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 14m ./...
 
 # -race needs a C compiler.
 compiler:
@@ -50,4 +55,4 @@ bench-micro:
 	$(GO) test -run '^$$' -bench . -benchmem ./proxy/...
 
 clean:
-	rm -rf bin dist
+	rm -rf bin

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
@@ -25,18 +26,41 @@ var ErrNotRoot = errors.New("this needs root")
 // ErrNotInstalled is what verbs return where no adapter was deployed.
 var ErrNotInstalled = errors.New("no adapter is installed on this machine\nhint: from your laptop: gca deploy root@THIS-SERVER")
 
-// Start starts the adapter and returns when it serves.
-func Start(ctx context.Context) error { return systemctl(ctx, "start", SocketUnit, ServiceUnit) }
+// Start starts the adapter and returns when it serves. Settings that cannot be right are its error.
+func Start(ctx context.Context) error {
+	if err := checkSettings(ctx); err != nil {
+		return err
+	}
+	return systemctl(ctx, "start", SocketUnit, ServiceUnit)
+}
 
 // Stop stops the adapter once open answers have ended; requests do not bring it back.
 func Stop(ctx context.Context) error { return systemctl(ctx, "stop", SocketUnit, ServiceUnit) }
 
 // Restart starts the adapter anew. New connections wait meanwhile in the socket's queue, so none is refused.
 func Restart(ctx context.Context) error {
+	if err := checkSettings(ctx); err != nil {
+		return err
+	}
 	if err := systemctl(ctx, "start", SocketUnit); err != nil {
 		return err
 	}
 	return systemctl(ctx, "restart", ServiceUnit)
+}
+
+// checkSettings lets the installed release read its settings, so that a mistake is named before the service fails over it.
+func checkSettings(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return ErrNotRoot
+	}
+	out, err := exec.CommandContext(ctx, currentRelease+"/gca", "serve", "--check", "--behind-proxy", "--config-dir", configDir).CombinedOutput()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrNotInstalled
+	case err != nil:
+		return fmt.Errorf("the settings are not right, so nothing was started or stopped:\n%s", strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
 func systemctl(ctx context.Context, verb string, units ...string) error {

@@ -7,13 +7,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/manage/client"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
-const currentRelease = "/opt/gemini-adapter/current"
+const (
+	currentRelease = "/opt/gemini-adapter/current"
+	configDir      = "/etc/gemini-adapter"
+)
 
 // Report is what `status` shows; its JSON form is schema 1.
 type Report struct {
@@ -51,6 +55,9 @@ func Status(ctx context.Context, site string) (*Report, error) {
 	}
 	if u.Active != "active" {
 		r.problem("the service is "+u.Active+" ("+u.Sub+")", "sudo gemini-manage start")
+		if err := checkSettings(ctx); err != nil && !errors.Is(err, ErrNotRoot) {
+			r.problem(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", " "), "the settings are not right, so nothing was started or stopped: "), "mend "+configDir+"/adapter.env")
+		}
 		return r, nil
 	}
 	status, err := control.Fetch(ctx, control.Socket)
@@ -92,11 +99,10 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 	} else if r.State == "active" {
 		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status")
 	}
-	if !r.Healthy() {
-		p.line("problems", "")
-		for _, problem := range r.Problems {
-			p.line("", "%s\n%12s cure: %s", problem.What, "", problem.Cure)
-		}
+	name := "problems"
+	for _, problem := range r.Problems {
+		p.line(name, "%s\n%12scure: %s", problem.What, "", problem.Cure)
+		name = ""
 	}
 	return p.err
 }

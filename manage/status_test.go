@@ -32,9 +32,8 @@ keys        1 active of 2
             k1-1111                  active    7 requests, 0 failures
             k2-2222 (spare)          resting   0 requests, 3 failures: quota a minute, back in 12s
 requests    7 answered, 1 errors, 2 open streams
-problems    
-            1 of 2 keys are active
-             cure: gemini-manage logs
+problems    1 of 2 keys are active
+            cure: gemini-manage logs
 `)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3}, `
 service     active, release unknown

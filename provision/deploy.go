@@ -6,21 +6,19 @@
 //	                                    │         └─────────┴──> rolled back
 //	                                    └ up to date: verify, done
 //
-// A server that has the wanted release is met by its agent at the first exec; what changes, and how it is undone, is the
-// agent's (package converge).
+// A server that has the wanted release is met by its agent at the first exec (meet.go); what changes, and how it is undone,
+// is the agent's (package converge).
 package provision
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/payload"
@@ -37,11 +35,14 @@ type Options struct {
 	BaseURL   string            // GEMINI_BASE_URL to set; "" leaves the server's
 }
 
-// UI is the person's side of a deploy. All callbacks run on Deploy's goroutine or one at a time; Keys and Plan must be set.
+// UI is the person's side of a deploy. All callbacks must be set; they run one at a time, but for Warn, which an interruption
+// calls from a goroutine of its own.
 type UI struct {
 	Phase    func(phase Phase, detail string)
 	Uploaded func(done, total int64)
-	// Keys returns the content of the keys file, "" to keep the have keys that the server has already.
+	// Changing is called once it is certain that something will change, before anything is sent. Its error ends the deploy.
+	Changing func() error
+	// Keys returns the content of the keys file, "" to keep the have keys that the server has already. It is called once.
 	Keys func(have int) (string, error)
 	// Plan shows what would be done and returns whether to do it.
 	Plan     func(steps []converge.StepInfo, notes []string) (bool, error)
@@ -70,7 +71,6 @@ type Result struct {
 	Release     string
 	Changed     int    // steps that changed something; 0 is up to date
 	ClientToken string // made by this run, or ""
-	Keys        int    // on the server now, as far as the deploy knows
 }
 
 // ErrDeclined is what Deploy returns when the person said no to the plan. Nothing was changed.
@@ -79,32 +79,43 @@ var ErrDeclined = errors.New("nothing was changed")
 // fewKeys is the number of keys below which a person is warned: a free key is out of quota within minutes of work.
 const fewKeys = 3
 
+// backTime bounds the wait for a server that puts itself back.
+const backTime = 2 * time.Minute
+
 type deploy struct {
 	Options
-	ui   UI
-	conn *remote.Conn
+	ui        UI
+	conn      *remote.Conn
+	keys      string // content of the keys file to send, once asked
+	keyCount  int    // on the server after this deploy
+	asked     bool
+	committed bool // the commit was sent: from here on the server keeps what was done
+
+	talk    context.Context // the life of the agent's streams, longer than that of the deploy: it must hear of a rollback
+	endTalk context.CancelFunc
 }
 
 // Deploy brings the server to the wanted state. The error is an *Error, a *remote.Error, ErrDeclined, one of UI's, or wraps
-// the context's cause; on any of them, but for an *Error of KindPartial or KindRollbackFailed, the server is as it was.
+// the context's cause. On any of them the server is as it was, but for an *Error of KindPartial, whose Result counts, and of
+// KindRollbackFailed and KindUnknown.
 func Deploy(ctx context.Context, opts Options, ui UI) (result Result, err error) {
 	d := &deploy{Options: opts, ui: ui}
+	d.talk, d.endTalk = context.WithCancel(context.WithoutCancel(ctx))
+	defer d.endTalk()
 	ui.Phase(PhaseConnect, opts.Host.String())
 	if d.conn, err = remote.Dial(ctx, opts.Host, opts.SSH); err != nil {
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, d.conn.Close()) }()
+	interrupt := context.AfterFunc(ctx, d.endTalk)
+	defer interrupt()
 	agent, client, err := d.meetAgent(ctx)
 	if err != nil {
-		return Result{}, err
+		return Result{}, orCause(ctx, err)
 	}
-	result, err = d.converse(ctx, client)
-	if closeErr := agent.Stdin.Close(); err == nil && closeErr != nil && !errors.Is(closeErr, io.EOF) {
-		err = fmt.Errorf("cannot end the talk with the agent: %w", closeErr)
-	}
-	waitErr := agent.Wait()
-	if err == nil && waitErr != nil {
-		err = fmt.Errorf("the agent on the server ended badly: %w", waitErr)
+	result, err = d.converse(ctx, client, interrupt)
+	if err == nil {
+		err = d.part(agent)
 	}
 	if err != nil {
 		return result, d.explain(ctx, err, agent)
@@ -112,97 +123,28 @@ func Deploy(ctx context.Context, opts Options, ui UI) (result Result, err error)
 	return result, d.try(ctx, result)
 }
 
-func (d *deploy) agentPath() string { return converge.ReleaseDir(d.Version, d.Payload.SHA256) + "/gca" }
-
-// meetAgent starts the agent of the wanted release, and sends the binary first where it is missing.
-func (d *deploy) meetAgent(ctx context.Context) (*remote.Process, *converge.Client, error) {
-	p, err := d.conn.Start(ctx, probeLine(d.agentPath()))
-	if err != nil {
-		return nil, nil, err
+// part ends the agent's process after the commit.
+func (d *deploy) part(agent *remote.Process) error {
+	if err := agent.Stdin.Close(); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("cannot end the talk with the agent: %w", err)
 	}
-	out := bufio.NewReaderSize(p.Stdout, 64<<10)
-	line, err := firstWord(out)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("the server said nothing that makes sense: %w", err), p.Wait())
+	if err := agent.Wait(); err != nil {
+		return fmt.Errorf("the agent on the server ended badly: %w", err)
 	}
-	if line != nil {
-		return p, converge.NewClient(io.MultiReader(bytes.NewReader(line), out), p.Stdin), nil
-	}
-	found, err := readProbe(out)
-	if err == nil {
-		err = p.Wait()
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if refused := found.refuse(d.Payload); refused != nil {
-		return nil, nil, refused
-	}
-	if err := d.upload(ctx); err != nil {
-		return nil, nil, err
-	}
-	if p, err = d.conn.Start(ctx, "exec "+d.agentPath()+" agent"); err != nil {
-		return nil, nil, err
-	}
-	return p, converge.NewClient(p.Stdout, p.Stdin), nil
+	return nil
 }
 
-// maxNoise is how many lines a login shell may print before the server's answer.
-const maxNoise = 200
-
-// firstWord returns the agent's first line, or nil when the probe speaks instead.
-func firstWord(r *bufio.Reader) ([]byte, error) {
-	for range maxNoise {
-		line, err := r.ReadBytes('\n')
-		if err != nil {
-			return nil, err
-		}
-		switch text := strings.TrimSpace(string(line)); {
-		case text == probeMark:
-			return nil, nil
-		case strings.HasPrefix(text, "{"):
-			return line, nil
-		}
-	}
-	return nil, errors.New("too many lines before the answer")
-}
-
-func (d *deploy) upload(ctx context.Context) (err error) {
-	d.ui.Phase(PhaseUpload, fmt.Sprintf("gca %s, %.1f MB", d.Version, float64(d.Payload.Size)/1e6))
-	dir := converge.ReleaseDir(d.Version, d.Payload.SHA256)
-	if err := d.conn.Run(ctx, remote.Cmd{Line: "umask 022; mkdir -p " + dir}); err != nil {
-		return fmt.Errorf("cannot make %s on the server: %w", dir, err)
-	}
-	defer func() {
-		if err != nil && ctx.Err() == nil {
-			_ = d.conn.Run(ctx, remote.Cmd{Line: "rmdir -p " + dir}) // as far as they are empty
-		}
-	}()
-	f, err := os.Open(d.Payload.Path)
-	if err != nil {
-		return fmt.Errorf("cannot read the binary to send: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	file := remote.File{Path: d.agentPath(), Mode: 0o755, Size: d.Payload.Size, Progress: d.ui.Uploaded}
-	sum, err := hex.DecodeString(d.Payload.SHA256)
-	if err != nil || copy(file.SHA256[:], sum) != len(file.SHA256) {
-		return fmt.Errorf("BUG: %q is no SHA-256", d.Payload.SHA256)
-	}
-	return d.conn.Upload(ctx, f, file)
-}
-
-// converse talks with the agent from its hello to the commit.
-func (d *deploy) converse(ctx context.Context, agent *converge.Client) (Result, error) {
+// converse talks with the agent from its hello to the commit. interrupt disarms what ends the talk with ctx.
+func (d *deploy) converse(ctx context.Context, agent *converge.Client, interrupt func() bool) (Result, error) {
 	hello, err := agent.Hello()
 	if err != nil {
 		return Result{}, err
 	}
-	keys, err := d.ui.Keys(hello.Keys)
-	if err != nil {
+	if err := d.askKeys(hello.Keys); err != nil {
 		return Result{}, err
 	}
 	d.ui.Phase(PhasePlan, hello.OS)
-	want := d.want(keys)
+	want := d.want()
 	if err := agent.SendWant(want); err != nil {
 		return Result{}, err
 	}
@@ -210,43 +152,105 @@ func (d *deploy) converse(ctx context.Context, agent *converge.Client) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{URL: d.url(), Release: want.Release(), Keys: hello.Keys}
-	if keys != "" {
-		result.Keys = strings.Count(strings.TrimSpace(keys), "\n") + 1
+	if d.keyCount < fewKeys {
+		d.ui.Warn(fmt.Sprintf("few Gemini keys: %d; with three or more, from different Google projects, one can rest while another works", d.keyCount))
 	}
-	if result.Keys < fewKeys {
-		d.ui.Warn(fmt.Sprintf("%d Gemini keys are few: with three or more, from different Google projects, one can rest while another works", result.Keys))
-	}
-	return d.carryOut(ctx, agent, plan, result)
-}
-
-func (d *deploy) carryOut(ctx context.Context, agent *converge.Client, plan converge.PlanMessage, result Result) (Result, error) {
 	if agreed, err := d.ui.Plan(plan.Steps, plan.Notes); err != nil || !agreed {
 		return Result{}, errors.Join(err, agent.Cancel(), declined(err))
 	}
-	if len(plan.Steps) > 0 {
-		d.ui.Phase(PhaseApply, fmt.Sprintf("%d steps", len(plan.Steps)))
-		applied, err := agent.Apply(d.events(plan.Steps))
-		if err != nil {
-			return Result{}, err
-		}
-		result.Changed, result.ClientToken = applied.Changed, applied.ClientToken.Reveal()
+	result := Result{URL: d.url(), Release: want.Release()}
+	if len(plan.Steps) == 0 {
+		return d.confirm(ctx, agent, result)
 	}
+	interrupt()
+	return d.carryOut(ctx, agent, plan.Steps, result)
+}
+
+// askKeys asks once for the keys, as early as it is known how many the server has.
+func (d *deploy) askKeys(have int) (err error) {
+	if d.asked {
+		return nil
+	}
+	d.asked = true
+	d.keys, err = d.ui.Keys(have)
+	if d.keyCount = have; d.keys != "" {
+		d.keyCount = strings.Count(strings.TrimSpace(d.keys), "\n") + 1
+	}
+	return err
+}
+
+// confirm ends a deploy that had nothing to do.
+func (d *deploy) confirm(ctx context.Context, agent *converge.Client, result Result) (Result, error) {
 	d.ui.Phase(PhaseVerify, result.URL)
 	if err := awaitHealth(ctx, result.URL, d.Version); err != nil {
-		if len(plan.Steps) == 0 {
-			err.Kind = KindFailed
-			return Result{}, errors.Join(err, agent.Cancel())
-		}
-		back := errors.Join(agent.Rollback(err.Message), agent.RolledBack())
-		err.Message += ", so everything was put back"
-		return Result{}, errors.Join(err, back)
+		return Result{}, errors.Join(err, agent.Cancel())
 	}
+	_, err := agent.Commit()
+	return result, err
+}
+
+// carryOut applies the plan and looks at it from here. An interruption is told to the agent, and its rollback awaited.
+func (d *deploy) carryOut(ctx context.Context, agent *converge.Client, steps []converge.StepInfo, result Result) (Result, error) {
+	d.ui.Phase(PhaseApply, fmt.Sprintf("%d steps", len(steps)))
+	var rollback error
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
+		d.ui.Warn("interrupted: the server is putting itself back, which takes some seconds")
+		rollback = agent.Rollback("interrupted at the laptop")
+		time.AfterFunc(backTime, d.endTalk)
+	})
+	applied, err := agent.Apply(d.events(steps))
+	if !stop() {
+		<-told
+		if err == nil { // the word came too late to stop a step
+			err = agent.RolledBack()
+		}
+		return Result{}, errors.Join(err, rollback)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	result.Changed, result.ClientToken = applied.Changed, applied.ClientToken.Reveal()
+	d.ui.Phase(PhaseVerify, result.URL)
+	if failed := d.verify(ctx, steps, result.URL); failed != nil {
+		return Result{}, d.goBack(agent, failed)
+	}
+	d.committed = true
 	notes, err := agent.Commit()
 	for _, note := range notes {
 		d.ui.Warn(note)
 	}
 	return result, err
+}
+
+// verify looks from outside: does SSH still let somebody in, and does the adapter answer?
+func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, url string) *Error {
+	if slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return s.Kind == converge.KindFirewall }) {
+		if err := sshAnswers(ctx, d.Host.Addr()); err != nil {
+			return &Error{Kind: KindRolledBack, Message: "SSH does not answer a new connection any more", Err: err,
+				Hint: "look at the firewall that the server had before: ufw show added, nft list ruleset"}
+		}
+	}
+	return awaitHealth(ctx, url, d.Version)
+}
+
+// goBack has the agent undo everything, because of failed.
+func (d *deploy) goBack(agent *converge.Client, failed *Error) error {
+	time.AfterFunc(backTime, d.endTalk)
+	back := errors.Join(agent.Rollback(failed.Message), agent.RolledBack())
+	var rolledBack *converge.RolledBackError
+	switch {
+	case !errors.As(back, &rolledBack):
+		failed.Kind = KindUnknown
+		failed.Message += ", and the connection broke while the server was putting itself back"
+		failed.Hint = "wait a minute, then deploy again: what was left is undone first"
+		return failed
+	case len(rolledBack.FailedUndo) > 0:
+		return back
+	}
+	failed.Message += ", so everything was put back"
+	return failed
 }
 
 func declined(err error) error {
@@ -256,12 +260,12 @@ func declined(err error) error {
 	return ErrDeclined
 }
 
-func (d *deploy) want(keys string) converge.Want {
+func (d *deploy) want() converge.Want {
 	settings := []converge.Setting{{Name: "HOST", Value: "127.0.0.1"}, {Name: "PORT", Value: "8000", Default: true}}
 	if d.BaseURL != "" {
 		settings = append(settings, converge.Setting{Name: "GEMINI_BASE_URL", Value: d.BaseURL})
 	}
-	return converge.Want{Version: d.Version, SHA256: d.Payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(keys)}
+	return converge.Want{Version: d.Version, SHA256: d.Payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys)}
 }
 
 func (d *deploy) events(steps []converge.StepInfo) converge.Events {
@@ -291,28 +295,4 @@ func (d *deploy) try(ctx context.Context, result Result) error {
 		return &Error{Kind: KindPartial, Message: "the adapter is up, but its first answer failed", Err: err}
 	}
 	return nil
-}
-
-// explain gives an error of the conversation its kind.
-func (d *deploy) explain(ctx context.Context, err error, agent *remote.Process) error {
-	var refusal *converge.Refusal
-	var back *converge.RolledBackError
-	var known *Error
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.As(err, &back) && len(back.FailedUndo) > 0:
-		return &Error{Kind: KindRollbackFailed, Message: "the deploy failed, and undoing it failed too", Err: back}
-	case errors.As(err, &known):
-		return known
-	case errors.As(err, &back):
-		return &Error{Kind: KindRolledBack, Message: "the deploy failed", Err: back, Hint: "mend that, then deploy again; on the server: journalctl -u gemini-adapter"}
-	case errors.As(err, &refusal) && refusal.Kind == converge.RefusedLocked:
-		return &Error{Kind: KindLocked, Message: "the deploy did not start", Err: refusal}
-	case errors.As(err, &refusal):
-		return &Error{Kind: KindRefused, Message: "nothing was changed", Err: refusal}
-	case errors.Is(err, converge.ErrNoAgent) && agent.Stderr() != "":
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(agent.Stderr()))
-	}
-	return err
 }

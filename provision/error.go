@@ -5,12 +5,13 @@ type Kind uint8
 
 const (
 	KindFailed         Kind = iota // something failed before the server was changed, or in a way that has no kind of its own
-	KindUsage                      // an answer is missing, or cannot be right
 	KindRefused                    // the server cannot take a deploy as it is; nothing was changed
 	KindLocked                     // another deploy is at work
 	KindRolledBack                 // it failed on the way, and everything was undone
 	KindRollbackFailed             // it failed on the way, and undoing failed too: a person must look
 	KindPartial                    // the adapter serves, but not everything that was asked works
+	KindInterrupted                // the person called it off, and everything was undone
+	KindUnknown                    // the connection broke while the server was undoing what had failed
 )
 
 // Error is a deploy that ended short of its aim.

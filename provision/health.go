@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -14,6 +15,25 @@ const (
 	healthTime  = 30 * time.Second // until the adapter must answer from outside
 	healthPause = 500 * time.Millisecond
 )
+
+// sshAnswers makes a new connection to the SSH port and waits for the server's greeting: the one that a deploy runs over
+// stays up even behind a firewall that lets nobody in any more.
+func sshAnswers(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	greeting := make([]byte, len("SSH-"))
+	if err = conn.SetReadDeadline(time.Now().Add(healthTime)); err == nil {
+		_, err = io.ReadFull(conn, greeting)
+	}
+	if err = errors.Join(err, conn.Close()); err == nil && string(greeting) != "SSH-" {
+		err = fmt.Errorf("%s greets with %q", addr, greeting)
+	}
+	return err
+}
 
 type health struct {
 	Status  string `json:"status"`

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -20,6 +21,7 @@ func probeLine(agent string) string {
 		"echo uid=$(id -u); echo kernel=$(uname -s); echo machine=$(uname -m); " +
 		"[ -d /run/systemd/system ] && echo systemd=yes; " +
 		`PATH=$PATH:/usr/sbin:/sbin; command -v ss >/dev/null && echo "port80=$(ss -Hltnp 'sport = :80' | head -n 1)"; ` +
+		`echo keys=$(grep -c '^[^#]' /etc/gemini-adapter/keys 2>/dev/null); ` +
 		"echo os-release:; cat /etc/os-release"
 }
 
@@ -65,6 +67,15 @@ func (b *bare) refuse(p payload.Payload) *Error {
 	return b.refusePort80()
 }
 
+// keys is the number of keys that the server has from an earlier deploy.
+func (b *bare) keys() int {
+	n, err := strconv.Atoi(b.values["keys"])
+	if err != nil {
+		return 0 // there is no such file
+	}
+	return n
+}
+
 // refusePort80 refuses a port 80 that some other program than Nginx holds.
 func (b *bare) refusePort80() *Error {
 	_, holder, found := strings.Cut(b.values["port80"], `users:(("`)
@@ -75,7 +86,7 @@ func (b *bare) refusePort80() *Error {
 	_, pid, _ := strings.Cut(rest, "pid=")
 	pid, _, _ = strings.Cut(pid, ",")
 	return &Error{Kind: KindRefused, Message: fmt.Sprintf("port 80 is held by %s (pid %s), and Nginx needs it", name, pid),
-		Hint: fmt.Sprintf("on the server: systemctl disable --now %s, then deploy again; nothing was changed", name)}
+		Hint: fmt.Sprintf("on the server, systemctl status %s names its service: stop and disable that, then deploy again; nothing was changed", pid)}
 }
 
 // system is what runs there, in words.

@@ -70,11 +70,13 @@ func remember(dir string, pid int) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "companion.json"), text, 0o600)
+	return os.WriteFile(companionFile(dir), text, 0o600)
 }
 
+func companionFile(dir string) string { return filepath.Join(dir, "companion.json") }
+
 func stopCompanion(dir string) error {
-	text, err := os.ReadFile(filepath.Join(dir, "companion.json"))
+	text, err := os.ReadFile(companionFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -86,9 +88,9 @@ func stopCompanion(dir string) error {
 		return fmt.Errorf("cannot tell which process stands for Gemini: %w", err)
 	}
 	if start, err := startTime(p.PID); err != nil || start != p.Start {
-		return nil // it has ended already
+		return os.Remove(companionFile(dir)) // it has ended already
 	}
-	return syscall.Kill(p.PID, syscall.SIGTERM)
+	return errors.Join(syscall.Kill(p.PID, syscall.SIGTERM), os.Remove(companionFile(dir)))
 }
 
 // startTime reads field 22 of /proc/PID/stat; the fields are counted from behind the name, which may hold anything.

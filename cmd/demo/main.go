@@ -40,30 +40,22 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "up":
 		return up(ctx, args[1])
-	case len(args) == 1 && args[0] == "down":
-		return down(ctx)
+	case len(args) == 2 && args[0] == "down":
+		return down(ctx, args[1])
 	case len(args) == 2 && args[0] == companionVerb:
 		return serveCompanion(ctx, args[1])
 	}
-	return errors.New("usage: demo up GCA-BINARY | demo down")
+	return errors.New("usage: demo up DIR | demo down DIR, where DIR holds the binary gca")
 }
 
-// folder is where the demo keeps its user's home, apart from the real one.
-func folder() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no folder for the demo: %w", err)
-	}
-	return filepath.Join(dir, "gca-demo"), nil
-}
-
-func up(ctx context.Context, gca string) error {
+// up runs the tour with the binary gca in dir, where the demo's user has a home apart from the real one.
+func up(ctx context.Context, dir string) error {
 	begun := time.Now()
-	dir, err := folder()
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
-	if err := down(ctx); err != nil {
+	if err := down(ctx, dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "home"), 0o700); err != nil {
@@ -78,12 +70,14 @@ func up(ctx context.Context, gca string) error {
 	if err != nil {
 		return err
 	}
-	u := &user{gca: gca, home: filepath.Join(dir, "home"), key: server.KeyFile}
+	u := &user{gca: filepath.Join(dir, "gca"), home: filepath.Join(dir, "home"), key: server.KeyFile}
 	if err := u.tour(ctx, server, base); err != nil {
 		return fmt.Errorf("%w\nhint: look at it with: go run ./cmd/lab ssh %s; end it with: make demo-down", err, serverName)
 	}
-	fmt.Printf("\nThe whole took %.0f s. It stays up: look inside with `go run ./cmd/lab ssh %s`; `make demo-down` removes it.\n",
-		time.Since(begun).Seconds(), serverName)
+	fmt.Printf("\nThat took %.0f s, and it stays up. Go on as the demo's user, look inside, or remove every trace:\n", time.Since(begun).Seconds())
+	fmt.Printf("  HOME=%s %s ask \"hello\"\n", u.home, u.gca)
+	fmt.Printf("  HOME=%s %s logs -i %s root@%s\n", u.home, u.gca, u.key, server.Addr)
+	fmt.Printf("  go run ./cmd/lab ssh %s\n  make demo-down\n", serverName)
 	return nil
 }
 
@@ -138,19 +132,16 @@ func (u *user) run(ctx context.Context, env []string, args ...string) error {
 	return nil
 }
 
-func down(ctx context.Context) error {
-	dir, err := folder()
-	if err != nil {
-		return err
-	}
-	err = stopCompanion(dir)
+func down(ctx context.Context, dir string) error {
+	err := stopCompanion(dir)
 	servers, listErr := lab.List(ctx)
 	err = errors.Join(err, listErr)
 	for _, s := range servers {
 		if s.Name == serverName {
 			_, downErr := lab.Down(ctx, serverName)
 			err = errors.Join(err, downErr)
+			fmt.Printf("the server %s is gone\n", serverName)
 		}
 	}
-	return errors.Join(err, os.RemoveAll(dir))
+	return errors.Join(err, os.RemoveAll(filepath.Join(dir, "home")))
 }

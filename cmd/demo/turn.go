@@ -32,7 +32,7 @@ func toolTurn(ctx context.Context, home string) error {
 	params := anthropic.MessageNewParams{
 		Model:     "claude-sonnet-5",
 		MaxTokens: 8000,
-		Messages:  []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("Use the tool read_clock to tell me the time in Tokyo."))},
+		Messages:  []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("Use the tool read_clock and tell me what time it is there."))},
 		Tools: []anthropic.ToolUnionParam{{OfTool: &anthropic.ToolParam{
 			Name:        "read_clock",
 			Description: anthropic.String("Tells the local time in a city."),
@@ -49,7 +49,7 @@ func toolTurn(ctx context.Context, home string) error {
 	for _, block := range message.Content {
 		if call := block.AsToolUse(); block.Type == "tool_use" {
 			fmt.Printf("the model calls  %s %s\n", call.Name, call.Input)
-			results = append(results, anthropic.NewToolResultBlock(call.ID, "It is 21:04 in Tokyo.", false))
+			results = append(results, anthropic.NewToolResultBlock(call.ID, "It is 21:04.", false))
 		}
 	}
 	if len(results) == 0 {

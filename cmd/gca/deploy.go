@@ -66,20 +66,36 @@ func (f *deployFlags) run(ctx context.Context, io *streams, target string) error
 	screen := newScreen(io, f.json)
 	asker := newPrompt(io, f.ssh.noInput)
 	ui := screen.ui()
-	ui.Keys = func(have int) (string, error) { return chooseKeys(asker, keys, have) }
+	ui.Changing = func() error {
+		if !f.yes && asker == nil {
+			return errNobodyToAsk
+		}
+		return nil
+	}
+	ui.Keys = func(have int) (string, error) {
+		if f.keysFile == "" && len(keys) > 0 && have > 0 {
+			ui.Warn(fmt.Sprintf("the keys of %s (%d) take the place of the server's (%d), if they differ", keysVariable, len(keys), have))
+		}
+		return chooseKeys(asker, keys, have)
+	}
 	ui.Plan = screen.plan(opts.Host.String(), f.confirm(asker, opts.Host.String()))
 	ui.Try = func(ctx context.Context, url, token string) error {
 		_, err := (&client.Client{Profile: client.Profile{URL: url, Token: token}}).Ask(ctx, defaultModel, "Answer with one word: ready?", func(string) {})
 		return err
 	}
 	result, err := provision.Deploy(ctx, opts, ui)
-	screen.end()
+	if err != nil && f.json {
+		screen.emit(line{Type: "error", Code: exitCode(err), Text: complaint(err)}, "")
+	}
+	err = errors.Join(err, screen.end())
 	var short *provision.Error
 	if err != nil && (!errors.As(err, &short) || short.Kind != provision.KindPartial) {
 		return err
 	}
 	return errors.Join(err, f.finish(io, screen, result))
 }
+
+var errNobodyToAsk = &usageError{"nobody can be asked whether to go on\nhint: the same command with --yes"}
 
 // options reads everything that can be wrong on this side before the server is touched.
 func (f *deployFlags) options(io *streams, target string) (provision.Options, error) {
@@ -170,7 +186,7 @@ func (f *deployFlags) confirm(p *prompt, host string) func() (bool, error) {
 		case f.yes:
 			return true, nil
 		case p == nil:
-			return false, &usageError{"nobody can be asked whether to go on\nhint: the same command with --yes"}
+			return false, errNobodyToAsk
 		}
 		return p.confirm("Do this to "+host+"?", true)
 	}

@@ -96,8 +96,10 @@ func deployCode(kind provision.Kind) int {
 		return exitRolledBack
 	case provision.KindRollbackFailed:
 		return exitRollbackFailed
-	case provision.KindUsage:
-		return exitUsage
+	case provision.KindInterrupted:
+		return exitInterrupted
+	case provision.KindUnknown:
+		return exitRollbackFailed
 	case provision.KindPartial:
 		return exitPartial
 	}

@@ -59,7 +59,11 @@ func baseCommand(name, short string) *cobra.Command {
 func args(low, high int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
 		if len(given) < low || len(given) > high {
-			return &usageError{fmt.Sprintf("%s: %d arguments do not fit\nhint: usage: %s", cmd.CommandPath(), len(given), cmd.UseLine())}
+			what := "there is an argument too many"
+			if len(given) < low {
+				what = "an argument is missing"
+			}
+			return &usageError{fmt.Sprintf("%s: %s\nhint: usage: %s", cmd.CommandPath(), what, cmd.UseLine())}
 		}
 		return nil
 	}

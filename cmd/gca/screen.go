@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/fatih/color"
@@ -17,6 +18,7 @@ import (
 // of a write, since a deploy must not stop for a screen that has gone.
 type screen struct {
 	io     *streams
+	mu     sync.Mutex
 	json   bool
 	live   bool // a terminal: the last line may be written over
 	dirty  bool // a line that may be written over is on the screen
@@ -42,13 +44,14 @@ func newScreen(io *streams, asJSON bool) *screen {
 // line is one JSON line of a deploy.
 type line struct {
 	Schema  int      `json:"schema"`
-	Type    string   `json:"type"` // phase, plan, step, progress, warning, result
+	Type    string   `json:"type"` // phase, plan, step, progress, warning, error; the last one of a deploy that ended well is a deployResult
 	Phase   string   `json:"phase,omitempty"`
 	ID      string   `json:"id,omitempty"`
 	State   string   `json:"state,omitempty"`
 	Text    string   `json:"text,omitempty"`
 	Seconds float64  `json:"seconds,omitempty"`
-	Steps   []string `json:"steps,omitempty"`
+	Steps   []string `json:"steps,omitzero"` // of a plan; an empty one is up to date
+	Code    int      `json:"code,omitempty"` // of an error: the exit code
 }
 
 func (s *screen) ui() provision.UI {
@@ -65,6 +68,8 @@ func (s *screen) ui() provision.UI {
 
 // emit writes l as JSON, or text for a person; an empty text is nothing.
 func (s *screen) emit(l line, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.json {
 		l.Schema = 1
 		s.keep(json.NewEncoder(s.io.out).Encode(l))
@@ -75,6 +80,13 @@ func (s *screen) emit(l line, text string) {
 		_, err := fmt.Fprintln(s.io.err, text)
 		s.keep(err)
 	}
+}
+
+// clean leaves a clean line.
+func (s *screen) clean() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
 }
 
 func (s *screen) keep(err error) {
@@ -96,6 +108,8 @@ func (s *screen) over(text string) {
 	if !s.live {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.clear()
 	if len(text) > 78 {
 		text = text[:78]
@@ -105,7 +119,13 @@ func (s *screen) over(text string) {
 	s.dirty = true
 }
 
-func (s *screen) end() { s.clear() }
+// end leaves a clean line and returns the first error of a write.
+func (s *screen) end() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
+	return s.broken
+}
 
 func (s *screen) phase(phase provision.Phase, detail string) {
 	text := map[provision.Phase]string{
@@ -122,11 +142,11 @@ func (s *screen) uploaded(done, total int64) {
 	if time.Since(s.shown) < 100*time.Millisecond && done < total {
 		return
 	}
+	s.shown = time.Now()
 	if done == total { // a question may come next
-		s.clear()
+		s.clean()
 		return
 	}
-	s.shown = time.Now()
 	s.over(fmt.Sprintf("  %.1f of %.1f MB", float64(done)/1e6, float64(total)/1e6))
 }
 

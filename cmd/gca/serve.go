@@ -22,7 +22,7 @@ import (
 
 func newServe(io *streams) *cobra.Command {
 	var dir string
-	var check bool
+	var check, behindProxy bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Be the adapter: answer Anthropic and OpenAI clients from Gemini",
@@ -32,7 +32,7 @@ listens on 127.0.0.1 alone.`,
 		Example: "  GEMINI_API_KEYS=KEY1,KEY2,KEY3 gca serve\n  gca serve --config-dir /etc/gemini-adapter --check",
 		Args:    args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(dir)
+			cfg, err := loadConfig(dir, behindProxy)
 			if err != nil || check {
 				return err
 			}
@@ -40,12 +40,13 @@ listens on 127.0.0.1 alone.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "config-dir", "", "read adapter.env, keys and tokens from `DIR`")
+	cmd.Flags().BoolVar(&behindProxy, "behind-proxy", false, "others reach this through a proxy: client tokens are required even on loopback")
 	cmd.Flags().BoolVar(&check, "check", false, "only check the settings: exit code 0 if they are good, else 2")
 	return cmd
 }
 
-func loadConfig(dir string) (*config.Config, error) {
-	cfg, err := config.Load(config.Source{Env: os.LookupEnv, Dir: dir, Credentials: os.Getenv("CREDENTIALS_DIRECTORY")})
+func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
+	cfg, err := config.Load(config.Source{Env: os.LookupEnv, Dir: dir, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), BehindProxy: behindProxy})
 	switch {
 	case errors.Is(err, config.ErrNoKeys):
 		return nil, &usageError{err.Error() + "\nhint: " + keysVariable + "=KEY1,KEY2,KEY3 gca serve; keys come from https://aistudio.google.com/apikey"}

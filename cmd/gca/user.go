@@ -25,7 +25,7 @@ func newConnect(io *streams) *cobra.Command {
 		Use:   "connect URL",
 		Short: "Remember an adapter's address and client token, after trying them",
 		Long: `connect tries the adapter at URL with the client token and saves both for this user. The token comes from
---token-file FILE (- is standard input), the environment variable ` + tokenVariable + `, or a prompt without echo.`,
+--token-file FILE (- is standard input), the environment variable ` + tokenVariable + `, or a prompt without echo. An adapter on your own machine may need none.`,
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			url, err := client.ParseURL(given[0])
@@ -69,9 +69,9 @@ func readToken(streams *streams, file string) (string, error) {
 	}
 	p := newPrompt(streams, false)
 	if p == nil {
-		return "", &usageError{"no client token given\nhint: set " + tokenVariable + ", or --token-file FILE"}
+		return "", nil // an adapter of one's own machine asks for none
 	}
-	return p.secret("Client token (printed by the deploy)")
+	return p.secret("Client token (printed by the deploy; empty if the adapter asks for none)")
 }
 
 const maxSecretFile = 1 << 20

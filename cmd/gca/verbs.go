@@ -24,16 +24,23 @@ type verb struct {
 func verbs() []verb {
 	status, logs := &statusVerb{}, &logsVerb{}
 	return []verb{
-		{name: "start", short: "Start the adapter", local: plain(manage.Start)},
-		{name: "stop", short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop)},
-		{name: "restart", short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart)},
+		{name: "start", short: "Start the adapter", local: plain(manage.Start, "the adapter serves")},
+		{name: "stop", short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
+		{name: "restart", short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart, "the adapter serves")},
 		{name: "status", short: "Show how the adapter is; exit code 1 if it is not healthy", flags: status.flags, local: status.run, remote: status.carry},
 		{name: "logs", short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
 	}
 }
 
-func plain(f func(context.Context) error) func(context.Context, *streams) error {
-	return func(ctx context.Context, _ *streams) error { return f(ctx) }
+// plain is a verb without flags, which says at its end how things are.
+func plain(f func(context.Context) error, end string) func(context.Context, *streams) error {
+	return func(ctx context.Context, io *streams) error {
+		if err := f(ctx); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(io.err, end)
+		return err
+	}
 }
 
 // localVerbs are those of gemini-manage.

@@ -12,7 +12,10 @@ import (
 	"time"
 )
 
-const maxReply = 1 << 20
+const (
+	maxReply   = 1 << 20
+	healthTime = 10 * time.Second // Nginx would wait minutes for an adapter that hangs
+)
 
 // Client asks one adapter.
 type Client struct {
@@ -63,6 +66,8 @@ func (e *Error) Error() string {
 
 // Health asks whether the adapter is up. It needs no token. An unhealthy adapter is an answer, not an error.
 func (c *Client) Health(ctx context.Context) (Health, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Profile.URL+"/health", nil)
 	if err != nil {
 		return Health{}, err
@@ -157,7 +162,7 @@ func (c *Client) networkError(err error) error {
 		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("no such host: %s", dns.Name), Hint: "check the address, then gca connect http://YOUR-SERVER"}
 	case errors.As(err, &op) && op.Op == "dial":
 		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("cannot connect to %s: %v", c.Profile.URL, op.Err),
-			Hint: "is the server up, and does its provider's firewall let port 80 in? on the server: gemini-manage status"}
+			Hint: "is the server up, and does its provider's firewall let that port in? on the server: gemini-manage status"}
 	}
 	return &Error{Hop: HopNetwork, Message: fmt.Sprintf("the connection to %s broke: %v", c.Profile.URL, err), Hint: "try again; on the server: gemini-manage logs"}
 }

@@ -98,7 +98,10 @@ func dialError(host Host, timeout time.Duration, err error) error {
 			"(try from another network); sshd is stopped (the provider's console: systemctl status ssh)"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		e.Message, e.Err = fmt.Sprintf("no route to %s", host.Addr()), nil
-		e.Hint = "check the address; for an IPv6 address check that this network has IPv6 (ping -6 " + host.Name() + ")"
+		e.Hint = "check the address, and that this machine has a network"
+		if strings.Contains(host.Name(), ":") {
+			e.Hint = "check that this network has IPv6: ping -6 " + host.Name()
+		}
 	case errors.As(err, &timed) && timed.Timeout():
 		e.Message, e.Err = fmt.Sprintf("no answer from %s within %s", host.Addr(), timeout), nil
 		e.Hint = "check the address, that the server runs, and that the provider's firewall lets TCP port " +

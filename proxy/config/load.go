@@ -28,6 +28,11 @@ type Source struct {
 // Load reads every source and validates the whole. The error joins all faults, each naming variable or file, value and
 // rule; secrets are never among the values.
 func Load(src Source) (*Config, error) {
+	if src.Dir != "" {
+		if info, err := os.Stat(src.Dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("there is no folder %s to read settings from", src.Dir)
+		}
+	}
 	cfg := Default()
 	cfg.BehindProxy = src.BehindProxy
 	var faults []error

@@ -132,6 +132,7 @@ func TestLoad_errors(t *testing.T) {
 	f(`MAX_BODY="99GB": expected a size`, "MAX_BODY=99GB")
 	f(`LOG_LEVEL="loud": expected debug`, "LOG_LEVEL=loud")
 	f(`HOST="a b": expected an address`, "HOST=a b")
+	f(`HOST="300.1.1.1": expected an address`, "HOST=300.1.1.1")
 	f("PROXY_URL: expected a URL that starts with http:// or https:// or socks5://", "PROXY_URL=ftp://user:hidden@x")
 	f(`MODEL_MAP: "x": expected NAME=GEMINI-MODEL`, "MODEL_MAP=x")
 	f(`ALLOW_ANONYMOUS="maybe"`, "ALLOW_ANONYMOUS=maybe")

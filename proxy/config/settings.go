@@ -79,7 +79,8 @@ func prefixed(err error) error {
 }
 
 func host(v string, dst *string, set *bool) error {
-	if v == "" || strings.ContainsAny(v, " \t/") || strings.Contains(v, ":") && net.ParseIP(v) == nil {
+	number := strings.Trim(v, "0123456789.") == "" // what looks like an IPv4 address must be one
+	if v == "" || number && net.ParseIP(v) == nil || strings.ContainsAny(v, " \t/") || strings.Contains(v, ":") && net.ParseIP(v) == nil {
 		return fmt.Errorf("=%q: expected an address such as 127.0.0.1, :: or 0.0.0.0", v)
 	}
 	*dst, *set = v, true
