@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // opcode names one way to take something back.
@@ -78,7 +79,10 @@ func (a action) restore(s *system) error {
 	case PathAbsent:
 		return os.RemoveAll(file)
 	case PathFile:
-		return s.writeFile(a.Path, a.Was.Content, a.Was.Mode, owner{a.Was.UID, a.Was.GID})
+		if a.Saved == "" || strings.Contains(a.Saved, "/") {
+			return fmt.Errorf("the journal names %q for the old content of %s", a.Saved, a.Path)
+		}
+		return s.copyFile(openDir+"/"+a.Saved, a.Path, a.Was.Mode, owner{a.Was.UID, a.Was.GID})
 	case PathLink:
 		return s.writeLink(a.Path, a.Was.Target)
 	case PathDir:
@@ -89,7 +93,7 @@ func (a action) restore(s *system) error {
 
 // pathReversal takes path back to what it is now.
 func (s *system) pathReversal(path string, secret bool) (action, error) {
-	was, err := s.state(path)
+	was, err := s.look(path)
 	if err != nil {
 		return action{}, err
 	}

@@ -200,7 +200,7 @@ func (t *talk) leaveUnwanted() error {
 
 // leave takes the uploaded release away again from a server that has no adapter. The lock must be held.
 func (t *talk) leave(want Want) error {
-	current, err := t.sys.state(currentLink)
+	current, err := t.sys.look(currentLink)
 	if err != nil || current.Kind != PathAbsent || !sha256Pattern.MatchString(want.SHA256) || !versionPattern.MatchString(want.Version) {
 		return err
 	}
@@ -219,10 +219,11 @@ func (t *talk) plan(ctx context.Context, want Want) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	var notes []string
+	notes := sweep(t.sys)
 	if died {
 		if err := errors.Join(undo(ctx, t.sys)...); err != nil {
-			return Plan{}, fmt.Errorf("an earlier deploy died half-way, and could not be taken back: %w", err)
+			return Plan{}, refuse(RefusedServer, "put right what is named above (its journal is in "+journalDir+"/failed-… on the server), then deploy again",
+				"an earlier deploy died half-way, and could not be taken back whole: %v", err)
 		}
 		notes = append(notes, "an earlier deploy died half-way; it was taken back first")
 	}
@@ -261,10 +262,11 @@ func (t *talk) carry(ctx context.Context, journal *Journal, plan Plan, want Want
 	if _, err := t.next(waiting, "commit"); err != nil {
 		return t.back(t.rollbackOf(Step{}, err), want)
 	}
-	if err := journal.seal(want.Release(), time.Now()); err != nil {
+	notes, err := journal.seal(want.Release(), time.Now())
+	if err != nil {
 		return t.back(RolledBack{Cause: CauseStep, Reason: "seal the journal: " + err.Error()}, want)
 	}
-	return t.wire.send(doneMessage{Notes: prune(t.sys, want.Release())})
+	return t.wire.send(doneMessage{Notes: append(notes, prune(t.sys, want.Release())...)})
 }
 
 func (t *talk) step(ctx context.Context, journal *Journal, step Step) error {

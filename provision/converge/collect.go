@@ -55,6 +55,11 @@ func collectFiles(s *system, want Want) (Facts, error) {
 	}
 	f.OS = ParseOSRelease(text)
 	for _, path := range managedPaths() {
+		if f.Paths[path], err = s.look(path); err != nil {
+			return Facts{}, err
+		}
+	}
+	for _, path := range comparedFiles() {
 		if f.Paths[path], err = s.state(path); err != nil {
 			return Facts{}, err
 		}

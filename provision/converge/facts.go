@@ -54,7 +54,7 @@ type PathState struct {
 	UID     int         `json:"uid,omitempty"`
 	GID     int         `json:"gid,omitempty"`
 	Target  string      `json:"target,omitempty"` // of a link
-	Content []byte      `json:"-"`                // of a file
+	Content []byte      `json:"-"`                // of a file that was read
 }
 
 // UnitState is one systemd unit.
@@ -119,12 +119,15 @@ func countItems(list string) int {
 	return n
 }
 
-// managedPaths are the paths that a plan may depend on.
+// managedPaths are the paths that a plan may depend on, whatever they hold.
 func managedPaths() []string {
 	return []string{
 		releasesDir, currentLink, "/usr/local/bin/gca", "/usr/local/bin/gemini-manage",
-		configDir, settingsFile, keysFile, tokensFile, stateDir,
-		serviceFile, socketFile,
-		nginxConf, nginxMain, nginxSite, nginxEnabled, nginxDefault,
+		configDir, stateDir, nginxEnabled, nginxDefault,
 	}
+}
+
+// comparedFiles are the files whose content a plan may depend on.
+func comparedFiles() []string {
+	return []string{settingsFile, keysFile, tokensFile, serviceFile, socketFile, nginxConf, nginxMain, nginxSite}
 }

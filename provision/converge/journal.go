@@ -1,7 +1,6 @@
 package converge
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -49,7 +47,7 @@ const (
 
 // unfinished reports whether a deploy died before its end.
 func unfinished(s *system) (bool, error) {
-	st, err := s.state(openDir)
+	st, err := s.look(openDir)
 	return st.Kind != PathAbsent, err
 }
 
@@ -82,6 +80,7 @@ func (j *Journal) intent(step string, rev reversal) error {
 	return j.write(record{N: j.n, Time: time.Now().UTC(), Step: step, State: stateIntent, Reversal: &rev})
 }
 
+// save copies what the path holds, however large it is.
 func (j *Journal) save(a *action, name string) error {
 	if a.Was == nil || a.Was.Kind != PathFile {
 		return nil
@@ -91,7 +90,7 @@ func (j *Journal) save(a *action, name string) error {
 	if err != nil {
 		return err
 	}
-	return j.sys.writeFile(openDir+"/"+name, a.Was.Content, 0o600, root)
+	return j.sys.copyFile(a.Path, openDir+"/"+name, 0o600, root)
 }
 
 func (j *Journal) done(step string) error {
@@ -110,68 +109,117 @@ func (j *Journal) write(r record) error {
 }
 
 // seal ends a deploy well: what is left is the manifest of what was created or
-// changed. Old contents that are secret do not outlive the deploy.
-func (j *Journal) seal(release string, now time.Time) error {
-	records, err := readJournal(j.sys)
+// changed. The rename is the commit, and up to it an error leaves everything
+// that an undo needs. Old contents that are secret do not outlive the deploy;
+// the notes tell which are still there.
+func (j *Journal) seal(release string, now time.Time) (notes []string, err error) {
+	if err := j.log.Close(); err != nil {
+		return nil, err
+	}
+	name := sealedName(release, now)
+	if err := os.Rename(j.sys.at(openDir), j.sys.at(journalDir+"/"+name)); err != nil {
+		return nil, err
+	}
+	if err := syncDir(j.sys.at(journalDir)); err != nil {
+		notes = append(notes, err.Error())
+	}
+	return append(notes, forgetSecrets(j.sys, name)...), nil
+}
+
+// syncDir makes a rename in dir outlast a power cut.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// forgetSecrets removes the secret copies of a sealed journal, and says what it could not remove.
+func forgetSecrets(s *system, name string) (notes []string) {
+	dir := journalDir + "/" + name
+	records, err := readJournal(s, dir)
+	if err != nil {
+		notes = append(notes, err.Error())
 	}
 	for _, r := range records {
 		if r.Reversal == nil {
 			continue
 		}
 		for _, a := range slices.Concat(r.Reversal.Undo, r.Reversal.Settle) {
-			if a.Secret && a.Saved != "" {
-				if err := ignoreMissing(os.Remove(j.sys.at(openDir + "/" + a.Saved))); err != nil {
-					return err
-				}
+			if !a.Secret || a.Saved == "" {
+				continue
+			}
+			if err := ignoreMissing(os.Remove(s.at(dir + "/" + filepath.Base(a.Saved)))); err != nil {
+				notes = append(notes, err.Error())
 			}
 		}
 	}
-	if err := j.log.Close(); err != nil {
-		return err
+	return notes
+}
+
+// sweep forgets the secrets that sealed journals still hold because their deploy died right after its commit.
+func sweep(s *system) (notes []string) {
+	sealed, err := sealedJournals(s)
+	if err != nil {
+		return []string{err.Error()}
 	}
-	return os.Rename(j.sys.at(openDir), j.sys.at(journalDir+"/"+sealedName(release, now)))
+	for _, name := range sealed {
+		notes = append(notes, forgetSecrets(s, name)...)
+	}
+	return notes
 }
 
 func sealedName(release string, now time.Time) string {
 	return now.UTC().Format("20060102T150405.000Z") + "_" + release
 }
 
-// history lists the releases that deploys ended well with, the latest last.
-func history(s *system) ([]string, error) {
+// sealedJournals lists the folders of the deploys that ended well, the latest last.
+func sealedJournals(s *system) ([]string, error) {
 	entries, err := os.ReadDir(s.at(journalDir))
 	if err := ignoreMissing(err); err != nil {
 		return nil, err
 	}
-	var releases []string
+	var names []string
 	for _, entry := range entries {
-		if _, release, ok := strings.Cut(entry.Name(), "_"); ok {
-			releases = append(releases, release)
+		if strings.Contains(entry.Name(), "_") {
+			names = append(names, entry.Name())
 		}
 	}
-	return releases, nil
+	return names, nil
 }
 
-// readJournal reads the open journal. A last line without an end was being
-// written when the power went: its step had not begun.
-func readJournal(s *system) ([]record, error) {
-	data, err := os.ReadFile(s.at(openDir + "/" + journalLog))
+// history lists the releases that deploys ended well with, the latest last.
+func history(s *system) ([]string, error) {
+	names, err := sealedJournals(s)
+	for i, name := range names {
+		_, names[i], _ = strings.Cut(name, "_")
+	}
+	return names, err
+}
+
+// readJournal reads the journal in a folder. A last line without an end was being
+// written when the power went: its step had not begun. Lines that cannot be
+// read are in the error, and all others are returned.
+func readJournal(s *system, dir string) ([]record, error) {
+	data, err := os.ReadFile(s.at(dir + "/" + journalLog))
 	if err := ignoreMissing(err); err != nil {
 		return nil, err
 	}
-	data = data[:bytes.LastIndexByte(data, '\n')+1]
 	var records []record
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxManagedFile)
-	for lines.Scan() {
+	var errs []error
+	data = data[:bytes.LastIndexByte(data, '\n')+1]
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
 		var r record
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return nil, fmt.Errorf("journal, line %d: %w", len(records)+1, err)
+		if err := json.Unmarshal(line, &r); err != nil {
+			errs = append(errs, fmt.Errorf("%s/%s, line %d: %w", dir, journalLog, n, err))
+			continue
 		}
 		records = append(records, r)
 	}
-	return records, lines.Err()
+	return records, errors.Join(errs...)
 }
 
 // close lets go of a journal that is not sealed. A second close does nothing.
@@ -186,16 +234,14 @@ func (j *Journal) close() error {
 // after an error, and returns all of them. Then the journal is gone; with errors
 // it is kept under a name of its own, to look at.
 func undo(ctx context.Context, s *system) []error {
-	records, err := readJournal(s)
-	if err != nil {
-		return []error{err}
-	}
+	records, err := readJournal(s, openDir)
 	var errs []error
+	if err != nil {
+		errs = append(errs, err)
+	}
 	do := func(step string, actions []action) {
 		for _, a := range actions {
-			if err := a.load(s); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", step, err))
-			} else if err := a.do(ctx, s); err != nil {
+			if err := a.do(ctx, s); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", step, err))
 			}
 		}
@@ -211,17 +257,6 @@ func undo(ctx context.Context, s *system) []error {
 		}
 	}
 	return append(errs, closeUndone(s, len(errs) > 0)...)
-}
-
-func (a *action) load(s *system) (err error) {
-	if a.Saved == "" {
-		return nil
-	}
-	if strings.Contains(a.Saved, "/") || a.Was == nil {
-		return errors.New("the journal names " + strconv.Quote(a.Saved) + " for an old content")
-	}
-	a.Was.Content, err = os.ReadFile(s.at(openDir + "/" + a.Saved))
-	return err
 }
 
 func closeUndone(s *system, failed bool) []error {

@@ -2,6 +2,7 @@ package converge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -154,4 +155,101 @@ func TestJournal_FailedUndo(t *testing.T) {
 	if died, err := unfinished(m.sys); died || err != nil {
 		t.Errorf("the failed journal is still open: %v", err)
 	}
+}
+
+// A deploy that dies right after its commit is not taken back, and the next one forgets the secrets that it still holds.
+func TestJournal_DeathAfterCommit(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	facts, err := collect(context.Background(), m.sys, m.want("AIzaSyNew"))
+	m.must(err)
+	p, err := Diff(facts, m.want("AIzaSyNew"), readTestSettings)
+	m.must(err)
+	m.carry(p, len(p.steps)-1, false)
+	m.must(os.Rename(m.sys.at(openDir), m.sys.at(journalDir+"/"+sealedName("1.2.3", testTime))))
+	if !strings.Contains(strings.Join(m.tree(), "\n"), "AIzaSyOld") {
+		t.Fatal("there is no old secret to forget")
+	}
+	applied, _, err := m.deploy("")
+	m.must(err)
+	if applied.Changed != 0 {
+		t.Errorf("%d changes after a commit", applied.Changed)
+	}
+	if tree := strings.Join(m.tree(), "\n"); strings.Contains(tree, "AIzaSyOld") || !strings.Contains(tree, "AIzaSyNew") {
+		t.Error("the old key is still on the server, or the new one is not")
+	}
+}
+
+// Until the rename nothing that an undo needs is gone.
+func TestJournal_FailedCommit(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	before := m.tree()
+	journal, err := openJournal(m.sys)
+	m.must(err)
+	rev, err := fileStep{path: keysFile, secret: true}.before(context.Background(), &run{sys: m.sys})
+	m.must(err)
+	m.must(journal.intent("file:"+keysFile, rev))
+	m.put(keysFile, "AIzaSyNew\n")
+	taken := m.sys.at(journalDir + "/" + sealedName("1.2.3", testTime))
+	m.must(os.WriteFile(taken, nil, 0o600))
+	if _, err := journal.seal("1.2.3", testTime); err == nil {
+		t.Fatal("sealed over a file")
+	}
+	for _, err := range undo(context.Background(), m.sys) {
+		t.Error(err)
+	}
+	m.must(os.Remove(taken))
+	m.same(before, "failed commit")
+}
+
+// A journal with a line that cannot be read is undone as far as it can be, and is not in the way a second time.
+func TestAgent_UnreadableJournal(t *testing.T) {
+	m := newMachine(t)
+	journal, err := openJournal(m.sys)
+	m.must(err)
+	m.must(journal.intent("file:/etc/a", reversal{Undo: []action{{Op: opPath, Path: "/etc/a", Was: &PathState{Kind: PathAbsent}}}}))
+	_, err = journal.log.WriteString("not JSON\n")
+	m.must(err)
+	m.must(journal.close())
+	m.put("/etc/a", "x")
+	_, _, err = m.deploy("AIzaSyTest1")
+	r, ok := errors.AsType[*Refusal](err)
+	if !ok || !strings.Contains(r.Message, "journal, line 2") || !strings.Contains(r.Hint, "failed-") {
+		t.Errorf("%v", err)
+	}
+	if st, err := m.sys.look("/etc/a"); err != nil || st.Kind != PathAbsent {
+		t.Errorf("/etc/a is %+v, %v", st, err)
+	}
+	_, _, err = m.deploy("AIzaSyTest1")
+	m.must(err)
+}
+
+// A large file of somebody's at the place of our link is moved aside, and comes back.
+func TestJournal_LargeFile(t *testing.T) {
+	m := newMachine(t)
+	large := strings.Repeat("gca", maxManagedFile/2)
+	m.put("/usr/local/bin/gca", large)
+	c, laptop, ended := m.dial()
+	m.must(c.SendWant(m.want("AIzaSyTest1")))
+	_, err := c.Plan()
+	m.must(err)
+	_, err = c.Apply(Events{})
+	m.must(err)
+	if st, err := m.sys.look("/usr/local/bin/gca"); err != nil || st.Kind != PathLink {
+		t.Errorf("applied: %+v, %v", st, err)
+	}
+	m.must(laptop.Close())
+	if back, ok := errors.AsType[*RolledBackError](c.RolledBack()); !ok || len(back.FailedUndo) > 0 {
+		t.Errorf("%+v", back)
+	}
+	m.must(<-ended)
+	data, err := os.ReadFile(m.sys.at("/usr/local/bin/gca"))
+	if err != nil || string(data) != large {
+		t.Errorf("%d bytes are back of %d, %v", len(data), len(large), err)
+	}
+	_, _, err = m.deploy("AIzaSyTest1")
+	m.must(err)
 }

@@ -78,7 +78,7 @@ func (st dirStep) check(_ context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	now, err := r.sys.state(st.path)
+	now, err := r.sys.look(st.path)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (st linkStep) before(_ context.Context, r *run) (reversal, error) {
 func (st linkStep) apply(_ context.Context, r *run) error { return r.sys.writeLink(st.path, st.target) }
 
 func (st linkStep) check(_ context.Context, r *run) error {
-	now, err := r.sys.state(st.path)
+	now, err := r.sys.look(st.path)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (st absentStep) apply(_ context.Context, r *run) error {
 }
 
 func (st absentStep) check(_ context.Context, r *run) error {
-	now, err := r.sys.state(st.path)
+	now, err := r.sys.look(st.path)
 	if err == nil && now.Kind != PathAbsent {
 		err = fmt.Errorf("%s is still there", st.path)
 	}

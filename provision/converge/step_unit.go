@@ -35,7 +35,7 @@ func (st unitStep) before(ctx context.Context, r *run) (reversal, error) {
 			rev.Undo = append(rev.Undo, action{Op: opDisable, Names: []string{unit}})
 		}
 	}
-	state, err := r.sys.state(runtimeDir)
+	state, err := r.sys.look(runtimeDir)
 	if err == nil && state.Kind == PathAbsent {
 		rev.Undo = append(rev.Undo, action{Op: opPath, Path: runtimeDir, Was: &state})
 	}

@@ -126,8 +126,28 @@ func (s *system) readText(path string) (string, error) {
 	return string(data), errors.Join(err, f.Close())
 }
 
-// state looks at a path without following a link.
+// state looks at a path without following a link, and reads what a file holds.
 func (s *system) state(path string) (PathState, error) {
+	st, err := s.look(path)
+	if err != nil || st.Kind != PathFile {
+		return st, err
+	}
+	f, err := os.Open(s.at(path))
+	if err != nil {
+		return PathState{}, err
+	}
+	st.Content, err = io.ReadAll(io.LimitReader(f, maxManagedFile+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return PathState{}, err
+	}
+	if len(st.Content) > maxManagedFile {
+		return PathState{}, fmt.Errorf("%s is larger than %d bytes", path, maxManagedFile)
+	}
+	return st, nil
+}
+
+// look is state without what a file holds.
+func (s *system) look(path string) (PathState, error) {
 	file := s.at(path)
 	info, err := os.Lstat(file)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
@@ -146,10 +166,6 @@ func (s *system) state(path string) (PathState, error) {
 		st.Target, err = os.Readlink(file)
 	case info.Mode().IsRegular():
 		st.Kind = PathFile
-		if info.Size() > maxManagedFile {
-			return PathState{}, fmt.Errorf("%s is larger than %d bytes", path, maxManagedFile)
-		}
-		st.Content, err = os.ReadFile(file)
 	}
 	return st, err
 }
@@ -189,7 +205,20 @@ func (s *system) idOf(path, name string) (id int, found bool, err error) {
 }
 
 // writeFile puts a whole file in place: readers see the old or the new one.
-func (s *system) writeFile(path string, content []byte, mode fs.FileMode, o owner) (err error) {
+func (s *system) writeFile(path string, content []byte, mode fs.FileMode, o owner) error {
+	return s.writeFrom(path, bytes.NewReader(content), mode, o)
+}
+
+// copyFile is writeFile with what another file holds.
+func (s *system) copyFile(from, to string, mode fs.FileMode, o owner) error {
+	f, err := os.Open(s.at(from))
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.writeFrom(to, f, mode, o), f.Close())
+}
+
+func (s *system) writeFrom(path string, content io.Reader, mode fs.FileMode, o owner) (err error) {
 	file := s.at(path)
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".gca-*")
 	if err != nil {
@@ -200,7 +229,7 @@ func (s *system) writeFile(path string, content []byte, mode fs.FileMode, o owne
 			err = errors.Join(err, ignoreMissing(os.Remove(tmp.Name())))
 		}
 	}()
-	_, err = tmp.Write(content)
+	_, err = io.Copy(tmp, content)
 	err = errors.Join(err, tmp.Chmod(mode), tmp.Chown(o.uid, o.gid), tmp.Sync(), tmp.Close())
 	if err != nil {
 		return err
