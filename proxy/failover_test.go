@@ -167,8 +167,10 @@ func TestWhatIsNotTriedAgain(t *testing.T) {
 		}
 	}
 	f(fg.ErrLocation(), messages, 403, "permission_error", "not available from this server's location")
+	f(fg.ErrLocation(), completions, 403, "unsupported_country_region_territory")
 	f(fg.ErrTooManyTokens(1196265, 1048575), messages, 400, `"prompt is too long: 1196265 tokens > 1048575 maximum"`)
-	f(fg.ErrTooManyTokens(1196265, 1048575), completions, 400, "context_length_exceeded")
+	f(fg.ErrTooManyTokens(1196265, 1048575), completions, 400, "context_length_exceeded",
+		"This model's maximum context length is 1048575 tokens. However, your messages resulted in 1196265 tokens.")
 	f(fg.Err(400, "Invalid JSON payload received."), messages, 400, "invalid_request_error", "Invalid JSON payload")
 	f(fg.ErrForeignFile("abc"), messages, 403, "permission_error")
 }

@@ -20,7 +20,7 @@ func (x *exchange) tell(failed *upstream.Error) *front.Error {
 	case upstream.Cancelled:
 		return &front.Error{Kind: front.Overloaded, Message: failed.Message}
 	case upstream.Region:
-		return &front.Error{Kind: front.Forbidden, Message: regionHelp, NoRetry: true}
+		return &front.Error{Kind: front.Region, Message: regionHelp, NoRetry: true}
 	case upstream.Overflow, upstream.SizeQuota:
 		return x.overflow(failed)
 	case upstream.NoModel:
@@ -50,14 +50,17 @@ func (x *exchange) tell(failed *upstream.Error) *front.Error {
 	return &front.Error{Kind: front.UpstreamFault, Message: words}
 }
 
-// overflow uses the words that make clients compact their conversation; the first number is always the larger one.
+// overflow gives the codecs the figures for the words that make their clients compact the conversation.
 func (x *exchange) overflow(failed *upstream.Error) *front.Error {
 	limit := failed.Limit
 	if limit == 0 {
 		limit = maxInput
 	}
 	tokens := max(failed.Tokens, limit+1)
-	return &front.Error{Kind: front.Overflow, Message: fmt.Sprintf("prompt is too long: %d tokens > %d maximum", tokens, limit)}
+	return &front.Error{
+		Kind: front.Overflow, Tokens: tokens, Limit: limit,
+		Message: fmt.Sprintf("the prompt has %d tokens, %d at most", tokens, limit),
+	}
 }
 
 // noKey says to the client why there is no key for the request, or that the request was called off.

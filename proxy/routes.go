@@ -61,9 +61,9 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 		in.access.probe = r.probe
 		s.serve(in, r)
 	default:
-		var ok bool
-		if in.access.token, ok = s.tokens.admit(&rc.Request.Header); !ok {
-			s.refuse(in, &front.Error{Kind: front.Unauthorized, NoRetry: true, Message: "no valid client token: send one of the adapter's client tokens as Authorization: Bearer or x-api-key"})
+		var refusal *front.Error
+		if in.access.token, refusal = s.tokens.admit(&rc.Request.Header); refusal != nil {
+			s.refuse(in, refusal)
 			return
 		}
 		s.serve(in, r)

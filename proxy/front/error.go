@@ -17,7 +17,8 @@ const (
 	Invalid                   // the request is malformed or asks for what cannot be: 400
 	Overflow                  // the prompt is longer than the model takes: 400 in words that clients know
 	Unauthorized              // no client token, or a wrong one: 401
-	Forbidden                 // the server's location is refused by Google, or the like: 403
+	Forbidden                 // the request may not do that: 403
+	Region                    // Google refuses the server's location: 403
 	NotFound                  // no such path or model: 404
 	TooLarge                  // body over MAX_BODY: 413
 	RateLimited               // every key rests: 429

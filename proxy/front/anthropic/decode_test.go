@@ -166,6 +166,7 @@ func TestErrorEnvelope(t *testing.T) {
 	f(of(front.Overflow), 400, line("invalid_request_error"))
 	f(of(front.Unauthorized), 401, line("authentication_error"))
 	f(of(front.Forbidden), 403, line("permission_error"))
+	f(of(front.Region), 403, line("permission_error"))
 	f(of(front.NotFound), 404, line("not_found_error"))
 	f(of(front.TooLarge), 413, line("request_too_large"))
 	f(of(front.RateLimited), 429, line("rate_limit_error"))

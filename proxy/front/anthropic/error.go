@@ -21,7 +21,7 @@ func statusOf(kind front.Kind) (status int, errorType string) {
 		return 400, "invalid_request_error"
 	case front.Unauthorized:
 		return 401, "authentication_error"
-	case front.Forbidden:
+	case front.Forbidden, front.Region:
 		return 403, "permission_error"
 	case front.NotFound:
 		return 404, "not_found_error"

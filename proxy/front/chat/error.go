@@ -23,6 +23,8 @@ func kindOf(e *front.Error) (status int, errorType, code string) {
 	case front.Unauthorized:
 		return 401, "invalid_request_error", "invalid_api_key"
 	case front.Forbidden:
+		return 403, "permission_error", ""
+	case front.Region:
 		return 403, "permission_error", "unsupported_country_region_territory"
 	case front.NotFound:
 		if e.Param == "model" {
