@@ -352,6 +352,35 @@ func TestAgent_NotRoot(t *testing.T) {
 	m.same(before, "not root")
 }
 
+// A firewall that filters but would not after a boot is turned on at boot, and filters on when that is taken back.
+func TestAgent_FirewallAtBoot(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	_, err = m.sys.run(context.Background(), "systemctl", "disable", ufwUnit)
+	m.must(err)
+	before := m.tree()
+	c, laptop, ended := m.dial()
+	m.must(c.SendWant(m.want("")))
+	plan, err := c.Plan()
+	m.must(err)
+	if len(plan.Steps) != 1 || plan.Steps[0].Title != "turn ufw on at boot" {
+		t.Errorf("%+v", plan.Steps)
+	}
+	_, err = c.Apply(Events{})
+	m.must(errors.Join(err, c.Rollback("no")))
+	if back, ok := errors.AsType[*RolledBackError](c.RolledBack()); !ok || len(back.FailedUndo) > 0 {
+		t.Errorf("%+v", back)
+	}
+	m.must(errors.Join(laptop.Close(), <-ended))
+	m.same(before, "rolled back")
+	for _, changes := range []int{1, 0} {
+		if applied, _, err := m.deploy(""); err != nil || applied.Changed != changes {
+			t.Errorf("%d changes, want %d, %v", applied.Changed, changes, err)
+		}
+	}
+}
+
 func TestPrune(t *testing.T) {
 	m := newMachine(t)
 	for i, release := range []string{"1-aaaaaaaaaaaa", "2-bbbbbbbbbbbb", "3-cccccccccccc", "1-aaaaaaaaaaaa", "4-dddddddddddd"} {

@@ -171,7 +171,7 @@ func collectSystemd(ctx context.Context, s *system) (int, error) {
 	return version, nil
 }
 
-var watchedUnits = []string{socketUnit, serviceUnit, nginxUnit, "ufw.service", "firewalld.service", "ssh.socket"}
+var watchedUnits = []string{socketUnit, serviceUnit, nginxUnit, ufwUnit, "firewalld.service", "ssh.socket"}
 
 func collectUnits(ctx context.Context, s *system) (map[string]UnitState, error) {
 	args := append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,MainPID,Listen"}, watchedUnits...)

@@ -40,6 +40,7 @@ const (
 	nginxEnabled = "/etc/nginx/sites-enabled/gemini-adapter"
 	nginxDefault = "/etc/nginx/sites-enabled/default"
 	nginxUnit    = "nginx.service"
+	ufwUnit      = "ufw.service"
 
 	serviceUser = "gemini"
 	rootUser    = "root"

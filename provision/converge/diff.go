@@ -206,22 +206,29 @@ func (d *differ) firewall() {
 		d.notes = append(d.notes, "ufw was left alone: the port of SSH could not be found, and to close it would lock you out")
 		return
 	}
-	st := firewallStep{enable: fw.UFW != UFWActive || !d.f.Units["ufw.service"].Enabled && d.f.Units["ufw.service"].Loaded}
+	unit := d.f.Units[ufwUnit]
+	st := firewallStep{start: fw.UFW != UFWActive, boot: !unit.Enabled && (unit.Loaded || fw.UFW == UFWAbsent)}
 	for _, port := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.f.SSHPorts), webPort)))) {
 		if fw.UFW != UFWActive || !fw.allows(port) {
 			st.ports = append(st.ports, port)
 		}
 	}
-	if len(st.ports) == 0 && !st.enable {
-		return
+	if len(st.ports) > 0 || st.boot {
+		d.add(KindFirewall, "ufw", st.title(), "", st)
 	}
+}
+
+func (st firewallStep) title() string {
 	title := "let TCP ports " + joinPorts(st.ports) + " in"
-	if len(st.ports) == 0 {
-		title = "turn ufw on at boot"
-	} else if st.enable {
-		title += ", then turn ufw on"
+	switch {
+	case len(st.ports) == 0:
+		return "turn ufw on at boot"
+	case st.start:
+		return title + ", then turn ufw on"
+	case st.boot:
+		return title + ", and turn ufw on at boot"
 	}
-	d.add(KindFirewall, "ufw", title, "", st)
+	return title
 }
 
 func joinPorts(ports []int) string {

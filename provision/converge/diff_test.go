@@ -61,7 +61,7 @@ func after(f Facts, p Plan) Facts {
 			f.Paths[nginxBinary] = PathState{Kind: PathFile}
 			f.Paths[nginxConf] = PathState{Kind: PathFile, Content: []byte("include /etc/nginx/sites-enabled/*;\n")}
 			f.Firewall.UFW = UFWInactive
-			f.Units["ufw.service"] = UnitState{Loaded: true, Enabled: true}
+			f.Units[ufwUnit] = UnitState{Loaded: true, Enabled: true}
 		case userStep:
 			f.User = UserState{User: true, Group: true, Owner: gemini}
 		case dirStep:
@@ -86,6 +86,9 @@ func after(f Facts, p Plan) Facts {
 		case firewallStep:
 			f.Firewall.UFW = UFWActive
 			f.Firewall.Rules = append(f.Firewall.Rules, "22/tcp", "2222/tcp", "80/tcp")
+			if op.boot {
+				f.Units[ufwUnit] = UnitState{Loaded: true, Enabled: true}
+			}
 		}
 	}
 	return f
@@ -124,7 +127,7 @@ func TestDiff_Fresh(t *testing.T) {
 		t.Errorf("got\n%s", strings.Join(ids(p), "\n"))
 	}
 	firewall := p.steps[21].op.(firewallStep)
-	if !slices.Equal(firewall.ports, []int{22, 80, 2222}) || !firewall.enable {
+	if !slices.Equal(firewall.ports, []int{22, 80, 2222}) || !firewall.start || !firewall.boot {
 		t.Errorf("firewall %+v: every port of SSH comes before it is turned on", firewall)
 	}
 	for _, step := range p.Steps() {
@@ -208,6 +211,7 @@ func TestDiff_Drift(t *testing.T) {
 	f(unit(nginxUnit, func(u *UnitState) { u.Active = false }), "nginx:nginx", "check:web")
 	f(unit(nginxUnit, func(u *UnitState) { u.Enabled = false }), "nginx:nginx", "check:web")
 	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive} }, "firewall:ufw")
+	f(unit(ufwUnit, func(u *UnitState) { u.Enabled = false }), "firewall:ufw")
 	f(func(f *Facts, _ *Want) { f.Firewall.Rules = []string{"22/tcp", "80/tcp"} }, "firewall:ufw")
 	f(func(f *Facts, _ *Want) {
 		f.Firewall.Rules = []string{"22/tcp (OpenSSH)", "2222", "80,443/tcp (Nginx Full)"}
@@ -222,7 +226,7 @@ func TestDiff_ActiveFirewall(t *testing.T) {
 	facts.Firewall = Firewall{UFW: UFWActive, Rules: []string{"22/tcp"}}
 	p := mustDiff(t, facts, testWant(t))
 	i := slices.Index(ids(p), "firewall:ufw")
-	if st := p.steps[i].op.(firewallStep); st.enable || !slices.Equal(st.ports, []int{80, 2222}) {
+	if st := p.steps[i].op.(firewallStep); st.start || !slices.Equal(st.ports, []int{80, 2222}) {
 		t.Errorf("%+v", st)
 	}
 	facts.Firewall = Firewall{UFW: UFWAbsent, Other: "nftables (table inet filter)"}

@@ -100,11 +100,17 @@ func otherFirewall(ctx context.Context, s *system, units map[string]UnitState) s
 	}
 	if s.has("nft") {
 		if out, err := s.run(ctx, "nft", "list", "ruleset"); err == nil {
-			return filteringChain(out)
+			if chain := filteringChain(out); chain != "" {
+				return chain
+			}
 		}
 	}
-	if s.has("iptables-save") {
-		if out, err := s.run(ctx, "iptables-save", "-t", "filter"); err == nil && iptablesFilters(out) {
+	// nft does not see what the kernel's older tables hold. Without -t no table is loaded by being asked for.
+	for _, tool := range []string{"iptables-save", "iptables-legacy-save"} {
+		if !s.has(tool) {
+			continue
+		}
+		if out, err := s.run(ctx, tool); err == nil && iptablesFilters(out) {
 			return "iptables rules"
 		}
 	}
@@ -119,7 +125,8 @@ func filteringChain(ruleset string) string {
 		line = strings.TrimSpace(line)
 		switch {
 		case strings.HasPrefix(line, "table "):
-			table = strings.TrimSuffix(strings.TrimPrefix(line, "table "), " {")
+			table, input = strings.TrimSuffix(strings.TrimPrefix(line, "table "), " {"), false
+		case strings.HasPrefix(table[strings.LastIndexByte(table, ' ')+1:], "f2b"):
 		case strings.HasPrefix(line, "type filter hook input"):
 			if input = true; strings.Contains(line, "policy drop") {
 				return "nftables (table " + table + ")"
@@ -133,10 +140,16 @@ func filteringChain(ruleset string) string {
 	return ""
 }
 
+// iptablesFilters looks in the filter table of what iptables-save prints.
 func iptablesFilters(save string) bool {
+	filter := false
 	for line := range strings.Lines(save) {
-		if strings.HasPrefix(line, ":INPUT DROP") || strings.HasPrefix(line, ":INPUT REJECT") ||
-			strings.HasPrefix(line, "-A INPUT") && !strings.Contains(line, "f2b") {
+		switch {
+		case strings.HasPrefix(line, "*"):
+			filter = strings.TrimSpace(line) == "*filter"
+		case !filter:
+		case strings.HasPrefix(line, ":INPUT DROP"), strings.HasPrefix(line, ":INPUT REJECT"),
+			strings.HasPrefix(line, "-A INPUT") && !strings.Contains(line, "f2b"):
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -252,4 +253,28 @@ func TestJournal_LargeFile(t *testing.T) {
 	}
 	_, _, err = m.deploy("AIzaSyTest1")
 	m.must(err)
+}
+
+// A package that cannot be configured is removed all the same; apt-get's own failure is said with dpkg's.
+func TestPurge_BrokenPackage(t *testing.T) {
+	f := func(apt string, words ...string) {
+		t.Helper()
+		m := newMachine(t)
+		bin := filepath.SplitList(m.sys.path)[0]
+		for name, script := range map[string]string{"dpkg": "echo dpkg is stuck >&2; exit 1", "apt-get": apt} {
+			m.must(os.Remove(filepath.Join(bin, name)))
+			m.must(os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+		}
+		err := purge(context.Background(), m.sys, []string{"nginx"})
+		if (err != nil) != (len(words) > 0) {
+			t.Errorf("%s: %v", apt, err)
+		}
+		for _, word := range words {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%v does not say %q", err, word)
+			}
+		}
+	}
+	f("exit 0")
+	f("echo apt is stuck >&2; exit 100", "dpkg is stuck", "apt is stuck")
 }

@@ -2,21 +2,30 @@ package converge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 )
 
-// firewallStep lets SSH and the web in, and only then turns ufw on.
+// firewallStep lets SSH and the web in, and only then turns ufw on, now or at boot.
 type firewallStep struct {
-	ports  []int // TCP, to let in
-	enable bool
+	ports []int // TCP, to let in
+	start bool  // it does not filter yet
+	boot  bool  // nor would it after a boot
 }
 
 var ufwFiles = []string{"/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules"}
 
-func (st firewallStep) before(_ context.Context, r *run) (reversal, error) {
+func (st firewallStep) before(ctx context.Context, r *run) (reversal, error) {
 	var rev reversal
-	if st.enable {
+	disabled, err := ufwDisabled(ctx, r.sys)
+	if err != nil {
+		return reversal{}, err
+	}
+	if st.boot && disabled {
+		rev.Undo = append(rev.Undo, action{Op: opDisable, Names: []string{ufwUnit}})
+	}
+	if st.start {
 		rev.Undo = append(rev.Undo, action{Op: opUFWDisable})
 	}
 	for _, path := range ufwFiles {
@@ -28,7 +37,7 @@ func (st firewallStep) before(_ context.Context, r *run) (reversal, error) {
 			rev.Undo = append(rev.Undo, a)
 		}
 	}
-	if !st.enable {
+	if !st.start && len(st.ports) > 0 {
 		rev.Undo = append(rev.Undo, action{Op: opUFWReload})
 	}
 	return rev, nil
@@ -40,11 +49,15 @@ func (st firewallStep) apply(ctx context.Context, r *run) error {
 			return err
 		}
 	}
-	if !st.enable {
-		return nil
+	if st.start {
+		if _, err := r.sys.run(ctx, "ufw", "--force", "enable"); err != nil {
+			return err
+		}
 	}
-	_, err := r.sys.run(ctx, "ufw", "--force", "enable")
-	return err
+	if disabled, err := ufwDisabled(ctx, r.sys); err != nil || !disabled || !st.boot {
+		return err
+	}
+	return r.sys.systemctl(ctx, "enable", ufwUnit)
 }
 
 func (st firewallStep) check(ctx context.Context, r *run) error {
@@ -60,5 +73,15 @@ func (st firewallStep) check(ctx context.Context, r *run) error {
 			return fmt.Errorf("ufw does not let port %d in", port)
 		}
 	}
-	return nil
+	disabled, err := ufwDisabled(ctx, r.sys)
+	if err == nil && st.boot && disabled {
+		err = errors.New("ufw would not start at boot")
+	}
+	return err
+}
+
+// ufwDisabled reports whether ufw has a unit that does not start at boot.
+func ufwDisabled(ctx context.Context, s *system) (bool, error) {
+	units, err := collectUnits(ctx, s)
+	return units[ufwUnit].Loaded && !units[ufwUnit].Enabled, err
 }

@@ -114,14 +114,16 @@ func isLocked(err error) bool {
 	return strings.Contains(text, "Could not get lock") || strings.Contains(text, "Unable to lock")
 }
 
-// purge removes packages and their settings. A half-done installation is completed first, since dpkg insists.
+// purge removes packages and their settings. A half-done installation is completed first, since dpkg insists; where
+// that fails, only apt-get's word counts, since to remove the package that cannot be configured is the cure.
 func purge(ctx context.Context, s *system, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	if _, err := s.runLines(ctx, aptTime, nil, "dpkg", "--configure", "-a"); err != nil {
-		return err
-	}
+	_, configureErr := s.runLines(ctx, aptTime, nil, "dpkg", "--configure", "-a")
 	_, err := s.runLines(ctx, aptTime, nil, "apt-get", aptArgs(append([]string{"purge"}, names...)...)...)
-	return err
+	if err != nil {
+		return errors.Join(configureErr, err)
+	}
+	return nil
 }

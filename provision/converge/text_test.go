@@ -3,6 +3,8 @@ package converge
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -121,7 +123,61 @@ func TestFilteringChain(t *testing.T) {
 	f("table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n", "nftables (table inet filter)")
 	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 0 bytes 0 reject\n\t}\n}\n", "nftables (table ip filter)")
 	f("table ip nat {\n\tchain DOCKER {\n\t\tiifname \"docker0\" return\n\t}\n}\ntable ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n", "")
-	f("table inet f2b-table {\n\tchain f2b-chain {\n\t\ttype filter hook input priority filter - 1; policy accept;\n\t\ttcp dport 22 ip saddr @addr-set-f2b-sshd reject\n\t}\n}\n", "")
+	f(fail2ban, "")
+	f(fail2ban+"table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n", "nftables (table inet filter)")
+	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tmeta l4proto tcp tcp dport 22 counter packets 9 bytes 540 jump f2b-sshd\n\t}\n}\n", "")
+}
+
+// fail2ban is what `nft list ruleset` prints of fail2ban's action nftables.
+const fail2ban = `table inet f2b-table {
+	set addr-set-sshd {
+		type ipv4_addr
+		elements = { 192.0.2.7,
+			     198.51.100.9 }
+	}
+
+	chain f2b-chain {
+		type filter hook input priority filter - 1; policy accept;
+		tcp dport 22 ip saddr @addr-set-sshd reject with icmp port-unreachable
+	}
+}
+`
+
+func TestIptablesFilters(t *testing.T) {
+	f := func(save string, want bool) {
+		t.Helper()
+		if got := iptablesFilters(save); got != want {
+			t.Errorf("%v for\n%s", got, save)
+		}
+	}
+	f("", false)
+	f("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\nCOMMIT\n", false)
+	f("*filter\n:INPUT DROP [0:0]\nCOMMIT\n", true)
+	f("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j f2b-sshd\nCOMMIT\n", false)
+	f("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n", true)
+	f("*mangle\n-A INPUT -j MARK --set-xmark 0x1\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", false)
+}
+
+// Rules of the older tables count where nft has nothing to say of them.
+func TestOtherFirewall_Legacy(t *testing.T) {
+	bin := t.TempDir()
+	s := newSystem(t.TempDir())
+	s.path = bin + ":/usr/bin:/bin"
+	tool := func(name, says string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\ncat <<'END'\n"+says+"END\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tool("nft", fail2ban)
+	tool("iptables-save", "# Generated\n")
+	if got := otherFirewall(t.Context(), s, nil); got != "" {
+		t.Errorf("%q filters", got)
+	}
+	tool("iptables-legacy-save", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n")
+	if got := otherFirewall(t.Context(), s, nil); got != "iptables rules" {
+		t.Errorf("%q filters", got)
+	}
 }
 
 func TestParseListener(t *testing.T) {
