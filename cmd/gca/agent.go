@@ -26,11 +26,14 @@ func newAgent(io *streams) *cobra.Command {
 	}
 }
 
-// readSettings tells the deploy what the templates need of adapter.env.
-func readSettings(adapterEnv []byte) (converge.Settings, error) {
-	cfg, err := config.ParseEnv(string(adapterEnv))
+// readSettings tells the deploy what it needs to know of the settings, as the adapter itself reads them.
+func readSettings(files converge.SettingsFiles) (converge.Settings, error) {
+	cfg, err := config.Texts(files).Parse()
 	if err != nil {
 		return converge.Settings{}, err
 	}
-	return converge.Settings{Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout}, nil
+	return converge.Settings{
+		Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout,
+		Keys: len(cfg.Keys), ClientToken: len(cfg.Tokens) > 0,
+	}, nil
 }

@@ -69,13 +69,17 @@ func (e laptopSaysNo) Error() string { return e.reason }
 // hello speaks first: who the server is or, where no want can help, why not to go on.
 func (t *talk) hello() (welcome bool, err error) {
 	f, err := t.look()
+	if err == nil {
+		err = f.plainSettings()
+	}
 	if err != nil {
 		return false, t.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)})
 	}
-	return true, t.wire.send(Hello{
-		Proto: Proto, Version: t.agent.Version, SHA256: t.agent.SHA256, OS: f.OS.String(), Arch: f.Arch,
-		Keys: f.keyCount(), ClientToken: f.hasClientToken(), Release: f.release(),
-	})
+	s, err := t.agent.ReadSettings(f.settingsFiles(Want{}))
+	if err != nil {
+		s.Keys = 1 // the plan says what is wrong, unless the want mends it; to be asked for keys would hide that
+	}
+	return true, t.wire.send(Hello{Proto: Proto, OS: f.OS.String(), Keys: s.Keys})
 }
 
 // look collects only as root: another user cannot read the settings, let alone change them.

@@ -126,7 +126,7 @@ func (m *machine) dial() (*Client, io.Closer, <-chan error) {
 	c, laptop, ended := m.start()
 	hello, err := c.Hello()
 	m.must(err)
-	if hello.Proto != Proto || hello.OS != "Debian 12" || hello.SHA256 != m.sum {
+	if hello.Proto != Proto || hello.OS != "Debian 12" {
 		m.Errorf("hello %+v", hello)
 	}
 	return c, laptop, ended

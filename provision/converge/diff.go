@@ -15,28 +15,28 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 	if err := w.Validate(); err != nil {
 		return Plan{}, asRefusal(RefusedSettings, err)
 	}
-	if r := preflight(f, w); r != nil {
-		return Plan{}, r
+	if err := preflight(f, w); err != nil {
+		return Plan{}, err
 	}
-	env := mergeSettings(string(f.path(settingsFile).Content), w.Settings)
-	s, err := read([]byte(env))
+	files := f.settingsFiles(w)
+	s, err := read(files)
 	if err == nil {
 		err = s.validate()
 	}
 	if err != nil {
 		return Plan{}, asRefusal(RefusedSettings, err)
 	}
-	if r := checkPorts(f, s); r != nil {
-		return Plan{}, r
+	if err := checkSettings(f, s); err != nil {
+		return Plan{}, err
 	}
 	texts, err := renderAll(w, newView(f, s))
 	if err != nil {
 		return Plan{}, asRefusal(RefusedSettings, err)
 	}
-	d := differ{f: f, w: w, s: s, texts: texts}
+	d := differ{f: f, w: w, s: s, files: files, texts: texts}
 	d.packages()
 	d.user()
-	d.config(env)
+	d.config()
 	d.service()
 	d.nginx()
 	d.firewall()
@@ -63,6 +63,7 @@ type differ struct {
 	f     Facts
 	w     Want
 	s     Settings
+	files SettingsFiles
 	texts map[string]string
 
 	steps          []Step
@@ -98,11 +99,11 @@ func (d *differ) user() {
 }
 
 // config brings the adapter's folders, settings, keys and tokens up to date, and has the release read them.
-func (d *differ) config(env string) {
+func (d *differ) config() {
 	d.dir(configDir, 0o750, rootUser, serviceUser)
 	d.dir(stateDir, 0o700, serviceUser, serviceUser)
 	before := len(d.steps)
-	d.file(fileStep{settingsFile, []byte(env), 0o640, serviceUser, true})
+	d.file(fileStep{settingsFile, []byte(d.files.Env), 0o640, serviceUser, true})
 	d.keys()
 	d.tokens()
 	newRelease := d.f.release() != d.w.Release()
@@ -113,11 +114,7 @@ func (d *differ) config(env string) {
 }
 
 func (d *differ) keys() {
-	content := d.f.path(keysFile).Content
-	if !d.w.Keys.Empty() {
-		content = []byte(strings.TrimRight(d.w.Keys.Reveal(), "\n") + "\n")
-	}
-	st := fileStep{keysFile, content, 0o600, rootUser, true}
+	st := fileStep{keysFile, []byte(d.files.Keys), 0o600, rootUser, true}
 	if !d.f.Credentials {
 		st.mode, st.group = 0o640, serviceUser
 	}
@@ -126,8 +123,8 @@ func (d *differ) keys() {
 
 func (d *differ) tokens() {
 	now := d.f.path(tokensFile)
-	if !d.f.hasClientToken() {
-		d.add(KindToken, "client", "make a client token", "", tokenStep{string(now.Content)})
+	if !d.s.ClientToken {
+		d.add(KindToken, "client", "make a client token", "", tokenStep{d.files.Tokens})
 		return
 	}
 	if now.Kind == PathFile {

@@ -2,13 +2,13 @@ package converge
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 var testSum = strings.Repeat("ab", 32)
@@ -20,15 +20,13 @@ func testWant(t testing.TB) Want {
 	}
 }
 
-// readTestSettings is strict enough to refuse, and reads the port.
-func readTestSettings(text []byte) (Settings, error) {
-	s := Settings{Port: 8000, MaxBody: 50 << 20, DrainTimeout: 10 * time.Minute}
-	if port := envValue(string(text), "PORT"); port != "" {
-		if _, err := fmt.Sscanf(port, "%d", &s.Port); err != nil {
-			return s, fmt.Errorf("PORT=%s: not a number", port)
-		}
+// readTestSettings reads as the adapter does.
+func readTestSettings(files SettingsFiles) (Settings, error) {
+	cfg, err := config.Texts(files).Parse()
+	if err != nil {
+		return Settings{}, err
 	}
-	return s, nil
+	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), len(cfg.Tokens) > 0}, nil
 }
 
 // freshFacts are those of a new Debian.
@@ -273,7 +271,7 @@ func TestDiff_Refuses(t *testing.T) {
 	}, RefusedNginx, "sites-enabled")
 	f(equal, func(f *Facts, _ *Want) {
 		f.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("PORT=many\n")}
-	}, RefusedSettings, "PORT=many")
+	}, RefusedSettings, `adapter.env: line 1: PORT="many"`)
 	f(equal, func(f *Facts, _ *Want) {
 		f.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("PORT=80\n")}
 	}, RefusedSettings, "PORT=80")
@@ -301,14 +299,71 @@ func TestDiff_OwnPorts(t *testing.T) {
 
 // Keys may be in adapter.env, and so may the tokens.
 func TestDiff_KeysAndTokensInSettings(t *testing.T) {
-	facts, w := freshFacts(), testWant(t)
-	w.Keys = Secret{}
-	facts.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("GEMINI_API_KEYS=\"AIzaA, AIzaB\"\nCLIENT_TOKENS=abc\n")}
-	p := mustDiff(t, facts, w)
-	if slices.Contains(ids(p), "token:client") {
-		t.Error("a token is made although CLIENT_TOKENS has one")
+	f := func(env string, token bool) {
+		t.Helper()
+		facts, w := freshFacts(), testWant(t)
+		w.Keys = Secret{}
+		facts.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("GEMINI_API_KEYS=\"AIzaA, AIzaB\"\n" + env)}
+		if p := mustDiff(t, facts, w); slices.Contains(ids(p), "token:client") == token {
+			t.Errorf("%q: a token is made: %v", env, !token)
+		}
 	}
-	if facts.keyCount() != 2 {
-		t.Errorf("%d keys", facts.keyCount())
+	f("CLIENT_TOKENS=abc\n", true)
+	f("CLIENT_TOKENS=,\n", false)
+	f("", false)
+}
+
+// What the adapter could not read is refused before anything changes, in the adapter's own words.
+func TestDiff_RefusesWhatTheAdapterCannotRead(t *testing.T) {
+	f := func(path, text, want string) {
+		t.Helper()
+		facts := freshFacts()
+		facts.Paths[path] = PathState{Kind: PathFile, Content: []byte(text)}
+		w := testWant(t)
+		if path == keysFile {
+			w.Keys = Secret{}
+		}
+		_, err := Diff(facts, w, readTestSettings)
+		if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedSettings || !strings.Contains(r.Message, want) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+	f(settingsFile, "host=0.0.0.0\n", "adapter.env: line 1: expected NAME=value")
+	f(settingsFile, "HOST=127.0.0.1\nHOST=::\n", "adapter.env: line 2: HOST is set a second time")
+	f(settingsFile, "HOST=\"127.0.0.1\n", "adapter.env: line 1: HOST: the quote")
+	f(settingsFile, "HOST='::' or so\n", "adapter.env: line 1: HOST: there is text after the closing quote")
+	f(tokensFile, "secret\n", "tokens: line 1: expected sha256:")
+	f(keysFile, "AIza hidden\n", "keys: line 1:")
+}
+
+// A drain of nothing is a setting like any other, and lets Nginx's old workers not wait for ever.
+func TestDiff_NoDrain(t *testing.T) {
+	facts := freshFacts()
+	facts.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("DRAIN_TIMEOUT=0\n")}
+	for _, step := range mustDiff(t, facts, testWant(t)).steps {
+		st, ok := step.op.(fileStep)
+		switch {
+		case ok && st.path == serviceFile && !strings.Contains(string(st.content), "\nTimeoutStopSec=10s\n"):
+			t.Errorf("%s", st.content)
+		case ok && st.path == nginxMain && !strings.Contains(string(st.content), "\nworker_shutdown_timeout 1s;\n"):
+			t.Errorf("%s", st.content)
+		}
+	}
+}
+
+// Settings that lie elsewhere are not replaced by ours.
+func TestDiff_RefusesLinkedSettings(t *testing.T) {
+	f := func(path string, st PathState, want string) {
+		t.Helper()
+		facts := freshFacts()
+		facts.Paths[path] = st
+		_, err := Diff(facts, testWant(t), readTestSettings)
+		if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedSettings || r.Message != want {
+			t.Errorf("%v", err)
+		}
+	}
+	for _, path := range []string{settingsFile, keysFile, tokensFile} {
+		f(path, PathState{Kind: PathLink, Target: "/srv/x"}, path+" is a link; replace it by the file itself")
+		f(path, PathState{Kind: PathDir}, path+" is not a plain file")
 	}
 }

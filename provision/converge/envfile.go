@@ -25,12 +25,13 @@ func parseAssignment(line string) (name, value string, ok bool) {
 	if !ok || !isName(name) {
 		return "", "", false
 	}
-	return name, unquote(strings.TrimSpace(value)), true
+	value, ok = unquote(strings.TrimSpace(value))
+	return name, value, ok
 }
 
 func isName(s string) bool {
 	for i, c := range s {
-		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		letter := c == '_' || 'A' <= c && c <= 'Z'
 		if !letter && (i == 0 || c < '0' || c > '9') {
 			return false
 		}
@@ -38,13 +39,16 @@ func isName(s string) bool {
 	return s != ""
 }
 
-func unquote(value string) string {
-	if value != "" && (value[0] == '"' || value[0] == '\'') {
-		if end := strings.IndexByte(value[1:], value[0]); end >= 0 {
-			return value[1 : 1+end]
-		}
-		return value
+// unquote is not ok where a quote has no end, or something other than a comment follows it.
+func unquote(value string) (text string, ok bool) {
+	if value == "" || value[0] != '"' && value[0] != '\'' {
+		return cutComment(value), true
 	}
+	text, rest, ok := strings.Cut(value[1:], value[:1])
+	return text, ok && cutComment(strings.TrimSpace(rest)) == ""
+}
+
+func cutComment(value string) string {
 	for i := range len(value) {
 		if value[i] == '#' && (i == 0 || value[i-1] == ' ' || value[i-1] == '\t') {
 			return strings.TrimSpace(value[:i])
@@ -63,20 +67,10 @@ func quote(value string) string {
 	return "'" + value + "'"
 }
 
-// envValue returns the value that the last assignment of name has.
-func envValue(text, name string) string {
-	found := ""
-	for line := range strings.Lines(text) {
-		if n, value, ok := parseAssignment(line); ok && n == name {
-			found = value
-		}
-	}
-	return found
-}
-
 const settingsHeader = "# Settings of the Gemini adapter, one NAME=value a line. A deploy changes only the lines that it must.\n"
 
-// mergeSettings ensures want in text and keeps every other line, its comments and its order.
+// mergeSettings ensures want in text and keeps every other line, its comments and its order. It judges nothing: what the
+// adapter could not read in text, it cannot read in the result.
 func mergeSettings(text string, want []Setting) string {
 	if text == "" {
 		text = settingsHeader
@@ -111,7 +105,7 @@ func mergeSetting(lines []string, s Setting) []string {
 func (s Setting) validate() error {
 	switch {
 	case !isName(s.Name):
-		return fmt.Errorf("setting %q: a name is letters, digits and underscores", s.Name)
+		return fmt.Errorf("setting %q: a name is capital letters, digits and underscores", s.Name)
 	case strings.ContainsFunc(s.Value, func(c rune) bool { return c < ' ' || c == 0x7f }):
 		return fmt.Errorf("setting %s: the value has a line break or another control character", s.Name)
 	case strings.Contains(s.Value, `"`) && strings.Contains(s.Value, "'"):

@@ -88,35 +88,32 @@ func (f Facts) release() string {
 
 func (f Facts) nginxInstalled() bool { return f.path(nginxBinary).Kind != PathAbsent }
 
-// keyCount counts the Gemini keys of a server.
-func (f Facts) keyCount() int {
-	return countLines(string(f.path(keysFile).Content)) +
-		countItems(envValue(string(f.path(settingsFile).Content), "GEMINI_API_KEYS"))
+// settingsFiles is what the adapter's files would hold after the deploy of w.
+func (f Facts) settingsFiles(w Want) SettingsFiles {
+	files := SettingsFiles{
+		Env:    mergeSettings(string(f.path(settingsFile).Content), w.Settings),
+		Keys:   string(f.path(keysFile).Content),
+		Tokens: string(f.path(tokensFile).Content),
+	}
+	if !w.Keys.Empty() {
+		files.Keys = strings.TrimRight(w.Keys.Reveal(), "\n") + "\n"
+	}
+	return files
 }
 
-func (f Facts) hasClientToken() bool {
-	return envValue(string(f.path(settingsFile).Content), "CLIENT_TOKENS") != "" ||
-		hasClientToken(string(f.path(tokensFile).Content))
-}
-
-func countLines(text string) int {
-	n := 0
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			n++
+// plainSettings refuses settings that lie elsewhere: to write them would silently cut them off from there.
+func (f Facts) plainSettings() error {
+	for _, path := range []string{settingsFile, keysFile, tokensFile} {
+		switch f.path(path).Kind {
+		case PathFile, PathAbsent:
+		case PathLink:
+			return refuse(RefusedSettings, "cp --remove-destination $(readlink -f "+path+") "+path,
+				"%s is a link; replace it by the file itself", path)
+		default:
+			return refuse(RefusedSettings, "mv "+path+" "+path+".old", "%s is not a plain file", path)
 		}
 	}
-	return n
-}
-
-func countItems(list string) int {
-	n := 0
-	for item := range strings.SplitSeq(list, ",") {
-		if strings.TrimSpace(item) != "" {
-			n++
-		}
-	}
-	return n
+	return nil
 }
 
 // managedPaths are the paths that a plan may depend on, whatever they hold.

@@ -7,7 +7,10 @@ import (
 )
 
 // preflight says why a deploy must not begin, or nil.
-func preflight(f Facts, w Want) *Refusal {
+func preflight(f Facts, w Want) error {
+	if err := f.plainSettings(); err != nil {
+		return err
+	}
 	switch {
 	case !f.OS.Debian():
 		return refuse(RefusedOS, "", "this server runs %s; gca deploys to Debian and Ubuntu", f.OS)
@@ -15,8 +18,6 @@ func preflight(f Facts, w Want) *Refusal {
 		return refuse(RefusedOS, "", "systemd does not run this server; gca needs it")
 	case f.ReleaseSHA != w.SHA256:
 		return refuse(RefusedRelease, "deploy again", "%s is not the binary that was sent", w.releaseGCA())
-	case f.keyCount() == 0 && countLines(w.Keys.Reveal()) == 0:
-		return refuse(RefusedKeys, "gca deploy --keys-file FILE", "there is no Gemini API key, neither sent nor on the server")
 	case f.nginxInstalled() && !strings.Contains(string(f.path(nginxConf).Content), "/etc/nginx/sites-enabled/"):
 		return refuse(RefusedNginx, "add `include /etc/nginx/sites-enabled/*;` to its http block",
 			"the Nginx of this server does not read /etc/nginx/sites-enabled")
@@ -24,8 +25,11 @@ func preflight(f Facts, w Want) *Refusal {
 	return nil
 }
 
-// checkPorts refuses to fight over a port.
-func checkPorts(f Facts, s Settings) *Refusal {
+// checkSettings refuses an adapter without keys, and to fight over a port.
+func checkSettings(f Facts, s Settings) error {
+	if s.Keys == 0 {
+		return refuse(RefusedKeys, "gca deploy --keys-file FILE", "there is no Gemini API key, neither sent nor on the server")
+	}
 	for _, l := range f.Listeners {
 		if l.Port == webPort && l.Program != "nginx" {
 			return portRefusal(l, "which Nginx needs")

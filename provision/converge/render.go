@@ -29,7 +29,7 @@ type view struct {
 	IPv6           bool
 	Port           int
 	MaxBody        int64
-	DrainSeconds   int64
+	DrainSeconds   int64 // for Nginx, at least 1
 	StopSeconds    int64
 	WorkerFiles    bool // nginx.conf has no worker_rlimit_nofile of its own, and the server allows ours
 	WorkerShutdown bool // nginx.conf has no worker_shutdown_timeout of its own
@@ -84,13 +84,14 @@ func sizeText(n int64) string {
 func newView(f Facts, s Settings) view {
 	conf := string(f.path(nginxConf).Content)
 	drain := int64(s.DrainTimeout / time.Second)
+	nginxDrain := max(drain, 1) // 0 would let Nginx's old workers wait for ever
 	return view{
 		Systemd:        f.Systemd,
 		Credentials:    f.Credentials,
 		IPv6:           f.IPv6,
 		Port:           s.Port,
 		MaxBody:        s.MaxBody,
-		DrainSeconds:   drain,
+		DrainSeconds:   nginxDrain,
 		StopSeconds:    drain + 10,
 		WorkerFiles:    !hasDirective(conf, "worker_rlimit_nofile") && f.OpenFiles >= workerFiles,
 		WorkerShutdown: !hasDirective(conf, "worker_shutdown_timeout"),

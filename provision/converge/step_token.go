@@ -3,6 +3,7 @@ package converge
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 const tokensMode = 0o640
@@ -31,8 +32,8 @@ func (st tokenStep) apply(_ context.Context, r *run) error {
 
 func (st tokenStep) check(_ context.Context, r *run) error {
 	text, err := r.sys.readText(tokensFile)
-	if err == nil && !hasClientToken(text) {
-		err = errors.New(tokensFile + " has no client token")
+	if err == nil && !strings.Contains(text, tokenLine(r.token, tokenName)) {
+		err = errors.New(tokensFile + " does not have the new client token")
 	}
 	return err
 }

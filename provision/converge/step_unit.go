@@ -118,7 +118,7 @@ func (st settingsStep) apply(ctx context.Context, r *run) error {
 	if _, err := os.Stat(r.sys.at(st.gca)); err != nil {
 		return err
 	}
-	_, err := r.sys.run(ctx, st.gca, "serve", "--check", "--config-dir", r.sys.at(configDir))
+	_, err := r.sys.run(ctx, st.gca, "serve", "--check", "--config-dir", r.sys.at(configDir), "--behind-proxy")
 	return err
 }
 

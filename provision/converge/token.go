@@ -4,8 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
-	"strings"
 )
 
 const (
@@ -13,22 +11,6 @@ const (
 	tokenLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	tokenLength  = 32 // letters, 190 bits
 )
-
-// hasClientToken reports whether the text of the tokens file has a client's
-// token. A line is "sha256:<hex> name=<name> role=<role>"; without a role it is a client's.
-func hasClientToken(text string) bool {
-	for line := range strings.Lines(text) {
-		w := strings.Fields(line)
-		if len(w) == 0 || !strings.HasPrefix(w[0], "sha256:") {
-			continue
-		}
-		other := func(word string) bool { return strings.HasPrefix(word, "role=") && word != "role=client" }
-		if !slices.ContainsFunc(w[1:], other) {
-			return true
-		}
-	}
-	return false
-}
 
 // newToken makes a client's token: "gca-" and 32 letters and digits.
 func newToken() Secret {

@@ -16,15 +16,21 @@ type Want struct {
 	Keys      Secret            // content of the keys file; empty keeps what is there
 }
 
-// Settings is what the templates need to know of adapter.env.
+// Settings is what a plan needs to know of the adapter's settings.
 type Settings struct {
 	Port         int           // on loopback, 1-65535
 	MaxBody      int64         // bytes, at least 1
-	DrainTimeout time.Duration // whole seconds
+	DrainTimeout time.Duration // whole seconds, 0 too
+	Keys         int           // Gemini keys, wherever they are
+	ClientToken  bool          // there is one
 }
 
-// SettingsReader reads the text of adapter.env. It is pure; its error names the setting and the rule.
-type SettingsReader func(adapterEnv []byte) (Settings, error)
+// SettingsFiles is what the adapter's files hold, secrets included; "" is a file that is not there.
+type SettingsFiles struct{ Env, Keys, Tokens string }
+
+// SettingsReader reads the files as the adapter itself will. It is pure; its error names the file, the setting and the
+// rule, and holds no secret.
+type SettingsReader func(SettingsFiles) (Settings, error)
 
 var (
 	versionPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$`)
@@ -74,8 +80,8 @@ func (s Settings) validate() error {
 		return fmt.Errorf("PORT=%d: that port is Nginx's", s.Port)
 	case s.MaxBody < 1:
 		return fmt.Errorf("MAX_BODY of %d bytes: at least 1", s.MaxBody)
-	case s.DrainTimeout < time.Second:
-		return fmt.Errorf("DRAIN_TIMEOUT of %s: at least a second", s.DrainTimeout)
+	case s.DrainTimeout < 0:
+		return fmt.Errorf("DRAIN_TIMEOUT of %s: at least 0", s.DrainTimeout)
 	}
 	return nil
 }

@@ -35,14 +35,9 @@ type Message interface{ messageType() string }
 
 // Hello is what the agent says first: who it is, and what it sees without looking closely.
 type Hello struct {
-	Proto       int    `json:"proto"`
-	Version     string `json:"version"`
-	SHA256      string `json:"sha256"`
-	OS          string `json:"os"` // in words
-	Arch        string `json:"arch"`
-	Keys        int    `json:"keys"`         // Gemini keys on the server
-	ClientToken bool   `json:"client_token"` // there is one
-	Release     string `json:"release,omitempty"`
+	Proto int    `json:"proto"`
+	OS    string `json:"os"`   // in words
+	Keys  int    `json:"keys"` // Gemini keys on the server; 1 where its settings cannot be read, of which the plan tells
 }
 
 // wantMessage is a Want on its way; here alone its secret is in the clear.

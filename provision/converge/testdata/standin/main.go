@@ -13,12 +13,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 const version = "0.0.1"
@@ -55,18 +55,15 @@ func agent() error {
 	return a.Run(context.Background(), os.Stdin, os.Stdout)
 }
 
-func settings(text []byte) (converge.Settings, error) {
-	s := converge.Settings{Port: 8000, MaxBody: 50 << 20, DrainTimeout: 20 * time.Second}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PORT="); ok {
-			port, err := strconv.Atoi(value)
-			if err != nil {
-				return s, fmt.Errorf("PORT=%s: not a number", value)
-			}
-			s.Port = port
-		}
+func settings(files converge.SettingsFiles) (converge.Settings, error) {
+	cfg, err := config.Texts(files).Parse()
+	if err != nil {
+		return converge.Settings{}, err
 	}
-	return s, nil
+	return converge.Settings{
+		Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: 20 * time.Second,
+		Keys: len(cfg.Keys), ClientToken: len(cfg.Tokens) > 0,
+	}, nil
 }
 
 func check(keys string) error {
