@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 // opcode names one way to take something back.
@@ -33,6 +34,8 @@ type action struct {
 	Saved  string     `json:"saved,omitempty"` // file in the journal that holds the content of Was
 	Secret bool       `json:"secret,omitempty"`
 	Names  []string   `json:"names,omitempty"`
+
+	Seconds int `json:"seconds,omitempty"` // the longest that a stop of Names may take; 0 for the usual
 }
 
 // do carries out an action. It may have been carried out before, and what it takes back may never have happened.
@@ -47,7 +50,8 @@ func (a action) do(ctx context.Context, s *system) error {
 	case opGroupDel:
 		return a.each(func(name string) error { return s.removeAccount(ctx, "/etc/group", "groupdel", name) })
 	case opStop, opDisable, opRestart:
-		return s.systemctl(ctx, string(a.Op), a.Names...)
+		limit := max(commandTime, time.Duration(a.Seconds)*time.Second)
+		return s.systemctlWithin(ctx, limit, string(a.Op), a.Names...)
 	case opDaemonReload:
 		return s.systemctl(ctx, "daemon-reload")
 	case opNginxReload:
@@ -112,10 +116,10 @@ func (s *system) removeAccount(ctx context.Context, file, command, name string) 
 }
 
 func (s *system) systemctl(ctx context.Context, verb string, units ...string) error {
-	limit := commandTime
-	if verb == "restart" || verb == "stop" {
-		limit = stopTime
-	}
+	return s.systemctlWithin(ctx, commandTime, verb, units...)
+}
+
+func (s *system) systemctlWithin(ctx context.Context, limit time.Duration, verb string, units ...string) error {
 	_, err := s.runLines(ctx, limit, nil, "systemctl", append([]string{verb}, units...)...)
 	return err
 }

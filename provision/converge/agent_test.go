@@ -381,6 +381,34 @@ func TestAgent_FirewallAtBoot(t *testing.T) {
 	}
 }
 
+// A default site that was edited, or is another's, is not taken out of Nginx.
+func TestAgent_OwnDefaultSite(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	f := func(want bool, text, target string) {
+		t.Helper()
+		m.put("/etc/nginx/sites-available/default", text)
+		m.must(m.sys.writeLink(nginxDefault, target))
+		c, laptop, ended := m.dial()
+		m.must(c.SendWant(m.want("")))
+		plan, err := c.Plan()
+		m.must(errors.Join(laptop.Close(), <-ended))
+		if r, ok := errors.AsType[*Refusal](err); ok != want || ok && r.Kind != RefusedNginx {
+			t.Errorf("%q behind a link to %s: %v", text, target, err)
+		}
+		if !want && !slices.ContainsFunc(plan.Steps, func(s StepInfo) bool { return s.ID == "link:"+nginxDefault }) {
+			t.Errorf("the stock site stays: %+v", plan.Steps)
+		}
+	}
+	m.put("/etc/nginx/sites-available/mine", "mine\n")
+	f(false, "stock\n", "../sites-available/default")
+	f(false, "stock\n", nginxStock)
+	f(true, "stock\nserver {}\n", "../sites-available/default")
+	f(true, "stock\n", "/etc/nginx/sites-available/mine")
+	f(false, "stock\n", "../sites-available/gone")
+}
+
 func TestPrune(t *testing.T) {
 	m := newMachine(t)
 	for i, release := range []string{"1-aaaaaaaaaaaa", "2-bbbbbbbbbbbb", "3-cccccccccccc", "1-aaaaaaaaaaaa", "4-dddddddddddd"} {

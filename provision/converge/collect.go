@@ -2,6 +2,7 @@ package converge
 
 import (
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -24,11 +26,12 @@ func collect(ctx context.Context, s *system, want Want) (Facts, error) {
 	}
 	var wg sync.WaitGroup
 	var sshd []int
-	errs := make([]error, 4)
+	errs := make([]error, 5)
 	wg.Go(func() { f.Packages, errs[0] = collectPackages(ctx, s) })
 	wg.Go(func() { f.Units, errs[1] = collectUnits(ctx, s) })
 	wg.Go(func() { f.Systemd, errs[2] = collectSystemd(ctx, s) })
 	wg.Go(func() { f.Firewall.UFW, f.Firewall.Rules, errs[3] = collectUFW(ctx, s) })
+	wg.Go(func() { f.OwnDefault, errs[4] = ownDefault(ctx, s, f.path(nginxDefault)) })
 	wg.Go(func() { sshd = sshdPorts(ctx, s) })
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -146,6 +149,35 @@ func collectPackages(ctx context.Context, s *system) (map[string]string, error) 
 		}
 	}
 	return installed, nil
+}
+
+// ownDefault reports whether Nginx's default site serves something of its own: dpkg remembers the MD5 of the one that the
+// package brought, " PATH MD5" a line. A link that leads nowhere serves nothing.
+func ownDefault(ctx context.Context, s *system, site PathState) (bool, error) {
+	file := nginxDefault
+	switch site.Kind {
+	case PathAbsent:
+		return false, nil
+	case PathLink:
+		if file = site.Target; !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(nginxDefault), file)
+		}
+	}
+	text, err := s.readText(file)
+	if err != nil || text == "" {
+		return false, err
+	}
+	out, err := s.run(ctx, "dpkg-query", "-W", "-f", "${Conffiles}\n", "nginx-common", "nginx")
+	if failed, ok := errors.AsType[*commandError](err); ok && !failed.exited(1) || err != nil && !ok {
+		return false, err
+	}
+	sum := fmt.Sprintf("%x", md5.Sum([]byte(text)))
+	for line := range strings.Lines(out) {
+		if w := strings.Fields(line); len(w) > 1 && w[0] == nginxStock && w[1] == sum {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func collectSystemd(ctx context.Context, s *system) (int, error) {

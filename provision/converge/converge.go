@@ -39,6 +39,7 @@ const (
 	nginxSite    = "/etc/nginx/sites-available/gemini-adapter"
 	nginxEnabled = "/etc/nginx/sites-enabled/gemini-adapter"
 	nginxDefault = "/etc/nginx/sites-enabled/default"
+	nginxStock   = "/etc/nginx/sites-available/default"
 	nginxUnit    = "nginx.service"
 	ufwUnit      = "ufw.service"
 
@@ -57,7 +58,7 @@ const (
 	RefusedPort     RefusalKind = "port"     // another program holds a port that is needed
 	RefusedKeys     RefusalKind = "keys"     // no Gemini key, neither on the server nor sent
 	RefusedSettings RefusalKind = "settings" // adapter.env cannot be read as settings
-	RefusedNginx    RefusalKind = "nginx"    // an Nginx that does not read sites-enabled
+	RefusedNginx    RefusalKind = "nginx"    // an Nginx that does not read sites-enabled, or whose default site is in use
 	RefusedRelease  RefusalKind = "release"  // the uploaded binary is not the wanted one
 	RefusedLocked   RefusalKind = "locked"   // another deploy is running
 	RefusedServer   RefusalKind = "server"   // the server could not be looked at

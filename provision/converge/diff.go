@@ -140,6 +140,7 @@ func (d *differ) service() {
 	d.link("/usr/local/bin/gca", currentGCA)
 	d.link("/usr/local/bin/gemini-manage", currentGCA)
 	st := unitStep{active: d.f.Units[serviceUnit].Active}
+	st.stop = stopTime(d.s.DrainTimeout, string(d.f.path(serviceFile).Content))
 	st.socket = d.file(fileStep{socketFile, []byte(d.texts[TemplateSocket]), 0o644, rootUser, false})
 	st.reread = d.file(fileStep{serviceFile, []byte(d.texts[TemplateService]), 0o644, rootUser, false}) || st.socket
 	st.restart = st.reread || d.serviceChanged || !d.f.Units[serviceUnit].Active || !d.f.Units[socketUnit].Active

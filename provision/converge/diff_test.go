@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
@@ -275,6 +276,7 @@ func TestDiff_Refuses(t *testing.T) {
 	f(equal, func(f *Facts, _ *Want) {
 		f.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("PORT=80\n")}
 	}, RefusedSettings, "PORT=80")
+	f(equal, func(f *Facts, _ *Want) { f.OwnDefault = true }, RefusedNginx, "serves something of its own", "mv /etc/nginx/sites-enabled/default")
 	f(fresh, func(_ *Facts, w *Want) { w.Version = "../../etc" }, RefusedSettings, "../../etc")
 	f(fresh, func(_ *Facts, w *Want) { w.SHA256 = "ab" }, RefusedSettings, "sha256")
 	f(fresh, func(_ *Facts, w *Want) { w.Templates = nil }, RefusedSettings, TemplateSite)
@@ -366,4 +368,23 @@ func TestDiff_RefusesLinkedSettings(t *testing.T) {
 		f(path, PathState{Kind: PathLink, Target: "/srv/x"}, path+" is a link; replace it by the file itself")
 		f(path, PathState{Kind: PathDir}, path+" is not a plain file")
 	}
+}
+
+// However long the adapter may drain, its restart and the reversal's wait for it.
+func TestDiff_StopTime(t *testing.T) {
+	f := func(drain, unit string, want time.Duration) {
+		t.Helper()
+		facts := freshFacts()
+		facts.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("DRAIN_TIMEOUT=" + drain + "\n")}
+		facts.Paths[serviceFile] = PathState{Kind: PathFile, Content: []byte(unit)}
+		for _, step := range mustDiff(t, facts, testWant(t)).steps {
+			if st, ok := step.op.(unitStep); ok && st.stop != want {
+				t.Errorf("DRAIN_TIMEOUT=%s: %s, want %s", drain, st.stop, want)
+			}
+		}
+	}
+	f("0", "", time.Minute)
+	f("7200", "", 121*time.Minute)
+	f("7200", "[Service]\nTimeoutStopSec=610s\n", 121*time.Minute)
+	f("60", "[Service]\nTimeoutStopSec=3610s\n", 3670*time.Second)
 }

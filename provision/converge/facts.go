@@ -16,6 +16,7 @@ type Facts struct {
 	Credentials bool              // systemd can hand credentials to a service here
 	Packages    map[string]string // version by name, of those that are installed
 	Paths       map[string]PathState
+	OwnDefault  bool // Nginx's default site is not the one that its package brought
 	Units       map[string]UnitState
 	User        UserState
 	RootOwner   Owner

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
-
-const stopTime = 30 * time.Minute // for a stop, which lets running requests end first
 
 // unitStep lets systemd run the adapter as its unit files now say.
 type unitStep struct {
@@ -17,6 +16,22 @@ type unitStep struct {
 	restart bool
 	active  bool // it runs now
 	enable  []string
+	stop    time.Duration // the longest that a stop takes, which lets running requests end first
+}
+
+// stopTime is how long to wait for a stop under both the unit file that is and the one that is to be.
+func stopTime(drain time.Duration, unit string) time.Duration {
+	longest := drain
+	for line := range strings.Lines(unit) {
+		value, ok := strings.CutPrefix(strings.TrimSpace(line), "TimeoutStopSec=")
+		if !ok {
+			continue
+		}
+		if d, err := time.ParseDuration(value); err == nil {
+			longest = max(longest, d)
+		}
+	}
+	return longest + time.Minute
 }
 
 var ourUnits = []string{socketUnit, serviceUnit}
@@ -27,8 +42,9 @@ func (st unitStep) before(ctx context.Context, r *run) (reversal, error) {
 		return reversal{}, err
 	}
 	var rev reversal
+	seconds := int(st.stop / time.Second)
 	if !units[socketUnit].Active && !units[serviceUnit].Active {
-		rev.Undo = append(rev.Undo, action{Op: opStop, Names: ourUnits})
+		rev.Undo = append(rev.Undo, action{Op: opStop, Names: ourUnits, Seconds: seconds})
 	}
 	for _, unit := range st.enable {
 		if !units[unit].Enabled {
@@ -42,11 +58,11 @@ func (st unitStep) before(ctx context.Context, r *run) (reversal, error) {
 	rev.Settle = append(rev.Settle, action{Op: opDaemonReload})
 	if units[serviceUnit].Active || units[socketUnit].Active {
 		if st.socket {
-			rev.Settle = append(rev.Settle, action{Op: opStop, Names: ourUnits}, action{Op: opRestart, Names: []string{socketUnit}})
+			rev.Settle = append(rev.Settle, action{Op: opStop, Names: ourUnits, Seconds: seconds}, action{Op: opRestart, Names: []string{socketUnit}})
 		}
 	}
 	if units[serviceUnit].Active {
-		rev.Settle = append(rev.Settle, action{Op: opRestart, Names: []string{serviceUnit}})
+		rev.Settle = append(rev.Settle, action{Op: opRestart, Names: []string{serviceUnit}, Seconds: seconds})
 	}
 	return rev, err
 }
@@ -67,7 +83,7 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 		return nil
 	}
 	if st.socket {
-		if err := s.systemctl(ctx, "stop", ourUnits...); err != nil {
+		if err := s.systemctlWithin(ctx, st.stop, "stop", ourUnits...); err != nil {
 			return err
 		}
 	}
@@ -77,7 +93,7 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 	if err := s.systemctl(ctx, "start", socketUnit); err != nil {
 		return unitError(ctx, s, err)
 	}
-	if err := s.systemctl(ctx, "restart", serviceUnit); err != nil {
+	if err := s.systemctlWithin(ctx, st.stop, "restart", serviceUnit); err != nil {
 		return unitError(ctx, s, err)
 	}
 	return nil
