@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 // Refusals that name a tiny delay, or come late, cannot keep a request going for ever.
@@ -59,5 +61,26 @@ func TestNoRetryWithoutTime(t *testing.T) {
 	got := r.do("POST", messages, ask(messages, true))
 	if got.status != 529 || len(r.fake.Requests()) != 1 || time.Since(began) > time.Second {
 		t.Errorf("%d after %d requests and %v", got.status, len(r.fake.Requests()), time.Since(began))
+	}
+}
+
+// An image is many bytes and few tokens: a used-up minute is not taken for a prompt that can never fit.
+func TestAnImageIsNotTooLongForAMinute(t *testing.T) {
+	r := start(t, "a b", nil)
+	e := fg.Err(429, "You exceeded your current quota.")
+	e.Details = []fg.Detail{{Type: "type.googleapis.com/google.rpc.QuotaFailure", Violations: []fg.QuotaViolation{
+		{QuotaID: "GenerateContentInputTokensPerModelPerMinute-FreeTier", QuotaValue: "250000"},
+	}}}
+	f := func(content string, status int) {
+		t.Helper()
+		r.fake.Enqueue(fg.Fail(e))
+		body := `{"model":"claude-opus-5-5","max_tokens":1000,"messages":[{"role":"user","content":` + content + `}]}`
+		if got := r.do("POST", messages, body); got.status != status {
+			t.Errorf("%.60s: %d %s", content, got.status, got.body)
+		}
+	}
+	f(`[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"`+strings.Repeat("A", 2<<20)+`"}}]`, 200)
+	if a := r.state("a"); a.State != keys.Limited || a.Reason != keys.RateLimited {
+		t.Errorf("%+v", a)
 	}
 }

@@ -263,6 +263,7 @@ func TestEmptyAnswersAreTriedAgain(t *testing.T) {
 		}
 	}
 	f(fg.Reply(fg.Finish("STOP")))
+	f(fg.Reply(fg.Text(" \n"), fg.Finish("STOP")))
 	f(fg.Reply(fg.Finish("MALFORMED_FUNCTION_CALL")))
 	f(fg.Reply(fg.Finish("UNEXPECTED_TOOL_CALL")))
 	f(fg.Reply(fg.Text("")).Unfinished())

@@ -1,17 +1,15 @@
 package proxy
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
@@ -50,10 +48,10 @@ func (m *models) describe(id string) (modelInfo, bool) {
 		ID: id, Object: "model", Type: "model", DisplayName: target, OwnedBy: "google",
 		MaxInputTokens: maxInput, MaxTokens: gemini.FamilyOf(target).OutputLimit,
 	}
-	day := someDay
+	day := unknownDay
 	for _, p := range published {
 		if p.id == target {
-			info.DisplayName, day = p.name, cmp.Or(p.day, someDay)
+			info.DisplayName, day = p.name, cmp.Or(p.day, unknownDay)
 		}
 	}
 	if id != target {
@@ -130,59 +128,18 @@ type tokenCount struct {
 	InputTokens int `json:"input_tokens"`
 }
 
-const (
-	bytesPerToken = 4
-	mediaTokens   = 260  // of an image or a page, about
-	mediaLength   = 2048 // from here on a text without a space is media
-)
-
-// countTokens answers with an estimate: four bytes of text a token. Clients use it to draw their meters.
+// countTokens answers with an estimate. Clients use it to draw their meters.
 func (s *Server) countTokens(in *inbound) {
 	body, refusal := s.readBody(in.RequestCtx)
 	if refusal != nil {
 		s.refuse(in, refusal)
 		return
 	}
-	var asked struct {
-		Model    string            `json:"model"`
-		Messages []json.RawMessage `json:"messages"`
-	}
-	if err := json.Unmarshal(body, &asked); err != nil {
-		s.refuse(in, front.Invalidf("", "the request body is not valid JSON of the expected form"))
-		return
-	}
-	in.access.model = asked.Model
-	if asked.Model == "" || asked.Messages == nil {
-		s.refuse(in, front.Invalidf("", "model and messages are required"))
-		return
-	}
-	tokens, err := estimate(body)
+	call, err := anthropic.Codec{}.DecodePrompt(body)
 	if err != nil {
-		s.refuse(in, front.Invalidf("", "the request body is not valid JSON"))
+		s.refuse(in, front.AsError(err))
 		return
 	}
-	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: tokens})
-}
-
-// estimate counts the texts of a JSON value, names included.
-func estimate(body []byte) (int, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	length, media := 0, 0
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return length/bytesPerToken + media*mediaTokens + 1, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		text, ok := token.(string)
-		switch {
-		case !ok:
-		case len(text) >= mediaLength && !strings.ContainsAny(text, " \n"):
-			media++
-		default:
-			length += len(text)
-		}
-	}
+	in.access.model = call.Model
+	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: call.Request.EstimateTokens()})
 }

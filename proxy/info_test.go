@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -41,7 +42,7 @@ func TestModels(t *testing.T) {
 	ids := map[string]modelInfo{}
 	for _, m := range list.Data {
 		ids[m.ID] = m
-		if m.Object != "model" || m.Type != "model" || m.Created == 0 || m.CreatedAt == "" || m.MaxTokens == 0 {
+		if m.Object != "model" || m.Type != "model" || m.CreatedAt == "" || m.MaxTokens == 0 {
 			t.Errorf("%+v", m)
 		}
 	}
@@ -63,6 +64,9 @@ func TestModels(t *testing.T) {
 	}
 	f("claude-gemini-3.8-flash", 200, `"id":"claude-gemini-3.8-flash"`)
 	f("claude-opus-5-5", 200, `"display_name":"Gemini 3.8 Flash (claude-opus-5-5)"`)
+	f("gemini-4-hydrogen", 200, `"created":0,"created_at":"1970-01-01T00:00:00Z"`)
+	f("gemini-99-unheard", 200, `"created":0,"created_at":"1970-01-01T00:00:00Z"`)
+	f("gemini-4-neon", 200, `"created_at":"2026-11-18T00:00:00Z"`)
 	f("llama-3", 404, "llama-3")
 }
 
@@ -96,6 +100,26 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// E127: many at once cost nothing upstream, and no key.
+func TestCountTokensManyAtOnce(t *testing.T) {
+	r := start(t, "a", nil)
+	r.fake.Key(keyNamed("a"), always(minute("40s")))
+	r.do("POST", messages, ask(messages, false))
+	var all sync.WaitGroup
+	for range 26 {
+		all.Go(func() {
+			got := r.do("POST", "/v1/messages/count_tokens?beta=true", `{"model":"claude-opus-5-5","messages":[{"role":"user","content":"x"}],"tools":[]}`)
+			if got.status != 200 {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(r.fake.Requests()); n != 1 || r.state("a").Failures != 1 {
+		t.Errorf("Gemini was asked %d times, %+v", n, r.state("a"))
+	}
+}
+
 // E78, E127.
 func TestCountTokens(t *testing.T) {
 	r := start(t, "", nil)
@@ -109,8 +133,10 @@ func TestCountTokens(t *testing.T) {
 	}
 	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":"hello"}],"tools":[]}`, 1, 40)
 	f(`{"model":"claude-opus-5-5","messages":[]}`, 1, 20)
+	f(`{"model":"claude-opus-5-5","messages":[],"tools":[{"name":"read","description":"`+strings.Repeat("word ", 800)+`","input_schema":{"type":"object"}}]}`, 1000, 1040)
+	f(`{"model":"claude-opus-5-5","messages":[],"system":"`+strings.Repeat("word ", 800)+`"}`, 1000, 1040)
 	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":"`+strings.Repeat("word ", 8000)+`"}]}`, 10000, 10040)
-	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","data":"`+strings.Repeat("A", 1<<20)+`"}}]}]}`, 260, 300)
+	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"`+strings.Repeat("A", 1<<20)+`"}}]}]}`, 260, 300)
 	for _, body := range []string{`{`, `{}`, `[]`, `{"model":"x"}`, ``} {
 		got := r.do("POST", "/v1/messages/count_tokens", body)
 		has(t, got.body, `{"type":"error","error":{"type":"invalid_request_error"`)

@@ -23,13 +23,13 @@ var familiar = []config.ModelRule{
 	{Pattern: "o4*", Target: "gemini-3.8-flash"},
 }
 
-// published are the models that /v1/models names, and the day from which each is offered, "" where no document says it
+// published are the models that /v1/models names, and the day from which each is offered, "" where no document names one
 // (Gemini API docs). Models that Google retires soon are served all the same, but not advertised.
 var published = []struct{ id, name, day string }{
 	{"gemini-3.8-flash", "Gemini 3.8 Flash", "2026-09-02"},
 	{"gemini-3.6-flash", "Gemini 3.6 Flash", "2026-07-21"},
 	{"gemini-3.5-flash-lite", "Gemini 3.5 Flash-Lite", "2026-07-21"},
-	{"gemini-3.1-flash-lite", "Gemini 3.1 Flash-Lite", "2026-05-01"},
+	{"gemini-3.1-flash-lite", "Gemini 3.1 Flash-Lite", ""},
 	{"gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview", ""},
 	{"gemini-4-hydrogen", "Gemini 4 Hydrogen", ""},
 	{"gemini-4-neon", "Gemini 4 Neon", "2026-11-18"},
@@ -38,8 +38,8 @@ var published = []struct{ id, name, day string }{
 	{"gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite", ""},
 }
 
-// someDay stands in for a day that is not known: SDKs want one.
-const someDay = "2026-01-01"
+// unknownDay stands for a day that is not known: the epoch, as Anthropic's API docs have it for created_at.
+const unknownDay = "1970-01-01"
 
 // models resolves the names that clients use.
 type models struct{ rules []config.ModelRule }

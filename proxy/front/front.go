@@ -40,9 +40,8 @@ type Call struct {
 	// gemini.FinishMaxTokens alone.
 	Prewarm bool
 
-	Affinity string   // what is stable over a conversation, "" if the client gave nothing
-	Carried  []Record // signatures that the request itself carried, oldest first
-	Tools    ToolNames
+	Carried []Record // signatures that the request itself carried, oldest first
+	Tools   ToolNames
 	// StrictTools: the client wants arguments held to the schema; Prepare asks for it where the model can.
 	StrictTools bool
 
@@ -75,17 +74,17 @@ type Meta struct {
 }
 
 // Encoder writes one answer. Stream and non-stream are the same encoder: with Call.Stream each method appends the frames
-// that it causes, without it only End or Fail append, and what they append is the whole body. The methods are called from
-// one goroutine; after End or Fail none is called again.
+// that it causes, without it only End appends, the whole body. The methods are called from one goroutine; after End or Fail
+// none is called again.
 type Encoder interface {
 	// Event appends what ev adds to the answer. Calls arrive with ClientID set.
 	Event(dst []byte, ev *gemini.Event) []byte
 	// Ping appends the protocol's heartbeat, after the opening frames if there were none yet.
 	Ping(dst []byte) []byte
-	// End appends the end of a whole answer.
+	// End appends the end of an answer whose verdict is gemini.Whole. Every other one ends with Fail or Codec.Error.
 	End(dst []byte) []byte
-	// Fail appends the protocol's own error event. Nothing may follow it. It is for streams only: a failure of an answer
-	// that has not begun is Codec.Error's.
+	// Fail appends the protocol's own error event. Nothing may follow it. It is for streams only: a failure before the
+	// answer began, and of an answer in one piece, is Codec.Error's.
 	Fail(dst []byte, e *Error) []byte
 }
 

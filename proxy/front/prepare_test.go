@@ -208,26 +208,22 @@ func TestPrepareRefusesAnEmptyConversation(t *testing.T) {
 }
 
 func TestEnding(t *testing.T) {
-	f := func(reason gemini.FinishReason, calls int, said bool, want EndReason, fails bool) {
+	f := func(reason gemini.FinishReason, calls int, want EndReason) {
 		t.Helper()
-		got, failure := Ending(&gemini.Event{Kind: gemini.EventFinish, Finish: reason}, calls, said)
-		if (failure != nil) != fails || (!fails && got != want) {
-			t.Errorf("%q, %d calls, said %v: %d, %v", reason, calls, said, got, failure)
+		if got := Ending(&gemini.Event{Kind: gemini.EventFinish, Finish: reason}, calls); got != want {
+			t.Errorf("%q, %d calls: %d, want %d", reason, calls, got, want)
 		}
 	}
-	f("STOP", 0, true, EndTurn, false)
-	f("STOP", 1, false, EndCalls, false)
-	f("STOP", 0, false, 0, true) // E133
-	f("MAX_TOKENS", 0, false, EndLength, false)
-	f("MAX_TOKENS", 1, true, EndLength, false)
-	f("CONTINUATION", 0, true, EndLength, false)
-	f("SAFETY", 0, false, EndRefusal, false)
-	f("", 1, true, 0, true)                         // E132
-	f("MALFORMED_FUNCTION_CALL", 0, true, 0, true)  // E134
-	f("MALFORMED_FUNCTION_CALL", 1, true, 1, false) // E134
-	f("FOO", 0, true, EndTurn, false)               // E13
-	f("TOO_MANY_TOOL_CALLS", 2, false, EndCalls, false)
-	if got, failure := Ending(&gemini.Event{Finish: "OTHER", PromptBlocked: true}, 0, false); got != EndRefusal || failure != nil {
-		t.Errorf("a blocked prompt: %d, %v", got, failure)
+	f("STOP", 0, EndTurn)
+	f("STOP", 1, EndCalls)
+	f("MAX_TOKENS", 0, EndLength)
+	f("MAX_TOKENS", 1, EndLength)
+	f("CONTINUATION", 0, EndLength)
+	f("SAFETY", 0, EndRefusal)
+	f("MALFORMED_FUNCTION_CALL", 1, EndCalls) // E134
+	f("FOO", 0, EndTurn)                      // E13
+	f("TOO_MANY_TOOL_CALLS", 2, EndCalls)
+	if got := Ending(&gemini.Event{Finish: "OTHER", PromptBlocked: true}, 0); got != EndRefusal {
+		t.Errorf("a blocked prompt: %d", got)
 	}
 }

@@ -4,6 +4,7 @@ package gemini
 const (
 	FinishStop      FinishReason = "STOP"
 	FinishMaxTokens FinishReason = "MAX_TOKENS"
+	finishUnsigned  FinishReason = "MISSING_THOUGHT_SIGNATURE"
 )
 
 // FinishClass says what an end of an answer means for the one who waits for it.
@@ -34,7 +35,7 @@ func (f FinishReason) Class() FinishClass {
 	case "SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "RECITATION", "LANGUAGE", "MODEL_ARMOR",
 		"IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE":
 		return FinishRefusal
-	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE":
+	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE", finishUnsigned:
 		return FinishRetry
 	}
 	return FinishOther

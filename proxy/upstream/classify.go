@@ -10,15 +10,12 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-// bytesPerToken is the usual estimate for text, code included.
-const bytesPerToken = 4
-
-// classify names what Google reported: by the body first, then by the status. promptBytes is the size of the request.
-func classify(e *gemini.APIError, promptBytes int, now time.Time) *Error {
+// classify names what Google reported: by the body first, then by the status. tokens is an estimate of the prompt.
+func classify(e *gemini.APIError, tokens int, now time.Time) *Error {
 	out := &Error{Status: e.Code, Message: e.Message}
 	switch {
 	case e.Code == 429:
-		out.quota(e, promptBytes, now)
+		out.quota(e, tokens, now)
 	case e.Reason == "API_KEY_INVALID" || e.Code < 500 && says(e, "api key not valid", "api key not found", "api key expired"):
 		out.Kind = KeyInvalid
 	case e.Code == 401 || e.Reason == "ACCESS_TOKEN_TYPE_UNSUPPORTED":
@@ -26,7 +23,7 @@ func classify(e *gemini.APIError, promptBytes int, now time.Time) *Error {
 	case e.Code == 403:
 		out.Kind = forbidden(e)
 	case e.Code == 400:
-		out.badRequest(e, promptBytes)
+		out.badRequest(e, tokens)
 	default:
 		out.Kind = byStatus(e.Code)
 	}
@@ -71,7 +68,7 @@ var (
 // vague is all that Google says about a signature in a long history (seen in reports); it may mean any other fault as well.
 const vague = "Request contains an invalid argument."
 
-func (out *Error) badRequest(e *gemini.APIError, promptBytes int) {
+func (out *Error) badRequest(e *gemini.APIError, tokens int) {
 	switch m := tokenCount.FindStringSubmatch(e.Message); {
 	case e.Status == "FAILED_PRECONDITION" && says(e, "location is not supported"):
 		out.Kind = Region
@@ -81,7 +78,7 @@ func (out *Error) badRequest(e *gemini.APIError, promptBytes int) {
 		out.Kind = Overflow
 		out.Tokens, out.Limit = number(m[1]), number(m[2])
 		if out.Tokens == 0 {
-			out.Tokens = promptBytes / bytesPerToken
+			out.Tokens = tokens
 		}
 	case signature.MatchString(e.Message), e.Message == vague:
 		out.Kind = Signature
@@ -121,15 +118,15 @@ var (
 )
 
 // quota tells the limits apart that a 429 may mean. The generic opening sentence, which has the word billing, says nothing.
-func (out *Error) quota(e *gemini.APIError, promptBytes int, now time.Time) {
+func (out *Error) quota(e *gemini.APIError, tokens int, now time.Time) {
 	v := quotaFacts(e)
 	switch {
 	case v.zero:
 		out.Kind = NoAccess
 	case v.day:
 		out.Kind, out.Rest = DayQuota, nextMidnight(now).Sub(now)
-	case v.tokensPerMinute > 0 && promptBytes/bytesPerToken > v.tokensPerMinute:
-		out.Kind, out.Tokens, out.Limit = SizeQuota, promptBytes/bytesPerToken, v.tokensPerMinute
+	case v.tokensPerMinute > 0 && tokens > v.tokensPerMinute:
+		out.Kind, out.Tokens, out.Limit = SizeQuota, tokens, v.tokensPerMinute
 	case says(e, "credits are depleted", "insufficient credits") || says(e, "prepay") && says(e, "billing"):
 		out.Kind, out.Rest = Depleted, e.ResetDelay
 	case says(e, "spending cap", "spend cap") || e.Reason == "QUOTA_EXHAUSTED":

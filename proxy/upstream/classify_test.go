@@ -30,7 +30,7 @@ func retry(delay string) string {
 func TestClassify(t *testing.T) {
 	f := func(want Kind, action Action, status int, body string) {
 		t.Helper()
-		e := classify(gemini.ParseAPIError(status, []byte(body)), 400, noon)
+		e := classify(gemini.ParseAPIError(status, []byte(body)), 100, noon)
 		if e.Kind != want || e.Kind.Action() != action {
 			t.Errorf("%v with action %d, want %v with %d: %s", e.Kind, e.Kind.Action(), want, action, body)
 		}
@@ -115,7 +115,7 @@ func TestHowLongAQuotaRests(t *testing.T) {
 	f := func(want time.Duration, now time.Time, details string) {
 		t.Helper()
 		body := google(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", details)
-		if e := classify(gemini.ParseAPIError(429, []byte(body)), 400, now); e.Rest != want {
+		if e := classify(gemini.ParseAPIError(429, []byte(body)), 100, now); e.Rest != want {
 			t.Errorf("%v rests %v, want %v", e.Kind, e.Rest, want)
 		}
 	}
@@ -134,16 +134,16 @@ func TestHowLongAQuotaRests(t *testing.T) {
 }
 
 func TestOverflowKnowsItsNumbers(t *testing.T) {
-	f := func(message string, promptBytes, tokens, limit int) {
+	f := func(message string, estimate, tokens, limit int) {
 		t.Helper()
-		e := classify(gemini.ParseAPIError(400, []byte(google(400, "INVALID_ARGUMENT", message, ""))), promptBytes, noon)
+		e := classify(gemini.ParseAPIError(400, []byte(google(400, "INVALID_ARGUMENT", message, ""))), estimate, noon)
 		if e.Tokens != tokens || e.Limit != limit {
 			t.Errorf("%s: %d of %d", message, e.Tokens, e.Limit)
 		}
 	}
 	f("The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).", 4, 1196265, 1048575)
-	f("The input token count exceeds the maximum number of tokens allowed (1048575).", 8000, 2000, 1048575)
-	f("The input token count exceeds the maximum.", 8000, 2000, 0)
+	f("The input token count exceeds the maximum number of tokens allowed (1048575).", 2000, 2000, 1048575)
+	f("The input token count exceeds the maximum.", 2000, 2000, 0)
 }
 
 func TestMessagesAreBounded(t *testing.T) {

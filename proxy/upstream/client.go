@@ -8,7 +8,6 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -22,11 +21,7 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
-const (
-	maxErrorBody = 256 << 10
-	maxListBody  = 4 << 20
-	maxPages     = 20
-)
+const maxErrorBody = 256 << 10
 
 // Options are a client's settings.
 type Options struct {
@@ -68,30 +63,24 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Request is a call that is ready to be sent, any number of times.
 type Request struct {
-	model string
-	body  []byte
+	model  string
+	body   []byte
+	tokens int // estimated
 }
 
 // Encode makes the call of a model.
 func Encode(model string, r *gemini.Request) *Request {
-	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(nil)}
+	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(nil), tokens: r.EstimateTokens()}
 }
-
-// Model is the model that is called.
-func (r *Request) Model() string { return r.model }
-
-// Size is the length of the body in bytes.
-func (r *Request) Size() int { return len(r.body) }
 
 // Open starts an answer. It returns when the head of the answer is there, at the latest after FirstByte. ctx governs the
 // whole answer. The error is always an *Error.
 func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stream, error) {
-	path := "/v1beta/models/" + url.PathEscape(r.model) + ":streamGenerateContent?alt=sse"
 	ctx, cancel := context.WithCancelCause(ctx)
 	watch := time.AfterFunc(c.options.FirstByte, func() { cancel(errNoFirstByte) })
-	resp, err := c.send(ctx, lease, http.MethodPost, path, r.body)
+	resp, err := c.send(ctx, lease, r)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = c.refusal(resp, lease, len(r.body))
+		err = c.refusal(resp, lease, r.tokens)
 	} else if err != nil {
 		err = network(ctx, err, lease)
 	}
@@ -102,27 +91,26 @@ func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stre
 	}
 	watch.Stop()
 	return &Stream{
-		ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.options.Idle, lease: lease, promptBytes: len(r.body),
+		ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.options.Idle, lease: lease, tokens: r.tokens,
 		body: resp.Body, reader: gemini.NewReader(resp.Body),
 	}, nil
 }
 
-func (c *Client) send(ctx context.Context, lease *keys.Lease, method, path string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+func (c *Client) send(ctx context.Context, lease *keys.Lease, r *Request) (*http.Response, error) {
+	address := c.base + "/v1beta/models/" + url.PathEscape(r.model) + ":streamGenerateContent?alt=sse"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
 	lease.Authorize(req.Header)
 	req.Header.Set("User-Agent", c.options.UserAgent)
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
-	}
+	req.Header.Set("Content-Type", "application/json")
 	// no http.Client: redirects are not followed, so the key goes nowhere else
 	return c.transport.RoundTrip(req)
 }
 
 // refusal reads and names an answer that is none.
-func (c *Client) refusal(resp *http.Response, lease *keys.Lease, promptBytes int) *Error {
+func (c *Client) refusal(resp *http.Response, lease *keys.Lease, tokens int) *Error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if cerr := resp.Body.Close(); err == nil {
 		err = cerr
@@ -134,7 +122,7 @@ func (c *Client) refusal(resp *http.Response, lease *keys.Lease, promptBytes int
 	case err != nil && len(body) == 0:
 		e = &Error{Kind: byStatus(resp.StatusCode), Status: resp.StatusCode, Message: err.Error()}
 	default:
-		e = classify(gemini.ParseAPIError(resp.StatusCode, body), promptBytes, time.Now())
+		e = classify(gemini.ParseAPIError(resp.StatusCode, body), tokens, time.Now())
 	}
 	return e.without(lease)
 }
@@ -164,64 +152,4 @@ func (e *Error) without(lease *keys.Lease) *Error {
 		e.Message = strings.ReplaceAll(e.Message, secret, "***")
 	}
 	return e
-}
-
-// Model is a line of Google's list.
-type Model struct {
-	Name        string   `json:"name"` // models/…
-	DisplayName string   `json:"displayName"`
-	InputLimit  int      `json:"inputTokenLimit"`
-	OutputLimit int      `json:"outputTokenLimit"`
-	Methods     []string `json:"supportedGenerationMethods"`
-	Thinking    bool     `json:"thinking"`
-}
-
-type modelPage struct {
-	Models []Model `json:"models"`
-	Next   string  `json:"nextPageToken"`
-}
-
-// Models lists the models that a key sees. The error is always an *Error.
-func (c *Client) Models(ctx context.Context, lease *keys.Lease) ([]Model, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.options.FirstByte, errNoFirstByte)
-	defer cancel()
-	var all []Model
-	token := ""
-	for range maxPages {
-		page, err := c.modelPage(ctx, lease, token)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Models...)
-		if token = page.Next; token == "" {
-			return all, nil
-		}
-	}
-	return nil, &Error{Kind: Garbled, Message: "the list of models does not end"}
-}
-
-func (c *Client) modelPage(ctx context.Context, lease *keys.Lease, token string) (*modelPage, error) {
-	query := url.Values{"pageSize": {"1000"}}
-	if token != "" {
-		query.Set("pageToken", token)
-	}
-	resp, err := c.send(ctx, lease, http.MethodGet, "/v1beta/models?"+query.Encode(), nil)
-	if err != nil {
-		return nil, network(ctx, err, lease)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, c.refusal(resp, lease, 0)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxListBody))
-	if cerr := resp.Body.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return nil, network(ctx, err, lease)
-	}
-	var page modelPage
-	if err := json.Unmarshal(body, &page); err != nil {
-		return nil, &Error{Kind: Garbled, Message: "cannot read the list of models: " + err.Error()}
-	}
-	return &page, nil
 }

@@ -20,12 +20,12 @@ type Stream struct {
 	body   io.ReadCloser
 	reader *gemini.Reader
 
-	promptBytes int
-	decoder     gemini.Decoder
-	pending     []gemini.Event
-	next        int // of pending
-	seen        seen
-	err         error // sticks
+	tokens  int // of the prompt, estimated
+	decoder gemini.Decoder
+	pending []gemini.Event
+	next    int // of pending
+	tally   gemini.Tally
+	err     error // sticks
 }
 
 // idleWatch is the timer that ends a silent answer; it is not running yet.
@@ -33,12 +33,6 @@ func idleWatch(cancel context.CancelCauseFunc) *time.Timer {
 	t := time.AfterFunc(time.Hour, func() { cancel(errSilent) })
 	t.Stop()
 	return t
-}
-
-// seen is what an answer had so far, as far as it decides whether it is whole.
-type seen struct {
-	text, call, image, blocked bool
-	finish                     gemini.FinishReason
 }
 
 // Next returns the next event. io.EOF is the end of a whole, usable answer; every other error is an *Error, among them the
@@ -49,16 +43,13 @@ func (s *Stream) Next() (gemini.Event, error) {
 			ev := s.pending[s.next]
 			s.pending[s.next] = gemini.Event{}
 			s.next++
-			s.seen.note(&ev)
+			s.tally.Note(&ev)
 			return ev, nil
 		}
 		s.fill()
 	}
 	return gemini.Event{}, s.err
 }
-
-// Ready reports whether Next has something to return without waiting for the network.
-func (s *Stream) Ready() bool { return s.err != nil || s.next < len(s.pending) || s.reader.Ready() }
 
 // fill reads one frame.
 func (s *Stream) fill() {
@@ -76,7 +67,7 @@ func (s *Stream) fill() {
 	var apiErr *gemini.APIError
 	switch {
 	case errors.As(err, &apiErr):
-		s.err = classify(apiErr, s.promptBytes, time.Now()).without(s.lease)
+		s.err = classify(apiErr, s.tokens, time.Now()).without(s.lease)
 	case err != nil:
 		s.err = (&Error{Kind: Garbled, Message: err.Error()}).without(s.lease)
 	}
@@ -86,7 +77,7 @@ func (s *Stream) fill() {
 func (s *Stream) ended(err error) error {
 	switch {
 	case errors.Is(err, io.EOF):
-		return s.seen.verdict()
+		return s.verdict()
 	case errors.Is(err, gemini.ErrFrameTooLarge):
 		return &Error{Kind: Garbled, Message: err.Error()}
 	}
@@ -94,45 +85,25 @@ func (s *Stream) ended(err error) error {
 	if e.Kind != Unreachable {
 		return e
 	}
-	if s.seen.finish.Class() != gemini.FinishIncomplete {
-		return s.seen.verdict() // the connection broke after the last word
+	if s.tally.Finish().Class() != gemini.FinishIncomplete {
+		return s.verdict() // the connection broke after the last word
 	}
 	e.Kind = Cut
 	return e
 }
 
-func (a *seen) note(ev *gemini.Event) {
-	switch ev.Kind {
-	case gemini.EventText:
-		a.text = a.text || !ev.Text.Blank()
-	case gemini.EventCall:
-		a.call = true
-	case gemini.EventImage:
-		a.image = true
-	case gemini.EventFinish:
-		a.finish, a.blocked = ev.Finish, ev.PromptBlocked
-	}
-}
-
-// verdict says whether an answer that ended is one: io.EOF if so.
-func (a *seen) verdict() error {
-	content := a.text || a.call || a.image
-	switch a.finish.Class() {
-	case gemini.FinishIncomplete:
-		if !a.blocked {
-			return &Error{Kind: Cut, Message: "gemini's answer ended in its middle"}
-		}
-	case gemini.FinishOK, gemini.FinishOther:
-		if !content && !a.blocked {
-			return &Error{Kind: Unusable, Message: "gemini's answer was empty (" + string(a.finish) + ")"}
-		}
-	case gemini.FinishRetry:
-		if a.finish == "MISSING_THOUGHT_SIGNATURE" && !content {
-			return &Error{Kind: Signature, Message: string(a.finish)}
-		}
-		if !a.call {
-			return &Error{Kind: Unusable, Message: "gemini's answer was malformed (" + string(a.finish) + ")"}
-		}
+// verdict is io.EOF for an answer that is one.
+func (s *Stream) verdict() error {
+	finish := string(s.tally.Finish())
+	switch s.tally.Verdict() {
+	case gemini.Cut:
+		return &Error{Kind: Cut, Message: "gemini's answer ended in its middle"}
+	case gemini.Empty:
+		return &Error{Kind: Unusable, Message: "gemini's answer was empty (" + finish + ")"}
+	case gemini.Malformed:
+		return &Error{Kind: Unusable, Message: "gemini's answer was malformed (" + finish + ")"}
+	case gemini.Unsigned:
+		return &Error{Kind: Signature, Message: finish}
 	}
 	return io.EOF
 }

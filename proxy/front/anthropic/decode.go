@@ -20,17 +20,51 @@ func (Codec) ToolIDPrefix() string { return "toolu_" }
 // Decode reads the body of POST /v1/messages. What has no counterpart in Gemini, such as cache_control, betas and fields
 // that nobody knows, is left out without an error.
 func (Codec) Decode(body []byte) (*front.Call, error) {
+	req, err := read(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := req.checkTurn(); err != nil {
+		return nil, err
+	}
+	d, err := decode(req)
+	if err != nil {
+		return nil, err
+	}
+	d.call.MaxTokens, d.call.Prewarm = *req.maxTokens, *req.maxTokens == 0
+	if err := d.call.SetContents(d.contents()); err != nil {
+		return nil, err
+	}
+	return d.call, nil
+}
+
+// DecodePrompt reads the body of POST /v1/messages/count_tokens, which needs neither max_tokens nor a message. The call's
+// history is as it came, not normalised.
+func (Codec) DecodePrompt(body []byte) (*front.Call, error) {
+	req, err := read(body)
+	if err != nil {
+		return nil, err
+	}
+	d, err := decode(req)
+	if err != nil {
+		return nil, err
+	}
+	d.call.Request.Contents = d.contents()
+	return d.call, nil
+}
+
+func read(body []byte) (*request, error) {
 	req, err := parse(body)
 	if err != nil {
 		return nil, front.AsError(err)
 	}
-	if err := req.check(); err != nil {
-		return nil, err
-	}
-	d := decoder{req: req, call: &front.Call{
-		Model: req.model, Stream: req.stream, Request: &gemini.Request{},
-		MaxTokens: *req.maxTokens, Prewarm: *req.maxTokens == 0, Affinity: req.userID,
-		SingleCall: req.choice.noneElse,
+	return req, req.check()
+}
+
+// decode makes the call but for its limit and its history.
+func decode(req *request) (*decoder, error) {
+	d := &decoder{req: req, call: &front.Call{
+		Model: req.model, Stream: req.stream, Request: &gemini.Request{}, SingleCall: req.choice.noneElse,
 	}}
 	d.config()
 	d.thinking()
@@ -38,10 +72,7 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 		return nil, err
 	}
 	d.system()
-	if err := d.call.SetContents(d.contents()); err != nil {
-		return nil, err
-	}
-	return d.call, nil
+	return d, nil
 }
 
 // check finds what the whole request lacks.
@@ -52,12 +83,8 @@ func (r *request) check() error {
 			Message: "thread: server-side threads are not supported, send the whole conversation in messages"}
 	case r.model == "":
 		return front.Invalidf("model", "expected the name of a model")
-	case !r.hasMessages || len(r.messages) == 0:
+	case !r.hasMessages:
 		return front.Invalidf("messages", "expected an array with at least one message")
-	case r.maxTokens == nil:
-		return front.Invalidf("max_tokens", "expected a whole number")
-	case *r.maxTokens < 0:
-		return front.Invalidf("max_tokens", "expected 0 or more")
 	case r.temperature != nil && (*r.temperature < 0 || *r.temperature > 2):
 		return front.Invalidf("temperature", "expected 0 to 1")
 	case r.topP != nil && (*r.topP < 0 || *r.topP > 1):
@@ -66,6 +93,19 @@ func (r *request) check() error {
 		return front.Invalidf("top_k", "expected 0 or more")
 	case r.choice.kind == "tool" && r.choice.name == "":
 		return front.Invalidf("tool_choice.name", "expected the name of a tool")
+	}
+	return nil
+}
+
+// checkTurn finds what a request for an answer lacks.
+func (r *request) checkTurn() error {
+	switch {
+	case len(r.messages) == 0:
+		return front.Invalidf("messages", "expected an array with at least one message")
+	case r.maxTokens == nil:
+		return front.Invalidf("max_tokens", "expected a whole number")
+	case *r.maxTokens < 0:
+		return front.Invalidf("max_tokens", "expected 0 or more")
 	}
 	return nil
 }

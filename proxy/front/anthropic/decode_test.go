@@ -132,22 +132,22 @@ func TestDecodeKeepsWhatTheAnswerNeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := fmt.Sprintf("stream=%v single=%v shown=%v max=%d prewarm=%v affinity=%s", call.Stream, call.SingleCall,
-			call.ShowThoughts, call.MaxTokens, call.Prewarm, call.Affinity)
+		got := fmt.Sprintf("stream=%v single=%v shown=%v max=%d prewarm=%v", call.Stream, call.SingleCall,
+			call.ShowThoughts, call.MaxTokens, call.Prewarm)
 		if got != want {
 			t.Errorf("%s: %s, want %s", fields, got, want)
 		}
 	}
-	f(`"max_tokens":9`, "stream=false single=false shown=false max=9 prewarm=false affinity=")
-	f(`"max_tokens":0`, "stream=false single=false shown=false max=0 prewarm=true affinity=")
-	f(`"max_tokens":9,"stream":true,"metadata":{"user_id":"u"}`, "stream=true single=false shown=false max=9 prewarm=false affinity=u")
-	f(`"max_tokens":9,"tool_choice":{"type":"auto","disable_parallel_tool_use":true}`, "stream=false single=true shown=false max=9 prewarm=false affinity=")
+	f(`"max_tokens":9`, "stream=false single=false shown=false max=9 prewarm=false")
+	f(`"max_tokens":0`, "stream=false single=false shown=false max=0 prewarm=true")
+	f(`"max_tokens":9,"stream":true,"metadata":{"user_id":"u"}`, "stream=true single=false shown=false max=9 prewarm=false")
+	f(`"max_tokens":9,"tool_choice":{"type":"auto","disable_parallel_tool_use":true}`, "stream=false single=true shown=false max=9 prewarm=false")
 	for thinking, shown := range map[string]bool{
 		`{"type":"adaptive"}`: true, `{"type":"adaptive","display":"updates"}`: true, `{"type":"between_tools"}`: true,
 		`{"type":"enabled","budget_tokens":2000,"display":"summarized"}`: true, `{"type":"disabled"}`: false,
 		`{"type":"adaptive","display":"omitted"}`: false, `{"type":"from_the_future"}`: false,
 	} {
-		f(`"max_tokens":9,"thinking":`+thinking, fmt.Sprintf("stream=false single=false shown=%v max=9 prewarm=false affinity=", shown))
+		f(`"max_tokens":9,"thinking":`+thinking, fmt.Sprintf("stream=false single=false shown=%v max=9 prewarm=false", shown))
 	}
 }
 

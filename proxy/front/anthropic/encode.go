@@ -27,7 +27,6 @@ type encoder struct {
 	blocks  int    // begun so far
 	content []byte // of a whole answer: the blocks, separated by commas
 	calls   int
-	said    bool // text or an image was passed on
 	pings   int
 	guess   int // of the prompt's tokens, until Google has counted them
 	usage   gemini.Usage
@@ -36,13 +35,13 @@ type encoder struct {
 
 // Encoder makes the encoder of one answer.
 func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
-	return &encoder{call: call, meta: meta, guess: front.EstimateTokens(call.Request)}
+	return &encoder{call: call, meta: meta, guess: call.Request.EstimateTokens()}
 }
 
 func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	switch ev.Kind {
 	case gemini.EventText:
-		return e.say(dst, ev.Text)
+		return e.delta(dst, openText, ev.Text)
 	case gemini.EventThought:
 		if e.call.ShowThoughts {
 			return e.delta(dst, openThinking, ev.Text)
@@ -51,18 +50,13 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 		return e.toolUse(dst, ev)
 	case gemini.EventImage:
 		image := gemini.Quote("![image](data:" + ev.Blob.MimeType + ";base64," + ev.Blob.Data + ")")
-		return e.say(dst, image)
+		return e.delta(dst, openText, image)
 	case gemini.EventUsage:
 		e.usage = ev.Usage
 	case gemini.EventFinish:
 		e.finish = *ev
 	}
 	return dst
-}
-
-func (e *encoder) say(dst []byte, text gemini.Text) []byte {
-	e.said = e.said || !text.Empty()
-	return e.delta(dst, openText, text)
 }
 
 // delta adds text to the open block of that kind, or to a new one.
@@ -232,18 +226,12 @@ func (e *encoder) Ping(dst []byte) []byte {
 
 func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
 	_, kind := statusOf(failure.Kind)
-	if !e.call.Stream {
-		return appendError(dst, kind, failure)
-	}
 	dst = append(dst, "event: error\ndata: "...)
 	return append(appendError(dst, kind, failure), "\n\n"...)
 }
 
 func (e *encoder) End(dst []byte) []byte {
-	reason, failure := front.Ending(&e.finish, e.calls, e.said)
-	if failure != nil {
-		return e.Fail(dst, failure)
-	}
+	reason := front.Ending(&e.finish, e.calls)
 	if e.finish.PromptBlocked {
 		text := gemini.Quote("Request blocked by Gemini (" + string(e.finish.Finish) + ").")
 		dst = e.delta(dst, openText, text)

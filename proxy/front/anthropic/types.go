@@ -23,7 +23,6 @@ type request struct {
 	thinking    thinking
 	effort      string
 	schema      json.RawMessage
-	userID      string
 	thread      bool
 }
 
@@ -148,14 +147,6 @@ func (r *request) option(w *gemini.Walker, name string) {
 		})
 	case "output_format":
 		r.readFormat(w)
-	case "metadata":
-		w.Object("an object", func(name []byte) {
-			if string(name) == "user_id" {
-				r.userID = w.String()
-				return
-			}
-			w.Skip()
-		})
 	case "thread":
 		r.thread = w.Raw() != nil
 	default:

@@ -28,11 +28,8 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 	}
 	d := decoder{req: req, call: &front.Call{
 		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, Request: &gemini.Request{},
-		SingleCall: req.noParallel, Affinity: req.cacheKey,
+		SingleCall: req.noParallel,
 	}}
-	if d.call.Affinity == "" {
-		d.call.Affinity = req.user
-	}
 	d.config()
 	d.thinking()
 	if err := d.tools(); err != nil {

@@ -94,21 +94,21 @@ func TestDecodeKeepsWhatTheAnswerNeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := fmt.Sprintf("stream=%v usage=%v single=%v shown=%v max=%d affinity=%s", call.Stream, call.IncludeUsage,
-			call.SingleCall, call.ShowThoughts, call.MaxTokens, call.Affinity)
+		got := fmt.Sprintf("stream=%v usage=%v single=%v shown=%v max=%d", call.Stream, call.IncludeUsage,
+			call.SingleCall, call.ShowThoughts, call.MaxTokens)
 		if got != want {
 			t.Errorf("%s: %s, want %s", fields, got, want)
 		}
 	}
-	f(``, "stream=false usage=false single=false shown=false max=0 affinity=")
-	f(`,"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`, "stream=true usage=true single=false shown=false max=0 affinity=")
-	f(`,"parallel_tool_calls":false,"max_tokens":9`, "stream=false usage=false single=true shown=false max=9 affinity=")
-	f(`,"parallel_tool_calls":true,"n":1`, "stream=false usage=false single=false shown=false max=0 affinity=")
-	f(`,"max_tokens":9,"max_completion_tokens":8,"user":"u"`, "stream=false usage=false single=false shown=false max=8 affinity=u")
-	f(`,"user":"u","prompt_cache_key":"k"`, "stream=false usage=false single=false shown=false max=0 affinity=k")
-	f(`,"reasoning_effort":"low"`, "stream=false usage=false single=false shown=true max=0 affinity=")
-	f(`,"reasoning_effort":"none"`, "stream=false usage=false single=false shown=false max=0 affinity=")
-	f(`,"extra_body":{"google":{"thinking_config":{"include_thoughts":true}}}`, "stream=false usage=false single=false shown=true max=0 affinity=")
+	f(``, "stream=false usage=false single=false shown=false max=0")
+	f(`,"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`, "stream=true usage=true single=false shown=false max=0")
+	f(`,"parallel_tool_calls":false,"max_tokens":9`, "stream=false usage=false single=true shown=false max=9")
+	f(`,"parallel_tool_calls":true,"n":1`, "stream=false usage=false single=false shown=false max=0")
+	f(`,"max_tokens":9,"max_completion_tokens":8,"user":"u"`, "stream=false usage=false single=false shown=false max=8")
+	f(`,"user":"u","prompt_cache_key":"k"`, "stream=false usage=false single=false shown=false max=0")
+	f(`,"reasoning_effort":"low"`, "stream=false usage=false single=false shown=true max=0")
+	f(`,"reasoning_effort":"none"`, "stream=false usage=false single=false shown=false max=0")
+	f(`,"extra_body":{"google":{"thinking_config":{"include_thoughts":true}}}`, "stream=false usage=false single=false shown=true max=0")
 }
 
 func TestErrorEnvelope(t *testing.T) {

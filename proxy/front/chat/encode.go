@@ -14,7 +14,6 @@ type encoder struct {
 	call    *front.Call
 	meta    front.Meta
 	started bool
-	said    bool
 	calls   int
 	usage   gemini.Usage
 	finish  gemini.Event
@@ -55,7 +54,6 @@ func (e *encoder) say(dst []byte, text gemini.Text) []byte {
 	if text.Empty() {
 		return dst
 	}
-	e.said = true
 	return e.text(dst, &e.content, `"content":`, text)
 }
 
@@ -153,17 +151,11 @@ func (e *encoder) Ping(dst []byte) []byte {
 }
 
 func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
-	if !e.call.Stream {
-		return appendError(dst, failure)
-	}
 	return append(appendError(append(dst, "data: "...), failure), "\n\n"...)
 }
 
 func (e *encoder) End(dst []byte) []byte {
-	reason, failure := front.Ending(&e.finish, e.calls, e.said)
-	if failure != nil {
-		return e.Fail(dst, failure)
-	}
+	reason := front.Ending(&e.finish, e.calls)
 	if e.finish.PromptBlocked {
 		e.refusal = "Request blocked by Gemini (" + string(e.finish.Finish) + ")."
 	}

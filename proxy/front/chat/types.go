@@ -25,8 +25,6 @@ type request struct {
 	format        format
 	effort        string
 	google        *gemini.ThinkingConfig
-	cacheKey      string
-	user          string
 	legacy        string // the field of the deprecated function interface that is in use
 }
 
@@ -132,10 +130,6 @@ func (r *request) option(w *gemini.Walker, name string) {
 		r.format = readFormat(w)
 	case "reasoning_effort":
 		r.effort = w.String()
-	case "prompt_cache_key":
-		r.cacheKey = w.String()
-	case "user":
-		r.user = w.String()
 	case "functions", "function_call":
 		if w.Raw() != nil {
 			r.legacy = name

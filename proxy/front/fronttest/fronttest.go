@@ -121,16 +121,26 @@ func Decode(t testing.TB, codec front.Codec, target, body string) *front.Call {
 	return call
 }
 
-// Encode runs events through the codec's encoder for call, streamed or not.
+// Encode makes of events what a client gets, streamed or not: the codec's answer for call, or a failure.
 func Encode(codec front.Codec, call *front.Call, stream bool, events []gemini.Event) []byte {
 	c := *call
 	c.Stream = stream
 	encoder := codec.Encoder(&c, Meta())
 	var out []byte
+	var tally gemini.Tally
 	for i := range events {
+		tally.Note(&events[i])
 		out = encoder.Event(out, &events[i])
 	}
-	return encoder.End(out)
+	if tally.Verdict() == gemini.Whole {
+		return encoder.End(out)
+	}
+	failure := &front.Error{Kind: front.Overloaded, Message: "no usable answer"}
+	if stream {
+		return encoder.Fail(out, failure)
+	}
+	_, body := codec.Error(failure, "req_test")
+	return body
 }
 
 // GoldenEncode renders each script for the call of each named request body and compares the bytes with

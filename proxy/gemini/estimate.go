@@ -1,9 +1,7 @@
-package front
-
-import "github.com/gemini-claude-adapter/gca/proxy/gemini"
+package gemini
 
 // EstimateTokens guesses the length of a prompt, in tokens, where Google has not counted it: four bytes a token.
-func EstimateTokens(req *gemini.Request) int {
+func (req *Request) EstimateTokens() int {
 	n := 0
 	for i := range req.Contents {
 		n += contentBytes(&req.Contents[i])
@@ -22,7 +20,7 @@ func EstimateTokens(req *gemini.Request) int {
 // mediaBytes is what an image or a page counts for, about 260 tokens.
 const mediaBytes = 1040
 
-func contentBytes(c *gemini.Content) int {
+func contentBytes(c *Content) int {
 	n := 0
 	for i := range c.Parts {
 		p := &c.Parts[i]
