@@ -244,7 +244,7 @@ func (t *talk) plan(ctx context.Context, want Want) (Plan, error) {
 func (t *talk) apply(ctx context.Context, plan Plan, want Want) error {
 	journal, err := openJournal(t.sys)
 	if err != nil {
-		return t.back(RolledBack{Cause: CauseStep, Reason: err.Error()}, want)
+		return t.back(RolledBack{Reason: err.Error()}, want)
 	}
 	t.run = &run{sys: t.sys}
 	err = t.carry(ctx, journal, plan, want)
@@ -255,20 +255,20 @@ func (t *talk) apply(ctx context.Context, plan Plan, want Want) error {
 func (t *talk) carry(ctx context.Context, journal *Journal, plan Plan, want Want) error {
 	for _, step := range plan.steps {
 		if err := t.step(ctx, journal, step); err != nil {
-			return t.back(t.rollbackOf(step, err), want)
+			return t.back(rollbackOf(step, err), want)
 		}
 	}
 	if err := t.wire.send(appliedMessage{len(plan.steps), t.run.token.Reveal()}); err != nil {
-		return t.back(RolledBack{Cause: CauseInterrupted, Reason: errLaptopGone.Error()}, want)
+		return t.back(RolledBack{Reason: errLaptopGone.Error()}, want)
 	}
 	waiting, stop := context.WithTimeoutCause(ctx, commitTime, fmt.Errorf("no commit within %s", commitTime))
 	defer stop()
 	if _, err := t.next(waiting, "commit"); err != nil {
-		return t.back(t.rollbackOf(Step{}, err), want)
+		return t.back(rollbackOf(Step{}, err), want)
 	}
 	notes, err := journal.seal(want.Release(), time.Now())
 	if err != nil {
-		return t.back(RolledBack{Cause: CauseStep, Reason: "seal the journal: " + err.Error()}, want)
+		return t.back(RolledBack{Reason: "seal the journal: " + err.Error()}, want)
 	}
 	return t.wire.send(doneMessage{Notes: append(notes, prune(t.sys, want.Release())...)})
 }
@@ -315,20 +315,13 @@ func (t *talk) carryOut(ctx context.Context, journal *Journal, step Step) error 
 	return journal.done(step.id)
 }
 
-func (t *talk) rollbackOf(step Step, err error) RolledBack {
-	back := RolledBack{Cause: CauseStep, Step: step.id, Reason: err.Error()}
-	if step.title != "" {
-		back.Reason = step.title + ": " + back.Reason
+// rollbackOf tells why to go back. A laptop that says so or is gone is no fault of the step at hand.
+func rollbackOf(step Step, err error) RolledBack {
+	_, saidNo := errors.AsType[laptopSaysNo](err)
+	if saidNo || errors.Is(err, errLaptopGone) || step.id == "" {
+		return RolledBack{Reason: err.Error()}
 	}
-	if t.run.isHealth {
-		back.Cause = CauseHealth
-	}
-	if no, ok := errors.AsType[laptopSaysNo](err); ok {
-		back = RolledBack{Cause: CauseLaptop, Reason: no.reason}
-	} else if errors.Is(err, errLaptopGone) || step.id == "" {
-		back = RolledBack{Cause: CauseInterrupted, Reason: err.Error()}
-	}
-	return back
+	return RolledBack{Step: step.id, Reason: step.title + ": " + err.Error()}
 }
 
 // back undoes what was applied, whatever the state of the connection.

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,12 +25,11 @@ func collect(ctx context.Context, s *system, want Want) (Facts, error) {
 	}
 	var wg sync.WaitGroup
 	var sshd []int
-	errs := make([]error, 5)
-	wg.Go(func() { f.Packages, errs[0] = collectPackages(ctx, s) })
+	errs := make([]error, 4)
+	wg.Go(func() { f.OwnDefault, errs[0] = ownDefault(ctx, s, f.path(nginxDefault)) })
 	wg.Go(func() { f.Units, errs[1] = collectUnits(ctx, s) })
 	wg.Go(func() { f.Systemd, errs[2] = collectSystemd(ctx, s) })
 	wg.Go(func() { f.Firewall.UFW, f.Firewall.Rules, errs[3] = collectUFW(ctx, s) })
-	wg.Go(func() { f.OwnDefault, errs[4] = ownDefault(ctx, s, f.path(nginxDefault)) })
 	wg.Go(func() { sshd = sshdPorts(ctx, s) })
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -51,7 +49,7 @@ func collect(ctx context.Context, s *system, want Want) (Facts, error) {
 
 // collectFiles reads what is known without starting a process.
 func collectFiles(s *system, want Want) (Facts, error) {
-	f := Facts{Arch: runtime.GOARCH, Paths: map[string]PathState{}}
+	f := Facts{Paths: map[string]PathState{}}
 	text, err := s.readText("/etc/os-release")
 	if err != nil {
 		return Facts{}, err
@@ -135,17 +133,17 @@ func fileSHA256(file string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// collectPackages asks for the packages that matter. dpkg-query exits with 1
+// installedPackages asks which of the packages are there. dpkg-query exits with 1
 // when one of them is unknown to it, and still answers for the rest.
-func collectPackages(ctx context.Context, s *system) (map[string]string, error) {
-	out, err := s.run(ctx, "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status} ${Version}\n", "nginx", "ufw")
+func installedPackages(ctx context.Context, s *system) ([]string, error) {
+	out, err := s.run(ctx, "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "nginx", "ufw")
 	if failed, ok := errors.AsType[*commandError](err); ok && !failed.exited(1) || err != nil && !ok {
 		return nil, err
 	}
-	installed := map[string]string{}
+	var installed []string
 	for line := range strings.Lines(out) {
-		if w := strings.Fields(line); len(w) == 3 && w[1] == "installed" {
-			installed[w[0]] = w[2]
+		if w := strings.Fields(line); len(w) == 2 && w[1] == "installed" {
+			installed = append(installed, w[0])
 		}
 	}
 	return installed, nil
@@ -206,7 +204,7 @@ func collectSystemd(ctx context.Context, s *system) (int, error) {
 var watchedUnits = []string{socketUnit, serviceUnit, nginxUnit, ufwUnit, "firewalld.service", "ssh.socket"}
 
 func collectUnits(ctx context.Context, s *system) (map[string]UnitState, error) {
-	args := append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,MainPID,Listen"}, watchedUnits...)
+	args := append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,Listen"}, watchedUnits...)
 	out, err := s.run(ctx, "systemctl", args...)
 	if err != nil {
 		if comm, readErr := s.readText("/proc/1/comm"); readErr == nil && strings.TrimSpace(comm) != "systemd" {
@@ -234,10 +232,6 @@ func parseUnits(out string) map[string]UnitState {
 				u.Active = value == "active" || value == "activating" || value == "reloading"
 			case "UnitFileState":
 				u.Enabled = value == "enabled"
-			case "MainPID":
-				if pid, err := strconv.Atoi(value); err == nil {
-					u.MainPID = pid
-				}
 			case "Listen":
 				u.Listen = strings.TrimSpace(u.Listen + " " + value)
 			}

@@ -41,7 +41,7 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 	d.nginx()
 	d.firewall()
 	if d.serviceChanged || d.webChanged {
-		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", "", healthStep{what: "the adapter behind Nginx"})
+		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
 	}
 	return Plan{steps: d.steps, notes: d.notes}, nil
 }
@@ -72,8 +72,8 @@ type differ struct {
 	webChanged     bool // Nginx has to be reloaded
 }
 
-func (d *differ) add(kind Kind, name, title, detail string, op operation) {
-	d.steps = append(d.steps, Step{id: string(kind) + ":" + name, kind: kind, title: title, detail: detail, op: op})
+func (d *differ) add(kind Kind, name, title string, op operation) {
+	d.steps = append(d.steps, Step{id: string(kind) + ":" + name, kind: kind, title: title, op: op})
 }
 
 func (d *differ) packages() {
@@ -86,7 +86,7 @@ func (d *differ) packages() {
 		missing = append(missing, "ufw")
 	}
 	if len(missing) > 0 {
-		d.add(KindPackage, strings.Join(missing, "+"), "install "+strings.Join(missing, " and "), "", packageStep{missing})
+		d.add(KindPackage, strings.Join(missing, "+"), "install "+strings.Join(missing, " and "), packageStep{missing})
 	}
 }
 
@@ -95,7 +95,7 @@ func (d *differ) user() {
 		return
 	}
 	d.serviceChanged = true
-	d.add(KindUser, serviceUser, "make the system user "+serviceUser, "", userStep{serviceUser, stateDir})
+	d.add(KindUser, serviceUser, "make the system user "+serviceUser, userStep{serviceUser, stateDir})
 }
 
 // config brings the adapter's folders, settings, keys and tokens up to date, and has the release read them.
@@ -109,7 +109,7 @@ func (d *differ) config() {
 	newRelease := d.f.release() != d.w.Release()
 	if len(d.steps) > before || newRelease || d.serviceChanged {
 		d.serviceChanged = true
-		d.add(KindCheck, "settings", "let the release read its settings", "", settingsStep{d.w.releaseGCA()})
+		d.add(KindCheck, "settings", "let the release read its settings", settingsStep{d.w.releaseGCA()})
 	}
 }
 
@@ -124,7 +124,7 @@ func (d *differ) keys() {
 func (d *differ) tokens() {
 	now := d.f.path(tokensFile)
 	if !d.s.ClientToken {
-		d.add(KindToken, "client", "make a client token", "", tokenStep{d.files.Tokens})
+		d.add(KindToken, "client", "make a client token", tokenStep{d.files.Tokens})
 		return
 	}
 	if now.Kind == PathFile {
@@ -153,8 +153,8 @@ func (d *differ) service() {
 		return
 	}
 	d.serviceChanged = true
-	d.add(KindUnit, "gemini-adapter", st.title(), "", st)
-	d.add(KindCheck, "health", "wait for the adapter's answer", "",
+	d.add(KindUnit, "gemini-adapter", st.title(), st)
+	d.add(KindCheck, "health", "wait for the adapter's answer",
 		healthStep{address: "127.0.0.1:" + strconv.Itoa(d.s.Port), what: "the adapter"})
 }
 
@@ -176,7 +176,7 @@ func (d *differ) nginx() {
 	changed = d.link(nginxEnabled, nginxSite) || changed
 	if d.f.path(nginxDefault).Kind != PathAbsent || !d.f.nginxInstalled() {
 		changed = true
-		d.add(KindLink, nginxDefault, "take the stock default site out of Nginx", "", absentStep{nginxDefault})
+		d.add(KindLink, nginxDefault, "take the stock default site out of Nginx", absentStep{nginxDefault})
 	}
 	if changed {
 		d.steps = slices.Insert(d.steps, at, Step{id: "check:nginx", kind: KindCheck,
@@ -191,7 +191,7 @@ func (d *differ) nginx() {
 	if !unit.Active && d.f.nginxInstalled() {
 		title = "start Nginx"
 	}
-	d.add(KindNginx, "nginx", title, "", nginxStep{enable: !unit.Enabled})
+	d.add(KindNginx, "nginx", title, nginxStep{enable: !unit.Enabled})
 }
 
 func (d *differ) firewall() {
@@ -212,7 +212,7 @@ func (d *differ) firewall() {
 		}
 	}
 	if len(st.ports) > 0 || st.boot {
-		d.add(KindFirewall, "ufw", st.title(), "", st)
+		d.add(KindFirewall, "ufw", st.title(), st)
 	}
 }
 
@@ -259,7 +259,7 @@ func (d *differ) file(st fileStep) bool {
 	if now.Kind == PathFile && string(now.Content) == string(st.content) {
 		title = fmt.Sprintf("set the mode and owner of %s", st.path)
 	}
-	d.add(KindFile, st.path, title, fileDetail(now, st), st)
+	d.add(KindFile, st.path, title, st)
 	return true
 }
 
@@ -272,7 +272,7 @@ func (d *differ) dir(path string, mode fs.FileMode, user, group string) {
 	if d.f.path(path).Kind == PathDir {
 		title = "set the mode and owner of " + path
 	}
-	d.add(KindDir, path, title, "", st)
+	d.add(KindDir, path, title, st)
 }
 
 func (d *differ) link(path, target string) bool {
@@ -280,6 +280,6 @@ func (d *differ) link(path, target string) bool {
 	if now.Kind == PathLink && now.Target == target {
 		return false
 	}
-	d.add(KindLink, path, "point "+path+" to "+target, "", linkStep{path, target})
+	d.add(KindLink, path, "point "+path+" to "+target, linkStep{path, target})
 	return true
 }

@@ -9,12 +9,10 @@ import (
 // [Diff] over equal facts gives an equal plan.
 type Facts struct {
 	OS          OSRelease
-	Arch        string // as Go names it: amd64, arm64
-	Systemd     int    // major version; 0 where systemd is not PID 1
+	Systemd     int // major version; 0 where systemd is not PID 1
 	IPv6        bool
-	OpenFiles   int               // how many files a service may open at most
-	Credentials bool              // systemd can hand credentials to a service here
-	Packages    map[string]string // version by name, of those that are installed
+	OpenFiles   int  // how many files a service may open at most
+	Credentials bool // systemd can hand credentials to a service here
 	Paths       map[string]PathState
 	OwnDefault  bool // Nginx's default site is not the one that its package brought
 	Units       map[string]UnitState
@@ -63,7 +61,6 @@ type UnitState struct {
 	Loaded  bool
 	Active  bool // active, activating or reloading
 	Enabled bool
-	MainPID int
 	Listen  string // of a socket
 }
 

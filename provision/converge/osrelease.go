@@ -7,11 +7,10 @@ import (
 
 // OSRelease is what /etc/os-release says (os-release(5)).
 type OSRelease struct {
-	ID       string   // "debian", "ubuntu"
-	Like     []string // ID_LIKE
-	Version  string   // VERSION_ID: "12", "24.04"
-	Codename string   // VERSION_CODENAME
-	Pretty   string   // PRETTY_NAME
+	ID      string   // "debian", "ubuntu"
+	Like    []string // ID_LIKE
+	Version string   // VERSION_ID: "12", "24.04"
+	Pretty  string   // PRETTY_NAME
 }
 
 // ParseOSRelease reads the text of /etc/os-release. Lines that it cannot read are passed over.
@@ -29,8 +28,6 @@ func ParseOSRelease(text string) OSRelease {
 			r.Like = strings.Fields(strings.ToLower(value))
 		case "VERSION_ID":
 			r.Version = value
-		case "VERSION_CODENAME":
-			r.Codename = value
 		case "PRETTY_NAME":
 			r.Pretty = value
 		}

@@ -1,9 +1,6 @@
 package converge
 
-import (
-	"context"
-	"encoding/json"
-)
+import "context"
 
 // Kind is the sort of thing that a step changes.
 type Kind string
@@ -24,24 +21,22 @@ const (
 
 // Step is one change of a plan. The value that was shown is the value that runs.
 type Step struct {
-	id     string
-	kind   Kind
-	title  string
-	detail string
-	op     operation
+	id    string
+	kind  Kind
+	title string
+	op    operation
 }
 
 // Info is what a person gets to see of the step.
 func (s Step) Info() StepInfo {
-	return StepInfo{ID: s.id, Kind: s.kind, Title: s.title, Detail: s.detail}
+	return StepInfo{ID: s.id, Kind: s.kind, Title: s.title}
 }
 
 // StepInfo describes a step.
 type StepInfo struct {
-	ID     string `json:"id"` // "kind:name", unique in its plan
-	Kind   Kind   `json:"kind"`
-	Title  string `json:"title"`
-	Detail string `json:"detail,omitempty"` // a diff or a list, many lines; has no secret
+	ID    string `json:"id"` // "kind:name", unique in its plan
+	Kind  Kind   `json:"kind"`
+	Title string `json:"title"` // has no secret
 }
 
 // Plan is the ordered list of changes, made by [Diff] alone.
@@ -62,20 +57,11 @@ func (p Plan) Steps() []StepInfo {
 // Notes are things that the plan leaves alone and a person should know of.
 func (p Plan) Notes() []string { return p.notes }
 
-// MarshalJSON writes the steps and notes as they are shown.
-func (p Plan) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Steps []StepInfo `json:"steps"`
-		Notes []string   `json:"notes,omitempty"`
-	}{p.Steps(), p.notes})
-}
-
 // run is what the operations of one applied plan share.
 type run struct {
 	sys      *system
 	progress func(text string)
 	token    Secret // made by this run, or empty
-	isHealth bool   // the step that failed was a health check
 }
 
 // operation is what a step does. All methods are called from one goroutine, in this order.

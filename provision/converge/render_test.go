@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func TestRender(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("%s differs:\n%s", golden, diffLines(string(want), got))
+			t.Errorf("%s differs:\n%s", golden, difference(strings.Split(string(want), "\n"), strings.Split(got, "\n")))
 		}
 	}
 	usual := Settings{Port: 8000, MaxBody: 50 << 20, DrainTimeout: 600 * time.Second}
@@ -95,4 +96,20 @@ func TestRender_BadTemplate(t *testing.T) {
 	}
 	f("{{.Port", "template x")
 	f("{{.Nonsense}}", "Nonsense")
+}
+
+// difference lists the lines that only one of the two has, "-" for before and "+" for after.
+func difference(before, after []string) string {
+	var out strings.Builder
+	for _, side := range []struct {
+		mark        string
+		lines, some []string
+	}{{"-", before, after}, {"+", after, before}} {
+		for _, line := range side.lines {
+			if !slices.Contains(side.some, line) {
+				out.WriteString(side.mark + line + "\n")
+			}
+		}
+	}
+	return out.String()
 }

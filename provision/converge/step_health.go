@@ -42,7 +42,6 @@ func (st healthStep) apply(ctx context.Context, r *run) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			r.isHealth = true
 			return unitError(ctx, r.sys, fmt.Errorf("%s is not healthy after %s: %w", st.what, healthTime, err))
 		case <-time.After(healthPause):
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,12 +69,12 @@ func (st packageStep) apply(ctx context.Context, r *run) error {
 }
 
 func (st packageStep) check(ctx context.Context, r *run) error {
-	installed, err := collectPackages(ctx, r.sys)
+	installed, err := installedPackages(ctx, r.sys)
 	if err != nil {
 		return err
 	}
 	for _, name := range st.names {
-		if installed[name] == "" {
+		if !slices.Contains(installed, name) {
 			return fmt.Errorf("apt-get ended well, yet %s is not installed", name)
 		}
 	}

@@ -218,11 +218,11 @@ func TestSSHPorts(t *testing.T) {
 
 func TestParseUnits(t *testing.T) {
 	out := "Listen=127.0.0.1:8000 (Stream)\nId=gemini-adapter.socket\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\n" +
-		"MainPID=77\nId=nginx.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n\n" +
+		"Id=nginx.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n\n" +
 		"Id=firewalld.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
 	want := map[string]UnitState{
 		socketUnit:          {Loaded: true, Active: true, Enabled: true, Listen: "127.0.0.1:8000 (Stream)"},
-		nginxUnit:           {Loaded: true, MainPID: 77},
+		nginxUnit:           {Loaded: true},
 		"firewalld.service": {},
 	}
 	if got := parseUnits(out); !reflect.DeepEqual(got, want) {
@@ -260,17 +260,4 @@ func TestSecret(t *testing.T) {
 			t.Errorf("shown: %s", text)
 		}
 	}
-}
-
-func TestDiffLines(t *testing.T) {
-	f := func(before, after, want string) {
-		t.Helper()
-		if got := diffLines(before, after); got != want {
-			t.Errorf("got\n%swant\n%s", got, want)
-		}
-	}
-	f("a\nb\n", "a\nb\n", "")
-	f("", "a\n", "+a\n")
-	f("a\nb\nc\n", "a\nx\nc\n", "-b\n+x\n")
-	f("a\nb\n", "b\n", "-a\n")
 }

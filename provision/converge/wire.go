@@ -85,23 +85,11 @@ type appliedMessage struct {
 	ClientToken string `json:"client_token,omitempty"`
 }
 
-// RollbackCause says what made a deploy go back.
-type RollbackCause string
-
-// The causes of a rollback.
-const (
-	CauseStep        RollbackCause = "step"        // a step failed
-	CauseHealth      RollbackCause = "health"      // the adapter did not answer as it should
-	CauseLaptop      RollbackCause = "laptop"      // the laptop asked for it
-	CauseInterrupted RollbackCause = "interrupted" // the connection ended, or no commit came in time
-)
-
 // RolledBack tells that everything was undone, or what was not.
 type RolledBack struct {
-	Cause      RollbackCause `json:"cause"`
-	Step       string        `json:"step,omitempty"` // id of the step that failed
-	Reason     string        `json:"reason"`
-	FailedUndo []string      `json:"failed_undo,omitempty"`
+	Step       string   `json:"step,omitempty"` // id of the step that failed
+	Reason     string   `json:"reason"`
+	FailedUndo []string `json:"failed_undo,omitempty"`
 }
 
 type (

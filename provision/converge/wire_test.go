@@ -32,8 +32,8 @@ func TestWire_RoundTrip(t *testing.T) {
 	f(StepEvent{ID: "a", State: StepDone, Seconds: 0.5}, `{"type":"step","id":"a","state":"done","seconds":0.5}`)
 	f(appliedMessage{Changed: 2, ClientToken: "gca-x"}, `{"type":"applied","changed":2,"client_token":"gca-x"}`)
 	f(rollbackMessage{Reason: "r"}, `{"type":"rollback","reason":"r"}`)
-	f(RolledBack{Cause: CauseHealth, Step: "s", Reason: "r", FailedUndo: []string{"x"}},
-		`{"type":"rolled_back","cause":"health","step":"s","reason":"r","failed_undo":["x"]}`)
+	f(RolledBack{Step: "s", Reason: "r", FailedUndo: []string{"x"}},
+		`{"type":"rolled_back","step":"s","reason":"r","failed_undo":["x"]}`)
 	f(doneMessage{}, `{"type":"done"}`)
 }
 

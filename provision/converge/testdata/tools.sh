@@ -10,7 +10,7 @@ active() { [ -e "$units/$1.active" ]; }
 show() {
 	if active "$1"; then echo ActiveState=active; else echo ActiveState=inactive; fi
 	if [ -e "$units/$1.enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=disabled; fi
-	printf 'Id=%s\nLoadState=loaded\nMainPID=7\n' "$1"
+	printf 'Id=%s\nLoadState=loaded\n' "$1"
 	case $1 in *.socket) sed -n 's/^ListenStream=\(.*\)/Listen=\1 (Stream)/p' "$root/etc/systemd/system/$1" 2>/dev/null || true ;; esac
 	echo
 }
@@ -60,7 +60,7 @@ dpkg-query)
 		exit 0
 		;;
 	esac
-	printf 'nginx installed 1.22\nufw installed 0.36\n'
+	printf 'nginx installed\nufw installed\n'
 	;;
 dpkg | systemd-run | nginx) ;;
 journalctl) echo "the adapter said this" ;;
