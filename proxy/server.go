@@ -70,7 +70,7 @@ type fronts struct{ anthropic, chat front.Codec }
 type pace struct {
 	hold      time.Duration // until a streamed answer's status is sent without content
 	ping      time.Duration // between heartbeats
-	backoff   time.Duration // the first pause after a fault of the service; it doubles
+	backoff   time.Duration // the first pause after a fault of the service; it doubles up to maxPause
 	idleGrace time.Duration // how long an idle connection lives on while draining
 }
 
