@@ -73,13 +73,21 @@ func (t *talk) hello() (welcome bool, err error) {
 		err = f.plainSettings()
 	}
 	if err != nil {
-		return false, t.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)})
+		return false, t.turnAway(asRefusal(RefusedServer, err))
 	}
 	s, err := t.agent.ReadSettings(f.settingsFiles(Want{}))
 	if err != nil {
 		s.Keys = 1 // the plan says what is wrong, unless the want mends it; to be asked for keys would hide that
 	}
 	return true, t.wire.send(Hello{Proto: Proto, OS: f.OS.String(), Keys: s.Keys})
+}
+
+func (t *talk) turnAway(r *Refusal) error {
+	var err error
+	if r.Kind != RefusedUser {
+		err = t.leaveUnwanted()
+	}
+	return errors.Join(err, t.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: r}))
 }
 
 // look collects only as root: another user cannot read the settings, let alone change them.

@@ -224,6 +224,41 @@ func TestAgent_FirewallAtBoot(t *testing.T) {
 	}
 }
 
+// Settings that no want can mend end the conversation before the laptop asks a person for anything.
+func TestAgent_LinkedSettings(t *testing.T) {
+	m := newMachine(t)
+	m.must(os.RemoveAll(m.sys.at("/opt/gemini-adapter")))
+	m.must(os.MkdirAll(m.sys.at(configDir), 0o755))
+	m.must(os.Symlink("/srv/keys", m.sys.at(keysFile)))
+	before := m.tree()
+	m.upload()
+	c, laptop, ended := m.start()
+	_, err := c.Hello()
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedSettings || !strings.Contains(r.Message, keysFile+" is a link") {
+		t.Errorf("%v", err)
+	}
+	m.must(errors.Join(laptop.Close(), <-ended))
+	m.same(before, "linked settings")
+}
+
+// Settings that cannot be read are the plan's to tell: the want may mend them, and to ask for keys would hide them.
+func TestAgent_UnreadableSettings(t *testing.T) {
+	m := newMachine(t)
+	m.must(os.MkdirAll(m.sys.at(configDir), 0o755))
+	m.put(settingsFile, "DRAIN_TIMEOUT=long\n")
+	c, laptop, ended := m.start()
+	hello, err := c.Hello()
+	if err != nil || hello.Keys != 1 {
+		t.Errorf("%+v, %v", hello, err)
+	}
+	m.must(c.SendWant(m.want("")))
+	_, err = c.Plan()
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedSettings || !strings.Contains(r.Message, "DRAIN_TIMEOUT") {
+		t.Errorf("%v", err)
+	}
+	m.must(errors.Join(laptop.Close(), <-ended))
+}
+
 // A default site that was edited, or is another's, is not taken out of Nginx.
 func TestAgent_OwnDefaultSite(t *testing.T) {
 	m := newMachine(t)
