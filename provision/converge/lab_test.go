@@ -83,6 +83,10 @@ func TestLab_Converge(t *testing.T) {
 	t.Run("killed agent", tg.killedAgent)
 	t.Run("locked", tg.locked)
 	t.Run("new port", tg.newPort)
+	t.Run("default site", tg.defaultSite)
+	t.Run("firewall at boot", tg.firewallAtBoot)
+	t.Run("large file", tg.largeFile)
+	t.Run("no drain", tg.noDrain)
 	t.Run("reboot", tg.reboot)
 }
 

@@ -15,7 +15,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -61,7 +60,7 @@ func settings(files converge.SettingsFiles) (converge.Settings, error) {
 		return converge.Settings{}, err
 	}
 	return converge.Settings{
-		Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: 20 * time.Second,
+		Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout,
 		Keys: len(cfg.Keys), ClientToken: len(cfg.Tokens) > 0,
 	}, nil
 }
