@@ -118,7 +118,8 @@ func otherFirewall(ctx context.Context, s *system, units map[string]UnitState) s
 }
 
 // filteringChain looks in `nft list ruleset` for a chain at the input hook that
-// drops by default or has rules. The chains of fail2ban bar single addresses only.
+// drops by default or has rules. The chains of fail2ban bar single addresses
+// only, and a ufw that was turned off leaves jumps to empty chains of its own.
 func filteringChain(ruleset string) string {
 	table, input := "", false
 	for line := range strings.Lines(ruleset) {
@@ -133,11 +134,15 @@ func filteringChain(ruleset string) string {
 			}
 		case line == "}":
 			input = false
-		case input && line != "" && !strings.Contains(line, "f2b") && !strings.HasPrefix(line, "#"):
+		case input && line != "" && !harmless(line) && !strings.HasPrefix(line, "#"):
 			return "nftables (table " + table + ")"
 		}
 	}
 	return ""
+}
+
+func harmless(rule string) bool {
+	return strings.Contains(rule, "f2b") || strings.Contains(rule, "jump ufw-") || strings.Contains(rule, "-j ufw-")
 }
 
 // iptablesFilters looks in the filter table of what iptables-save prints.
@@ -149,7 +154,7 @@ func iptablesFilters(save string) bool {
 			filter = strings.TrimSpace(line) == "*filter"
 		case !filter:
 		case strings.HasPrefix(line, ":INPUT DROP"), strings.HasPrefix(line, ":INPUT REJECT"),
-			strings.HasPrefix(line, "-A INPUT") && !strings.Contains(line, "f2b"):
+			strings.HasPrefix(line, "-A INPUT") && !harmless(line):
 			return true
 		}
 	}

@@ -126,6 +126,8 @@ func TestFilteringChain(t *testing.T) {
 	f(fail2ban, "")
 	f(fail2ban+"table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n", "nftables (table inet filter)")
 	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tmeta l4proto tcp tcp dport 22 counter packets 9 bytes 540 jump f2b-sshd\n\t}\n}\n", "")
+	// What a ufw that was turned off leaves behind.
+	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 9 bytes 540 jump ufw-before-logging-input\n\t}\n}\n", "")
 }
 
 // fail2ban is what `nft list ruleset` prints of fail2ban's action nftables.
@@ -155,6 +157,7 @@ func TestIptablesFilters(t *testing.T) {
 	f("*filter\n:INPUT DROP [0:0]\nCOMMIT\n", true)
 	f("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j f2b-sshd\nCOMMIT\n", false)
 	f("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n", true)
+	f("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ufw-before-input\nCOMMIT\n", false)
 	f("*mangle\n-A INPUT -j MARK --set-xmark 0x1\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", false)
 }
 
