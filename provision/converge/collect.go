@@ -26,7 +26,8 @@ func collect(ctx context.Context, s *system, want Want) (Facts, error) {
 	var wg sync.WaitGroup
 	var sshd []int
 	errs := make([]error, 4)
-	wg.Go(func() { f.OwnDefault, errs[0] = ownDefault(ctx, s, f.path(nginxDefault)) })
+	site := f.path(nginxDefault)
+	wg.Go(func() { f.OwnDefault, errs[0] = ownDefault(ctx, s, site) })
 	wg.Go(func() { f.Units, errs[1] = collectUnits(ctx, s) })
 	wg.Go(func() { f.Systemd, errs[2] = collectSystemd(ctx, s) })
 	wg.Go(func() { f.Firewall.UFW, f.Firewall.Rules, errs[3] = collectUFW(ctx, s) })

@@ -142,7 +142,7 @@ func filteringChain(ruleset string) string {
 }
 
 func harmless(rule string) bool {
-	return strings.Contains(rule, "f2b") || strings.Contains(rule, "jump ufw-") || strings.Contains(rule, "-j ufw-")
+	return strings.Contains(rule, "f2b") || strings.Contains(rule, "jump ufw") || strings.Contains(rule, "-j ufw")
 }
 
 // iptablesFilters looks in the filter table of what iptables-save prints.

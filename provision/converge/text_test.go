@@ -127,7 +127,7 @@ func TestFilteringChain(t *testing.T) {
 	f(fail2ban+"table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n", "nftables (table inet filter)")
 	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tmeta l4proto tcp tcp dport 22 counter packets 9 bytes 540 jump f2b-sshd\n\t}\n}\n", "")
 	// What a ufw that was turned off leaves behind.
-	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 9 bytes 540 jump ufw-before-logging-input\n\t}\n}\n", "")
+	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 9 bytes 540 jump ufw-before-logging-input\n\t}\n}\ntable ip6 filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 9 bytes 540 jump ufw6-before-logging-input\n\t}\n}\n", "")
 }
 
 // fail2ban is what `nft list ruleset` prints of fail2ban's action nftables.
