@@ -19,9 +19,9 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
-// everything is what a deploy could change, as one text. The clock, the journal and what runs by itself are left out.
+// everything is what a deploy could change, as one text. The journal, and the tools' own backups (passwd-), are left out.
 const everything = `
-find /etc -type f -exec sha256sum {} + | sort
+find /etc -type f ! -name '*-' -exec sha256sum {} + | sort
 find /etc -type l -printf '%p -> %l\n' | sort
 find /opt /usr/local /var/lib/gemini-adapter /var/lib/gca -printf '%p %m %u %g %l\n' 2>/dev/null | sort
 getent passwd; getent group
@@ -34,11 +34,19 @@ const running = `
 systemctl show --property=MainPID --value gemini-adapter.service nginx.service
 stat -L -c %i /opt/gemini-adapter/current/gca`
 
+// sampler keeps on writing down what every process on the server was started with.
+const sampler = `cat >/root/sampler <<'EOF'
+while :; do for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; tr '\0' ' ' <$p/environ; done >>/root/seen 2>/dev/null; sleep 0.2; done
+EOF
+systemd-run -q --unit=sampler sh /root/sampler`
+
 // The walk of a user: a fresh server, a first answer, a second deploy, a reboot.
 func TestDeploy(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
+	r.on(sampler)
 	first := r.deploy()
+	r.on("systemctl stop sampler")
 	token := regexp.MustCompile(`Client token, shown this once: (\S+)`).FindStringSubmatch(first.out)
 	if token == nil {
 		t.Fatalf("no client token in:\n%s", first.out)
@@ -170,8 +178,13 @@ func testHardened(t *testing.T, r *rig) {
 
 // testSecrets looks where keys and tokens have no business.
 func testSecrets(t *testing.T, r *rig, token string) {
-	places := r.on(`journalctl --no-pager -o cat; cat /var/log/nginx/*.log; cat /var/lib/gca/journal/* 2>/dev/null || true
+	places := r.on(`cat /root/seen; journalctl --no-pager -o cat; cat /var/log/nginx/*.log; find /var/lib/gca -type f -exec cat {} +
 for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; tr '\0' ' ' <$p/environ; done 2>/dev/null || true`)
+	for _, want := range []string{"gca agent", "/etc/gemini-adapter/keys", "/v1/messages"} { // the places were looked at indeed
+		if !strings.Contains(places, want) {
+			t.Errorf("%q is nowhere", want)
+		}
+	}
 	for _, secret := range append([]string{token}, goodKeys...) {
 		if strings.Contains(places, secret) {
 			t.Errorf("a secret ending in %s shows in logs, the journal, or a process's arguments", secret[len(secret)-4:])
@@ -180,7 +193,7 @@ for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; tr '\0' ' ' <$p/environ; done
 }
 
 func testAgain(t *testing.T, r *rig) {
-	r.on("printf 'LogLevel VERBOSE\\n' >/etc/ssh/sshd_config.d/verbose.conf; systemctl reload ssh")
+	r.on("printf 'LogLevel VERBOSE\\n' >/etc/ssh/sshd_config.d/verbose.conf; systemctl restart ssh")
 	before, processes := r.on(everything), r.on(running)
 	sessions := sshSessions(r)
 	again := r.ok(nil, r.deployArgs()...)
@@ -310,12 +323,48 @@ func TestDeploy_refused(t *testing.T) {
 	}
 }
 
+// Ctrl-C in the midst of a deploy: the server puts itself back, and the person hears of it.
+func TestDeploy_interrupted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "nginx", "ufw")
+	before := r.on(everything)
+	cmd := exec.CommandContext(t.Context(), r.gca, r.deployArgs()...)
+	cmd.Env = []string{"HOME=" + r.home, keysVariable + "=" + strings.Join(goodKeys, ",")}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "✓ reload Nginx") { // the firewall is next
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(said.String(), "interrupted: everything was put back") {
+		t.Errorf("ended with %v:\n%s", err, said.String())
+	}
+	if after := r.on(everything); after != before {
+		t.Errorf("not everything was put back:\n%s", differ(before, after))
+	}
+	again := r.deploy()
+	if status := r.on("ufw status"); !strings.Contains(status, "Status: active") {
+		t.Errorf("after an interrupted deploy the next one leaves the firewall as: %s\n%s\n%s", status, again.err, r.on("iptables-save"))
+	}
+}
+
 // Every key dead: the client is told how many for which reason.
 func TestDeploy_deadKeys(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "nginx", "ufw")
 	got := r.run([]string{keysVariable + "=dead-key-one,dead-key-two"}, r.deployArgs()...)
-	if got.code != exitPartial || !strings.Contains(got.err, "2 invalid") || !strings.Contains(got.err, "2 Gemini keys are few") {
+	if got.code != exitPartial || !strings.Contains(got.err, "2 invalid") || !strings.Contains(got.err, "few Gemini keys: 2") {
 		t.Errorf("a deploy with dead keys: exit code %d\n%s%s", got.code, got.out, got.err)
 	}
 	if got := r.run(nil, "ask", "hi"); got.code == 0 || !strings.Contains(got.err, "no usable Gemini API key: 2 invalid") {
