@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -120,12 +121,33 @@ func serveCompanion(ctx context.Context, address string) error {
 	if _, err := fmt.Printf("http://%s\n", l.Addr()); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		awaitGone(ctx, l.Addr().(*net.TCPAddr).IP)
+		_ = server.Close() // it closes its listener, whatever that says
+	}()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// awaitGone returns when ctx ends or this machine has lost the address ip: the server that it was the gateway of is down.
+func awaitGone(ctx context.Context, ip net.IP) {
+	ticker := time.NewTicker(2 * time.Second)
+	defer ticker.Stop()
+	for {
+		addrs, err := net.InterfaceAddrs()
+		if err == nil && !slices.ContainsFunc(addrs, func(a net.Addr) bool { return strings.HasPrefix(a.String(), ip.String()+"/") }) {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func stand() (http.Handler, error) {
