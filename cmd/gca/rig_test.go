@@ -30,7 +30,7 @@ type rig struct {
 // newRig boots a server with packages preinstalled. Without them a deploy installs its own.
 func newRig(t *testing.T, packages ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, home: t.TempDir(), server: lab.Require(t, lab.Options{Packages: packages})}
+	r := &rig{t: t, home: t.TempDir(), server: lab.Require(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages})}
 	r.gca = buildOnce(t)
 	r.fake = fakegemini.New(fakegemini.Options{Keys: goodKeys})
 	base, err := r.fake.Listen(net.JoinHostPort(r.server.Gateway, "0"))
