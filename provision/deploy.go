@@ -79,8 +79,9 @@ var ErrDeclined = errors.New("nothing was changed")
 // fewKeys is the number of keys below which a person is warned: a free key is out of quota within minutes of work.
 const fewKeys = 3
 
-// backTime bounds the wait for a server that puts itself back.
-const backTime = 2 * time.Minute
+// backTime bounds the wait for a server that puts itself back: longer than the default drain of a restart. A second Ctrl-C
+// ends it earlier.
+const backTime = 15 * time.Minute
 
 type deploy struct {
 	Options
@@ -182,8 +183,9 @@ func (d *deploy) askKeys(have int) (err error) {
 // confirm ends a deploy that had nothing to do.
 func (d *deploy) confirm(ctx context.Context, agent *converge.Client, result Result) (Result, error) {
 	d.ui.Phase(PhaseVerify, result.URL)
-	if err := awaitHealth(ctx, result.URL, d.Version); err != nil {
-		return Result{}, errors.Join(err, agent.Cancel())
+	if failed := awaitHealth(ctx, result.URL, d.Version); failed != nil {
+		failed.Kind = KindFailed
+		return Result{}, errors.Join(orCause(ctx, failed), agent.Cancel())
 	}
 	_, err := agent.Commit()
 	return result, err
@@ -196,9 +198,9 @@ func (d *deploy) carryOut(ctx context.Context, agent *converge.Client, steps []c
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
-		d.ui.Warn("interrupted: the server is putting itself back, which takes some seconds")
-		rollback = agent.Rollback("interrupted at the laptop")
+		d.ui.Warn(puttingBack)
 		time.AfterFunc(backTime, d.endTalk)
+		rollback = agent.Rollback("interrupted at the laptop")
 	})
 	applied, err := agent.Apply(d.events(steps))
 	if !stop() {
@@ -206,7 +208,7 @@ func (d *deploy) carryOut(ctx context.Context, agent *converge.Client, steps []c
 		if err == nil { // the word came too late to stop a step
 			err = agent.RolledBack()
 		}
-		return Result{}, errors.Join(err, rollback)
+		return Result{}, d.heard(errors.Join(err, rollback), &Error{Kind: KindRolledBack, Message: "interrupted"})
 	}
 	if err != nil {
 		return Result{}, err
@@ -228,7 +230,7 @@ func (d *deploy) carryOut(ctx context.Context, agent *converge.Client, steps []c
 func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, url string) *Error {
 	if slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return s.Kind == converge.KindFirewall }) {
 		if err := sshAnswers(ctx, d.Host.Addr()); err != nil {
-			return &Error{Kind: KindRolledBack, Message: "SSH does not answer a new connection any more", Err: err,
+			return &Error{Kind: KindRolledBack, Message: "SSH does not answer a new connection any more", Err: orCause(ctx, err),
 				Hint: "look at the firewall that the server had before: ufw show added, nft list ruleset"}
 		}
 	}
@@ -237,14 +239,23 @@ func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, url stri
 
 // goBack has the agent undo everything, because of failed.
 func (d *deploy) goBack(agent *converge.Client, failed *Error) error {
+	if errors.Is(failed.Err, context.Canceled) {
+		d.ui.Warn(puttingBack)
+	}
 	time.AfterFunc(backTime, d.endTalk)
-	back := errors.Join(agent.Rollback(failed.Message), agent.RolledBack())
+	return d.heard(errors.Join(agent.Rollback(failed.Message), agent.RolledBack()), failed)
+}
+
+const puttingBack = "interrupted: the server is putting itself back, which takes some seconds"
+
+// heard adds to failed what was heard of the rollback that it caused.
+func (d *deploy) heard(back error, failed *Error) error {
 	var rolledBack *converge.RolledBackError
 	switch {
 	case !errors.As(back, &rolledBack):
-		failed.Kind = KindUnknown
-		failed.Message += ", and the connection broke while the server was putting itself back"
-		failed.Hint = "wait a minute, then deploy again: what was left is undone first"
+		failed.Kind, failed.Err = KindUnknown, nil
+		failed.Message += ", and the server's word that it has put itself back did not arrive"
+		failed.Hint = "it goes on by itself: deploy again in a while (exit code 8 means not yet), and what is left is undone first"
 		return failed
 	case len(rolledBack.FailedUndo) > 0:
 		return back

@@ -39,6 +39,8 @@ func (d *deploy) explain(ctx context.Context, err error, agent *remote.Process) 
 		return context.Cause(ctx)
 	case errors.As(err, &refusal) && refusal.Kind == converge.RefusedLocked:
 		return &Error{Kind: KindLocked, Message: "the deploy did not start", Err: refusal}
+	case errors.As(err, &refusal) && refusal.Kind == converge.RefusedUndo:
+		return &Error{Kind: KindRollbackFailed, Message: "the deploy did not start", Err: refusal}
 	case errors.As(err, &refusal):
 		return &Error{Kind: KindRefused, Message: "nothing was changed", Err: refusal}
 	case errors.Is(err, converge.ErrNoAgent) && agent.Stderr() != "":

@@ -25,6 +25,7 @@ func sshAnswers(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })() // ends the reading below
 	greeting := make([]byte, len("SSH-"))
 	if err = conn.SetReadDeadline(time.Now().Add(healthTime)); err == nil {
 		_, err = io.ReadFull(conn, greeting)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/remote"
@@ -55,8 +56,10 @@ func (d *deploy) prepare(ctx context.Context, found *bare) error {
 	if err := d.ui.Changing(); err != nil {
 		return err
 	}
-	if err := d.askKeys(found.keys()); err != nil {
-		return err
+	if !found.adapter() { // else the agent knows better what keys there are
+		if err := d.askKeys(0); err != nil {
+			return err
+		}
 	}
 	return d.upload(ctx)
 }
@@ -81,6 +84,17 @@ func firstWord(r *bufio.Reader) ([]byte, error) {
 	return nil, errors.New("too many lines before the answer")
 }
 
+const sweepTime = 5 * time.Second
+
+// sweep removes the folders made for an upload that failed, as far as they are empty; the upload's own end may take a moment.
+// What it cannot do does no harm: the next deploy uses the folders.
+func (d *deploy) sweep(ctx context.Context, dir string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
+	defer cancel()
+	dir = strings.TrimPrefix(dir, "/opt/")
+	_ = d.conn.Run(ctx, remote.Cmd{Line: "cd /opt && for i in 1 2 3; do rmdir -p " + dir + " 2>/dev/null; [ -d " + dir + " ] || break; sleep 1; done"})
+}
+
 func (d *deploy) upload(ctx context.Context) (err error) {
 	d.ui.Phase(PhaseUpload, fmt.Sprintf("gca %s, %.1f MB", d.Version, float64(d.Payload.Size)/1e6))
 	dir := converge.ReleaseDir(d.Version, d.Payload.SHA256)
@@ -89,7 +103,7 @@ func (d *deploy) upload(ctx context.Context) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = d.conn.Run(d.talk, remote.Cmd{Line: "rmdir -p " + dir}) // as far as they are empty
+			d.sweep(ctx, dir)
 		}
 	}()
 	f, err := os.Open(d.Payload.Path)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -21,7 +20,7 @@ func probeLine(agent string) string {
 		"echo uid=$(id -u); echo kernel=$(uname -s); echo machine=$(uname -m); " +
 		"[ -d /run/systemd/system ] && echo systemd=yes; " +
 		`PATH=$PATH:/usr/sbin:/sbin; command -v ss >/dev/null && echo "port80=$(ss -Hltnp 'sport = :80' | head -n 1)"; ` +
-		`echo keys=$(grep -c '^[^#]' /etc/gemini-adapter/keys 2>/dev/null); ` +
+		"[ -e /etc/gemini-adapter/adapter.env ] && echo adapter=yes; " +
 		"echo os-release:; cat /etc/os-release"
 }
 
@@ -67,14 +66,8 @@ func (b *bare) refuse(p payload.Payload) *Error {
 	return b.refusePort80()
 }
 
-// keys is the number of keys that the server has from an earlier deploy.
-func (b *bare) keys() int {
-	n, err := strconv.Atoi(b.values["keys"])
-	if err != nil {
-		return 0 // there is no such file
-	}
-	return n
-}
+// adapter reports whether an earlier deploy left its settings here, keys among them.
+func (b *bare) adapter() bool { return b.values["adapter"] == "yes" }
 
 // refusePort80 refuses a port 80 that some other program than Nginx holds.
 func (b *bare) refusePort80() *Error {

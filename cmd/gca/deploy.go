@@ -74,7 +74,7 @@ func (f *deployFlags) run(ctx context.Context, io *streams, target string) error
 	}
 	ui.Keys = func(have int) (string, error) {
 		if f.keysFile == "" && len(keys) > 0 && have > 0 {
-			ui.Warn(fmt.Sprintf("the keys of %s (%d) take the place of the server's (%d), if they differ", keysVariable, len(keys), have))
+			ui.Warn(fmt.Sprintf("the keys of %s (%d) take the place of those in the server's file keys, if they differ", keysVariable, len(keys)))
 		}
 		return chooseKeys(asker, keys, have)
 	}
@@ -87,12 +87,12 @@ func (f *deployFlags) run(ctx context.Context, io *streams, target string) error
 	if err != nil && f.json {
 		screen.emit(line{Type: "error", Code: exitCode(err), Text: complaint(err)}, "")
 	}
-	err = errors.Join(err, screen.end())
+	broken := screen.end()
 	var short *provision.Error
 	if err != nil && (!errors.As(err, &short) || short.Kind != provision.KindPartial) {
-		return err
+		return errors.Join(err, broken)
 	}
-	return errors.Join(err, f.finish(io, screen, result))
+	return errors.Join(err, f.finish(io, screen, result), broken)
 }
 
 var errNobodyToAsk = &usageError{"nobody can be asked whether to go on\nhint: the same command with --yes"}

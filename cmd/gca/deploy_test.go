@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -328,35 +329,50 @@ func TestDeploy_interrupted(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "nginx", "ufw")
 	before := r.on(everything)
-	cmd := exec.CommandContext(t.Context(), r.gca, r.deployArgs()...)
+	f := func(at, want string) {
+		t.Helper()
+		said, code := r.interrupt(at)
+		if code != exitInterrupted || !strings.Contains(said, want) {
+			t.Errorf("at %q: exit code %d, want %q in:\n%s", at, code, want, said)
+		}
+		if after := r.on(everything); after != before {
+			t.Errorf("at %q: not everything was put back:\n%s", at, differ(before, after))
+		}
+	}
+	f("sending gca", "interrupted")
+	f("✓ reload Nginx", "interrupted: everything was put back") // the firewall is next
+	again := r.deploy()
+	if status := r.on("ufw status"); !strings.Contains(status, "Status: active") {
+		t.Errorf("after an interrupted deploy the next one leaves the firewall as: %s\n%s", status, again.err)
+	}
+}
+
+// interrupt deploys, and presses Ctrl-C when a line says at.
+func (r *rig) interrupt(at string) (said string, code int) {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), r.gca, r.deployArgs()...)
 	cmd.Env = []string{"HOME=" + r.home, keysVariable + "=" + strings.Join(goodKeys, ",")}
 	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
-		if strings.Contains(lines.Text(), "✓ reload Nginx") { // the firewall is next
+		said += lines.Text() + "\n"
+		if strings.Contains(lines.Text(), at) {
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
+				r.t.Fatal(err)
 			}
 		}
 	}
 	err = cmd.Wait()
-	if cmd.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(said.String(), "interrupted: everything was put back") {
-		t.Errorf("ended with %v:\n%s", err, said.String())
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		r.t.Fatal(err)
 	}
-	if after := r.on(everything); after != before {
-		t.Errorf("not everything was put back:\n%s", differ(before, after))
-	}
-	again := r.deploy()
-	if status := r.on("ufw status"); !strings.Contains(status, "Status: active") {
-		t.Errorf("after an interrupted deploy the next one leaves the firewall as: %s\n%s\n%s", status, again.err, r.on("iptables-save"))
-	}
+	return said, cmd.ProcessState.ExitCode()
 }
 
 // Every key dead: the client is told how many for which reason.

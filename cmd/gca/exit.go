@@ -108,9 +108,12 @@ func deployCode(kind provision.Kind) int {
 
 // complaint is what the person reads of err, "" if nothing is left to say.
 func complaint(err error) string {
+	var deploy *provision.Error
 	switch {
 	case err == nil:
 		return ""
+	case errors.As(err, &deploy):
+		return deploy.Error()
 	case errors.Is(err, manage.ErrNotRoot):
 		return err.Error() + "\nhint: the same command with sudo in front"
 	case errors.Is(err, context.Canceled):

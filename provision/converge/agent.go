@@ -234,7 +234,7 @@ func (t *talk) plan(ctx context.Context, want Want) (Plan, error) {
 	notes := sweep(t.sys)
 	if died {
 		if err := errors.Join(undo(ctx, t.sys)...); err != nil {
-			return Plan{}, refuse(RefusedServer, "put right what is named above (its journal is in "+journalDir+"/failed-… on the server), then deploy again",
+			return Plan{}, refuse(RefusedUndo, "put right what is named above (its journal is in "+journalDir+"/failed-… on the server), then deploy again",
 				"an earlier deploy died half-way, and could not be taken back whole: %v", err)
 		}
 		notes = append(notes, "an earlier deploy died half-way; it was taken back first")

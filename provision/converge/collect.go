@@ -162,6 +162,9 @@ func ownDefault(ctx context.Context, s *system, site PathState) (bool, error) {
 			file = filepath.Join(filepath.Dir(nginxDefault), file)
 		}
 	}
+	if info, err := os.Stat(s.at(file)); err == nil && !info.Mode().IsRegular() {
+		return true, nil
+	}
 	text, err := s.readText(file)
 	if err != nil || text == "" {
 		return false, err
