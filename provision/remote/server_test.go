@@ -198,7 +198,7 @@ func (s *server) answer(requests <-chan *ssh.Request) {
 func (s *server) session(ch ssh.Channel, requests <-chan *ssh.Request) {
 	var running *exec.Cmd
 	for req := range requests {
-		ok := false
+		ok, started := false, false
 		switch {
 		case req.Type == "exec" && !s.noExec && running == nil:
 			var exec struct{ Line string }
@@ -206,7 +206,7 @@ func (s *server) session(ch ssh.Channel, requests <-chan *ssh.Request) {
 				s.t.Error(err)
 			}
 			running = s.exec(ch, exec.Line)
-			ok = running != nil
+			ok, started = running != nil, running != nil
 		case req.Type == "subsystem" && !s.noSFTP:
 			ok = true
 			s.work.Go(func() { s.serveSFTP(ch) })
@@ -216,7 +216,11 @@ func (s *server) session(ch ssh.Channel, requests <-chan *ssh.Request) {
 				s.t.Error(err)
 			}
 		}
-		if req.WantReply && req.Reply(ok, nil) != nil {
+		replied := !req.WantReply || req.Reply(ok, nil) == nil
+		if started { // a channel that ended before the reply would look like a lost connection
+			s.work.Go(func() { s.await(ch, running) })
+		}
+		if !replied {
 			break
 		}
 	}
@@ -260,15 +264,16 @@ func (s *server) exec(ch ssh.Channel, line string) *exec.Cmd {
 		_, _ = io.Copy(stdin, ch) // a command need not read its input
 		_ = stdin.Close()
 	})
-	s.work.Go(func() {
-		_ = cmd.Wait() // the state says all
-		s.mu.Lock()
-		delete(s.running, cmd)
-		s.ended.Broadcast()
-		s.mu.Unlock()
-		s.exit(ch, cmd.ProcessState.Sys().(syscall.WaitStatus))
-	})
 	return cmd
+}
+
+func (s *server) await(ch ssh.Channel, cmd *exec.Cmd) {
+	_ = cmd.Wait() // the state says all
+	s.mu.Lock()
+	delete(s.running, cmd)
+	s.ended.Broadcast()
+	s.mu.Unlock()
+	s.exit(ch, cmd.ProcessState.Sys().(syscall.WaitStatus))
 }
 
 func (s *server) exit(ch ssh.Channel, status syscall.WaitStatus) {
