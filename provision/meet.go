@@ -39,29 +39,32 @@ func (d *deploy) meetAgent(ctx context.Context) (*remote.Process, *converge.Clie
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := d.prepare(ctx, found); err != nil {
+	if err := d.prepare(found); err != nil {
 		return nil, nil, err
 	}
-	if p, err = d.conn.Start(d.talk, "exec "+d.agentPath()+" agent"); err != nil {
+	err = d.upload(ctx)
+	if err == nil {
+		p, err = d.conn.Start(d.talk, "exec "+d.agentPath()+" agent")
+	}
+	if err != nil {
+		d.sweep(ctx)
 		return nil, nil, err
 	}
 	return p, converge.NewClient(p.Stdout, p.Stdin), nil
 }
 
-// prepare gets the binary to the server, after everything that can be known or asked before that costly step.
-func (d *deploy) prepare(ctx context.Context, found *bare) error {
+// prepare does everything that can be known or asked before the binary is sent, which costs most.
+func (d *deploy) prepare(found *bare) error {
 	if refused := found.refuse(d.Payload); refused != nil {
 		return refused
 	}
 	if err := d.ui.Changing(); err != nil {
 		return err
 	}
-	if !found.adapter() { // else the agent knows better what keys there are
-		if err := d.askKeys(0); err != nil {
-			return err
-		}
+	if found.adapter() { // the agent knows better what keys there are
+		return nil
 	}
-	return d.upload(ctx)
+	return d.askKeys(0)
 }
 
 // maxNoise is how many lines a login shell may print before the server's answer.
@@ -86,26 +89,24 @@ func firstWord(r *bufio.Reader) ([]byte, error) {
 
 const sweepTime = 5 * time.Second
 
-// sweep removes the folders made for an upload that failed, as far as they are empty; the upload's own end may take a moment.
-// What it cannot do does no harm: the next deploy uses the folders.
-func (d *deploy) sweep(ctx context.Context, dir string) {
+// sweep removes what an upload made that no agent came to own: not the current release, nor one that another deploy is at work
+// on, which holds the lock. It looks more than once, since what was interrupted may still be running on the server. What it
+// cannot do does no harm: the next deploy uses it.
+func (d *deploy) sweep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
 	defer cancel()
-	dir = strings.TrimPrefix(dir, "/opt/")
-	_ = d.conn.Run(ctx, remote.Cmd{Line: "cd /opt && for i in 1 2 3; do rmdir -p " + dir + " 2>/dev/null; [ -d " + dir + " ] || break; sleep 1; done"})
+	name := converge.ReleaseName(d.Version, d.Payload.SHA256)
+	dir := strings.TrimPrefix(converge.ReleaseDir(d.Version, d.Payload.SHA256), "/opt/")
+	_ = d.conn.Run(ctx, remote.Cmd{Line: `cd /opt && [ "$(readlink gemini-adapter/current)" != releases/` + name + " ] && " +
+		"for i in 1 2 3 4; do flock -n " + converge.LockFile + " rm -f " + dir + "/gca; rmdir -p " + dir + "; sleep 0.5; done"})
 }
 
-func (d *deploy) upload(ctx context.Context) (err error) {
+func (d *deploy) upload(ctx context.Context) error {
 	d.ui.Phase(PhaseUpload, fmt.Sprintf("gca %s, %.1f MB", d.Version, float64(d.Payload.Size)/1e6))
 	dir := converge.ReleaseDir(d.Version, d.Payload.SHA256)
 	if err := d.conn.Run(ctx, remote.Cmd{Line: "umask 022; mkdir -p " + dir}); err != nil {
 		return fmt.Errorf("cannot make %s on the server: %w", dir, err)
 	}
-	defer func() {
-		if err != nil {
-			d.sweep(ctx, dir)
-		}
-	}()
 	f, err := os.Open(d.Payload.Path)
 	if err != nil {
 		return fmt.Errorf("cannot read the binary to send: %w", err)

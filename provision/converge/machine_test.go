@@ -99,7 +99,7 @@ func (m *machine) tree() []string {
 	var lines []string
 	m.must(filepath.WalkDir(m.sys.root, func(path string, d fs.DirEntry, err error) error {
 		name, relErr := filepath.Rel(m.sys.root, path)
-		if err := errors.Join(err, relErr); err != nil || "/"+name == lockFile {
+		if err := errors.Join(err, relErr); err != nil || "/"+name == LockFile {
 			return err
 		}
 		st, err := m.sys.state("/" + name)
