@@ -53,6 +53,9 @@ func (b *bare) refuse(p payload.Payload) *Error {
 	case b.values["kernel"] != "Linux" || !b.os.Debian():
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", b.system()),
 			Hint: "reinstall the server with Debian 12 or Ubuntu 22.04 or later; nothing was changed"}
+	case b.os.Old():
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s, which is too old", b.os),
+			Hint: "reinstall the server with Debian 12 or Ubuntu 22.04 or later; nothing was changed"}
 	case b.values["systemd"] != "yes":
 		return &Error{Kind: KindRefused, Message: "the server does not run systemd, which keeps the adapter running", Hint: "use a server, not a bare container; nothing was changed"}
 	case b.values["uid"] != "0":

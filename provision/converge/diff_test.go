@@ -255,6 +255,8 @@ func TestDiff_Refuses(t *testing.T) {
 		}
 	}
 	f(fresh, func(f *Facts, _ *Want) { f.OS = OSRelease{Pretty: "Rocky Linux 9", ID: "rocky"} }, RefusedOS, "Rocky Linux 9", "Debian")
+	f(fresh, func(f *Facts, _ *Want) { f.OS = OSRelease{ID: "debian", Version: "10"} }, RefusedOS, "debian 10", "too old", "Debian 12")
+	f(fresh, func(f *Facts, _ *Want) { f.OS = OSRelease{ID: "ubuntu", Version: "20.04"} }, RefusedOS, "too old")
 	f(fresh, func(f *Facts, _ *Want) { f.Systemd = 0 }, RefusedOS, "systemd")
 	f(fresh, func(f *Facts, _ *Want) { f.ReleaseSHA = "" }, RefusedRelease, "1.2.3-abababababab")
 	f(fresh, func(_ *Facts, w *Want) { w.Keys = NewSecret("# none\n\n") }, RefusedKeys, "--keys-file")

@@ -2,6 +2,7 @@ package converge
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -39,6 +40,15 @@ func ParseOSRelease(text string) OSRelease {
 func (r OSRelease) Debian() bool {
 	is := func(id string) bool { return id == "debian" || id == "ubuntu" }
 	return is(r.ID) || slices.ContainsFunc(r.Like, is)
+}
+
+// Old reports a release from before the oldest that a deploy was made for: Debian 11, Ubuntu 22.04. Those of others tell
+// nothing by their number.
+func (r OSRelease) Old() bool {
+	oldest, known := map[string]int{"debian": 11, "ubuntu": 22}[r.ID]
+	major, _, _ := strings.Cut(r.Version, ".")
+	n, err := strconv.Atoi(major)
+	return known && err == nil && n < oldest
 }
 
 // String is the name to show to a person.

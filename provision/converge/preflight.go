@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const reinstall = "reinstall the server with Debian 12 or Ubuntu 22.04 or later"
+
 // preflight says why a deploy must not begin, or nil.
 func preflight(f Facts, w Want) error {
 	if err := f.plainSettings(); err != nil {
@@ -13,7 +15,9 @@ func preflight(f Facts, w Want) error {
 	}
 	switch {
 	case !f.OS.Debian():
-		return refuse(RefusedOS, "", "this server runs %s; gca deploys to Debian and Ubuntu", f.OS)
+		return refuse(RefusedOS, reinstall, "this server runs %s; gca deploys to Debian and Ubuntu", f.OS)
+	case f.OS.Old():
+		return refuse(RefusedOS, reinstall, "this server runs %s, which is too old", f.OS)
 	case f.Systemd == 0:
 		return refuse(RefusedOS, "", "systemd does not run this server; gca needs it")
 	case f.ReleaseSHA != w.SHA256:
