@@ -42,7 +42,7 @@ func (d *deploy) explain(ctx context.Context, err error, agent *remote.Process) 
 	case errors.As(err, &refusal) && refusal.Kind == converge.RefusedUndo:
 		return &Error{Kind: KindRollbackFailed, Message: "the deploy did not start", Err: refusal}
 	case errors.As(err, &refusal):
-		return &Error{Kind: KindRefused, Message: "nothing was changed", Err: refusal}
+		return refused(refusal)
 	case errors.Is(err, converge.ErrNoAgent) && agent.Stderr() != "":
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(agent.Stderr()))
 	}

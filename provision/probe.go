@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -49,48 +50,49 @@ func readProbe(r *bufio.Reader) (*bare, error) {
 
 // refuse says why nothing can be deployed here, before anything is sent.
 func (b *bare) refuse(p payload.Payload) *Error {
-	switch arch := payload.ArchOf(b.values["machine"]); {
-	case b.values["kernel"] != "Linux" || !b.os.Debian():
-		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", b.system()),
-			Hint: "reinstall the server with Debian 12 or Ubuntu 22.04 or later; nothing was changed"}
-	case b.os.Old():
-		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s, which is too old", b.os),
-			Hint: "reinstall the server with Debian 12 or Ubuntu 22.04 or later; nothing was changed"}
+	arch := payload.ArchOf(b.values["machine"])
+	if kernel := b.values["kernel"]; kernel != "Linux" {
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", kernel), Hint: "use a server with Debian 12 or Ubuntu 22.04 or later"}
+	}
+	if refusal := converge.RefuseOS(b.os); refusal != nil {
+		return refused(refusal)
+	}
+	switch {
 	case b.values["systemd"] != "yes":
 		return &Error{Kind: KindRefused, Message: "the server does not run systemd, which keeps the adapter running", Hint: "use a server, not a bare container; nothing was changed"}
 	case b.values["uid"] != "0":
 		return &Error{Kind: KindRefused, Message: "the login is not root's, and changing a server needs root", Hint: "gca deploy root@HOST"}
 	case arch == "":
-		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server's machine is %s; gca runs on amd64 and arm64", b.values["machine"])}
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server's machine is %s; gca runs on amd64 and arm64", b.values["machine"]), Hint: "rent a server of one of these; nothing was changed"}
 	case arch != p.Arch:
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server needs a binary for linux/%s, and %s is for linux/%s", arch, p.Path, p.Arch),
 			Hint: fmt.Sprintf("GOOS=linux GOARCH=%s CGO_ENABLED=0 go build -o gca-linux-%s ./cmd/gca, then the same command with --binary gca-linux-%s", arch, arch, arch)}
 	}
-	return b.refusePort80()
+	if refusal := converge.RefuseWebPort(b.webPort()); refusal != nil {
+		return refused(refusal)
+	}
+	return nil
+}
+
+// refused is a refusal as a deploy ends with it.
+func refused(refusal *converge.Refusal) *Error {
+	return &Error{Kind: KindRefused, Message: "nothing was changed", Err: refusal}
 }
 
 // adapter reports whether an earlier deploy left its settings here, keys among them.
 func (b *bare) adapter() bool { return b.values["adapter"] == "yes" }
 
-// refusePort80 refuses a port 80 that some other program than Nginx holds.
-func (b *bare) refusePort80() *Error {
+// webPort is who listens on port 80, as ss shows it: users:(("apache2",pid=71,fd=4)). The zero Listener is nobody.
+func (b *bare) webPort() converge.Listener {
 	_, holder, found := strings.Cut(b.values["port80"], `users:(("`)
-	if !found || strings.HasPrefix(holder, "nginx") {
-		return nil
-	}
 	name, rest, _ := strings.Cut(holder, `"`)
-	_, pid, _ := strings.Cut(rest, "pid=")
-	pid, _, _ = strings.Cut(pid, ",")
-	return &Error{Kind: KindRefused, Message: fmt.Sprintf("port 80 is held by %s (pid %s), and Nginx needs it", name, pid),
-		Hint: fmt.Sprintf("on the server, systemctl status %s names its service: stop and disable that, then deploy again; nothing was changed", pid)}
-}
-
-// system is what runs there, in words.
-func (b *bare) system() string {
-	if kernel := b.values["kernel"]; kernel != "Linux" {
-		return kernel
+	_, rest, _ = strings.Cut(rest, "pid=")
+	number, _, _ := strings.Cut(rest, ",")
+	pid, err := strconv.Atoi(number)
+	if !found || err != nil {
+		return converge.Listener{}
 	}
-	return b.os.String()
+	return converge.Listener{Port: 80, Program: name, PID: pid}
 }
 
 func firstLine(s string) string {

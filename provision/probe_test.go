@@ -42,7 +42,7 @@ func TestRefuse(t *testing.T) {
 	f("uid=1000\nkernel=Linux\nmachine=x86_64\nsystemd=yes\n", debian, "needs root")
 	f("uid=0\nkernel=Linux\nmachine=riscv64\nsystemd=yes\n", debian, "riscv64; gca runs on amd64 and arm64")
 	f("uid=0\nkernel=Linux\nmachine=aarch64\nsystemd=yes\n", debian, "GOARCH=arm64")
-	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("apache2",pid=71,fd=4),("apache2",pid=70,fd=4))`+"\n", debian, "port 80 is held by apache2 (pid 71)")
+	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("apache2",pid=71,fd=4),("apache2",pid=70,fd=4))`+"\n", debian, "port 80, which Nginx needs, is held by apache2 (pid 71)\nhint: systemctl disable --now apache2")
 	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("nginx",pid=71,fd=4))`+"\n", debian, "")
 }
 

@@ -314,7 +314,7 @@ func TestDeploy_refused(t *testing.T) {
 	f("not Debian or Ubuntu", exitRefused, got, "Fedora Linux 44")
 
 	r.on("systemd-run -q --unit=squatter python3 -m http.server 80; for i in $(seq 100); do ss -Hltn 'sport = :80' | grep -q . && exit 0; sleep 0.1; done; exit 1")
-	f("port 80 held", exitRefused, r.run(env, r.deployArgs()...), "port 80 is held by python3")
+	f("port 80 held", exitRefused, r.run(env, r.deployArgs()...), "port 80, which Nginx needs, is held by python3")
 	r.on("systemctl stop squatter")
 
 	r.on("rm /etc/ssh/ssh_host_*; ssh-keygen -q -A; systemctl restart ssh")

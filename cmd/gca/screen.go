@@ -111,8 +111,8 @@ func (s *screen) over(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
-	if len(text) > 78 {
-		text = text[:78]
+	if runes := []rune(text); len(runes) > 78 {
+		text = string(runes[:78])
 	}
 	_, err := fmt.Fprint(s.io.err, text)
 	s.keep(err)

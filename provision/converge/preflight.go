@@ -13,11 +13,10 @@ func preflight(f Facts, w Want) error {
 	if err := f.plainSettings(); err != nil {
 		return err
 	}
+	if refusal := RefuseOS(f.OS); refusal != nil {
+		return refusal
+	}
 	switch {
-	case !f.OS.Debian():
-		return refuse(RefusedOS, reinstall, "this server runs %s; gca deploys to Debian and Ubuntu", f.OS)
-	case f.OS.Old():
-		return refuse(RefusedOS, reinstall, "this server runs %s, which is too old", f.OS)
 	case f.Systemd == 0:
 		return refuse(RefusedOS, "", "systemd does not run this server; gca needs it")
 	case f.ReleaseSHA != w.SHA256:
@@ -32,14 +31,33 @@ func preflight(f Facts, w Want) error {
 	return nil
 }
 
+// RefuseOS says why a deploy cannot be made to this system, or nil. A laptop asks before it sends anything.
+func RefuseOS(r OSRelease) *Refusal {
+	switch {
+	case !r.Debian():
+		return refuse(RefusedOS, reinstall, "the server runs %s; gca deploys to Debian and Ubuntu", r)
+	case r.Old():
+		return refuse(RefusedOS, reinstall, "the server runs %s, which is too old", r)
+	}
+	return nil
+}
+
+// RefuseWebPort says who holds the port that Nginx needs, or nil when that is Nginx. A laptop asks before it sends anything.
+func RefuseWebPort(l Listener) *Refusal {
+	if l.Port != webPort || l.Program == "nginx" {
+		return nil
+	}
+	return portRefusal(l, "which Nginx needs")
+}
+
 // checkSettings refuses an adapter without keys, and to fight over a port.
 func checkSettings(f Facts, s Settings) error {
 	if s.Keys == 0 {
 		return refuse(RefusedKeys, "gca deploy --keys-file FILE", "there is no Gemini API key, neither sent nor on the server")
 	}
 	for _, l := range f.Listeners {
-		if l.Port == webPort && l.Program != "nginx" {
-			return portRefusal(l, "which Nginx needs")
+		if refusal := RefuseWebPort(l); refusal != nil {
+			return refusal
 		}
 		if l.Port == s.Port && onLoopback(l.Address) && !ownsPort(f, s.Port) {
 			return portRefusal(l, fmt.Sprintf("which the adapter needs (PORT=%d)", s.Port))

@@ -36,12 +36,6 @@ func newConn(host Host, sock *countingConn, client *ssh.Client, interval time.Du
 	return c
 }
 
-// Host is what was dialled.
-func (c *Conn) Host() Host { return c.host }
-
-// RemoteAddr is the server's address as this machine reached it.
-func (c *Conn) RemoteAddr() net.Addr { return c.client.RemoteAddr() }
-
 // Close ends the connection and whatever runs on it, at once. It may be called
 // more than once.
 func (c *Conn) Close() error {
