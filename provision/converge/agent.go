@@ -99,7 +99,7 @@ func (t *talk) look() (Facts, error) {
 	if os.Geteuid() != root.uid {
 		return Facts{}, refuse(RefusedUser, "gca deploy root@HOST", "the login user of this connection is not root")
 	}
-	return collectFiles(t.sys, Want{})
+	return collectFiles(&t.sys.reader, Want{})
 }
 
 // listen is the only reader. A rollback and the end of the stream cancel
@@ -239,7 +239,7 @@ func (t *talk) plan(ctx context.Context, want Want) (Plan, error) {
 		}
 		notes = append(notes, "an earlier deploy died half-way; it was taken back first")
 	}
-	facts, err := collect(ctx, t.sys, want)
+	facts, err := collect(ctx, &t.sys.reader, want)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -18,7 +18,7 @@ import (
 
 // collect looks at the whole server and changes nothing. The commands run side
 // by side, one process for each question, whatever the number of things asked.
-func collect(ctx context.Context, s *system, want Want) (Facts, error) {
+func collect(ctx context.Context, s *reader, want Want) (Facts, error) {
 	f, err := collectFiles(s, want)
 	if err != nil {
 		return Facts{}, err
@@ -49,7 +49,7 @@ func collect(ctx context.Context, s *system, want Want) (Facts, error) {
 }
 
 // collectFiles reads what is known without starting a process.
-func collectFiles(s *system, want Want) (Facts, error) {
+func collectFiles(s *reader, want Want) (Facts, error) {
 	f := Facts{Paths: map[string]PathState{}}
 	text, err := s.readText("/etc/os-release")
 	if err != nil {
@@ -103,7 +103,7 @@ func openFiles(limits string) int {
 	return 0
 }
 
-func collectUsers(s *system, f *Facts) error {
+func collectUsers(s *reader, f *Facts) error {
 	root, err := s.lookup(rootUser, rootUser)
 	if err != nil {
 		return err
@@ -136,8 +136,8 @@ func fileSHA256(file string) (string, error) {
 
 // installedPackages asks which of the packages are there. dpkg-query exits with 1
 // when one of them is unknown to it, and still answers for the rest.
-func installedPackages(ctx context.Context, s *system) ([]string, error) {
-	out, err := s.run(ctx, "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "nginx", "ufw")
+func installedPackages(ctx context.Context, s *reader) ([]string, error) {
+	out, err := s.ask(ctx, queryPackages)
 	if failed, ok := errors.AsType[*commandError](err); ok && !failed.exited(1) || err != nil && !ok {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func installedPackages(ctx context.Context, s *system) ([]string, error) {
 
 // ownDefault reports whether Nginx's default site serves something of its own: dpkg remembers the MD5 of the one that the
 // package brought, " PATH MD5" a line. A link that leads nowhere serves nothing.
-func ownDefault(ctx context.Context, s *system, site PathState) (bool, error) {
+func ownDefault(ctx context.Context, s *reader, site PathState) (bool, error) {
 	file := nginxDefault
 	switch site.Kind {
 	case PathAbsent:
@@ -169,7 +169,7 @@ func ownDefault(ctx context.Context, s *system, site PathState) (bool, error) {
 	if err != nil || text == "" {
 		return false, err
 	}
-	out, err := s.run(ctx, "dpkg-query", "-W", "-f", "${Conffiles}\n", "nginx-common", "nginx")
+	out, err := s.ask(ctx, queryConffiles)
 	if failed, ok := errors.AsType[*commandError](err); ok && !failed.exited(1) || err != nil && !ok {
 		return false, err
 	}
@@ -182,12 +182,12 @@ func ownDefault(ctx context.Context, s *system, site PathState) (bool, error) {
 	return true, nil
 }
 
-func collectSystemd(ctx context.Context, s *system) (int, error) {
+func collectSystemd(ctx context.Context, s *reader) (int, error) {
 	comm, err := s.readText("/proc/1/comm")
 	if err != nil || strings.TrimSpace(comm) != "systemd" {
 		return 0, err
 	}
-	out, err := s.run(ctx, "systemctl", "--version")
+	out, err := s.ask(ctx, querySystemd)
 	if err != nil {
 		return 0, err
 	}
@@ -205,11 +205,14 @@ func collectSystemd(ctx context.Context, s *system) (int, error) {
 	return version, nil
 }
 
-var watchedUnits = []string{socketUnit, serviceUnit, nginxUnit, ufwUnit, "firewalld.service", "ssh.socket"}
+func watchedUnits() []string {
+	return []string{socketUnit, serviceUnit, nginxUnit, ufwUnit, "firewalld.service", "ssh.socket"}
+}
 
-func collectUnits(ctx context.Context, s *system) (map[string]UnitState, error) {
-	args := append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,Listen"}, watchedUnits...)
-	out, err := s.run(ctx, "systemctl", args...)
+func wantedPackages() []string { return []string{"nginx", "ufw"} }
+
+func collectUnits(ctx context.Context, s *reader) (map[string]UnitState, error) {
+	out, err := s.ask(ctx, queryUnits)
 	if err != nil {
 		if comm, readErr := s.readText("/proc/1/comm"); readErr == nil && strings.TrimSpace(comm) != "systemd" {
 			return map[string]UnitState{}, nil
@@ -250,15 +253,13 @@ func parseUnits(out string) map[string]UnitState {
 // collectCredentials tells whether systemd can hand a service its credentials.
 // Some containers cannot, so a server that is new to us is tried out; later the
 // unit that was written then is the answer.
-func collectCredentials(ctx context.Context, s *system, f Facts) bool {
+func collectCredentials(ctx context.Context, s *reader, f Facts) bool {
 	if unit := f.path(serviceFile); unit.Kind == PathFile {
 		return strings.Contains(string(unit.Content), "\nLoadCredential=")
 	}
 	if f.Systemd < 247 {
 		return false
 	}
-	_, err := s.run(ctx, "systemd-run", "--wait", "--quiet", "--collect",
-		"--property=LoadCredential=probe:/etc/os-release", "--property=User=nobody", "--property=PrivateMounts=yes",
-		"/bin/sh", "-c", `test -r "$CREDENTIALS_DIRECTORY/probe"`)
+	_, err := s.ask(ctx, queryCredential)
 	return err == nil
 }

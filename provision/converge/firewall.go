@@ -23,11 +23,11 @@ type Firewall struct {
 	Other string   // another firewall that is at work, or empty
 }
 
-func collectUFW(ctx context.Context, s *system) (UFWState, []string, error) {
+func collectUFW(ctx context.Context, s *reader) (UFWState, []string, error) {
 	if !s.has("ufw") {
 		return UFWAbsent, nil, nil
 	}
-	out, err := s.run(ctx, "ufw", "status", "verbose")
+	out, err := s.ask(ctx, queryUFW)
 	if err != nil {
 		return UFWAbsent, nil, err
 	}
@@ -94,23 +94,18 @@ func inRange(item string, port int) bool {
 }
 
 // otherFirewall names a firewall that filters what comes in and is not ufw.
-func otherFirewall(ctx context.Context, s *system, units map[string]UnitState) string {
+func otherFirewall(ctx context.Context, s *reader, units map[string]UnitState) string {
 	if units["firewalld.service"].Active {
 		return "firewalld"
 	}
-	if s.has("nft") {
-		if out, err := s.run(ctx, "nft", "list", "ruleset"); err == nil {
-			if chain := filteringChain(out); chain != "" {
-				return chain
-			}
+	if out, err := s.ask(ctx, queryNFT); err == nil {
+		if chain := filteringChain(out); chain != "" {
+			return chain
 		}
 	}
-	// nft does not see what the kernel's older tables hold. Without -t no table is loaded by being asked for.
-	for _, tool := range []string{"iptables-save", "iptables-legacy-save"} {
-		if !s.has(tool) {
-			continue
-		}
-		if out, err := s.run(ctx, tool); err == nil && iptablesFilters(out) {
+	// nft does not see what the kernel's older tables hold.
+	for _, q := range []query{queryIPTables, queryIPTablesLegacy} {
+		if out, err := s.ask(ctx, q); err == nil && iptablesFilters(out) {
 			return "iptables rules"
 		}
 	}

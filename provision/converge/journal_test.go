@@ -31,7 +31,7 @@ func TestJournal_UndoAfterEveryStep(t *testing.T) {
 	const keys = "AIzaSyNew"
 	plan := func(m *machine) Plan {
 		m.Helper()
-		facts, err := collect(context.Background(), m.sys, m.want(keys))
+		facts, err := collect(context.Background(), &m.sys.reader, m.want(keys))
 		m.must(err)
 		p, err := Diff(facts, m.want(keys), readTestSettings)
 		m.must(err)
@@ -96,7 +96,7 @@ func (m *machine) carry(p Plan, last int, dies bool) {
 func TestJournal_TornLine(t *testing.T) {
 	m := newMachine(t)
 	before := m.tree()
-	facts, err := collect(context.Background(), m.sys, m.want("AIzaSyTest1"))
+	facts, err := collect(context.Background(), &m.sys.reader, m.want("AIzaSyTest1"))
 	m.must(err)
 	p, err := Diff(facts, m.want("AIzaSyTest1"), readTestSettings)
 	m.must(err)
@@ -118,7 +118,7 @@ func TestAgent_TakesBackTheDead(t *testing.T) {
 	_, _, err := m.deploy("AIzaSyOld")
 	m.must(err)
 	before := m.tree()
-	facts, err := collect(context.Background(), m.sys, m.want("AIzaSyNew"))
+	facts, err := collect(context.Background(), &m.sys.reader, m.want("AIzaSyNew"))
 	m.must(err)
 	p, err := Diff(facts, m.want("AIzaSyNew"), readTestSettings)
 	m.must(err)
@@ -163,7 +163,7 @@ func TestJournal_DeathAfterCommit(t *testing.T) {
 	m := newMachine(t)
 	_, _, err := m.deploy("AIzaSyOld")
 	m.must(err)
-	facts, err := collect(context.Background(), m.sys, m.want("AIzaSyNew"))
+	facts, err := collect(context.Background(), &m.sys.reader, m.want("AIzaSyNew"))
 	m.must(err)
 	p, err := Diff(facts, m.want("AIzaSyNew"), readTestSettings)
 	m.must(err)

@@ -14,7 +14,7 @@ import (
 )
 
 // collectListeners reads the kernel's own tables (proc(5)), so it needs no tool.
-func collectListeners(s *system) ([]Listener, error) {
+func collectListeners(s *reader) ([]Listener, error) {
 	var found []Listener
 	inodes := map[string][]int{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -70,7 +70,7 @@ func parseAddress(text string) string {
 
 // nameHolders finds the processes that hold the sockets. systemd holds a
 // socket unit's listener along with the service, whose name says more.
-func nameHolders(s *system, found []Listener, inodes map[string][]int) error {
+func nameHolders(s *reader, found []Listener, inodes map[string][]int) error {
 	procs, err := os.ReadDir(s.at("/proc"))
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func nameHolders(s *system, found []Listener, inodes map[string][]int) error {
 	return nil
 }
 
-func socketsOf(s *system, pid int) []string {
+func socketsOf(s *reader, pid int) []string {
 	dir := s.at("/proc/" + strconv.Itoa(pid) + "/fd")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -110,7 +110,7 @@ func socketsOf(s *system, pid int) []string {
 	return inodes
 }
 
-func programOf(s *system, pid int) string {
+func programOf(s *reader, pid int) string {
 	comm, err := s.readText("/proc/" + strconv.Itoa(pid) + "/comm")
 	if err != nil || comm == "" {
 		return "a program"
@@ -119,8 +119,8 @@ func programOf(s *system, pid int) string {
 }
 
 // sshdPorts asks sshd for its configured ports. Without an answer the listeners have to do.
-func sshdPorts(ctx context.Context, s *system) []int {
-	out, err := s.run(ctx, "sshd", "-T")
+func sshdPorts(ctx context.Context, s *reader) []int {
+	out, err := s.ask(ctx, querySSHD)
 	if err != nil {
 		return nil
 	}
@@ -145,7 +145,7 @@ func parseSSHD(out string) []int {
 
 // sshPorts joins every sign of a port that SSH is used on: the configuration,
 // the listeners, ssh.socket, and the connection that this agent came through.
-func sshPorts(f Facts, configured []int, connection string, parent int, s *system) []int {
+func sshPorts(f Facts, configured []int, connection string, parent int, s *reader) []int {
 	ports := slices.Clone(configured)
 	for _, l := range f.Listeners {
 		if strings.HasPrefix(l.Program, "sshd") || l.Program == "dropbear" {
@@ -178,7 +178,7 @@ func appendPort(ports []int, text string) []int {
 	return append(ports, port)
 }
 
-func parentConnection(s *system, pid int) (connection string, parent int) {
+func parentConnection(s *reader, pid int) (connection string, parent int) {
 	dir := "/proc/" + strconv.Itoa(pid)
 	environ, err := s.readText(dir + "/environ")
 	if err != nil && !errors.Is(err, fs.ErrPermission) {

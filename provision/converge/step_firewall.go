@@ -18,7 +18,7 @@ var ufwFiles = []string{"/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/us
 
 func (st firewallStep) before(ctx context.Context, r *run) (reversal, error) {
 	var rev reversal
-	disabled, err := ufwDisabled(ctx, r.sys)
+	disabled, err := ufwDisabled(ctx, &r.sys.reader)
 	if err != nil {
 		return reversal{}, err
 	}
@@ -54,14 +54,14 @@ func (st firewallStep) apply(ctx context.Context, r *run) error {
 			return err
 		}
 	}
-	if disabled, err := ufwDisabled(ctx, r.sys); err != nil || !disabled || !st.boot {
+	if disabled, err := ufwDisabled(ctx, &r.sys.reader); err != nil || !disabled || !st.boot {
 		return err
 	}
 	return r.sys.systemctl(ctx, "enable", ufwUnit)
 }
 
 func (st firewallStep) check(ctx context.Context, r *run) error {
-	state, rules, err := collectUFW(ctx, r.sys)
+	state, rules, err := collectUFW(ctx, &r.sys.reader)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (st firewallStep) check(ctx context.Context, r *run) error {
 			return fmt.Errorf("ufw does not let port %d in", port)
 		}
 	}
-	disabled, err := ufwDisabled(ctx, r.sys)
+	disabled, err := ufwDisabled(ctx, &r.sys.reader)
 	if err == nil && st.boot && disabled {
 		err = errors.New("ufw would not start at boot")
 	}
@@ -81,7 +81,7 @@ func (st firewallStep) check(ctx context.Context, r *run) error {
 }
 
 // ufwDisabled reports whether ufw has a unit that does not start at boot.
-func ufwDisabled(ctx context.Context, s *system) (bool, error) {
+func ufwDisabled(ctx context.Context, s *reader) (bool, error) {
 	units, err := collectUnits(ctx, s)
 	return units[ufwUnit].Loaded && !units[ufwUnit].Enabled, err
 }

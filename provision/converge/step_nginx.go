@@ -82,7 +82,7 @@ func linkAll(dir, to string, skip map[string]bool) error {
 type nginxStep struct{ enable bool }
 
 func (st nginxStep) before(ctx context.Context, r *run) (reversal, error) {
-	units, err := collectUnits(ctx, r.sys)
+	units, err := collectUnits(ctx, &r.sys.reader)
 	if err != nil {
 		return reversal{}, err
 	}
@@ -99,7 +99,7 @@ func (st nginxStep) before(ctx context.Context, r *run) (reversal, error) {
 }
 
 func (st nginxStep) apply(ctx context.Context, r *run) error {
-	units, err := collectUnits(ctx, r.sys)
+	units, err := collectUnits(ctx, &r.sys.reader)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (st nginxStep) apply(ctx context.Context, r *run) error {
 }
 
 func (st nginxStep) check(ctx context.Context, r *run) error {
-	units, err := collectUnits(ctx, r.sys)
+	units, err := collectUnits(ctx, &r.sys.reader)
 	if err == nil && !units[nginxUnit].Active {
 		err = errors.New("nginx does not run")
 	}
@@ -124,7 +124,7 @@ func (st nginxStep) check(ctx context.Context, r *run) error {
 
 // reloadIfRunning is for a reversal, which may have removed Nginx again.
 func reloadIfRunning(ctx context.Context, s *system) error {
-	units, err := collectUnits(ctx, s)
+	units, err := collectUnits(ctx, &s.reader)
 	if err != nil || !units[nginxUnit].Active {
 		return err
 	}

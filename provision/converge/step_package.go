@@ -69,7 +69,7 @@ func (st packageStep) apply(ctx context.Context, r *run) error {
 }
 
 func (st packageStep) check(ctx context.Context, r *run) error {
-	installed, err := installedPackages(ctx, r.sys)
+	installed, err := installedPackages(ctx, &r.sys.reader)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func stopTime(drain time.Duration, unit string) time.Duration {
 var ourUnits = []string{socketUnit, serviceUnit}
 
 func (st unitStep) before(ctx context.Context, r *run) (reversal, error) {
-	units, err := collectUnits(ctx, r.sys)
+	units, err := collectUnits(ctx, &r.sys.reader)
 	if err != nil {
 		return reversal{}, err
 	}
@@ -100,7 +100,7 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 }
 
 func (st unitStep) check(ctx context.Context, r *run) error {
-	units, err := collectUnits(ctx, r.sys)
+	units, err := collectUnits(ctx, &r.sys.reader)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 type userStep struct{ name, home string }
 
 func (st userStep) before(_ context.Context, r *run) (reversal, error) {
-	hasUser, hasGroup, err := st.found(r.sys)
+	hasUser, hasGroup, err := st.found(&r.sys.reader)
 	if err != nil {
 		return reversal{}, err
 	}
@@ -23,7 +23,7 @@ func (st userStep) before(_ context.Context, r *run) (reversal, error) {
 	return reversal{Undo: undo}, nil
 }
 
-func (st userStep) found(s *system) (user, group bool, err error) {
+func (st userStep) found(s *reader) (user, group bool, err error) {
 	if _, user, err = s.idOf("/etc/passwd", st.name); err != nil {
 		return false, false, err
 	}
@@ -32,7 +32,7 @@ func (st userStep) found(s *system) (user, group bool, err error) {
 }
 
 func (st userStep) apply(ctx context.Context, r *run) error {
-	hasUser, hasGroup, err := st.found(r.sys)
+	hasUser, hasGroup, err := st.found(&r.sys.reader)
 	if err != nil {
 		return err
 	}

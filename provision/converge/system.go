@@ -1,63 +1,22 @@
 package converge
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 )
 
-const (
-	maxManagedFile = 4 << 20 // bytes read of a file that we manage
-	maxOutput      = 1 << 20 // bytes kept of a command's output
-	commandTime    = 90 * time.Second
-)
-
-// system is one server: its files under root and the commands of its PATH.
+// system is one server to change: a reader that can write files and run commands too.
 type system struct {
-	root string // "/" but in tests
-	path string // PATH for commands
-	web  string // where Nginx answers on this machine: host:port
+	reader
 }
 
-func newSystem(root string) *system {
-	return &system{
-		root: root,
-		path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		web:  "127.0.0.1:" + strconv.Itoa(webPort),
-	}
-}
-
-func (s *system) at(path string) string { return filepath.Join(s.root, path) }
-
-// find returns the file of a command, or an error that says it is not there.
-func (s *system) find(name string) (string, error) {
-	if strings.Contains(name, "/") {
-		return s.at(name), nil
-	}
-	for _, dir := range filepath.SplitList(s.path) {
-		file := filepath.Join(dir, name)
-		if info, err := os.Stat(file); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
-			return file, nil
-		}
-	}
-	return "", fmt.Errorf("%s: no such command on this server", name)
-}
-
-func (s *system) has(name string) bool {
-	_, err := s.find(name)
-	return err == nil
-}
+func newSystem(root string) *system { return &system{reader: *newReader(root)} }
 
 // run runs a command to its end and returns what it wrote to stdout.
 // The error of a failed command ends with the last lines that it wrote.
@@ -72,136 +31,8 @@ func (s *system) runLines(ctx context.Context, limit time.Duration, line func(st
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, file, args...)
-	cmd.Env = []string{
-		"PATH=" + s.path, "LC_ALL=C.UTF-8", "HOME=/root",
-		"DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "UCF_FORCE_CONFFOLD=1",
-		"NEEDRESTART_SUSPEND=1", "NEEDRESTART_MODE=l", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0",
-	}
-	cmd.WaitDelay = 5 * time.Second
-	var stdout bytes.Buffer
-	all := &lineWriter{tell: line}
-	cmd.Stdout = io.MultiWriter(&limitedWriter{to: &stdout, left: maxOutput}, all)
-	cmd.Stderr = all
-	err = cmd.Run()
-	if err == nil {
-		return stdout.String(), nil
-	}
-	if ctx.Err() != nil {
-		err = fmt.Errorf("no end after %s", limit)
-	}
-	return stdout.String(), &commandError{name: name, args: args, last: all.lastLines(), err: err}
-}
-
-// commandError is a command that failed.
-type commandError struct {
-	name string
-	args []string
-	last []string // of its output
-	err  error
-}
-
-func (e *commandError) Error() string {
-	text := strings.TrimSpace(e.name+" "+strings.Join(e.args, " ")) + ": " + e.err.Error()
-	if len(e.last) > 0 {
-		text += "\n" + strings.Join(e.last, "\n")
-	}
-	return text
-}
-
-func (e *commandError) Unwrap() error { return e.err }
-
-// readText reads a small file; one that is not there is empty.
-func (s *system) readText(path string) (string, error) {
-	f, err := os.Open(s.at(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxManagedFile))
-	return string(data), errors.Join(err, f.Close())
-}
-
-// state looks at a path without following a link, and reads what a file holds.
-func (s *system) state(path string) (PathState, error) {
-	st, err := s.look(path)
-	if err != nil || st.Kind != PathFile {
-		return st, err
-	}
-	f, err := os.Open(s.at(path))
-	if err != nil {
-		return PathState{}, err
-	}
-	st.Content, err = io.ReadAll(io.LimitReader(f, maxManagedFile+1))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return PathState{}, err
-	}
-	if len(st.Content) > maxManagedFile {
-		return PathState{}, fmt.Errorf("%s is larger than %d bytes", path, maxManagedFile)
-	}
-	return st, nil
-}
-
-// look is state without what a file holds.
-func (s *system) look(path string) (PathState, error) {
-	file := s.at(path)
-	info, err := os.Lstat(file)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return PathState{Kind: PathAbsent}, nil
-	}
-	if err != nil {
-		return PathState{}, err
-	}
-	st := PathState{Kind: PathOther, Mode: info.Mode().Perm()}
-	st.UID, st.GID = ownerOf(info)
-	switch {
-	case info.IsDir():
-		st.Kind = PathDir
-	case info.Mode()&fs.ModeSymlink != 0:
-		st.Kind = PathLink
-		st.Target, err = os.Readlink(file)
-	case info.Mode().IsRegular():
-		st.Kind = PathFile
-	}
-	return st, err
-}
-
-// owner is a user and a group, by number.
-type owner struct{ uid, gid int }
-
-// lookup finds the numbers of a user and a group in the system's own files.
-func (s *system) lookup(user, group string) (owner, error) {
-	uid, hasUser, err := s.idOf("/etc/passwd", user)
-	if err != nil {
-		return owner{}, err
-	}
-	gid, hasGroup, err := s.idOf("/etc/group", group)
-	if err == nil && !(hasUser && hasGroup) {
-		err = fmt.Errorf("there is no user %s with a group %s", user, group)
-	}
-	return owner{uid, gid}, err
-}
-
-// idOf finds a name's number in /etc/passwd or /etc/group.
-func (s *system) idOf(path, name string) (id int, found bool, err error) {
-	text, err := s.readText(path)
-	if err != nil {
-		return 0, false, err
-	}
-	scan := bufio.NewScanner(strings.NewReader(text))
-	for scan.Scan() {
-		if f := strings.Split(scan.Text(), ":"); len(f) > 2 && f[0] == name {
-			if id, err = strconv.Atoi(f[2]); err != nil {
-				return 0, false, fmt.Errorf("%s: %s has the number %q", path, name, f[2])
-			}
-			return id, true, nil
-		}
-	}
-	return 0, false, scan.Err()
+	c := command{file: file, name: name, args: args, path: s.path, limit: limit, line: line}
+	return execute(context.WithoutCancel(ctx), c)
 }
 
 // writeFile puts a whole file in place: readers see the old or the new one.
@@ -258,10 +89,4 @@ func ignoreMissing(err error) error {
 		return nil
 	}
 	return err
-}
-
-// exited reports whether the command ended by itself with this status.
-func (e *commandError) exited(status int) bool {
-	exit, ok := errors.AsType[*exec.ExitError](e.err)
-	return ok && exit.ExitCode() == status
 }

@@ -174,11 +174,11 @@ func TestOtherFirewall_Legacy(t *testing.T) {
 	}
 	tool("nft", fail2ban)
 	tool("iptables-save", "# Generated\n")
-	if got := otherFirewall(t.Context(), s, nil); got != "" {
+	if got := otherFirewall(t.Context(), &s.reader, nil); got != "" {
 		t.Errorf("%q filters", got)
 	}
 	tool("iptables-legacy-save", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n")
-	if got := otherFirewall(t.Context(), s, nil); got != "iptables rules" {
+	if got := otherFirewall(t.Context(), &s.reader, nil); got != "iptables rules" {
 		t.Errorf("%q filters", got)
 	}
 }
@@ -213,7 +213,7 @@ func TestSSHPorts(t *testing.T) {
 		Listeners: []Listener{{Port: 2022, Program: "sshd"}, {Port: 80, Program: "nginx"}, {Port: 2023, Program: "sshd-session"}},
 		Units:     map[string]UnitState{"ssh.socket": {Active: true, Listen: "0.0.0.0:2024 (Stream) [::]:2024 (Stream)"}},
 	}
-	got := sshPorts(facts, []int{22}, "198.51.100.7 50000 192.0.2.1 2025", 0, newSystem(t.TempDir()))
+	got := sshPorts(facts, []int{22}, "198.51.100.7 50000 192.0.2.1 2025", 0, newReader(t.TempDir()))
 	if want := []int{22, 2022, 2023, 2024, 2025}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -1,0 +1,46 @@
+package converge
+
+// query is a question that a server can be asked without changing anything on it. The set is closed: a query has no
+// arguments, so that what holds a reader cannot make one up.
+type query int
+
+const (
+	querySystemd query = iota
+	queryUnits
+	queryPackages
+	queryConffiles
+	queryUFW
+	queryNFT
+	queryIPTables
+	queryIPTablesLegacy
+	querySSHD
+	queryCredential
+)
+
+// command is the whole command line of a query.
+func (q query) command() (name string, args []string) {
+	switch q {
+	case querySystemd:
+		return "systemctl", []string{"--version"}
+	case queryUnits:
+		return "systemctl", append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,Listen"}, watchedUnits()...)
+	case queryPackages:
+		return "dpkg-query", append([]string{"-W", "-f", "${Package} ${db:Status-Status}\n"}, wantedPackages()...)
+	case queryConffiles:
+		return "dpkg-query", []string{"-W", "-f", "${Conffiles}\n", "nginx-common", "nginx"}
+	case queryUFW:
+		return "ufw", []string{"status", "verbose"}
+	case queryNFT:
+		return "nft", []string{"list", "ruleset"}
+	case queryIPTables: // without -t no table is loaded by being asked for
+		return "iptables-save", nil
+	case queryIPTablesLegacy:
+		return "iptables-legacy-save", nil
+	case querySSHD:
+		return "sshd", []string{"-T"}
+	case queryCredential: // a unit of its own that tries to read a credential, and is gone when it ends
+		return "systemd-run", []string{"--wait", "--quiet", "--collect", "--property=LoadCredential=probe:/etc/os-release",
+			"--property=User=nobody", "--property=PrivateMounts=yes", "/bin/sh", "-c", `test -r "$CREDENTIALS_DIRECTORY/probe"`}
+	}
+	return "false", nil
+}
