@@ -41,6 +41,7 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 	d.nginx()
 	d.firewall()
 	if d.serviceChanged || d.webChanged {
+		d.begin(GroupNginx)
 		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
 	}
 	return Plan{steps: d.steps, notes: d.notes}, nil
@@ -70,13 +71,18 @@ type differ struct {
 	notes          []string
 	serviceChanged bool // the adapter has to be restarted
 	webChanged     bool // Nginx has to be reloaded
+	group          Group
 }
 
 func (d *differ) add(kind Kind, name, title string, op operation) {
-	d.steps = append(d.steps, Step{id: string(kind) + ":" + name, kind: kind, title: title, op: op})
+	d.steps = append(d.steps, Step{id: string(kind) + ":" + name, kind: kind, group: d.group, title: title, op: op})
 }
 
+// begin starts the steps of one group.
+func (d *differ) begin(group Group) { d.group = group }
+
 func (d *differ) packages() {
+	d.begin(GroupPackages)
 	var missing []string
 	if !d.f.nginxInstalled() {
 		missing = append(missing, "nginx")
@@ -91,6 +97,7 @@ func (d *differ) packages() {
 }
 
 func (d *differ) user() {
+	d.begin(GroupAdapter)
 	if d.f.User.User && d.f.User.Group {
 		return
 	}
@@ -100,6 +107,7 @@ func (d *differ) user() {
 
 // config brings the adapter's folders, settings, keys and tokens up to date, and has the release read them.
 func (d *differ) config() {
+	d.begin(GroupSettings)
 	d.dir(configDir, 0o750, rootUser, serviceUser)
 	d.dir(stateDir, 0o700, serviceUser, serviceUser)
 	before := len(d.steps)
@@ -134,6 +142,7 @@ func (d *differ) tokens() {
 
 // service installs the release and its units, and runs them.
 func (d *differ) service() {
+	d.begin(GroupAdapter)
 	if d.link(currentLink, "releases/"+d.w.Release()) {
 		d.serviceChanged = true
 	}
@@ -169,6 +178,7 @@ func (st unitStep) title() string {
 }
 
 func (d *differ) nginx() {
+	d.begin(GroupNginx)
 	at := len(d.steps)
 	site, main := d.texts[TemplateSite], d.texts[TemplateMain]
 	changed := d.file(fileStep{nginxMain, []byte(main), 0o644, rootUser, false})
@@ -180,7 +190,7 @@ func (d *differ) nginx() {
 	}
 	if changed {
 		d.steps = slices.Insert(d.steps, at, Step{id: "check:nginx", kind: KindCheck,
-			title: "let Nginx check the site before it is in place", op: stagedNginxStep{site, main}})
+			group: GroupNginx, title: "let Nginx check the site before it is in place", op: stagedNginxStep{site, main}})
 	}
 	unit := d.f.Units[nginxUnit]
 	if !changed && unit.Active && unit.Enabled {
@@ -195,6 +205,7 @@ func (d *differ) nginx() {
 }
 
 func (d *differ) firewall() {
+	d.begin(GroupFirewall)
 	fw := d.f.Firewall
 	if fw.UFW != UFWActive && fw.Other != "" {
 		d.notes = append(d.notes, "ufw was left alone: "+fw.Other+" filters on this server; let TCP port 80 in there")
@@ -255,11 +266,16 @@ func (d *differ) file(st fileStep) bool {
 	if o, known := d.owner(rootUser, st.group); known && st.matches(now, o) {
 		return false
 	}
-	title := "write " + st.path
+	title := "write " + st.path + wordsOf(st, now)
 	if now.Kind == PathFile && string(now.Content) == string(st.content) {
 		title = fmt.Sprintf("set the mode and owner of %s", st.path)
 	}
 	d.add(KindFile, st.path, title, st)
+	if !st.secret {
+		before, after := string(now.Content), string(st.content)
+		last := &d.steps[len(d.steps)-1]
+		last.before, last.after = &before, &after
+	}
 	return true
 }
 

@@ -19,24 +19,47 @@ const (
 	KindCheck    Kind = "check"
 )
 
+// Group is the part of a server that a step is about, for who would rather read eight lines than thirty-five.
+type Group string
+
+// The groups, in the order in which a plan has them.
+const (
+	GroupSwap     Group = "swap"
+	GroupPackages Group = "packages"
+	GroupSettings Group = "settings"
+	GroupAdapter  Group = "adapter"
+	GroupNginx    Group = "nginx"
+	GroupFirewall Group = "firewall"
+	GroupSystem   Group = "system"
+	GroupFail2ban Group = "fail2ban"
+)
+
 // Step is one change of a plan. The value that was shown is the value that runs.
 type Step struct {
-	id    string
-	kind  Kind
-	title string
-	op    operation
+	id     string
+	kind   Kind
+	group  Group
+	title  string
+	op     operation
+	before *string // text of a file without secrets
+	after  *string
 }
 
-// Info is what a person gets to see of the step.
+// Info is what a person gets to see of the step, without the texts of files.
 func (s Step) Info() StepInfo {
-	return StepInfo{ID: s.id, Kind: s.kind, Title: s.title}
+	return StepInfo{ID: s.id, Kind: s.kind, Group: s.group, Title: s.title}
 }
 
 // StepInfo describes a step.
 type StepInfo struct {
 	ID    string `json:"id"` // "kind:name", unique in its plan
 	Kind  Kind   `json:"kind"`
+	Group Group  `json:"group"`
 	Title string `json:"title"` // has no secret
+	// Before and After are the whole texts of a file without secrets, in a plan made to be shown whole ([Plan.Whole]).
+	// Before is empty where the file is to be made; both are nil for everything else.
+	Before *string `json:"before,omitempty"`
+	After  *string `json:"after,omitempty"`
 }
 
 // Plan is the ordered list of changes, made by [Diff] alone.
@@ -50,6 +73,15 @@ func (p Plan) Steps() []StepInfo {
 	infos := make([]StepInfo, 0, len(p.steps))
 	for _, s := range p.steps {
 		infos = append(infos, s.Info())
+	}
+	return infos
+}
+
+// Whole is Steps with the texts of the files that change, as far as they hold no secret.
+func (p Plan) Whole() []StepInfo {
+	infos := p.Steps()
+	for i, s := range p.steps {
+		infos[i].Before, infos[i].After = s.before, s.after
 	}
 	return infos
 }

@@ -1,0 +1,63 @@
+package converge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// wordsOf says what changes in a file that holds secrets, in words: " (3 keys)", " (PORT, HOST)".
+func wordsOf(st fileStep, now PathState) string {
+	switch st.path {
+	case keysFile:
+		return countText(st.content, "key")
+	case tokensFile:
+		return countText(st.content, "token")
+	case settingsFile:
+		if names := changedSettings(string(now.Content), string(st.content)); len(names) > 0 {
+			return " (" + strings.Join(names, ", ") + ")"
+		}
+	}
+	return ""
+}
+
+func countText(text []byte, what string) string {
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			n++
+		}
+	}
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf(" (%d %s)", n, what)
+}
+
+// changedSettings names the settings that two texts do not have in common.
+func changedSettings(before, after string) []string {
+	was, is := assignments(before), assignments(after)
+	var names []string
+	for name, value := range is {
+		if old, ok := was[name]; !ok || old != value {
+			names = append(names, name)
+		}
+	}
+	for name := range was {
+		if _, ok := is[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func assignments(text string) map[string]string {
+	values := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := parseAssignment(line); ok {
+			values[name] = value
+		}
+	}
+	return values
+}
