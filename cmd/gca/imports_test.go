@@ -31,7 +31,7 @@ var house = []room{
 	{pkg: "provision/remote", owns: []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp", "github.com/skeema/knownhosts"}},
 	{pkg: "provision/converge"},
 	{pkg: "provision/payload"},
-	{pkg: "provision/lab"},
+	{pkg: "provision/lab", owns: []string{"github.com/Shopify/toxiproxy"}},
 	{pkg: "manage", may: []string{"provision", "provision/remote", "proxy/control", "proxy/config", "manage/client"}},
 	{pkg: "manage/client"},
 	{pkg: "proxy", may: []string{"proxy/gemini", "proxy/front/...", "proxy/keys", "proxy/upstream", "proxy/store", "proxy/control", "proxy/config"},

@@ -41,7 +41,12 @@ type Options struct {
 	Mirror string
 	// Packages are preinstalled; servers with the same packages share one cached image.
 	Packages []string
+	// DiskMB is how much the server can write beyond its image, in MiB; at least 16. Default: half of this machine's memory.
+	DiskMB int
 }
+
+// leastDiskMB is what a server writes to come up.
+const leastDiskMB = 16
 
 // Server is a booted server. Its users: root and admin (sudo without a password) with the key in KeyFile; sudoer, with the
 // key or SudoerPassword, whose sudo asks for that password; login, with LoginPassword only and no sudo.
@@ -189,6 +194,9 @@ func (o Options) validate() error {
 	bad := slices.IndexFunc(o.Packages, func(p string) bool { return !regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]+$`).MatchString(p) })
 	if bad >= 0 {
 		return fmt.Errorf("package %q: not the name of a Debian package", o.Packages[bad])
+	}
+	if o.DiskMB != 0 && o.DiskMB < leastDiskMB {
+		return fmt.Errorf("a disk of %d MiB: want %d or more, or 0 for no limit", o.DiskMB, leastDiskMB)
 	}
 	if o.Mirror != "" {
 		_, err := parseSite(o.Mirror)

@@ -263,3 +263,18 @@ func TestPreinstalledPackages(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestSmallDisk(t *testing.T) {
+	t.Parallel()
+	s := Require(t, Options{DiskMB: 64})
+	size := exec1(t, s, "df", "--output=size", "-m", "/")
+	if !strings.HasSuffix(size, " 64") {
+		t.Errorf("the disk is %q MiB, want 64", size)
+	}
+	if _, err := s.Sh(t.Context(), "fallocate -l 80M /root/file"); err == nil || !strings.Contains(err.Error(), "No space left") {
+		t.Errorf("80 MiB on it: %v", err)
+	}
+	if _, err := Up(t.Context(), Options{DiskMB: 1}, io.Discard); err == nil || !strings.Contains(err.Error(), "want 16 or more") {
+		t.Errorf("a disk of 1 MiB: %v", err)
+	}
+}

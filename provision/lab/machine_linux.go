@@ -105,7 +105,7 @@ func (m *machine) prepare(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	if err := m.mountDisk(lower); err != nil {
+	if err := m.mountDisk(lower, opts.DiskMB); err != nil {
 		return err
 	}
 	if err := m.writeKeys(); err != nil {
@@ -122,13 +122,17 @@ func (m *machine) prepare(ctx context.Context, opts Options) error {
 }
 
 // mountDisk lays the server's disk, in memory, over the image. Only the holder sees these mounts.
-func (m *machine) mountDisk(lower string) error {
+func (m *machine) mountDisk(lower string, sizeMB int) error {
 	disk := filepath.Join(m.place.dir, "disk")
 	upper, work, root := filepath.Join(disk, "upper"), filepath.Join(disk, "work"), filepath.Join(disk, "root")
 	if err := os.Mkdir(disk, privateDir); err != nil {
 		return err
 	}
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "mode=0700"); err != nil {
+	settings := "mode=0700"
+	if sizeMB > 0 {
+		settings += fmt.Sprintf(",size=%dm", sizeMB)
+	}
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, settings); err != nil {
 		return fmt.Errorf("mount the server's disk: %w", err)
 	}
 	for _, dir := range []string{upper, work, root} {
