@@ -24,6 +24,8 @@ type Agent struct {
 	Version      string // of the running binary
 	SHA256       string // of the running binary, 64 hexadecimal digits
 	ReadSettings SettingsReader
+	Connection   string        // SSH_CONNECTION of the session that started it (sshd's "client port server port"); may be empty
+	CommitTime   time.Duration // how long an applied plan waits for its commit; 0 is 15 minutes
 }
 
 // Run talks to the laptop over in and out until the deploy is committed, refused,
@@ -158,7 +160,7 @@ func (t *talk) converse(ctx context.Context) error {
 		return t.leaveUnwanted()
 	}
 	wm := m.(wantMessage)
-	want := Want{wm.Version, wm.SHA256, wm.Templates, wm.Settings, NewSecret(wm.Keys)}
+	want := wm.want()
 	unlock, err := takeLock(t.sys, time.Now())
 	if err != nil {
 		return t.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)})
@@ -287,7 +289,7 @@ func (t *talk) step(ctx context.Context, journal *Journal, step Step) error {
 	}
 	start := time.Now()
 	t.run.progress = func(text string) {
-		if t.wire.send(ProgressEvent{step.id, text}) != nil {
+		if t.wire.send(ProgressEvent{ID: step.id, Text: text}) != nil {
 			t.cancel(errLaptopGone)
 		}
 	}

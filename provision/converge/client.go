@@ -10,11 +10,12 @@ import (
 // called in the order of the conversation, from one goroutine; to give up, close
 // the stream below, and the agent undoes what it did.
 type Client struct {
-	wire *wire
+	wire  *wire
+	close func() error
 }
 
 // NewClient talks over an agent's stdout (r) and stdin (w).
-func NewClient(r io.Reader, w io.Writer) *Client { return &Client{newWire(r, w)} }
+func NewClient(r io.Reader, w io.WriteCloser) *Client { return &Client{newWire(r, w), w.Close} }
 
 // ErrNoAgent means that what answers is not an agent: the stream ended, or said other things.
 var ErrNoAgent = errors.New("the agent did not answer on the server")
@@ -49,10 +50,20 @@ func (c *Client) Hello() (Hello, error) {
 	return Hello{}, ErrNoAgent
 }
 
-// SendWant sends the wanted state, with its secret.
-func (c *Client) SendWant(w Want) error {
-	return c.wire.send(wantMessage{w.Version, w.SHA256, w.Templates, w.Settings, w.Keys.Reveal()})
+// SendWant sends the wanted state, with its secrets. In [ModePlan] the agent's plan ends the conversation.
+func (c *Client) SendWant(w Want) error { return c.wire.send(newWantMessage(w)) }
+
+// Attach joins the deploy that is under way, in place of a want, and takes it over from whoever listens to it. The plan is
+// that deploy's; [Client.Follow] is next. A [*Refusal] means that it has ended meanwhile.
+func (c *Client) Attach() (PlanMessage, error) {
+	if err := c.wire.send(attachMessage{}); err != nil {
+		return PlanMessage{}, err
+	}
+	return c.Plan()
 }
+
+// Detach leaves the server to itself: what runs there goes on, waits for a commit, and is put back without one.
+func (c *Client) Detach() error { return c.close() }
 
 // Plan waits for the agent's plan. A refusal is a [*Refusal].
 func (c *Client) Plan() (PlanMessage, error) {
@@ -70,10 +81,31 @@ func (c *Client) Plan() (PlanMessage, error) {
 	}
 }
 
-// Events are told while a plan is applied. Either may be nil.
+// Events are told while a plan is applied, one at a time. Each may be nil.
 type Events struct {
+	Plan     func(PlanMessage) // by [Agent.Local] alone
 	Step     func(StepEvent)
 	Progress func(ProgressEvent)
+	Undo     func(UndoEvent) // it is being put back; what follows are no steps any more
+}
+
+func (e Events) tell(m Message) {
+	switch m := m.(type) {
+	case PlanMessage:
+		call(e.Plan, m)
+	case StepEvent:
+		call(e.Step, m)
+	case ProgressEvent:
+		call(e.Progress, m)
+	case UndoEvent:
+		call(e.Undo, m)
+	}
+}
+
+func call[M Message](f func(M), m M) {
+	if f != nil {
+		f(m)
+	}
 }
 
 // Applied is the end of a plan that worked out. It still has to be committed.
@@ -82,27 +114,32 @@ type Applied struct {
 	ClientToken Secret // made by this run, or empty
 }
 
-// Apply lets the agent carry its plan out. A [*RolledBackError] means that the agent went back by itself.
+// Apply lets the server carry the plan out. A [*RolledBackError] means that it went back by itself, a [*Refusal] that
+// nothing was begun, a [*TakenOverError] that another laptop listens now.
 func (c *Client) Apply(events Events) (Applied, error) {
 	if err := c.wire.send(applyMessage{}); err != nil {
 		return Applied{}, err
 	}
+	return c.Follow(events)
+}
+
+// Follow tells the events of the deploy that was attached to, from its beginning on, until it is applied. Its errors are
+// those of [Client.Apply].
+func (c *Client) Follow(events Events) (Applied, error) {
 	for {
 		m, err := c.next()
 		if err != nil {
 			return Applied{}, err
 		}
 		switch m := m.(type) {
-		case StepEvent:
-			if events.Step != nil {
-				events.Step(m)
-			}
-		case ProgressEvent:
-			if events.Progress != nil {
-				events.Progress(m)
+		case PlanMessage:
+			if m.Refused != nil {
+				return Applied{}, m.Refused
 			}
 		case appliedMessage:
 			return Applied{m.Changed, NewSecret(m.ClientToken)}, nil
+		default:
+			events.tell(m)
 		}
 	}
 }
@@ -160,18 +197,42 @@ func (c *Client) next() (Message, error) {
 		return nil, fmt.Errorf("the agent does not expect %q now", m.MessageType)
 	case RolledBack:
 		return nil, &RolledBackError{m}
+	case takenOverMessage:
+		return nil, &TakenOverError{m.By}
 	}
 	return m, nil
+}
+
+// TakenOverError means that another laptop has attached to the deploy, and is the one to finish it.
+type TakenOverError struct{ By string } // its IP address, or empty
+
+func (e *TakenOverError) Error() string {
+	from := ""
+	if e.By != "" {
+		from = " from " + e.By
+	}
+	return "another laptop" + from + " has taken this deploy over"
 }
 
 // RolledBackError is a deploy that was undone.
 type RolledBackError struct{ RolledBack }
 
 func (e *RolledBackError) Error() string {
-	if len(e.FailedUndo) == 0 {
-		return e.Reason + "\neverything was put back"
+	text := e.Reason
+	if e.Title != "" {
+		text = e.Title + ": " + text
 	}
-	text := e.Reason + "\nnot everything could be put back:"
+	for _, line := range e.Log {
+		text += "\n  " + line
+	}
+	if len(e.FailedUndo) == 0 {
+		text += "\neverything was put back"
+		if e.Hint != "" {
+			text += "\nhint: " + e.Hint
+		}
+		return text
+	}
+	text += "\nnot everything could be put back:"
 	for _, failed := range e.FailedUndo {
 		text += "\n- " + failed
 	}

@@ -3,17 +3,41 @@ package converge
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"time"
 )
 
 // Want is the state that a deploy asks for. The laptop makes it and sends it to the agent.
 type Want struct {
+	Mode      Mode
 	Version   string            // of the release, as in its directory's name
 	SHA256    string            // of the release's binary, 64 hexadecimal digits
 	Templates map[string]string // text by file name; all of TemplateNames
 	Settings  []Setting         // to ensure in adapter.env, in this order
+	Env       Secret            // whole text of adapter.env, put in place before Settings are ensured in it; empty keeps what is there
 	Keys      Secret            // content of the keys file; empty keeps what is there
+	Tokens    Secret            // content of the tokens file; empty keeps what is there
+	State     []StateFile       // what the state folder is to hold; nil keeps what is there
+	KeepOld   bool              // the adapter.env of before stays beside it as adapter.env.old
+	Client    string            // IP address of the laptop, which must never be banned; the agent fills it in
+	SSHPort   int               // port on the server that the laptop came in on; 0 is unknown; the agent fills it in
+}
+
+// Mode says what a want is for.
+type Mode string
+
+// The modes. In ModePlan the agent answers with the plan, and has no means to write.
+const (
+	ModeDeploy Mode = ""
+	ModePlan   Mode = "plan"
+)
+
+// StateFile is one file of the adapter's state folder.
+type StateFile struct {
+	Name    string      `json:"name"` // without a slash
+	Mode    fs.FileMode `json:"mode"` // permission bits
+	Content []byte      `json:"content"`
 }
 
 // Settings is what a plan needs to know of the adapter's settings.
@@ -69,7 +93,25 @@ func (w Want) Validate() error {
 	for _, s := range w.Settings {
 		errs = append(errs, s.validate())
 	}
+	if w.Mode != ModeDeploy && w.Mode != ModePlan {
+		errs = append(errs, fmt.Errorf("mode %q: deploy or plan", w.Mode))
+	}
+	for _, f := range w.State {
+		errs = append(errs, f.validate())
+	}
 	return errors.Join(errs...)
+}
+
+var stateNamePattern = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z._-]{0,127}$`)
+
+func (f StateFile) validate() error {
+	switch {
+	case !stateNamePattern.MatchString(f.Name):
+		return fmt.Errorf("state file %q: at most 128 letters, digits, dots, minus signs and underscores", f.Name)
+	case f.Mode&^fs.ModePerm != 0:
+		return fmt.Errorf("state file %s: mode %o has more than permission bits", f.Name, f.Mode)
+	}
+	return nil
 }
 
 func (s Settings) validate() error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // The wire is one JSON object a line, "type" first. The conversation:
@@ -35,18 +36,66 @@ type Message interface{ messageType() string }
 
 // Hello is what the agent says first: who it is, and what it sees without looking closely.
 type Hello struct {
-	Proto int    `json:"proto"`
-	OS    string `json:"os"`   // in words
-	Keys  int    `json:"keys"` // Gemini keys on the server; 1 where its settings cannot be read, of which the plan tells
+	Proto     int      `json:"proto"`
+	OS        string   `json:"os"`                // in words
+	Keys      int      `json:"keys"`              // Gemini keys on the server; 1 where its settings cannot be read, of which the plan tells
+	Installed bool     `json:"installed"`         // an adapter is there
+	Running   *Running `json:"running,omitempty"` // the deploy that is under way, to attach to
+	Last      string   `json:"last,omitempty"`    // how the last deploy was put back, where no laptop heard of it
 }
 
-// wantMessage is a Want on its way; here alone its secret is in the clear.
+// Running is a deploy that is under way on the server.
+type Running struct {
+	Release  string    `json:"release"`
+	Since    time.Time `json:"since"`
+	By       string    `json:"by,omitempty"` // IP address of the laptop that began it
+	State    RunState  `json:"state"`
+	Step     string    `json:"step,omitempty"` // title of the step that runs, or of the last one
+	Done     int       `json:"done"`           // steps that are done
+	Total    int       `json:"total"`
+	Attached bool      `json:"attached"` // a laptop is listening
+}
+
+// RunState is how far a deploy that is under way has come.
+type RunState string
+
+// The states of a deploy that is under way.
+const (
+	RunApplying RunState = "applying" // its steps run
+	RunApplied  RunState = "applied"  // it waits for its commit
+	RunUndoing  RunState = "undoing"  // it is being put back
+)
+
+// wantMessage is a Want on its way; here alone its secrets are in the clear.
 type wantMessage struct {
+	Mode      Mode              `json:"mode,omitempty"`
 	Version   string            `json:"version"`
 	SHA256    string            `json:"sha256"`
 	Templates map[string]string `json:"templates"`
 	Settings  []Setting         `json:"settings"`
+	Env       string            `json:"env,omitempty"`
 	Keys      string            `json:"keys,omitempty"`
+	Tokens    string            `json:"tokens,omitempty"`
+	State     []StateFile       `json:"state,omitempty"`
+	KeepOld   bool              `json:"keep_old,omitempty"`
+	Client    string            `json:"client,omitempty"`
+	SSHPort   int               `json:"ssh_port,omitempty"`
+}
+
+func newWantMessage(w Want) wantMessage {
+	return wantMessage{
+		Mode: w.Mode, Version: w.Version, SHA256: w.SHA256, Templates: w.Templates, Settings: w.Settings,
+		Env: w.Env.Reveal(), Keys: w.Keys.Reveal(), Tokens: w.Tokens.Reveal(),
+		State: w.State, KeepOld: w.KeepOld, Client: w.Client, SSHPort: w.SSHPort,
+	}
+}
+
+func (m wantMessage) want() Want {
+	return Want{
+		Mode: m.Mode, Version: m.Version, SHA256: m.SHA256, Templates: m.Templates, Settings: m.Settings,
+		Env: NewSecret(m.Env), Keys: NewSecret(m.Keys), Tokens: NewSecret(m.Tokens),
+		State: m.State, KeepOld: m.KeepOld, Client: m.Client, SSHPort: m.SSHPort,
+	}
 }
 
 // PlanMessage answers a want: what would be done, or why nothing can be.
@@ -74,10 +123,31 @@ type StepEvent struct {
 	Note    string    `json:"note,omitempty"` // of a failed step: why
 }
 
-// ProgressEvent is a line about the step that runs.
+// ProgressEvent is a line about the step that runs. Text says everything; the rest says it in parts.
 type ProgressEvent struct {
-	ID   string `json:"id"`
-	Text string `json:"text"`
+	ID    string `json:"id"`
+	Text  string `json:"text"`
+	Wait  *Wait  `json:"wait,omitempty"`
+	Stall *Stall `json:"stall,omitempty"`
+}
+
+// Wait tells what a step waits for.
+type Wait struct {
+	What    string `json:"what"`             // "the dpkg lock"
+	Holder  string `json:"holder,omitempty"` // "unattended-upgr (pid 1519)"
+	Seconds int    `json:"seconds"`          // so far
+}
+
+// Stall tells of a step that has said nothing for a while.
+type Stall struct {
+	Command string `json:"command,omitempty"` // that runs; empty where no command does
+	Last    string `json:"last,omitempty"`    // line that the step said
+	Seconds int    `json:"seconds"`           // of silence
+}
+
+// UndoEvent tells that a deploy is being put back, and why.
+type UndoEvent struct {
+	Reason string `json:"reason"`
 }
 
 type appliedMessage struct {
@@ -87,13 +157,22 @@ type appliedMessage struct {
 
 // RolledBack tells that everything was undone, or what was not.
 type RolledBack struct {
-	Step       string   `json:"step,omitempty"` // id of the step that failed
-	Reason     string   `json:"reason"`
+	Step       string   `json:"step,omitempty"`  // id of the step that failed; empty where none did
+	Title      string   `json:"title,omitempty"` // of that step
+	Reason     string   `json:"reason"`          // one line
+	Log        []string `json:"log,omitempty"`   // the last lines of the command or service that failed
+	Hint       string   `json:"hint,omitempty"`  // the cure: what to type or look at next
 	FailedUndo []string `json:"failed_undo,omitempty"`
 }
 
 type (
-	applyMessage    struct{}
+	applyMessage  struct{}
+	attachMessage struct {
+		By string `json:"by,omitempty"`
+	}
+	takenOverMessage struct {
+		By string `json:"by,omitempty"`
+	}
 	cancelMessage   struct{}
 	commitMessage   struct{}
 	rollbackMessage struct {
@@ -116,7 +195,10 @@ func (StepEvent) messageType() string          { return "step" }
 func (ProgressEvent) messageType() string      { return "progress" }
 func (appliedMessage) messageType() string     { return "applied" }
 func (RolledBack) messageType() string         { return "rolled_back" }
+func (UndoEvent) messageType() string          { return "undo" }
 func (applyMessage) messageType() string       { return "apply" }
+func (attachMessage) messageType() string      { return "attach" }
+func (takenOverMessage) messageType() string   { return "taken_over" }
 func (cancelMessage) messageType() string      { return "cancel" }
 func (commitMessage) messageType() string      { return "commit" }
 func (rollbackMessage) messageType() string    { return "rollback" }
@@ -169,6 +251,12 @@ func decode(line []byte) (Message, error) {
 		return decodeAs[appliedMessage](line)
 	case "rolled_back":
 		return decodeAs[RolledBack](line)
+	case "undo":
+		return decodeAs[UndoEvent](line)
+	case "attach":
+		return decodeAs[attachMessage](line)
+	case "taken_over":
+		return decodeAs[takenOverMessage](line)
 	case "apply":
 		return applyMessage{}, nil
 	case "cancel":

@@ -24,7 +24,7 @@ func TestWire_RoundTrip(t *testing.T) {
 		}
 	}
 	f(applyMessage{}, `{"type":"apply"}`)
-	f(Hello{Proto: 1, OS: "Debian", Keys: 3}, `{"type":"hello","proto":1,"os":"Debian","keys":3}`)
+	f(Hello{Proto: 1, OS: "Debian", Keys: 3}, `{"type":"hello","proto":1,"os":"Debian","keys":3,"installed":false}`)
 	f(wantMessage{Version: "1", Settings: []Setting{{Name: "A", Value: "b", Default: true}}, Templates: map[string]string{"x": "y"}, Keys: "k"},
 		`{"type":"want","version":"1","sha256":"","templates":{"x":"y"},"settings":[{"name":"A","value":"b","default":true}],"keys":"k"}`)
 	f(PlanMessage{Steps: []StepInfo{}, Refused: &Refusal{Kind: RefusedOS, Message: "no"}},
@@ -70,21 +70,21 @@ func TestAgent_Oversized(t *testing.T) {
 
 // A login shell may print before the agent speaks.
 func TestClient_Noise(t *testing.T) {
-	c := NewClient(strings.NewReader("Welcome to Ubuntu!\n{\"type\":\"step\"}\n\n"+`{"type":"hello","proto":1,"keys":7}`+"\n"), io.Discard)
+	c := NewClient(strings.NewReader("Welcome to Ubuntu!\n{\"type\":\"step\"}\n\n"+`{"type":"hello","proto":1,"keys":7}`+"\n"), new(heard))
 	if hello, err := c.Hello(); err != nil || hello.Keys != 7 {
 		t.Errorf("%+v, %v", hello, err)
 	}
-	if _, err := NewClient(strings.NewReader("bash: gca: not found\n"), io.Discard).Hello(); !errors.Is(err, ErrNoAgent) {
+	if _, err := NewClient(strings.NewReader("bash: gca: not found\n"), new(heard)).Hello(); !errors.Is(err, ErrNoAgent) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := NewClient(strings.NewReader(`{"type":"hello","proto":99}`+"\n"), io.Discard).Hello(); err == nil || !strings.Contains(err.Error(), "99") {
+	if _, err := NewClient(strings.NewReader(`{"type":"hello","proto":99}`+"\n"), new(heard)).Hello(); err == nil || !strings.Contains(err.Error(), "99") {
 		t.Errorf("got %v", err)
 	}
 }
 
 // A message from an agent of another make is answered and passed over.
 func TestClient_Unknown(t *testing.T) {
-	var sent bytes.Buffer
+	var sent heard
 	c := NewClient(strings.NewReader(`{"type":"grease","x":[1]}`+"\n"+`{"type":"plan","steps":[]}`+"\n"), &sent)
 	if _, err := c.Plan(); err != nil {
 		t.Error(err)
@@ -125,3 +125,8 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// heard is a laptop's stream that keeps what was sent.
+type heard struct{ bytes.Buffer }
+
+func (*heard) Close() error { return nil }
