@@ -1,0 +1,229 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// BackupDir is where a server keeps its archives, for root alone.
+const BackupDir = "/var/backups/gemini-adapter"
+
+// keepBackups is how long archives in BackupDir are kept.
+const keepBackups = 30 * 24 * time.Hour
+
+// BackupOptions say what to back up.
+type BackupOptions struct {
+	Version string // of the running program
+	Logs    bool   // the adapter's journal and Nginx's logs as well
+}
+
+// Backup is what a server's backup is made of, gathered and hashed. Close it after use.
+type Backup struct {
+	Manifest Manifest
+	LeftOut  []string // paths in the service's folder that are links, devices or the like
+	spool    *spool
+}
+
+// NewBackup gathers everything that makes this server's adapter, as it is now. It needs root.
+func NewBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
+	if os.Geteuid() != 0 {
+		return nil, ErrNotRoot
+	}
+	release, err := os.Readlink(currentRelease)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotInstalled
+	}
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	if err := makeBackupDir(); err != nil {
+		return nil, err
+	}
+	m := Manifest{Schema: archiveSchema, GCA: o.Version, Release: filepath.Base(release), Host: host, Created: time.Now().UTC().Truncate(time.Second)}
+	return gather(ctx, "/", BackupDir, m, o.Logs)
+}
+
+func makeBackupDir() error {
+	if err := os.MkdirAll(BackupDir, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(BackupDir, 0o700)
+}
+
+// gather fills m from the files under root. What it holds meanwhile lies in a nameless file in dir.
+func gather(ctx context.Context, root, dir string, m Manifest, logs bool) (*Backup, error) {
+	top, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSpool(dir)
+	if err != nil {
+		return nil, errors.Join(err, top.Close())
+	}
+	c := &collector{root: top, spool: s}
+	if err := errors.Join(c.collect(ctx, logs), top.Close()); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	m.Files = s.files
+	return &Backup{Manifest: m, LeftOut: c.leftOut, spool: s}, nil
+}
+
+// Write writes the archive to w.
+func (b *Backup) Write(w io.Writer) error { return writeArchive(w, b.Manifest, b.spool.section) }
+
+// Close lets go of what was gathered.
+func (b *Backup) Close() error { return b.spool.close() }
+
+// Save writes the archive to a file of mode 0600 that appears whole or not at all, and reads it back. A file of that name
+// is not replaced.
+func (b *Backup) Save(file string) (*Archive, error) {
+	return SaveArchive(file, b.Manifest.GCA, b.Write)
+}
+
+// SaveArchive has write produce an archive in a file of mode 0600, and reads it back before the file gets its name. A file
+// of that name is not replaced. version is that of the running program.
+func SaveArchive(file, version string, write func(io.Writer) error) (*Archive, error) {
+	if _, err := os.Lstat(file); err == nil {
+		return nil, fmt.Errorf("%s is there already\nhint: give another name with -o FILE", file)
+	}
+	part := file + ".part"
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s is there already: another backup is being written, or was cut short\nhint: rm %s if no other one is at work", part, part)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the backup: %w", err)
+	}
+	a, err := fill(f, version, write)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, errors.Join(err, os.Remove(part))
+	}
+	if err := os.Rename(part, file); err != nil {
+		return nil, errors.Join(err, os.Remove(part))
+	}
+	return a, syncDir(filepath.Dir(file))
+}
+
+func fill(f *os.File, version string, write func(io.Writer) error) (*Archive, error) {
+	if err := write(f); err != nil {
+		return nil, err
+	}
+	if err := f.Sync(); err != nil {
+		return nil, fmt.Errorf("cannot write the backup: %w", err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	a, err := ReadArchive(f, version)
+	if err != nil {
+		return nil, fmt.Errorf("the backup was written, and cannot be read back: %w", err)
+	}
+	return a, nil
+}
+
+const stampLayout = "20060102T150405Z"
+
+// ArchiveName is the usual name of an archive: gca-HOST-UTC.tar.gz. Of the host only letters, digits, dots and dashes are used.
+func ArchiveName(host string, made time.Time) string {
+	host = strings.Map(func(c rune) rune {
+		if c == '.' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+			return c
+		}
+		return '-'
+	}, host)
+	return "gca-" + host[:min(len(host), 64)] + "-" + made.UTC().Format(stampLayout) + ".tar.gz"
+}
+
+// SaveHere saves the backup in BackupDir under its usual name, and removes the archives there that are older than 30 days.
+func (b *Backup) SaveHere() (file string, a *Archive, err error) {
+	for made := b.Manifest.Created; ; made = made.Add(time.Second) {
+		file = filepath.Join(BackupDir, ArchiveName(b.Manifest.Host, made))
+		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return "", nil, err
+		}
+	}
+	if a, err = b.Save(file); err != nil {
+		return "", nil, err
+	}
+	return file, a, prune(BackupDir, time.Now())
+}
+
+var archiveName = regexp.MustCompile(`^gca-.*-([0-9]{8}T[0-9]{6}Z)\.tar\.gz(\.part)?$`)
+
+// prune removes archives that are older than 30 days, but never the newest, and what an interrupted backup left behind.
+func prune(dir string, now time.Time) error {
+	kept, err := listDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i, b := range kept {
+		unfinished := strings.HasSuffix(b.File, ".part")
+		newest := !slices.ContainsFunc(kept[:i], func(b Kept) bool { return !strings.HasSuffix(b.File, ".part") })
+		age := now.Sub(b.Created)
+		if unfinished && age > 24*time.Hour || !unfinished && !newest && age > keepBackups {
+			errs = append(errs, os.Remove(filepath.Join(dir, b.File)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Kept is one archive in BackupDir.
+type Kept struct {
+	File    string    `json:"file"`    // its name there
+	Created time.Time `json:"created"` // by its name
+	Size    int64     `json:"size"`    // bytes
+}
+
+// Backups lists the archives in BackupDir, newest first. It needs root.
+func Backups() ([]Kept, error) {
+	if os.Geteuid() != 0 {
+		return nil, ErrNotRoot
+	}
+	all, err := listDir(BackupDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return slices.DeleteFunc(all, func(b Kept) bool { return strings.HasSuffix(b.File, ".part") }), err
+}
+
+// listDir lists finished and unfinished archives, newest first.
+func listDir(dir string) ([]Kept, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []Kept
+	for _, entry := range entries {
+		match := archiveName.FindStringSubmatch(entry.Name())
+		if match == nil || !entry.Type().IsRegular() {
+			continue
+		}
+		made, err := time.Parse(stampLayout, match[1])
+		if err != nil {
+			continue // somebody's own name
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Kept{File: entry.Name(), Created: made, Size: info.Size()})
+	}
+	slices.SortFunc(out, func(a, b Kept) int { return b.Created.Compare(a.Created) })
+	return out, nil
+}

@@ -1,0 +1,196 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+)
+
+// collector gathers the files of a server for an archive.
+type collector struct {
+	root    *os.Root
+	spool   *spool
+	leftOut []string // what was there, and is no plain file of its own
+	entries int      // of the service's folder, looked at so far
+}
+
+// collect takes settings, keys, tokens, state, units and site, and the logs if they are asked for.
+func (c *collector) collect(ctx context.Context, logs bool) error {
+	for _, name := range []string{envPath, keysPath, tokensPath} {
+		if err := c.file(c.root, name, name); err != nil && (name == envPath || !errors.Is(err, fs.ErrNotExist)) {
+			return err
+		}
+	}
+	if err := c.state(); err != nil {
+		return err
+	}
+	for _, name := range serverFiles() {
+		if err := c.file(c.root, name, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if !logs {
+		return nil
+	}
+	return errors.Join(c.journal(ctx), c.nginxLogs())
+}
+
+// errNotPlain is a path that is no plain file of its own.
+var errNotPlain = errors.New("it is not a plain file of its own")
+
+// orLeaveOut names what is no plain file instead of failing over it.
+func (c *collector) orLeaveOut(as string, err error) error {
+	if errors.Is(err, errNotPlain) {
+		c.leftOut = append(c.leftOut, "/"+printable(as))
+		return nil
+	}
+	return err
+}
+
+// file takes one file.
+func (c *collector) file(dir *os.Root, name, as string) (err error) {
+	f, info, err := openPlain(dir, name)
+	if err != nil {
+		return fmt.Errorf("cannot back up /%s: %w", as, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	user, group := ownerNames(info)
+	return c.spool.add(ManifestFile{Path: as, Mode: Mode(info.Mode().Perm()), User: user, Group: group}, f)
+}
+
+// openPlain opens name in dir if it is a plain file with one name, and still the one that it was when looked at. A link is
+// never followed, a pipe never waited for, and what has a second name is not taken: the service could have planted any of
+// them in its folder, to have root read other people's files.
+func openPlain(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	before, err := dir.Lstat(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !before.Mode().IsRegular() || hardLinks(before) > 1 {
+		return nil, nil, errNotPlain
+	}
+	f, err := dir.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !os.SameFile(before, info) {
+		err = errNotPlain
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+// state takes the service's folder. There may be none.
+func (c *collector) state() error {
+	dir, err := c.root.OpenRoot(path.Clean(statePrefix))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.folder(dir, statePrefix), dir.Close())
+}
+
+func (c *collector) folder(dir *os.Root, prefix string) error {
+	names, err := readNames(dir)
+	if err != nil {
+		return err
+	}
+	if c.entries += len(names); c.entries > maxFiles {
+		return fmt.Errorf("cannot back up /%s: it holds more than %d files", statePrefix, maxFiles)
+	}
+	for _, name := range names {
+		if err := c.entry(dir, name, prefix+name); err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be gone again
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collector) entry(dir *os.Root, name, as string) error {
+	info, err := dir.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if checkName(as) != nil {
+		return c.orLeaveOut(as, errNotPlain)
+	}
+	if !info.IsDir() {
+		return c.orLeaveOut(as, c.file(dir, name, as))
+	}
+	below, err := dir.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	now, err := below.Stat(".")
+	if err == nil && os.SameFile(info, now) {
+		err = c.folder(below, as+"/")
+	} else if err == nil {
+		err = c.orLeaveOut(as, errNotPlain)
+	}
+	return errors.Join(err, below.Close())
+}
+
+// readNames returns the sorted names in dir, at most one more than a backup may hold.
+func readNames(dir *os.Root) ([]string, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.Readdirnames(maxFiles + 1)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	slices.Sort(names)
+	return names, errors.Join(err, f.Close())
+}
+
+// journal takes the adapter's journal as text.
+func (c *collector) journal(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "journalctl", "--unit", ServiceUnit, "--no-pager", "--output", "short-iso")
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("cannot read the journal: %w", err)
+	}
+	taken := c.spool.add(ManifestFile{Path: journalPath, Mode: 0o600, User: "root", Group: "root"}, out)
+	if taken != nil {
+		_, err = io.Copy(io.Discard, out) // so that it can end
+	}
+	if waited := cmd.Wait(); waited != nil && taken == nil {
+		err = fmt.Errorf("cannot read the journal: %s", strings.TrimSpace(complaint.String()))
+	}
+	return errors.Join(taken, err)
+}
+
+func (c *collector) nginxLogs() error {
+	dir, err := c.root.OpenRoot("var/log/nginx")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	names, err := readNames(dir)
+	for _, name := range names {
+		if err == nil && nginxLogName.MatchString(name) {
+			err = c.orLeaveOut(nginxLogPath+name, c.file(dir, name, nginxLogPath+name))
+		}
+	}
+	return errors.Join(err, dir.Close())
+}

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package manage
+
+import "io/fs"
+
+const nonBlocking = 0
+
+func hardLinks(fs.FileInfo) uint64 { return 1 }
+
+func ownerNames(fs.FileInfo) (userName, groupName string) { return "root", "root" }
+
+// Folders cannot be synced here.
+func syncDir(string) error { return nil }
