@@ -66,7 +66,7 @@ func exitCode(err error) int {
 
 func sshCode(kind remote.Kind) int {
 	switch kind {
-	case remote.KindAuth:
+	case remote.KindAuth, remote.KindSudo:
 		return exitAuth
 	case remote.KindHostKey:
 		return exitHostKey

@@ -23,13 +23,14 @@ type Conn struct {
 	host   Host
 	client *ssh.Client
 	sock   *countingConn
+	root   rooting
 
 	alive context.Context // done, with the cause, when the connection has ended
 	end   context.CancelCauseFunc
 }
 
 func newConn(host Host, sock *countingConn, client *ssh.Client, interval time.Duration) *Conn {
-	c := &Conn{host: host, client: client, sock: sock}
+	c := &Conn{host: host, client: client, sock: sock, root: newRooting()}
 	c.alive, c.end = context.WithCancelCause(context.Background())
 	go func() { c.end(c.lostBy(client.Wait())) }()
 	go c.keepalive(interval)

@@ -53,6 +53,9 @@ type Prompts struct {
 	// Passphrase unlocks a key file; it is asked up to three times for one file,
 	// and only when the server wants that key.
 	Passphrase func(file string) ([]byte, error)
+	// Sudo is asked for the user's password by the first root command, where sudo
+	// wants one; attempt counts from 1 to 3.
+	Sudo func(user string, attempt int) ([]byte, error)
 }
 
 // Dial logs in to the host. The error is an [*Error] of KindUnreachable,
@@ -133,7 +136,9 @@ func handshake(ctx context.Context, sock net.Conn, host Host, keyCheck *hostKeyC
 		return nil, login.explain(err)
 	}
 	clock.stop()
-	return newConn(host, traffic, ssh.NewClient(conn, channels, requests), keyCheck.opts.keepalive), nil
+	c := newConn(host, traffic, ssh.NewClient(conn, channels, requests), keyCheck.opts.keepalive)
+	c.root.ask = keyCheck.opts.Prompts.Sudo
+	return c, nil
 }
 
 // clock is the deadline of the handshake. It stands still while a person answers.

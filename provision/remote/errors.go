@@ -22,6 +22,8 @@ const (
 	KindAuth
 	// KindRemote: connected, but the server refused or failed what was asked.
 	KindRemote
+	// KindSudo: logged in, but this login cannot become root.
+	KindSudo
 )
 
 func (k Kind) String() string {
@@ -34,6 +36,8 @@ func (k Kind) String() string {
 		return "auth"
 	case KindRemote:
 		return "remote"
+	case KindSudo:
+		return "sudo"
 	default:
 		return fmt.Sprintf("kind %d", int(k))
 	}

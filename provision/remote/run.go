@@ -29,6 +29,11 @@ func (c *Conn) Run(ctx context.Context, cmd Cmd) error {
 	if err != nil {
 		return err
 	}
+	return p.run(cmd)
+}
+
+// run carries a started command's streams to its end.
+func (p *Process) run(cmd Cmd) error {
 	go p.feed(cmd.Stdin)
 	out := cmd.Stdout
 	if out == nil {

@@ -20,11 +20,13 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
 )
 
 // TestMain fails a run that leaves goroutines of a connection behind.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := lab.Main(m)
 	if left := leftovers(5 * time.Second); left != "" && code == 0 {
 		os.Stderr.WriteString("goroutines left behind:\n" + left + "\n")
 		code = 1

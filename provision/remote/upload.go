@@ -53,7 +53,7 @@ got=$(wc -c <"$tmp") && [ "$got" -eq "$size" ] || { echo "$got of $size bytes ar
 sync "$tmp" && chmod "$mode" "$tmp" && mv -fT "$tmp" "$dst" && sync "${dst%%/*}/"
 `
 
-// Upload puts the content of r at f.Path, replacing what is there in one step and
+// Upload, as root, puts the content of r at f.Path, replacing what is there in one step and
 // only if size and sum are right. It goes by sftp, or over a command's input
 // where the server has none. The error is an [*Error], that of r, or the context's cause.
 func (c *Conn) Upload(ctx context.Context, r io.Reader, f File) error {
@@ -81,7 +81,7 @@ func (u *upload) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the sftp channel in any case
 	side := u.openSFTP(ctx)
-	keep, err := u.conn.Start(ctx, u.script())
+	keep, err := u.conn.StartRoot(ctx, u.script())
 	if err != nil {
 		return err
 	}
@@ -142,6 +142,9 @@ func (u *upload) openSFTP(ctx context.Context) <-chan *sftp.Client {
 	side := make(chan *sftp.Client, 1)
 	go func() {
 		defer close(side)
+		if way, err := u.conn.elevation(ctx); err != nil || way.sudo != "" {
+			return // sftp would write as the user
+		}
 		p, err := u.conn.start(ctx, func(s *ssh.Session) error { return s.RequestSubsystem("sftp") }, nil)
 		if err != nil {
 			return
