@@ -100,7 +100,7 @@ func TestUpload_BySFTP(t *testing.T) {
 	if err := conn.Upload(context.Background(), bytes.NewReader(data), fileOf(path, data)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, commands := s.seen(); !served.Load() || len(commands) != 1 {
+	if _, _, commands := s.seen(); !served.Load() || len(commands) != 2 {
 		t.Errorf("by sftp: %v, with %d commands", served.Load(), len(commands))
 	}
 }
