@@ -55,7 +55,7 @@ Gemini API keys come from --keys-file FILE (- is standard input; one key a line)
 }
 
 func (f *deployFlags) run(ctx context.Context, io *streams, target string) error {
-	opts, err := f.options(io, target)
+	opts, err := f.options(ctx, io, target)
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func (f *deployFlags) run(ctx context.Context, io *streams, target string) error
 var errNobodyToAsk = &usageError{"nobody can be asked whether to go on\nhint: the same command with --yes"}
 
 // options reads everything that can be wrong on this side before the server is touched.
-func (f *deployFlags) options(io *streams, target string) (provision.Options, error) {
-	host, ssh, err := f.ssh.parse(target, io)
+func (f *deployFlags) options(ctx context.Context, io *streams, target string) (provision.Options, error) {
+	host, ssh, err := f.ssh.parse(ctx, target, io)
 	if err != nil {
 		return provision.Options{}, err
 	}

@@ -34,6 +34,32 @@ func (p *prompt) secret(question string) (string, error) {
 	return answer, promptError(err)
 }
 
+func (p *prompt) bytes(question string) ([]byte, error) {
+	text, err := p.secret(question)
+	return []byte(text), err
+}
+
+// challenge asks a server's questions, one after the other.
+func (p *prompt) challenge(instruction string, questions []string, echo []bool) ([]string, error) {
+	answers := make([]string, len(questions))
+	for i, question := range questions {
+		if question == "" {
+			question = "Answer"
+		}
+		if i == 0 && instruction != "" {
+			question = instruction + " " + question
+		}
+		var ask survey.Prompt = &survey.Password{Message: question}
+		if echo[i] {
+			ask = &survey.Input{Message: question}
+		}
+		if err := survey.AskOne(ask, &answers[i], p.opts); err != nil {
+			return nil, promptError(err)
+		}
+	}
+	return answers, nil
+}
+
 func promptError(err error) error {
 	if errors.Is(err, terminal.InterruptErr) {
 		return context.Canceled

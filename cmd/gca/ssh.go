@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 type sshFlags struct {
 	identity  string
 	port      int
+	jump      string
 	hostKey   string
 	acceptNew bool
 	noInput   bool
@@ -22,45 +24,69 @@ type sshFlags struct {
 func (f *sshFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.identity, "identity", "i", "", "private key `FILE` to log in with")
 	cmd.Flags().IntVarP(&f.port, "port", "p", 0, "SSH `PORT`, if it is not part of the host")
+	cmd.Flags().StringVarP(&f.jump, "jump", "J", "", "connect through `HOST`, as ssh -J does: [user@]host[:port], several with commas")
 	cmd.Flags().StringVar(&f.hostKey, "host-key", "", "expect this host key, as `SHA256:…`; on first use it is stored")
 	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-key", false, "store the key of a server never seen before without asking")
 	cmd.Flags().BoolVar(&f.noInput, "no-input", false, "never ask; a missing answer is an error")
 }
 
-// parse reads the host argument and the flags.
-func (f *sshFlags) parse(text string, io *streams) (remote.Host, remote.Options, error) {
-	host, err := remote.ParseHost(text)
-	if err == nil && f.port != 0 {
-		host, err = host.WithPort(f.port)
-	}
-	if err != nil {
-		return remote.Host{}, remote.Options{}, &usageError{err.Error()}
-	}
-	opts := remote.Options{IdentityFile: f.identity, AcceptNew: f.acceptNew}
+// parse reads the host argument and the flags, and finds the way to the host in the user's ssh_config.
+func (f *sshFlags) parse(ctx context.Context, text string, io *streams) (remote.Host, remote.Options, error) {
+	opts := remote.Options{IdentityFile: f.identity, Port: f.port, Jump: f.jump, AcceptNew: f.acceptNew, Prompts: loginPrompts(io, newPrompt(io, f.noInput))}
 	if f.hostKey != "" {
+		var err error
 		if opts.HostKey, err = remote.ParseFingerprint(f.hostKey); err != nil {
 			return remote.Host{}, remote.Options{}, &usageError{err.Error()}
 		}
 	}
-	if p := newPrompt(io, f.noInput); p != nil {
-		opts.Prompts = remote.Prompts{
-			ConfirmHostKey: func(host, keyType, fingerprint string) (bool, error) {
-				return p.confirm(fmt.Sprintf("%s is not known yet. Its %s key is %s. Is that right?", host, keyType, fingerprint), false)
-			},
-			Passphrase: func(file string) ([]byte, error) {
-				text, err := p.secret("Passphrase of " + file)
-				return []byte(text), err
-			},
-		}
+	host, err := remote.Resolve(ctx, text, &opts)
+	switch {
+	case ctx.Err() != nil:
+		return remote.Host{}, remote.Options{}, context.Cause(ctx)
+	case err != nil:
+		return remote.Host{}, remote.Options{}, &usageError{err.Error()}
 	}
 	return host, opts, nil
 }
 
+// loginPrompts ask on the terminal; p is nil where nobody can be asked.
+func loginPrompts(io *streams, p *prompt) remote.Prompts {
+	// A screen that has gone is no reason to stop waiting.
+	waiting := func(text string) { _, _ = fmt.Fprintln(io.err, text) }
+	if p == nil {
+		return remote.Prompts{Waiting: waiting}
+	}
+	return remote.Prompts{
+		ConfirmHostKey: func(host, keyType, fingerprint string) (bool, error) {
+			return p.confirm(fmt.Sprintf("%s is not known yet. Its %s key is %s. Is that right?", host, keyType, fingerprint), false)
+		},
+		Passphrase: func(file string) ([]byte, error) { return p.bytes("Passphrase of " + file) },
+		Password:   func(user, host string) ([]byte, error) { return p.bytes("Password of " + user + " on " + host) },
+		Challenge:  p.challenge,
+		Sudo: func(user string, attempt int) ([]byte, error) {
+			question := "Password of " + user + " for sudo"
+			if attempt > 1 {
+				question = fmt.Sprintf("That was not it (%d of 3). %s", attempt, question)
+			}
+			return p.bytes(question)
+		},
+		Waiting: waiting,
+	}
+}
+
 const manageTool = "/usr/local/bin/gemini-manage"
 
-// runRemote runs gemini-manage on the server with the streams of this process. Its exit code becomes ours.
-func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, verb ...string) (err error) {
-	host, opts, err := f.parse(target, io)
+// rootNeed says whether a verb has to be root on the server.
+type rootNeed int
+
+const (
+	rootIfFree rootNeed = iota // if that takes no question: as root, or with a sudo that asks for no password
+	rootAlways                 // with sudo's password if need be
+)
+
+// runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours.
+func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) (err error) {
+	host, opts, err := f.parse(ctx, target, io)
 	if err != nil {
 		return err
 	}
@@ -69,8 +95,16 @@ func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, ve
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	line := "[ -x " + manageTool + " ] || exit 127; exec " + remote.Quote(append([]string{manageTool}, verb...)...)
-	err = conn.Run(ctx, remote.Cmd{Line: line, Stdout: io.out, Stderr: io.err})
+	tool := remote.Quote(append([]string{manageTool}, verb...)...)
+	cmd := remote.Cmd{Line: "exec " + tool, Stdin: stdin, Stdout: stdout, Stderr: io.err}
+	installed := "[ -x " + manageTool + " ] || exit 127; "
+	if need == rootAlways {
+		cmd.Line = installed + cmd.Line
+		err = conn.RunRoot(ctx, cmd)
+	} else {
+		cmd.Line = installed + remote.TryRoot(cmd.Line) + cmd.Line
+		err = conn.Run(ctx, cmd)
+	}
 	var exit *remote.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.Status == 127:

@@ -19,14 +19,15 @@ type verb struct {
 	flags       func(*cobra.Command)
 	local       func(ctx context.Context, io *streams) error
 	remote      func() []string // the flags to carry over
+	need        rootNeed        // on the server
 }
 
 func verbs() []verb {
 	status, logs := &statusVerb{}, &logsVerb{}
 	return []verb{
-		{name: "start", short: "Start the adapter", local: plain(manage.Start, "the adapter serves")},
-		{name: "stop", short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
-		{name: "restart", short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart, "the adapter serves")},
+		{name: "start", need: rootAlways, short: "Start the adapter", local: plain(manage.Start, "the adapter serves")},
+		{name: "stop", need: rootAlways, short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
+		{name: "restart", need: rootAlways, short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart, "the adapter serves")},
 		{name: "status", short: "Show how the adapter is; exit code 1 if it is not healthy", flags: status.flags, local: status.run, remote: status.carry},
 		{name: "logs", short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
 	}
@@ -71,7 +72,7 @@ func hostVerbs(io *streams, ssh *sshFlags) []*cobra.Command {
 			if v.remote != nil {
 				words = append(words, v.remote()...)
 			}
-			return ssh.runRemote(cmd.Context(), io, given[0], words...)
+			return ssh.runRemote(cmd.Context(), io, given[0], v.need, nil, io.out, words...)
 		}
 		out = append(out, cmd)
 	}

@@ -262,7 +262,7 @@ func TestAuth_OtherMethods(t *testing.T) {
 		return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: password}}
 	}
 	_, err = logIn(t, s.start(), Options{})
-	wantError(t, err, KindAuth, "accepts the key, but asks for more: password")
+	wantError(t, err, KindAuth, "accepts key ~/.ssh/id_ed25519, but asks for more: password", "nobody to ask")
 
 	s = newServer(t)
 	s.config.NoClientAuth = true

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,16 +26,20 @@ type Conn struct {
 	client *ssh.Client
 	sock   *countingConn
 	root   rooting
+	base   io.Closer // ends everything: what carries sock, or sock itself
+	way    *way      // as it was gone
+	used   []string  // what the server accepted of the user
 
 	alive context.Context // done, with the cause, when the connection has ended
 	end   context.CancelCauseFunc
 }
 
-func newConn(host Host, sock *countingConn, client *ssh.Client, interval time.Duration) *Conn {
-	c := &Conn{host: host, client: client, sock: sock, root: newRooting()}
+func newConn(w *way, last *link) *Conn {
+	c := &Conn{host: w.stops[len(w.stops)-1].host, client: last.client, sock: last.traffic, base: last.base, way: w, used: last.used, root: newRooting()}
+	c.root.ask = w.opts.Prompts.Sudo
 	c.alive, c.end = context.WithCancelCause(context.Background())
-	go func() { c.end(c.lostBy(client.Wait())) }()
-	go c.keepalive(interval)
+	go func() { c.end(c.lostBy(c.client.Wait())) }()
+	go c.keepalive(w.opts.keepalive)
 	return c
 }
 
@@ -41,7 +47,7 @@ func newConn(host Host, sock *countingConn, client *ssh.Client, interval time.Du
 // more than once.
 func (c *Conn) Close() error {
 	c.end(&Error{Kind: KindUnreachable, Message: "the connection to " + c.host.Addr() + " was closed on this side"})
-	err := c.sock.Close()
+	err := c.base.Close()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -73,7 +79,7 @@ func (c *Conn) keepalive(interval time.Duration) {
 		}
 		if misses == keepaliveMisses {
 			c.end(c.lostBy(fmt.Errorf("no sign of life for %s", keepaliveMisses*interval)))
-			c.sock.Close()
+			c.base.Close()
 			return
 		}
 		if !waiting {
@@ -101,14 +107,31 @@ func (c *Conn) lostBy(err error) error {
 		Hint: "check the network, then run the command again"}
 }
 
-// countingConn counts the bytes that came in.
+// countingConn counts the bytes that came in, and keeps the first ones.
 type countingConn struct {
 	net.Conn
 	received atomic.Int64
+
+	mu    sync.Mutex
+	first []byte
 }
+
+// maxGreeting bounds what is kept of a server's first words, in bytes.
+const maxGreeting = 256
 
 func (c *countingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.received.Add(int64(n))
+	if c.received.Add(int64(n)) <= maxGreeting {
+		c.mu.Lock()
+		c.first = append(c.first, p[:n]...)
+		c.mu.Unlock()
+	}
 	return n, err
+}
+
+// greeting is what the server said first, before everything was encrypted.
+func (c *countingConn) greeting() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.first)
 }

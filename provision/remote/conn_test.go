@@ -151,7 +151,8 @@ func inMemory(t *testing.T, silent bool, talk <-chan string) (*Conn, *memoryConn
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newConn(host, sock, ssh.NewClient(conn, channels, requests), keepaliveInterval), near
+	w := &way{stops: []stop{{host: host}}, opts: Options{keepalive: keepaliveInterval}}
+	return newConn(w, &link{client: ssh.NewClient(conn, channels, requests), traffic: sock, base: sock}), near
 }
 
 func closedTalk() <-chan string {

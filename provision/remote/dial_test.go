@@ -42,7 +42,7 @@ func listen(t *testing.T, serve func(net.Conn)) Host {
 func dialOnly(ctx context.Context, t *testing.T, host Host, timeout time.Duration) error {
 	t.Helper()
 	home(t)
-	conn, err := Dial(ctx, host, Options{Timeout: timeout, AcceptNew: true})
+	conn, err := Dial(ctx, host, Options{Timeout: timeout, AcceptNew: true, pauses: []time.Duration{}})
 	if err == nil {
 		t.Errorf("connected to %s", host)
 		return conn.Close()

@@ -18,7 +18,7 @@ const (
 	KindUnreachable Kind = iota + 1
 	// KindHostKey: the server's key is unknown, changed, revoked or not the expected one.
 	KindHostKey
-	// KindAuth: the server accepts none of the user's keys, or a key cannot be used.
+	// KindAuth: the server accepts none of the user's keys and passwords, or a key cannot be used.
 	KindAuth
 	// KindRemote: connected, but the server refused or failed what was asked.
 	KindRemote
@@ -116,6 +116,9 @@ func dialError(host Host, timeout time.Duration, err error) error {
 	return e
 }
 
+const waitHint = "this address may be banned for some minutes (fail2ban, PerSourcePenalties), or the server takes no more " +
+	"logins at the moment (MaxStartups); wait ten minutes before the next try, or try from another network"
+
 // greetError explains a TCP connection on which no SSH session came about.
 func greetError(host Host, timeout time.Duration, err error) error {
 	e := &Error{Kind: KindUnreachable, Err: err}
@@ -126,8 +129,7 @@ func greetError(host Host, timeout time.Duration, err error) error {
 		e.Hint = "the server may be overloaded or out of memory; look at the provider's console"
 	case isConnLoss(err):
 		e.Message, e.Err = fmt.Sprintf("%s closed the connection before the login", host.Addr()), nil
-		e.Hint = "this address may be banned for some minutes (fail2ban, PerSourcePenalties), or the server takes no more " +
-			"logins at the moment (MaxStartups); wait ten minutes before the next try, or try from another network"
+		e.Hint = waitHint
 	case strings.Contains(err.Error(), "version string"):
 		e.Message = fmt.Sprintf("what listens on %s does not speak SSH", host.Addr())
 		e.Hint = "give the port of SSH: " + host.User() + "@" + host.Name() + ":PORT"

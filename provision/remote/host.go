@@ -18,7 +18,8 @@ const (
 )
 
 // Host names a login on a server: a user, a name or IP address, and a TCP port
-// from 1 to 65535. It is made by [ParseHost] alone and can be compared with ==.
+// from 1 to 65535. It is made by [ParseHost] and [Resolve] alone
+// and can be compared with ==.
 type Host struct {
 	user string
 	name string
@@ -29,29 +30,52 @@ type Host struct {
 // defaults to 22 and the user, as with ssh, to the local user's name. Host
 // names become lower case, the form that known_hosts files use.
 func ParseHost(text string) (Host, error) {
-	if err := checkHostText(text); err != nil {
+	typed, err := parseTarget(text)
+	if err != nil {
 		return Host{}, err
+	}
+	host := Host{user: typed.user, port: typed.port}
+	if host.name, err = checkName(text, typed.name); err != nil {
+		return Host{}, err
+	}
+	if host.user == "" {
+		if host.user, err = localUser(text); err != nil {
+			return Host{}, err
+		}
+	}
+	if host.port == 0 {
+		host.port = defaultPort
+	}
+	return host, nil
+}
+
+// target is a host as it was typed: an empty user and a port of 0 were left out,
+// and the name may be an alias of ssh_config.
+type target struct {
+	user string
+	name string
+	port uint16
+}
+
+func parseTarget(text string) (target, error) {
+	if err := checkHostText(text); err != nil {
+		return target{}, err
 	}
 	login, address := "", text
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
 		login, address = text[:at], text[at+1:]
 		if err := checkUser(text, login); err != nil {
-			return Host{}, err
+			return target{}, err
 		}
 	}
 	name, port, err := splitAddress(text, address)
 	if err != nil {
-		return Host{}, err
+		return target{}, err
 	}
-	if name, err = checkName(text, name); err != nil {
-		return Host{}, err
+	if _, err := checkName(text, name); err != nil {
+		return target{}, err
 	}
-	if login == "" {
-		if login, err = localUser(text); err != nil {
-			return Host{}, err
-		}
-	}
-	return Host{user: login, name: name, port: port}, nil
+	return target{user: login, name: name, port: port}, nil
 }
 
 // User is the login name on the server.
@@ -126,7 +150,8 @@ func checkUser(text, login string) error {
 	return nil
 }
 
-// splitAddress cuts host[:port], where a bare IPv6 address would be ambiguous.
+// splitAddress cuts host[:port], where a bare IPv6 address would be ambiguous. A
+// port that is not there is 0.
 func splitAddress(text, address string) (string, uint16, error) {
 	if strings.HasPrefix(address, "[") {
 		name, rest, closed := strings.Cut(address[1:], "]")
@@ -134,7 +159,7 @@ func splitAddress(text, address string) (string, uint16, error) {
 			return "", 0, hostError(text, "brackets are for an IPv6 address", hostForm)
 		}
 		if rest == "" {
-			return name, defaultPort, nil
+			return name, 0, nil
 		}
 		if rest[0] != ':' {
 			return "", 0, hostError(text, fmt.Sprintf("%q after the bracket", rest), hostForm)
@@ -144,7 +169,7 @@ func splitAddress(text, address string) (string, uint16, error) {
 	}
 	switch strings.Count(address, ":") {
 	case 0:
-		return address, defaultPort, nil
+		return address, 0, nil
 	case 1:
 		name, digits, _ := strings.Cut(address, ":")
 		port, err := parsePort(text, digits)

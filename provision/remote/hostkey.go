@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/skeema/knownhosts"
@@ -38,26 +39,46 @@ func (f Fingerprint) String() string { return f.text }
 // which asks again, must show the key that was accepted.
 type hostKeyCheck struct {
 	host     Host
-	file     string
+	address  string // its name:port in known_hosts
+	file     string // where a new key is stored
 	db       *knownhosts.HostKeyDB
-	opts     *Options
+	want     Fingerprint // if given, the only one
+	add      strictness
+	confirm  func(host, keyType, fingerprint string) (bool, error)
 	clock    *clock
 	accepted []byte
 	asked    bool
 	refused  error
 }
 
-func newHostKeyCheck(host Host, opts *Options, clock *clock) (*hostKeyCheck, error) {
-	check := &hostKeyCheck{host: host, file: opts.KnownHostsFile, opts: opts, clock: clock}
-	files := []string{check.file}
-	if _, err := os.Stat(check.file); errors.Is(err, os.ErrNotExist) {
-		files = nil
+// newHostKeyCheck reads the files of known hosts for one stop; final is the server itself.
+func newHostKeyCheck(s stop, opts *Options, final bool, clock *clock) (*hostKeyCheck, error) {
+	check := &hostKeyCheck{host: s.host, address: s.host.Addr(), add: s.settings.strict, confirm: opts.Prompts.ConfirmHostKey, clock: clock}
+	if opts.AcceptNew {
+		check.add = strictAcceptNew
 	}
+	if final {
+		check.want = opts.HostKey
+	}
+	if alias := s.settings.hostKeyAlias; alias != "" {
+		check.address = net.JoinHostPort(alias, strconv.Itoa(defaultPort)) // which is left out in the files
+	}
+	own := s.settings.userKnownHosts
+	if opts.KnownHostsFile != "" {
+		own = []string{opts.KnownHostsFile}
+	}
+	if len(own) > 0 {
+		check.file = own[0]
+	}
+	files := slices.DeleteFunc(slices.Concat(own, s.settings.globalKnownHosts), func(file string) bool {
+		_, err := os.Stat(file)
+		return errors.Is(err, os.ErrNotExist)
+	})
 	var err error
 	if check.db, err = knownhosts.NewDB(files...); err != nil {
 		hint := "repair or delete the line named above"
 		if pathErr := (*os.PathError)(nil); errors.As(err, &pathErr) {
-			hint = "make " + check.file + " readable"
+			hint = "make " + pathErr.Path + " readable"
 		}
 		return nil, &Error{Kind: KindHostKey, Message: "cannot read the known hosts", Err: err, Hint: hint}
 	}
@@ -70,7 +91,7 @@ func newHostKeyCheck(host Host, opts *Options, clock *clock) (*hostKeyCheck, err
 func (c *hostKeyCheck) algorithms() []string {
 	supported := ssh.SupportedAlgorithms().HostKeys
 	var algorithms []string
-	for _, stored := range c.db.HostKeyAlgorithms(c.host.Addr()) {
+	for _, stored := range c.db.HostKeyAlgorithms(c.address) {
 		if slices.Contains(supported, stored) {
 			algorithms = append(algorithms, stored)
 		}
@@ -98,26 +119,26 @@ func (c *hostKeyCheck) explain(err error, loginBegun bool) error {
 func (c *hostKeyCheck) ask(keyType, seen string) (bool, error) {
 	c.asked = true
 	defer c.clock.pause()()
-	return c.opts.Prompts.ConfirmHostKey(c.host.Addr(), keyType, seen)
+	return c.confirm(c.host.Addr(), keyType, seen)
 }
 
 // callback is an [ssh.HostKeyCallback].
-func (c *hostKeyCheck) callback(address string, remote net.Addr, key ssh.PublicKey) error {
+func (c *hostKeyCheck) callback(_ string, remote net.Addr, key ssh.PublicKey) error {
 	if c.accepted != nil {
 		if bytes.Equal(c.accepted, key.Marshal()) {
 			return nil
 		}
 		return &Error{Kind: KindHostKey, Message: fmt.Sprintf("the host key of %s changed within the connection", c.host.Addr())}
 	}
-	if c.refused = c.decide(address, remote, key); c.refused != nil {
+	if c.refused = c.decide(remote, key); c.refused != nil {
 		return c.refused
 	}
 	c.accepted = key.Marshal()
 	return nil
 }
 
-func (c *hostKeyCheck) decide(address string, remote net.Addr, key ssh.PublicKey) error {
-	err := c.db.HostKeyCallback()(address, remote, key)
+func (c *hostKeyCheck) decide(remote net.Addr, key ssh.PublicKey) error {
+	err := c.db.HostKeyCallback()(c.address, remote, key)
 	var unequal *xknownhosts.KeyError
 	var revoked *xknownhosts.RevokedError
 	switch {
@@ -140,9 +161,9 @@ func (c *hostKeyCheck) decide(address string, remote net.Addr, key ssh.PublicKey
 // expect holds the key against the fingerprint that the user gave, if any.
 func (c *hostKeyCheck) expect(key ssh.PublicKey) error {
 	seen := ssh.FingerprintSHA256(key)
-	if want := c.opts.HostKey; want != (Fingerprint{}) && want.text != seen {
+	if c.want != (Fingerprint{}) && c.want.text != seen {
 		return &Error{Kind: KindHostKey,
-			Message: fmt.Sprintf("%s showed the host key %s (%s), not the expected %s", c.host.Addr(), seen, key.Type(), want),
+			Message: fmt.Sprintf("%s showed the host key %s (%s), not the expected %s", c.host.Addr(), seen, key.Type(), c.want),
 			Hint: fmt.Sprintf("on the server's console, `%s` must print the expected one; a fingerprint of "+
 				"another key type does not count", showKeyCommand(key))}
 	}
@@ -159,18 +180,22 @@ func (c *hostKeyCheck) changed(stored []xknownhosts.KnownKey, key ssh.PublicKey)
 		Message: fmt.Sprintf("the host key of %s has changed: %s, but the server showed %s (%s); "+
 			"the server was reinstalled, or somebody listens in between", c.host.Addr(), strings.Join(old, ", "),
 			ssh.FingerprintSHA256(key), key.Type()),
-		Hint: fmt.Sprintf("if it was reinstalled: ssh-keygen -f %s -R %s", Quote(c.file), Quote(knownhosts.Normalize(c.host.Addr())))}
+		Hint: fmt.Sprintf("if it was reinstalled: ssh-keygen -f %s -R %s", Quote(stored[0].Filename), Quote(knownhosts.Normalize(c.address)))}
 }
 
 func (c *hostKeyCheck) firstUse(key ssh.PublicKey) error {
 	seen := ssh.FingerprintSHA256(key)
 	switch {
-	case c.opts.HostKey != (Fingerprint{}):
+	case c.want != (Fingerprint{}):
 		if err := c.expect(key); err != nil {
 			return err
 		}
-	case c.opts.AcceptNew:
-	case c.opts.Prompts.ConfirmHostKey != nil:
+	case c.add == strictAcceptNew:
+	case c.add == strictYes:
+		return &Error{Kind: KindHostKey,
+			Message: fmt.Sprintf("the host key of %s, %s (%s), is not known, and ssh_config says StrictHostKeyChecking yes", c.host.Addr(), seen, key.Type()),
+			Hint:    fmt.Sprintf("compare it with what `%s` prints on the server's console, then add --host-key %s", showKeyCommand(key), seen)}
+	case c.confirm != nil:
 		accepted, err := c.ask(key.Type(), seen)
 		if err != nil {
 			return err
@@ -202,9 +227,12 @@ func showKeyCommand(key ssh.PublicKey) string {
 	return "ssh-keygen -lf /etc/ssh/ssh_host_" + kind + "_key.pub"
 }
 
-// store appends the key under the name the user typed. Where the file hides its
+// store appends the key under its name in known_hosts. Where the file hides its
 // names by hashing, the new one is hidden too.
 func (c *hostKeyCheck) store(key ssh.PublicKey) (err error) {
+	if c.file == "" {
+		return nil // UserKnownHostsFile none
+	}
 	if err := os.MkdirAll(filepath.Dir(c.file), 0o700); err != nil {
 		return err
 	}
@@ -217,7 +245,7 @@ func (c *hostKeyCheck) store(key ssh.PublicKey) (err error) {
 	if err != nil {
 		return err
 	}
-	name := knownhosts.Normalize(c.host.Addr())
+	name := knownhosts.Normalize(c.address)
 	if bytes.HasPrefix(old, []byte("|1|")) || bytes.Contains(old, []byte("\n|1|")) {
 		name = xknownhosts.HashHostname(name)
 	}

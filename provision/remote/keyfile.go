@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -23,13 +24,34 @@ type identity struct {
 	name   string // for people: a file, or the agent's comment
 	public ssh.PublicKey
 	open   func() (ssh.AlgorithmSigner, error)
+	locked bool // opening asks for a passphrase
+}
+
+// of is the agent's key that a file names too.
+func (k *identity) of(file *identity) *identity {
+	named := *k
+	named.name = file.name + " (agent)"
+	return &named
+}
+
+// label names the key in a sentence.
+func (k *identity) label() string {
+	if strings.HasPrefix(k.name, agentKey) {
+		return k.name
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		if rest, found := strings.CutPrefix(k.name, home+string(filepath.Separator)); found {
+			return "key ~/" + filepath.ToSlash(rest)
+		}
+	}
+	return "key " + k.name
 }
 
 // readKeyFile reads a private key or, where that file is missing (or is itself
 // the public half), the public key beside it, whose private half the agent may hold.
 func readKeyFile(path string, prompts Prompts) (*identity, error) {
 	private := strings.TrimSuffix(path, ".pub")
-	raw, err := readBounded(private)
+	raw, err := readBounded(private, maxKeyFile)
 	if errors.Is(err, os.ErrNotExist) {
 		public, pubErr := readPublicKey(private + ".pub")
 		if pubErr != nil {
@@ -66,7 +88,7 @@ func parseKeyFile(path string, raw []byte, prompts Prompts) (*identity, error) {
 				Hint: fmt.Sprintf("ssh-keygen -y -f %[1]s > %[1]s.pub", Quote(path))}
 		}
 	}
-	return &identity{name: path, public: public, open: func() (ssh.AlgorithmSigner, error) {
+	return &identity{name: path, public: public, locked: true, open: func() (ssh.AlgorithmSigner, error) {
 		return unlock(path, raw, prompts.Passphrase)
 	}}, nil
 }
@@ -80,7 +102,7 @@ func unlock(path string, raw []byte, ask func(string) ([]byte, error)) (ssh.Algo
 	for range passphraseTrials {
 		passphrase, err := ask(path)
 		if err != nil {
-			return nil, err
+			return nil, &promptError{err}
 		}
 		if len(passphrase) == 0 {
 			continue // the library has an error of its own for it
@@ -106,7 +128,7 @@ func asAlgorithmSigner(name string, signer ssh.Signer) (ssh.AlgorithmSigner, err
 }
 
 func readPublicKey(path string) (ssh.PublicKey, error) {
-	raw, err := readBounded(path)
+	raw, err := readBounded(path, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -114,15 +136,15 @@ func readPublicKey(path string) (ssh.PublicKey, error) {
 	return public, err
 }
 
-func readBounded(path string) (raw []byte, err error) {
+func readBounded(path string, limit int64) (raw []byte, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	raw, err = io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err == nil && len(raw) > maxKeyFile {
-		err = fmt.Errorf("%s: larger than %d bytes", path, maxKeyFile)
+	raw, err = io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(raw)) > limit {
+		err = fmt.Errorf("%s: larger than %d bytes", path, limit)
 	}
 	return raw, err
 }

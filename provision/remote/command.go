@@ -1,0 +1,73 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// commandConn is a ProxyCommand: a program of the user's whose input and output
+// are the connection.
+type commandConn struct {
+	net.Conn
+	line   string
+	stderr tail
+	end    func()
+	work   sync.WaitGroup
+}
+
+// startCommand starts the ProxyCommand of ssh_config, by the user's shell as ssh
+// does. What is put into its line was checked: no word of a server's is in it.
+func startCommand(s stop) (net.Conn, error) {
+	line := strings.NewReplacer("%%", "%", "%h", s.host.Name(), "%p", strconv.Itoa(s.host.Port()),
+		"%r", s.host.User(), "%n", s.alias).Replace(s.settings.command)
+	near, far := net.Pipe()
+	c := &commandConn{Conn: near, line: line}
+	cmd := shellCommand(line)
+	cmd.Stderr = &c.stderr
+	stdin, errIn := cmd.StdinPipe()
+	stdout, errOut := cmd.StdoutPipe()
+	if err := errors.Join(errIn, errOut); err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, &Error{Kind: KindUnreachable, Message: "cannot start the ProxyCommand `" + line + "`", Err: err,
+			Hint: "correct it in ~/.ssh/config"}
+	}
+	c.end = sync.OnceFunc(func() { endCommand(cmd) })
+	c.work.Go(func() {
+		_, _ = io.Copy(stdin, far) // ends with either side
+		_ = stdin.Close()
+	})
+	c.work.Go(func() {
+		_, _ = io.Copy(far, stdout)
+		_ = far.Close()
+		_ = cmd.Wait() // stderr says why it ended
+	})
+	return c, nil
+}
+
+// Close ends the program.
+func (c *commandConn) Close() error {
+	err := c.Conn.Close()
+	c.end()
+	return err
+}
+
+// explain adds what the program said when no SSH came out of it.
+func (c *commandConn) explain(err error) error {
+	_ = c.Close()
+	c.work.Wait()
+	e := &Error{Kind: KindUnreachable, Message: fmt.Sprintf("the ProxyCommand `%s` brought no SSH server", c.line),
+		Hint: "run it by hand: it must print a line that begins with SSH-"}
+	if said := printable(c.stderr.String()); said != "" {
+		e.Message += ", and said: " + said
+	} else {
+		e.Err = err
+	}
+	return e
+}

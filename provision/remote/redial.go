@@ -1,0 +1,51 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Redial proves that a new connection still gets in: over the same way, logged in
+// with what was typed before, and closed again. It never asks. Where a server asks
+// for what can be given once only, such as a one-time code, the proof ends at that
+// question. Errors are those of [Dial].
+func (c *Conn) Redial(ctx context.Context) error {
+	w := &way{stops: c.way.stops, opts: c.way.opts}
+	waiting := w.opts.Prompts.Waiting
+	w.opts.Prompts = Prompts{Waiting: waiting}
+	fresh, err := w.dial(ctx, func(ctx context.Context, s stop, clock *clock) (*login, error) {
+		l, err := newLogin(ctx, s, &w.opts, clock)
+		if err == nil {
+			l.again = true
+		}
+		return l, err
+	})
+	if errors.Is(err, errOnce) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fresh.Close()
+}
+
+// Host is the login on the server.
+func (c *Conn) Host() Host { return c.host }
+
+// Describe says how the server was reached, such as "ubuntu@203.0.113.9:2222 via
+// bastion, key ~/.ssh/id_ed25519 (agent)".
+func (c *Conn) Describe() string {
+	text := c.host.String()
+	for i, hop := range c.way.stops[:len(c.way.stops)-1] {
+		text += fmt.Sprintf("%s %s", []string{" via", ","}[min(i, 1)], hop.alias)
+	}
+	if c.way.stops[0].settings.command != "" {
+		text += " by ProxyCommand"
+	}
+	if len(c.used) > 0 {
+		text += ", " + strings.Join(c.used, " and ")
+	}
+	return text
+}
