@@ -28,7 +28,7 @@ var house = []room{
 	{pkg: "cmd/fakegemini", may: []string{"proxy/fakegemini"}},
 	{pkg: "cmd/demo", may: []string{"provision/lab", "proxy/fakegemini"}},
 	{pkg: "provision", may: []string{"provision/remote", "provision/converge", "provision/payload", "proxy/config"}},
-	{pkg: "provision/remote", owns: []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp", "github.com/skeema/knownhosts"}},
+	{pkg: "provision/remote", owns: []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp", "github.com/skeema/knownhosts", "github.com/kevinburke/ssh_config"}},
 	{pkg: "provision/converge"},
 	{pkg: "provision/payload"},
 	{pkg: "provision/lab", owns: []string{"github.com/Shopify/toxiproxy"}},
