@@ -39,12 +39,18 @@ const sudoAnswer = 45 * time.Second
 // rootPath is set for every root command, since a login's PATH may lack sbin.
 const rootPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; "
 
+// rootShell is the root side of a line. sudo clears the environment, and the line
+// is to know by SSH_CONNECTION where this login came from.
+func rootShell(line string) string {
+	return "/bin/sh -c " + Quote("SSH_CONNECTION=$1; export SSH_CONNECTION; shift; "+rootPath+line) + ` sh "$SSH_CONNECTION"`
+}
+
 // TryRoot is a POSIX shell text that replaces itself by line, run by root, where
 // that needs no password, and otherwise goes on with what follows it, having
 // printed nothing. It costs no round trip of its own; the line's standard input
 // is the whole one.
 func TryRoot(line string) string {
-	shell := "/bin/sh -c " + Quote(rootPath+line)
+	shell := rootShell(line)
 	return `[ "$(id -u)" = 0 ] && exec ` + shell + "; " +
 		"sudo -n -- /bin/sh -c : </dev/null >/dev/null 2>&1 && exec sudo -n -- " + shell + "; "
 }
@@ -70,12 +76,11 @@ func (c *Conn) startRoot(ctx context.Context, line string, stderr io.Writer) (*P
 	if err != nil {
 		return nil, err
 	}
-	line = rootPath + line
 	switch {
 	case way.sudo == "":
-		return c.start(ctx, execLine(line), stderr)
+		return c.start(ctx, execLine(rootPath+line), stderr)
 	case way.password == nil:
-		return c.start(ctx, execLine("exec "+way.sudo+" -n -- /bin/sh -c "+Quote(line)), stderr)
+		return c.start(ctx, execLine("exec "+way.sudo+" -n -- "+rootShell(line)), stderr)
 	}
 	return c.startWithPassword(ctx, way, line, stderr)
 }
@@ -84,7 +89,7 @@ func (c *Conn) startRoot(ctx context.Context, line string, stderr io.Writer) (*P
 func (c *Conn) startWithPassword(ctx context.Context, way *elevation, line string, stderr io.Writer) (*Process, error) {
 	mark := "gca-root-" + rand.Text()
 	shell := "echo; echo " + mark + `; while IFS= read -r gca; do [ "$gca" = ` + mark + " ] && break; done; unset gca; " + line
-	p, err := c.start(ctx, execLine(sudoLine(way.sudo)+"/bin/sh -c "+Quote(shell)), stderr)
+	p, err := c.start(ctx, execLine(sudoLine(way.sudo)+rootShell(shell)), stderr)
 	if err != nil {
 		return nil, err
 	}
