@@ -3,20 +3,20 @@
 // The flow of one deploy, in one connection:
 //
 //	connect ──> look ──> (upload) ──> plan ──> apply ──> verify ──> commit
-//	                                    │         └─────────┴──> rolled back
-//	                                    └ up to date: verify, done
+//	                      │             │         └─────────┴──> rolled back
+//	                      │             └ up to date: verify, done
+//	                      └ an unfinished deploy is found: follow ──> verify ──> commit ──> look again
 //
 // A server that has the wanted release is met by its agent at the first exec (meet.go); what changes, and how it is undone,
-// is the agent's (package converge).
+// is the agent's (package converge). From apply on the server works by itself: a connection that ends, by a cut or by the
+// person, undoes nothing, and the next deploy follows what goes on there (follow.go).
 package provision
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,30 +27,53 @@ import (
 
 // Options say what to deploy, and where.
 type Options struct {
-	Host      remote.Host
-	SSH       remote.Options
-	Payload   payload.Payload
-	Version   string            // of the payload; part of the release's name on the server
-	Templates map[string]string // text by file name, all of converge.TemplateNames
-	BaseURL   string            // GEMINI_BASE_URL to set; "" leaves the server's
+	Host         remote.Host
+	SSH          remote.Options
+	Payload      payload.Payload
+	Version      string            // of the payload; part of the release's name on the server
+	Templates    map[string]string // text by file name, all of converge.TemplateNames
+	BaseURL      string            // GEMINI_BASE_URL to set; "" leaves the server's
+	Command      string            // what the person types to do the same again, for hints
+	AbortCommand string            // and to put an unfinished deploy back
+	DryRun       bool              // ends with the plan; the server is left as it is
+	Seed         *Seed             // nil, or what a server without an adapter begins with
 }
 
-// UI is the person's side of a deploy. All callbacks must be set; they run one at a time, but for Warn, which an interruption
-// calls from a goroutine of its own.
+// Seed is what a backup holds: a server that has no adapter yet begins with it, and no keys are asked for.
+type Seed struct {
+	Env    converge.Secret // whole text of adapter.env
+	Keys   converge.Secret // whole text of the keys file
+	Tokens converge.Secret // whole text of the tokens file
+}
+
+// UI is the person's side of a deploy. All callbacks must be set. They run one at a time, but for Silence and Connected,
+// which may come from goroutines of their own.
 type UI struct {
-	Phase    func(phase Phase, detail string)
-	Uploaded func(done, total int64)
+	Phase     func(phase Phase, detail string)
+	Connected func(Connection)
+	Uploaded  func(done, total int64)
 	// Changing is called once it is certain that something will change, before anything is sent. Its error ends the deploy.
 	Changing func() error
 	// Keys returns the content of the keys file, "" to keep the have keys that the server has already. It is called once.
 	Keys func(have int) (string, error)
-	// Plan shows what would be done and returns whether to do it.
-	Plan     func(steps []converge.StepInfo, notes []string) (bool, error)
+	// Running tells of an unfinished deploy, which is followed next. Where another laptop listens to it, the answer says
+	// whether to take its place; otherwise it does not matter.
+	Running func(converge.Running) (takeOver bool, err error)
+	// Plan shows what would be done and returns whether to do it. With DryRun the answer does not matter.
+	Plan     func(Plan) (bool, error)
 	Step     func(step converge.StepInfo, event converge.StepEvent)
-	Progress func(text string)
-	Warn     func(text string)
+	Progress func(converge.ProgressEvent)
+	// Silence tells that nothing has been heard from the server for a while.
+	Silence func(host string, quiet time.Duration)
+	Warn    func(text string)
 	// Try makes one real call from here, with a token that this run made.
 	Try func(ctx context.Context, url, token string) error
+}
+
+// Connection is how the server was reached.
+type Connection struct {
+	Via string        // in words: the login, the jumps, the key
+	RTT time.Duration // there and back
 }
 
 // Phase is how far a deploy has come.
@@ -60,6 +83,7 @@ type Phase string
 const (
 	PhaseConnect Phase = "connect"
 	PhaseUpload  Phase = "upload"
+	PhaseFollow  Phase = "follow"
 	PhasePlan    Phase = "plan"
 	PhaseApply   Phase = "apply"
 	PhaseVerify  Phase = "verify"
@@ -69,7 +93,8 @@ const (
 type Result struct {
 	URL         string
 	Release     string
-	Changed     int    // steps that changed something; 0 is up to date
+	Changed     int    // steps that changed something, those of an unfinished deploy among them; 0 is up to date
+	Pending     int    // with DryRun: steps that a deploy would take
 	ClientToken string // made by this run, or ""
 }
 
@@ -79,189 +104,110 @@ var ErrDeclined = errors.New("nothing was changed")
 // fewKeys is the number of keys below which a person is warned: a free key is out of quota within minutes of work.
 const fewKeys = 3
 
-// backTime bounds the wait for a server that puts itself back: longer than the default drain of a restart. A second Ctrl-C
-// ends it earlier.
-const backTime = 15 * time.Minute
-
 type deploy struct {
 	Options
-	ui        UI
-	conn      *remote.Conn
-	keys      string // content of the keys file to send, once asked
-	keyCount  int    // on the server after this deploy
-	asked     bool
-	committed bool // the commit was sent: from here on the server keeps what was done
-
-	talk    context.Context // the life of the agent's streams, longer than that of the deploy: it must hear of a rollback
-	endTalk context.CancelFunc
+	ui       UI
+	conn     *remote.Conn
+	keys     string // content of the keys file to send, once asked
+	keyCount int    // on the server after this deploy
+	asked    bool
+	uploaded bool // the release was sent by this run
+	begun    bool // the server is at work, and goes on without this laptop
+	inside   bool // the adapter answers on the server alone: the way to it from here is closed
+	result   Result
 }
 
 // Deploy brings the server to the wanted state. The error is an *Error, a *remote.Error, ErrDeclined, one of UI's, or wraps
-// the context's cause. On any of them the server is as it was, but for an *Error of KindPartial, whose Result counts, and of
-// KindRollbackFailed and KindUnknown.
-func Deploy(ctx context.Context, opts Options, ui UI) (result Result, err error) {
-	d := &deploy{Options: opts, ui: ui}
-	d.talk, d.endTalk = context.WithCancel(context.WithoutCancel(ctx))
-	defer d.endTalk()
-	ui.Phase(PhaseConnect, opts.Host.String())
-	if d.conn, err = remote.Dial(ctx, opts.Host, opts.SSH); err != nil {
-		return Result{}, err
-	}
-	defer func() { err = errors.Join(err, d.conn.Close()) }()
-	interrupt := context.AfterFunc(ctx, d.endTalk)
-	defer interrupt()
-	agent, client, err := d.meetAgent(ctx)
-	if err != nil {
-		return Result{}, orCause(ctx, err)
-	}
-	result, err = d.converse(ctx, client, interrupt)
+// the context's cause. On any of them the server is as it was, but for an *Error of KindPartial, whose Result counts, of
+// KindRollbackFailed, and of KindInterrupted and KindCut, after which the server goes on by itself.
+func Deploy(ctx context.Context, opts Options, ui UI) (Result, error) {
+	d := &deploy{Options: opts, ui: ui, result: Result{URL: httpURL(opts.Host)}}
+	err := d.connected(ctx, func() error {
+		defer d.sweep(ctx)
+		for {
+			followed, err := d.round(ctx)
+			if err != nil || !followed {
+				return err
+			}
+		}
+	})
 	if err == nil {
-		err = d.part(agent)
+		err = d.try(ctx)
 	}
-	if err != nil {
-		return result, d.explain(ctx, err, agent)
-	}
-	return result, d.try(ctx, result)
+	return d.result, err
 }
 
-// part ends the agent's process after the commit.
-func (d *deploy) part(agent *remote.Process) error {
-	if err := agent.Stdin.Close(); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("cannot end the talk with the agent: %w", err)
+// connected does something with a connection to the server.
+func (d *deploy) connected(ctx context.Context, f func() error) (err error) {
+	d.ui.Phase(PhaseConnect, d.Host.String())
+	if d.conn, err = remote.Dial(ctx, d.Host, d.SSH); err != nil {
+		return err
 	}
-	if err := agent.Wait(); err != nil {
-		return fmt.Errorf("the agent on the server ended badly: %w", err)
-	}
-	return nil
+	stop := d.watch(ctx)
+	defer func() {
+		stop()
+		err = errors.Join(err, d.conn.Close())
+	}()
+	return f()
 }
 
-// converse talks with the agent from its hello to the commit. interrupt disarms what ends the talk with ctx.
-func (d *deploy) converse(ctx context.Context, agent *converge.Client, interrupt func() bool) (Result, error) {
-	hello, err := agent.Hello()
+// round is one conversation with an agent, from its hello to the commit. One that followed an unfinished deploy is not the
+// last: what this one wants is yet to be compared.
+func (d *deploy) round(ctx context.Context) (followed bool, err error) {
+	a, err := d.meet(ctx)
 	if err != nil {
-		return Result{}, err
+		return false, orCause(ctx, err)
 	}
-	if err := d.askKeys(hello.Keys); err != nil {
-		return Result{}, err
+	hello, err := a.Hello()
+	switch {
+	case err != nil:
+	case hello.Running != nil && !d.DryRun: // a plan is made beside it
+		followed, err = true, d.follow(ctx, a, *hello.Running)
+	default:
+		err = d.converge(ctx, a, hello)
+	}
+	if err == nil {
+		err = a.part()
+	}
+	if err != nil {
+		return false, d.explain(ctx, err, a)
+	}
+	return followed, nil
+}
+
+// converge has the agent compare, asks the person, and has the agent change what differs.
+func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) error {
+	d.tellLast(hello)
+	if err := d.askKeys(hello.Keys, !hello.Installed); err != nil {
+		return errors.Join(err, a.Cancel())
 	}
 	d.ui.Phase(PhasePlan, hello.OS)
-	want := d.want()
-	if err := agent.SendWant(want); err != nil {
-		return Result{}, err
+	want := d.want(!hello.Installed)
+	if err := a.SendWant(want); err != nil {
+		return err
 	}
-	plan, err := agent.Plan()
+	plan, err := a.Plan()
 	if err != nil {
-		return Result{}, err
+		return err
 	}
-	if d.keyCount < fewKeys {
+	switch {
+	case d.keys == standInKey:
+		d.ui.Warn("the server has no Gemini keys, and none were given: a deploy asks for them; this plan stands on one")
+	case d.keyCount < fewKeys:
 		d.ui.Warn(fmt.Sprintf("few Gemini keys: %d; with three or more, from different Google projects, one can rest while another works", d.keyCount))
 	}
-	if agreed, err := d.ui.Plan(plan.Steps, plan.Notes); err != nil || !agreed {
-		return Result{}, errors.Join(err, agent.Cancel(), declined(err))
-	}
-	result := Result{URL: d.url(), Release: want.Release()}
-	if len(plan.Steps) == 0 {
-		return d.confirm(ctx, agent, result)
-	}
-	interrupt()
-	return d.carryOut(ctx, agent, plan.Steps, result)
-}
-
-// askKeys asks once for the keys, as early as it is known how many the server has.
-func (d *deploy) askKeys(have int) (err error) {
-	if d.asked {
-		return nil
-	}
-	d.asked = true
-	d.keys, err = d.ui.Keys(have)
-	if d.keyCount = have; d.keys != "" {
-		d.keyCount = strings.Count(strings.TrimSpace(d.keys), "\n") + 1
-	}
-	return err
-}
-
-// confirm ends a deploy that had nothing to do.
-func (d *deploy) confirm(ctx context.Context, agent *converge.Client, result Result) (Result, error) {
-	d.ui.Phase(PhaseVerify, result.URL)
-	if failed := awaitHealth(ctx, result.URL, d.Version); failed != nil {
-		failed.Kind = KindFailed
-		return Result{}, errors.Join(orCause(ctx, failed), agent.Cancel())
-	}
-	_, err := agent.Commit()
-	return result, err
-}
-
-// carryOut applies the plan and looks at it from here. An interruption is told to the agent, and its rollback awaited.
-func (d *deploy) carryOut(ctx context.Context, agent *converge.Client, steps []converge.StepInfo, result Result) (Result, error) {
-	d.ui.Phase(PhaseApply, fmt.Sprintf("%d steps", len(steps)))
-	var rollback error
-	told := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(told)
-		d.ui.Warn(puttingBack)
-		time.AfterFunc(backTime, d.endTalk)
-		rollback = agent.Rollback("interrupted at the laptop")
-	})
-	applied, err := agent.Apply(d.events(steps))
-	if !stop() {
-		<-told
-		if err == nil { // the word came too late to stop a step
-			err = agent.RolledBack()
-		}
-		return Result{}, d.heard(errors.Join(err, rollback), &Error{Kind: KindRolledBack, Message: "interrupted"})
-	}
-	if err != nil {
-		return Result{}, err
-	}
-	result.Changed, result.ClientToken = applied.Changed, applied.ClientToken.Reveal()
-	d.ui.Phase(PhaseVerify, result.URL)
-	if failed := d.verify(ctx, steps, result.URL); failed != nil {
-		return Result{}, d.goBack(agent, failed)
-	}
-	d.committed = true
-	notes, err := agent.Commit()
-	for _, note := range notes {
-		d.ui.Warn(note)
-	}
-	return result, err
-}
-
-// verify looks from outside: does SSH still let somebody in, and does the adapter answer?
-func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, url string) *Error {
-	if slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return s.Kind == converge.KindFirewall }) {
-		if err := sshAnswers(ctx, d.Host.Addr()); err != nil {
-			return &Error{Kind: KindRolledBack, Message: "SSH does not answer a new connection any more", Err: orCause(ctx, err),
-				Hint: "look at the firewall that the server had before: ufw show added, nft list ruleset"}
-		}
-	}
-	return awaitHealth(ctx, url, d.Version)
-}
-
-// goBack has the agent undo everything, because of failed.
-func (d *deploy) goBack(agent *converge.Client, failed *Error) error {
-	if errors.Is(failed.Err, context.Canceled) {
-		d.ui.Warn(puttingBack)
-	}
-	time.AfterFunc(backTime, d.endTalk)
-	return d.heard(errors.Join(agent.Rollback(failed.Message), agent.RolledBack()), failed)
-}
-
-const puttingBack = "interrupted: the server is putting itself back, which takes some seconds"
-
-// heard adds to failed what was heard of the rollback that it caused.
-func (d *deploy) heard(back error, failed *Error) error {
-	var rolledBack *converge.RolledBackError
+	agreed, err := d.ui.Plan(Plan{Host: d.Host.String(), Steps: plan.Steps, Notes: plan.Notes})
+	d.result.Release = want.Release()
 	switch {
-	case !errors.As(back, &rolledBack):
-		failed.Kind, failed.Err = KindUnknown, nil
-		failed.Message += ", and the server's word that it has put itself back did not arrive"
-		failed.Hint = "it goes on by itself: deploy again in a while (exit code 8 means not yet), and what is left is undone first"
-		return failed
-	case len(rolledBack.FailedUndo) > 0:
-		return back
+	case err == nil && d.DryRun:
+		d.result.Pending = len(plan.Steps)
+		return nil
+	case err != nil || !agreed:
+		return errors.Join(err, a.Cancel(), declined(err))
+	case len(plan.Steps) == 0:
+		return d.confirm(ctx, a)
 	}
-	failed.Message += ", so everything was put back"
-	return failed
+	return d.apply(ctx, a, plan.Steps)
 }
 
 func declined(err error) error {
@@ -271,12 +217,100 @@ func declined(err error) error {
 	return ErrDeclined
 }
 
-func (d *deploy) want() converge.Want {
+// confirm ends a deploy that had nothing to do.
+func (d *deploy) confirm(ctx context.Context, a *agent) error {
+	d.ui.Phase(PhaseVerify, d.result.URL)
+	if failed := d.awaitHealth(ctx, d.Version); failed != nil {
+		failed.Kind = KindFailed
+		return errors.Join(orCause(ctx, failed), a.Cancel())
+	}
+	_, err := a.Commit()
+	return err
+}
+
+// apply carries the plan out and looks at it from here.
+func (d *deploy) apply(ctx context.Context, a *agent, steps []converge.StepInfo) error {
+	d.ui.Phase(PhaseApply, count(len(steps), "step"))
+	d.begun = true
+	applied, err := a.Apply(d.events(steps))
+	if err != nil {
+		return err
+	}
+	return d.finish(ctx, a, steps, applied, d.Version)
+}
+
+// finish looks at what was applied from outside, and makes it last or has it undone.
+func (d *deploy) finish(ctx context.Context, a *agent, steps []converge.StepInfo, applied converge.Applied, version string) error {
+	d.ui.Phase(PhaseVerify, d.result.URL)
+	if failed := d.verify(ctx, steps, version); failed != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return d.goBack(a, failed)
+	}
+	d.result.Changed += applied.Changed
+	if token := applied.ClientToken.Reveal(); token != "" {
+		d.result.ClientToken = token
+	}
+	notes, err := a.Commit()
+	for _, note := range notes {
+		d.ui.Warn(note)
+	}
+	d.begun = err != nil
+	return err
+}
+
+// goBack has the agent undo everything, because of failed.
+func (d *deploy) goBack(a *agent, failed *Error) error {
+	err := errors.Join(a.Rollback(failed.Message), a.RolledBack())
+	var back *converge.RolledBackError
+	if !errors.As(err, &back) || len(back.FailedUndo) > 0 {
+		return err
+	}
+	failed.Message += ", so everything was put back"
+	return failed
+}
+
+// tellLast passes on what a server did by itself since the last deploy.
+func (d *deploy) tellLast(hello converge.Hello) {
+	if hello.Last != "" {
+		d.ui.Warn(hello.Last)
+	}
+}
+
+// askKeys asks once for the keys, as early as it is known how many the server has.
+func (d *deploy) askKeys(have int, bare bool) (err error) {
+	if d.asked {
+		return nil
+	}
+	d.asked = true
+	if bare && d.Seed != nil {
+		d.keys = d.Seed.Keys.Reveal()
+	} else if d.keys, err = d.ui.Keys(have); err != nil {
+		return err
+	}
+	if d.keys == "" && have == 0 && d.DryRun {
+		d.keys = standInKey
+	}
+	if d.keyCount = have; d.keys != "" {
+		d.keyCount = strings.Count(strings.TrimSpace(d.keys), "\n") + 1
+	}
+	return nil
+}
+
+func (d *deploy) want(bare bool) converge.Want {
 	settings := []converge.Setting{{Name: "HOST", Value: "127.0.0.1"}, {Name: "PORT", Value: "8000", Default: true}}
 	if d.BaseURL != "" {
 		settings = append(settings, converge.Setting{Name: "GEMINI_BASE_URL", Value: d.BaseURL})
 	}
-	return converge.Want{Version: d.Version, SHA256: d.Payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys)}
+	want := converge.Want{Version: d.Version, SHA256: d.Payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys)}
+	if d.DryRun {
+		want.Mode = converge.ModePlan
+	}
+	if bare && d.Seed != nil {
+		want.Env, want.Tokens = d.Seed.Env, d.Seed.Tokens
+	}
+	return want
 }
 
 func (d *deploy) events(steps []converge.StepInfo) converge.Events {
@@ -286,23 +320,24 @@ func (d *deploy) events(steps []converge.StepInfo) converge.Events {
 	}
 	return converge.Events{
 		Step:     func(e converge.StepEvent) { d.ui.Step(byID[e.ID], e) },
-		Progress: func(e converge.ProgressEvent) { d.ui.Progress(e.Text) },
+		Progress: d.ui.Progress,
+		Undo:     func(e converge.UndoEvent) { d.ui.Warn("everything is being put back: " + e.Reason) },
 	}
 }
 
-func (d *deploy) url() string {
-	if name := d.Host.Name(); net.ParseIP(name) != nil && strings.Contains(name, ":") {
+func httpURL(host remote.Host) string {
+	if name := host.Name(); net.ParseIP(name) != nil && strings.Contains(name, ":") {
 		return "http://[" + name + "]"
 	}
-	return "http://" + d.Host.Name()
+	return "http://" + host.Name()
 }
 
 // try makes the first real call. The adapter stands whatever comes of it, so a failure is partial.
-func (d *deploy) try(ctx context.Context, result Result) error {
-	if result.ClientToken == "" {
+func (d *deploy) try(ctx context.Context) error {
+	if d.result.ClientToken == "" || d.inside {
 		return nil
 	}
-	if err := d.ui.Try(ctx, result.URL, result.ClientToken); err != nil {
+	if err := d.ui.Try(ctx, d.result.URL, d.result.ClientToken); err != nil {
 		return &Error{Kind: KindPartial, Message: "the adapter is up, but its first answer failed", Err: err}
 	}
 	return nil

@@ -10,8 +10,8 @@ const (
 	KindRolledBack                 // it failed on the way, and everything was undone
 	KindRollbackFailed             // it failed on the way, and undoing failed too: a person must look
 	KindPartial                    // the adapter serves, but not everything that was asked works
-	KindInterrupted                // the person called it off, and everything was undone
-	KindUnknown                    // the connection broke while the server was undoing what had failed
+	KindInterrupted                // the person left; the server goes on by itself
+	KindCut                        // the connection ended; the server goes on by itself
 )
 
 // Error is a deploy that ended short of its aim.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
-	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
 // orCause prefers the context's cause, which an ended context's errors are only echoes of.
@@ -19,32 +18,54 @@ func orCause(ctx context.Context, err error) error {
 }
 
 // explain gives an error of the conversation its kind.
-func (d *deploy) explain(ctx context.Context, err error, agent *remote.Process) error {
+func (d *deploy) explain(ctx context.Context, err error, a *agent) error {
 	var refusal *converge.Refusal
 	var back *converge.RolledBackError
 	var known *Error
-	rolledBack, told := errors.As(err, &back), errors.As(err, &known)
+	var taken *converge.TakenOverError
 	switch {
-	case rolledBack && len(back.FailedUndo) > 0:
+	case errors.As(err, &back) && len(back.FailedUndo) > 0:
 		return &Error{Kind: KindRollbackFailed, Message: "the deploy failed, and undoing it failed too", Err: back}
-	case ctx.Err() != nil && (rolledBack || told && known.Kind == KindRolledBack):
-		return &Error{Kind: KindInterrupted, Message: "interrupted: everything was put back"}
-	case told:
+	case errors.As(err, &known):
 		return known
-	case rolledBack:
-		return &Error{Kind: KindRolledBack, Message: "the deploy failed", Err: back, Hint: "mend that, then deploy again; on the server: journalctl -u gemini-adapter"}
-	case d.committed:
-		return &Error{Kind: KindPartial, Message: "the server did not confirm the end of the deploy, but has most likely kept it", Err: err, Hint: "deploy again to see"}
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.As(err, &refusal) && refusal.Kind == converge.RefusedLocked:
-		return &Error{Kind: KindLocked, Message: "the deploy did not start", Err: refusal}
-	case errors.As(err, &refusal) && refusal.Kind == converge.RefusedUndo:
-		return &Error{Kind: KindRollbackFailed, Message: "the deploy did not start", Err: refusal}
+	case errors.As(err, &back):
+		return failed(back)
 	case errors.As(err, &refusal):
 		return refused(refusal)
-	case errors.Is(err, converge.ErrNoAgent) && agent.Stderr() != "":
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(agent.Stderr()))
+	case errors.As(err, &taken):
+		return &Error{Kind: KindLocked, Message: "the deploy goes on without this laptop", Err: taken}
+	case d.begun:
+		return d.detached(ctx, err)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, converge.ErrNoAgent) && a.process.Stderr() != "":
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(a.process.Stderr()))
 	}
 	return err
+}
+
+// detached is the end of this side alone: what was begun goes on.
+func (d *deploy) detached(ctx context.Context, err error) error {
+	e := &Error{Kind: KindCut, Message: "the server goes on by itself, for it needs no connection", Err: err,
+		Hint: d.Command + " shows what happened meanwhile and finishes; without that, everything is put back after 15 minutes; to put it back now: " + d.AbortCommand}
+	if ctx.Err() != nil {
+		e.Kind, e.Err, e.Message = KindInterrupted, nil, "interrupted here: "+e.Message
+	}
+	return e
+}
+
+// failed is a deploy that the server itself called off.
+func failed(back *converge.RolledBackError) error {
+	return &Error{Kind: KindRolledBack, Message: "the deploy failed", Err: back, Hint: "mend that, then deploy again; on the server: journalctl -u gemini-adapter"}
+}
+
+// refused is a refusal as a deploy ends with it.
+func refused(refusal *converge.Refusal) *Error {
+	switch refusal.Kind {
+	case converge.RefusedLocked:
+		return &Error{Kind: KindLocked, Message: "the deploy did not start", Err: refusal}
+	case converge.RefusedUndo:
+		return &Error{Kind: KindRollbackFailed, Message: "the deploy did not start", Err: refusal}
+	}
+	return &Error{Kind: KindRefused, Message: "nothing was changed", Err: refusal}
 }

@@ -16,46 +16,61 @@ const (
 	healthPause = 500 * time.Millisecond
 )
 
-// sshAnswers makes a new connection to the SSH port and waits for the server's greeting: the one that a deploy runs over
-// stays up even behind a firewall that lets nobody in any more.
-func sshAnswers(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, healthTime)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })() // ends the reading below
-	greeting := make([]byte, len("SSH-"))
-	if err = conn.SetReadDeadline(time.Now().Add(healthTime)); err == nil {
-		_, err = io.ReadFull(conn, greeting)
-	}
-	if err = errors.Join(err, conn.Close()); err == nil && string(greeting) != "SSH-" {
-		err = fmt.Errorf("%s greets with %q", addr, greeting)
-	}
-	return err
-}
-
 type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
 }
 
-// awaitHealth asks the adapter from here, through Nginx, until it answers as the wanted version. An unhealthy adapter counts:
-// its keys may rest, and that is no fault of the deploy.
-func awaitHealth(ctx context.Context, url, version string) *Error {
+// way is a way to the adapter.
+type way struct {
+	url    string
+	client *http.Client
+}
+
+// ways are the public address and, where the server is reached through others, which its web port may not let in from
+// here, the one through the SSH connection.
+func (d *deploy) ways() []way {
+	direct := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTime / 3}
+	if !d.conn.Jumped() {
+		return []way{{d.result.URL, direct}}
+	}
+	direct.Timeout = healthTime / 6
+	inside := &http.Client{Timeout: healthTime / 3, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.conn.Dial(ctx, "tcp", "127.0.0.1:80")
+		}}}
+	return []way{{d.result.URL, direct}, {"http://127.0.0.1", inside}}
+}
+
+// awaitHealth waits for the adapter's answer as the wanted version, and says where it was heard if that was not from here.
+func (d *deploy) awaitHealth(ctx context.Context, version string) *Error {
+	i, failed := awaitHealth(ctx, version, d.ways()...)
+	if d.inside = failed == nil && i > 0; d.inside {
+		d.ui.Warn(d.result.URL + " cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port 80 in there")
+	}
+	return failed
+}
+
+// awaitHealth asks the adapter, through Nginx, until it answers as the wanted version, and returns which way it did. An
+// unhealthy adapter counts: its keys may rest, and that is no fault of the deploy.
+func awaitHealth(ctx context.Context, version string, ways ...way) (int, *Error) {
 	deadline, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTime / 3}
 	for {
-		err := askHealth(deadline, client, url, version)
-		if err == nil {
-			return nil
+		var first error
+		for i, way := range ways {
+			err := askHealth(deadline, way.client, way.url, version)
+			if err == nil {
+				return i, nil
+			}
+			if i == 0 {
+				first = err
+			}
 		}
 		select {
 		case <-time.After(healthPause):
 		case <-deadline.Done():
-			return &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", url), Err: err,
+			return 0, &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", ways[0].url), Err: first,
 				Hint: "if it answers on the server (curl http://127.0.0.1/health), open TCP port 80 in your provider's firewall, then deploy again"}
 		}
 	}

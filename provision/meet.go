@@ -16,55 +16,87 @@ import (
 	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
+// agent is the server's side: a process, and the conversation with it.
+type agent struct {
+	*converge.Client
+	process *remote.Process
+}
+
+// part ends the agent's process after the last word.
+func (a *agent) part() error {
+	if err := a.process.Stdin.Close(); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("cannot end the talk with the agent: %w", err)
+	}
+	if err := a.process.Wait(); err != nil {
+		return fmt.Errorf("the agent on the server ended badly: %w", err)
+	}
+	return nil
+}
+
 func (d *deploy) agentPath() string { return converge.ReleaseDir(d.Version, d.Payload.SHA256) + "/gca" }
 
-// meetAgent starts the agent of the wanted release, and sends the binary first where it is missing.
-func (d *deploy) meetAgent(ctx context.Context) (*remote.Process, *converge.Client, error) {
-	p, err := d.conn.Start(d.talk, probeLine(d.agentPath()))
+// agentLine starts the agent, which never bans the address that this connection comes from.
+func (d *deploy) agentLine() string {
+	return "exec " + d.agentPath() + ` agent --ssh-connection "$SSH_CONNECTION"`
+}
+
+// meet starts the agent of the wanted release, and sends the binary first where it is missing.
+func (d *deploy) meet(ctx context.Context) (*agent, error) {
+	a, found, err := d.look(ctx)
+	if a != nil || err != nil {
+		return a, err
+	}
+	if !found.release() {
+		if err := d.send(ctx, found); err != nil {
+			return nil, err
+		}
+	}
+	return d.start(ctx)
+}
+
+// look is the first exec: it returns the agent or, where that is missing or root's password is needed, what the server is.
+func (d *deploy) look(ctx context.Context) (*agent, *bare, error) {
+	p, err := d.conn.Start(ctx, probeLine(d.agentPath(), d.agentLine()))
 	if err != nil {
 		return nil, nil, err
 	}
 	out := bufio.NewReaderSize(p.Stdout, 64<<10)
 	line, err := firstWord(out)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the server said nothing that makes sense: %w", err)
+		return nil, nil, fmt.Errorf("the server said nothing that makes sense: %w\n%s", err, strings.TrimSpace(p.Stderr()))
 	}
 	if line != nil {
-		return p, converge.NewClient(io.MultiReader(bytes.NewReader(line), out), p.Stdin), nil
+		return &agent{converge.NewClient(io.MultiReader(bytes.NewReader(line), out), p.Stdin), p}, nil, nil
 	}
 	found, err := readProbe(out)
 	if err == nil {
 		err = p.Wait()
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := d.prepare(found); err != nil {
-		return nil, nil, err
-	}
-	err = d.upload(ctx)
-	if err == nil {
-		p, err = d.conn.Start(d.talk, "exec "+d.agentPath()+" agent")
-	}
-	if err != nil {
-		d.sweep(ctx)
-		return nil, nil, err
-	}
-	return p, converge.NewClient(p.Stdout, p.Stdin), nil
+	return nil, found, err
 }
 
-// prepare does everything that can be known or asked before the binary is sent, which costs most.
-func (d *deploy) prepare(found *bare) error {
+func (d *deploy) start(ctx context.Context) (*agent, error) {
+	p, err := d.conn.StartRoot(ctx, d.agentLine())
+	if err != nil {
+		return nil, err
+	}
+	return &agent{converge.NewClient(p.Stdout, p.Stdin), p}, nil
+}
+
+// send refuses and asks everything that can be known before the binary is sent, which costs most; then it sends it.
+func (d *deploy) send(ctx context.Context, found *bare) error {
 	if refused := found.refuse(d.Payload); refused != nil {
 		return refused
 	}
 	if err := d.ui.Changing(); err != nil {
 		return err
 	}
-	if found.adapter() { // the agent knows better what keys there are
-		return nil
+	if !found.adapter() { // otherwise the agent knows better what keys there are
+		if err := d.askKeys(0, true); err != nil {
+			return err
+		}
 	}
-	return d.askKeys(0)
+	return d.upload(ctx)
 }
 
 // maxNoise is how many lines a login shell may print before the server's answer.
@@ -87,26 +119,7 @@ func firstWord(r *bufio.Reader) ([]byte, error) {
 	return nil, errors.New("too many lines before the answer")
 }
 
-const sweepTime = 5 * time.Second
-
-// sweep removes what an upload made that no agent came to own: not the current release, nor one that another deploy is at work
-// on, which holds the lock. It looks more than once, since what was interrupted may still be running on the server. What it
-// cannot do does no harm: the next deploy uses it.
-func (d *deploy) sweep(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
-	defer cancel()
-	name := converge.ReleaseName(d.Version, d.Payload.SHA256)
-	dir := strings.TrimPrefix(converge.ReleaseDir(d.Version, d.Payload.SHA256), "/opt/")
-	_ = d.conn.Run(ctx, remote.Cmd{Line: `cd /opt && [ "$(readlink gemini-adapter/current)" != releases/` + name + " ] && " +
-		"for i in 1 2 3 4; do flock -n " + converge.LockFile + " rm -f " + dir + "/gca; rmdir -p " + dir + "; sleep 0.5; done"})
-}
-
 func (d *deploy) upload(ctx context.Context) error {
-	d.ui.Phase(PhaseUpload, fmt.Sprintf("gca %s, %.1f MB", d.Version, float64(d.Payload.Size)/1e6))
-	dir := converge.ReleaseDir(d.Version, d.Payload.SHA256)
-	if err := d.conn.Run(ctx, remote.Cmd{Line: "umask 022; mkdir -p " + dir}); err != nil {
-		return fmt.Errorf("cannot make %s on the server: %w", dir, err)
-	}
 	f, err := os.Open(d.Payload.Path)
 	if err != nil {
 		return fmt.Errorf("cannot read the binary to send: %w", err)
@@ -117,5 +130,28 @@ func (d *deploy) upload(ctx context.Context) error {
 	if err != nil || copy(file.SHA256[:], sum) != len(file.SHA256) {
 		return fmt.Errorf("BUG: %q is no SHA-256", d.Payload.SHA256)
 	}
+	dir := converge.ReleaseDir(d.Version, d.Payload.SHA256)
+	if err := d.conn.RunRoot(ctx, remote.Cmd{Line: "umask 022; mkdir -p " + dir}); err != nil {
+		return fmt.Errorf("cannot make %s on the server: %w", dir, err)
+	}
+	d.ui.Phase(PhaseUpload, "gca "+d.Version)
+	d.uploaded = true
 	return d.conn.Upload(ctx, f, file)
+}
+
+const sweepTime = 10 * time.Second
+
+// sweep takes away the release that was sent for a plan alone; not the current one, nor one that a deploy is at work on, which
+// holds the lock. What it cannot do does no harm: the next deploy uses it.
+func (d *deploy) sweep(ctx context.Context) {
+	if !d.DryRun || !d.uploaded {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
+	defer cancel()
+	name := converge.ReleaseName(d.Version, d.Payload.SHA256)
+	dir := strings.TrimPrefix(converge.ReleaseDir(d.Version, d.Payload.SHA256), "/opt/")
+	_ = d.conn.RunRoot(ctx, remote.Cmd{Line: `cd /opt && [ "$(readlink gemini-adapter/current)" != releases/` + name + " ] && " +
+		"if [ -e " + converge.LockFile + " ]; then flock -n " + converge.LockFile + " rm -rf " + dir + "; else rm -rf " + dir + "; fi; " +
+		"rmdir gemini-adapter/releases gemini-adapter 2>/dev/null; :"})
 }

@@ -9,21 +9,28 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/payload"
+	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
 // probeMark is the first line of what a server says that does not have the wanted release yet.
 const probeMark = "gca-probe"
 
-// probeLine starts the agent of the wanted release or, where that is missing, tells what the upload depends on. It is one
-// POSIX line, so that a server that is up to date costs one exec.
-func probeLine(agent string) string {
-	return "[ -x " + agent + " ] && exec " + agent + " agent; echo " + probeMark + "; " +
-		"echo uid=$(id -u); echo kernel=$(uname -s); echo machine=$(uname -m); " +
-		"[ -d /run/systemd/system ] && echo systemd=yes; " +
-		`PATH=$PATH:/usr/sbin:/sbin; command -v ss >/dev/null && echo "port80=$(ss -Hltnp 'sport = :80' | head -n 1)"; ` +
-		"[ -e /etc/gemini-adapter/adapter.env ] && echo adapter=yes; " +
-		"echo os-release:; cat /etc/os-release"
+// probeLine starts the agent of the wanted release as root or, where it is missing or root's password is needed, tells what
+// the next move depends on. It is one POSIX line, so that a server that is up to date costs one exec.
+func probeLine(agent, line string) string {
+	return "if [ -x " + agent + " ]; then " + remote.TryRoot(line) + "echo " + probeMark + "; echo release=yes; " +
+		"else echo " + probeMark + "; fi; " + probeRest
 }
+
+// probeRest asks as root where no password is needed for it; where one is, another user's answers have to do.
+const probeRest = `PATH=$PATH:/usr/sbin:/sbin; root=
+[ "$(id -u)" = 0 ] || ! sudo -n true >/dev/null 2>&1 || root="sudo -n"
+echo kernel=$(uname -s); echo machine=$(uname -m)
+[ -d /run/systemd/system ] && echo systemd=yes
+systemctl is-active -q gca-deploy.service 2>/dev/null && echo "worker=$($root head -n 1 ` + converge.LockFile + ` 2>/dev/null)"
+command -v ss >/dev/null && echo "port80=$($root ss -Hltnp 'sport = :80' | head -n 1)"
+[ -d /etc/gemini-adapter ] && echo adapter=yes
+echo os-release:; cat /etc/os-release`
 
 // bare is what the probe tells of a server without the wanted release.
 type bare struct {
@@ -50,6 +57,9 @@ func readProbe(r *bufio.Reader) (*bare, error) {
 
 // refuse says why nothing can be deployed here, before anything is sent.
 func (b *bare) refuse(p payload.Payload) *Error {
+	if locked := b.locked(); locked != nil {
+		return locked
+	}
 	arch := payload.ArchOf(b.values["machine"])
 	if kernel := b.values["kernel"]; kernel != "Linux" {
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", kernel), Hint: "use a server with Debian 12 or Ubuntu 22.04 or later"}
@@ -60,8 +70,6 @@ func (b *bare) refuse(p payload.Payload) *Error {
 	switch {
 	case b.values["systemd"] != "yes":
 		return &Error{Kind: KindRefused, Message: "the server does not run systemd, which keeps the adapter running", Hint: "use a server, not a bare container; nothing was changed"}
-	case b.values["uid"] != "0":
-		return &Error{Kind: KindRefused, Message: "the login is not root's, and changing a server needs root", Hint: "gca deploy root@HOST"}
 	case arch == "":
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server's machine is %s; gca runs on amd64 and arm64", b.values["machine"]), Hint: "rent a server of one of these; nothing was changed"}
 	case arch != p.Arch:
@@ -74,10 +82,18 @@ func (b *bare) refuse(p payload.Payload) *Error {
 	return nil
 }
 
-// refused is a refusal as a deploy ends with it.
-func refused(refusal *converge.Refusal) *Error {
-	return &Error{Kind: KindRefused, Message: "nothing was changed", Err: refusal}
+// locked tells of a deploy at work that the wanted release, which is not there, has no part in; nil if there is none.
+func (b *bare) locked() *Error {
+	holder, held := b.values["worker"]
+	if !held {
+		return nil
+	}
+	return &Error{Kind: KindLocked, Message: strings.TrimSpace("a deploy by another gca is at work on this server: " + holder),
+		Hint: "finish it with the gca that began it, or wait: without a commit the server puts everything back after 15 minutes"}
 }
+
+// release reports whether the wanted release is there, so that only root's password is missing.
+func (b *bare) release() bool { return b.values["release"] == "yes" }
 
 // adapter reports whether an earlier deploy left its settings here, keys among them.
 func (b *bare) adapter() bool { return b.values["adapter"] == "yes" }

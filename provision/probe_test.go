@@ -2,6 +2,7 @@ package provision
 
 import (
 	"bufio"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestRefuse(t *testing.T) {
 		got := ""
 		if refused := b.refuse(payload.Payload{Path: "gca", Arch: "amd64"}); refused != nil {
 			got = refused.Error()
-			if refused.Kind != KindRefused {
+			if refused.Kind != KindRefused && (refused.Kind != KindLocked || !strings.Contains(head, "worker=")) {
 				t.Errorf("%q has kind %d", got, refused.Kind)
 			}
 		}
@@ -29,7 +30,7 @@ func TestRefuse(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	const good = "uid=0\nkernel=Linux\nmachine=x86_64\nsystemd=yes\n"
+	const good = "kernel=Linux\nmachine=x86_64\nsystemd=yes\n"
 	f(good, debian, "")
 	f(good+"port80=\n", debian, "")
 	f(good, "ID=ubuntu\nID_LIKE=debian\n", "")
@@ -37,11 +38,11 @@ func TestRefuse(t *testing.T) {
 	f(good, "ID=debian\nVERSION_ID=\"10\"\nPRETTY_NAME=\"Debian GNU/Linux 10 (buster)\"\n", "the server runs Debian GNU/Linux 10 (buster), which is too old")
 	f(good, "ID=ubuntu\nVERSION_ID=\"22.04\"\n", "")
 	f(good, "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux trixie/sid\"\n", "")
-	f("uid=0\nkernel=FreeBSD\nmachine=amd64\n", "", "the server runs FreeBSD")
-	f("uid=0\nkernel=Linux\nmachine=x86_64\n", debian, "does not run systemd")
-	f("uid=1000\nkernel=Linux\nmachine=x86_64\nsystemd=yes\n", debian, "needs root")
-	f("uid=0\nkernel=Linux\nmachine=riscv64\nsystemd=yes\n", debian, "riscv64; gca runs on amd64 and arm64")
-	f("uid=0\nkernel=Linux\nmachine=aarch64\nsystemd=yes\n", debian, "GOARCH=arm64")
+	f(good+"worker=pid 9 since 2026-01-02T03:04:05Z\n", debian, "a deploy by another gca is at work on this server: pid 9 since 2026-01-02T03:04:05Z\nhint: ")
+	f("kernel=FreeBSD\nmachine=amd64\n", "", "the server runs FreeBSD")
+	f("kernel=Linux\nmachine=x86_64\n", debian, "does not run systemd")
+	f("kernel=Linux\nmachine=riscv64\nsystemd=yes\n", debian, "riscv64; gca runs on amd64 and arm64")
+	f("kernel=Linux\nmachine=aarch64\nsystemd=yes\n", debian, "GOARCH=arm64")
 	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("apache2",pid=71,fd=4),("apache2",pid=70,fd=4))`+"\n", debian, "port 80, which Nginx needs, is held by apache2 (pid 71)\nhint: systemctl disable --now apache2")
 	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("nginx",pid=71,fd=4))`+"\n", debian, "")
 }
@@ -56,7 +57,7 @@ func TestReadProbe_nonsense(t *testing.T) {
 
 // The line itself runs in any POSIX shell, with and without the agent.
 func TestProbeLine(t *testing.T) {
-	out, err := exec.Command("sh", "-c", probeLine("/nonexistent/gca")).Output()
+	out, err := exec.Command("sh", "-c", probeLine("/nonexistent/gca", "exec /nonexistent/gca agent")).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +66,12 @@ func TestProbeLine(t *testing.T) {
 		t.Fatalf("got %q, error %v", line, err)
 	}
 	b, err := readProbe(r)
-	if err != nil || b.values["kernel"] != "Linux" || b.os.ID == "" {
+	if err != nil || b.values["kernel"] != "Linux" || b.os.ID == "" || b.release() {
 		t.Errorf("got %+v, error %v", b, err)
 	}
-	out, err = exec.Command("sh", "-c", probeLine("/bin/echo")).Output()
-	if err != nil || string(out) != "agent\n" {
+	cmd := exec.Command("sh", "-c", probeLine("/bin/echo", `exec /bin/echo agent "$SSH_CONNECTION"`))
+	cmd.Env = append(os.Environ(), "SSH_CONNECTION=203.0.113.9 50000 198.51.100.1 22")
+	if out, err := cmd.Output(); err != nil || string(out) != "agent 203.0.113.9 50000 198.51.100.1 22\n" {
 		t.Errorf("with an agent: got %q, error %v", out, err)
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 // newAgent is what a deploy starts on the server; nobody types it.
 func newAgent(io *streams) *cobra.Command {
-	return &cobra.Command{
+	var connection string
+	cmd := &cobra.Command{
 		Use:    "agent",
 		Short:  "Converge this server at a laptop's word (started by gca deploy)",
 		Hidden: true,
@@ -20,10 +21,12 @@ func newAgent(io *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings}
+			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Connection: connection}
 			return agent.Run(cmd.Context(), io.in, io.out)
 		},
 	}
+	cmd.Flags().StringVar(&connection, "ssh-connection", "", "where the laptop is: sshd's SSH_CONNECTION")
+	return cmd
 }
 
 // readSettings tells the deploy what it needs to know of the settings, as the adapter itself reads them.

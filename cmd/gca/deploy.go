@@ -7,13 +7,17 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gemini-claude-adapter/gca"
 	"github.com/gemini-claude-adapter/gca/manage/client"
 	"github.com/gemini-claude-adapter/gca/provision"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/payload"
+	"github.com/gemini-claude-adapter/gca/provision/remote"
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
@@ -25,6 +29,8 @@ type deployFlags struct {
 	baseURL  string
 	binary   string
 	yes      bool
+	dryRun   bool
+	abort    bool
 	json     bool
 }
 
@@ -37,25 +43,41 @@ func newDeploy(io *streams) *cobra.Command {
 would do, asks, does it, and ends when the adapter answers from here; if it cannot, everything is put back. Run again, it
 changes only what differs.
 
+The login is root's, or one that may become root by sudo. Once its steps have begun the server needs no connection: after a
+cut or Ctrl-C the same command shows what happened meanwhile and finishes. Without that the server puts everything back after
+15 minutes; --abort does it at once. Where another laptop is at work, --yes does not take its place.
+
 Gemini API keys come from --keys-file FILE (- is standard input; one key a line), the environment variable
 ` + keysVariable + ` (commas between), or a prompt without echo. Later runs keep the server's keys unless new ones are given.`,
-		Example: "  gca deploy root@203.0.113.9\n  gca deploy --keys-file keys.txt --yes root@tokyo.example.com:2222",
+		Example: "  gca deploy root@203.0.113.9\n  gca deploy --keys-file keys.txt --yes ubuntu@tokyo.example.com:2222",
 		Args:    args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			return f.run(cmd.Context(), io, given[0])
+			if f.abort {
+				return f.runAbort(cmd, io, given[0])
+			}
+			return f.run(cmd, io, given[0])
 		},
 	}
+	f.addShared(cmd)
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do it without asking")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be done, as gca plan does")
+	cmd.Flags().BoolVar(&f.abort, "abort", false, "put an unfinished deploy back, and do nothing else")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "abort")
+	return cmd
+}
+
+// addShared adds the flags that deploy and plan have in common.
+func (f *deployFlags) addShared(cmd *cobra.Command) {
 	f.ssh.add(cmd)
 	cmd.Flags().StringVar(&f.keysFile, "keys-file", "", "read Gemini API keys from `FILE`, one a line (- is standard input)")
 	cmd.Flags().StringVar(&f.baseURL, "gemini-base-url", "", "let the adapter talk to `URL` instead of Google")
 	cmd.Flags().StringVar(&f.binary, "binary", "", "send this gca `FILE`, built for the server's platform, instead of the running one")
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "do it without asking")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print progress and result as JSON lines, schema 1")
-	return cmd
 }
 
-func (f *deployFlags) run(ctx context.Context, io *streams, target string) error {
-	opts, err := f.options(ctx, io, target)
+func (f *deployFlags) run(cmd *cobra.Command, io *streams, target string) error {
+	ctx := cmd.Context()
+	opts, err := f.options(cmd, io, target)
 	if err != nil {
 		return err
 	}
@@ -64,10 +86,33 @@ func (f *deployFlags) run(ctx context.Context, io *streams, target string) error
 		return err
 	}
 	screen := newScreen(io, f.json)
+	opts.SSH.Prompts.Waiting = screen.warn
+	result, err := provision.Deploy(ctx, opts, f.ui(io, screen, opts.Host.String(), keys))
+	if err != nil && f.json {
+		screen.emit(line{Type: "error", Code: exitCode(err), Text: complaint(err)}, "")
+	}
+	broken := screen.end(err == nil)
+	if err != nil && result.ClientToken == "" && !partial(err) {
+		return errors.Join(err, broken)
+	}
+	if f.dryRun {
+		return errors.Join(f.finishPlan(io, screen, result), broken)
+	}
+	return errors.Join(err, f.finish(io, screen, result), broken)
+}
+
+// partial reports whether the adapter stands all the same.
+func partial(err error) bool {
+	var short *provision.Error
+	return errors.As(err, &short) && short.Kind == provision.KindPartial
+}
+
+// ui is the screen, with what only this person can say.
+func (f *deployFlags) ui(io *streams, screen *screen, host string, keys []config.Key) provision.UI {
 	asker := newPrompt(io, f.ssh.noInput)
 	ui := screen.ui()
 	ui.Changing = func() error {
-		if !f.yes && asker == nil {
+		if !f.yes && !f.dryRun && asker == nil {
 			return errNobodyToAsk
 		}
 		return nil
@@ -76,30 +121,54 @@ func (f *deployFlags) run(ctx context.Context, io *streams, target string) error
 		if f.keysFile == "" && len(keys) > 0 && have > 0 {
 			ui.Warn(fmt.Sprintf("the keys of %s (%d) take the place of those in the server's file keys, if they differ", keysVariable, len(keys)))
 		}
+		if f.dryRun {
+			return config.FormatKeys(keys), nil
+		}
 		return chooseKeys(asker, keys, have)
 	}
-	ui.Plan = screen.plan(opts.Host.String(), f.confirm(asker, opts.Host.String()))
+	ui.Running = func(running converge.Running) (bool, error) {
+		screen.running(running)
+		if !running.Attached || f.yes || asker == nil {
+			return false, nil
+		}
+		return asker.confirm("Another laptop is at this deploy. Go on with it from here instead?", false)
+	}
+	ui.Plan = func(plan provision.Plan) (bool, error) { return screen.plan(plan, f.confirm(asker, host)) }
+	if f.dryRun {
+		ui.Plan = screen.showPlan
+	}
 	ui.Try = func(ctx context.Context, url, token string) error {
 		_, err := (&client.Client{Profile: client.Profile{URL: url, Token: token}}).Ask(ctx, defaultModel, "Answer with one word: ready?", func(string) {})
 		return err
 	}
-	result, err := provision.Deploy(ctx, opts, ui)
-	if err != nil && f.json {
+	return ui
+}
+
+// runAbort puts an unfinished deploy back.
+func (f *deployFlags) runAbort(cmd *cobra.Command, io *streams, target string) error {
+	opts, err := f.options(cmd, io, target)
+	if err != nil {
+		return err
+	}
+	screen := newScreen(io, f.json)
+	err = provision.Abort(cmd.Context(), opts, f.ui(io, screen, opts.Host.String(), nil))
+	said := "the unfinished deploy was put back: the server is as it was before"
+	if errors.Is(err, provision.ErrNothingToAbort) {
+		said, err = err.Error(), nil
+	}
+	if err == nil {
+		screen.emit(line{Type: "aborted", Text: said}, said)
+	} else if f.json {
 		screen.emit(line{Type: "error", Code: exitCode(err), Text: complaint(err)}, "")
 	}
-	broken := screen.end()
-	var short *provision.Error
-	if err != nil && (!errors.As(err, &short) || short.Kind != provision.KindPartial) {
-		return errors.Join(err, broken)
-	}
-	return errors.Join(err, f.finish(io, screen, result), broken)
+	return errors.Join(err, screen.end(err == nil))
 }
 
 var errNobodyToAsk = &usageError{"nobody can be asked whether to go on\nhint: the same command with --yes"}
 
 // options reads everything that can be wrong on this side before the server is touched.
-func (f *deployFlags) options(ctx context.Context, io *streams, target string) (provision.Options, error) {
-	host, ssh, err := f.ssh.parse(ctx, target, io)
+func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (provision.Options, error) {
+	host, ssh, err := f.ssh.parse(cmd.Context(), target, io)
 	if err != nil {
 		return provision.Options{}, err
 	}
@@ -116,7 +185,26 @@ func (f *deployFlags) options(ctx context.Context, io *streams, target string) (
 	if err != nil {
 		return provision.Options{}, err
 	}
-	return provision.Options{Host: host, SSH: ssh, Payload: binary, Version: version, Templates: templates, BaseURL: f.baseURL}, nil
+	again, abort := sameCommand(cmd, target)
+	return provision.Options{Host: host, SSH: ssh, Payload: binary, Version: version, Templates: templates, BaseURL: f.baseURL,
+		DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
+}
+
+// sameCommand is what to type to go on with a deploy from here, and to put it back: with the flags that were given, but for
+// those that say what to do.
+func sameCommand(cmd *cobra.Command, target string) (again, abort string) {
+	words := []string{"gca", "deploy"}
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		switch {
+		case flag.Name == "abort" || flag.Name == "dry-run":
+		case flag.Value.Type() == "bool":
+			words = append(words, "--"+flag.Name)
+		default:
+			words = append(words, "--"+flag.Name, flag.Value.String())
+		}
+	})
+	again = remote.Quote(append(words, target)...)
+	return again, remote.Quote(append(words, "--abort", target)...)
 }
 
 func templateTexts() (map[string]string, error) {
@@ -180,15 +268,22 @@ func chooseKeys(p *prompt, given []config.Key, have int) (string, error) {
 	return config.FormatKeys(keys), nil
 }
 
-func (f *deployFlags) confirm(p *prompt, host string) func() (bool, error) {
-	return func() (bool, error) {
+// confirm asks whether to carry a plan out; its details can be looked at first.
+func (f *deployFlags) confirm(p *prompt, host string) func(details func()) (bool, error) {
+	return func(details func()) (bool, error) {
 		switch {
 		case f.yes:
 			return true, nil
 		case p == nil:
 			return false, errNobodyToAsk
 		}
-		return p.confirm("Do this to "+host+"?", true)
+		for {
+			answer, err := p.choose("Do this to "+host+"?", "yes", "no", "details")
+			if err != nil || answer != "details" {
+				return answer == "yes", err
+			}
+			details()
+		}
 	}
 }
 
@@ -199,10 +294,12 @@ func (f *deployFlags) finish(io *streams, screen *screen, result provision.Resul
 	if f.json {
 		return errors.Join(err, screen.result(result))
 	}
+	took := span(time.Since(screen.begun))
 	if result.Changed == 0 {
-		_, err := fmt.Fprintf(io.out, "%s: up to date\n", result.URL)
+		_, err := fmt.Fprintf(io.out, "%s: up to date (%s)\n", result.URL, took)
 		return err
 	}
+	screen.emit(line{}, fmt.Sprintf("done in %s · %s · %s", took, count(result.Changed, "change"), result.URL))
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nThe adapter serves at %s (release %s).\n", result.URL, result.Release)
 	if result.ClientToken != "" {

@@ -23,6 +23,7 @@ const (
 	exitLocked         = 8
 	exitRolledBack     = 9
 	exitRollbackFailed = 10
+	exitPending        = 20 // of a plan: something would change
 	exitInterrupted    = 130
 )
 
@@ -98,8 +99,8 @@ func deployCode(kind provision.Kind) int {
 		return exitRollbackFailed
 	case provision.KindInterrupted:
 		return exitInterrupted
-	case provision.KindUnknown:
-		return exitRollbackFailed
+	case provision.KindCut:
+		return exitUnreachable
 	case provision.KindPartial:
 		return exitPartial
 	}

@@ -40,9 +40,10 @@ func TestExitCode(t *testing.T) {
 	f(&provision.Error{Kind: provision.KindRolledBack}, 9)
 	f(&provision.Error{Kind: provision.KindRollbackFailed}, 10)
 	f(&provision.Error{Kind: provision.KindFailed}, 1)
-	f(&provision.Error{Kind: provision.KindUnknown}, 10)
+	f(&provision.Error{Kind: provision.KindCut, Err: &remote.Error{Kind: remote.KindUnreachable}}, 6)
 	f(&provision.Error{Kind: provision.KindInterrupted}, 130)
 	f(context.Canceled, 130)
 	f(&statusError{42}, 42)
 	f(provision.ErrDeclined, 1)
+	f(&statusError{exitPending}, 20)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/AlecAivazis/survey/v2"
 	"github.com/AlecAivazis/survey/v2/terminal"
@@ -26,6 +28,30 @@ func (p *prompt) confirm(question string, preset bool) (bool, error) {
 	answer := preset
 	err := survey.AskOne(&survey.Confirm{Message: question, Default: preset}, &answer, p.opts)
 	return answer, promptError(err)
+}
+
+// choose returns one of the answers, the first of them where the person just presses Enter. A beginning of one will do.
+func (p *prompt) choose(question string, answers ...string) (string, error) {
+	var typed string
+	full := func(text string) string {
+		i := slices.IndexFunc(answers, func(answer string) bool { return strings.HasPrefix(answer, strings.ToLower(strings.TrimSpace(text))) })
+		if i < 0 {
+			return ""
+		}
+		return answers[i]
+	}
+	expected := strings.Join(answers, ", ")
+	err := survey.AskOne(&survey.Input{Message: question + " (" + expected + ")", Default: answers[0]}, &typed, p.opts,
+		survey.WithValidator(func(text any) error {
+			if typed, ok := text.(string); !ok || full(typed) == "" {
+				return errors.New("one of: " + expected)
+			}
+			return nil
+		}))
+	if err != nil {
+		return "", promptError(err)
+	}
+	return full(typed), nil
 }
 
 func (p *prompt) secret(question string) (string, error) {

@@ -23,8 +23,6 @@ type rig struct {
 	gca    string
 	home   string
 	server *lab.Server
-	user   string // who logs in; deploys go to
-	host   string // this: the server's address, or a link's
 	fake   *fakegemini.Server
 	base   string // the fake's URL as the server sees it
 }
@@ -32,14 +30,7 @@ type rig struct {
 // newRig boots a server with packages preinstalled. Without them a deploy installs its own.
 func newRig(t *testing.T, packages ...string) *rig {
 	t.Helper()
-	return newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages})
-}
-
-// newRigOn boots a server of that kind. Its user is root.
-func newRigOn(t *testing.T, o lab.Options) *rig {
-	t.Helper()
-	r := &rig{t: t, home: t.TempDir(), user: "root", server: lab.Require(t, o)}
-	r.host = r.server.Addr
+	r := &rig{t: t, home: t.TempDir(), server: lab.Require(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages})}
 	r.gca = buildOnce(t)
 	r.fake = fakegemini.New(fakegemini.Options{Keys: goodKeys})
 	base, err := r.fake.Listen(net.JoinHostPort(r.server.Gateway, "0"))
@@ -60,22 +51,6 @@ func (r *rig) in(t *testing.T) *rig {
 	part := *r
 	part.t = t
 	return &part
-}
-
-// as is the rig of another user of the server.
-func (r *rig) as(user string) *rig {
-	other := *r
-	other.user = user
-	return &other
-}
-
-// over is the rig with a link between the user and the server.
-func (r *rig) over(o lab.LinkOptions) (*rig, *lab.Link) {
-	r.t.Helper()
-	link := lab.NewLink(r.t, r.server, o)
-	far := *r
-	far.host = link.Addr
-	return &far, link
 }
 
 // result is how a command ended.
@@ -109,7 +84,7 @@ func (r *rig) ok(env []string, args ...string) result {
 	return got
 }
 
-func (r *rig) target() string { return r.user + "@" + r.host }
+func (r *rig) target() string { return "root@" + r.server.Addr }
 
 // login are the flags that get this user in without questions.
 func (r *rig) login() []string {
@@ -121,12 +96,9 @@ func (r *rig) deployArgs(more ...string) []string {
 	return append(append(args, more...), r.target())
 }
 
-// withKeys is the environment of a user who has good keys.
-func withKeys() []string { return []string{keysVariable + "=" + strings.Join(goodKeys, ",")} }
-
 func (r *rig) deploy() result {
 	r.t.Helper()
-	return r.ok(withKeys(), r.deployArgs()...)
+	return r.ok([]string{keysVariable + "=" + strings.Join(goodKeys, ",")}, r.deployArgs()...)
 }
 
 // on runs a shell script on the server as root and returns what it printed.

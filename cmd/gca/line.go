@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
+)
+
+// maxWidth is how wide a line for a person may be, in characters.
+const maxWidth = 78
+
+// statusLine is the last line of a terminal, which is written over until something else is printed. The zero value, for
+// what is no terminal, shows nothing.
+type statusLine struct {
+	out   io.Writer
+	width func() int
+	shown string
+}
+
+func newStatusLine(out io.Writer) *statusLine {
+	f, ok := out.(*os.File)
+	if !ok || !isatty.IsTerminal(f.Fd()) || os.Getenv("TERM") == "dumb" {
+		return &statusLine{}
+	}
+	return &statusLine{out: out, width: func() int { return terminalWidth(f) }}
+}
+
+func terminalWidth(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width < 20 {
+		return maxWidth
+	}
+	return min(width-1, maxWidth)
+}
+
+func (l *statusLine) live() bool { return l.out != nil }
+
+// show replaces the line in one write, so that it does not flicker.
+func (l *statusLine) show(text string) error {
+	if !l.live() {
+		return nil
+	}
+	text = fit(text, l.width())
+	if text == l.shown {
+		return nil
+	}
+	l.shown = text
+	_, err := io.WriteString(l.out, "\r"+text+"\x1b[K")
+	return err
+}
+
+// clear leaves a clean line.
+func (l *statusLine) clear() error {
+	if l.shown == "" {
+		return nil
+	}
+	l.shown = ""
+	_, err := io.WriteString(l.out, "\r\x1b[K")
+	return err
+}
+
+// fit cuts text to width characters.
+func fit(text string, width int) string {
+	runes := []rune(text)
+	if len(runes) <= width {
+		return text
+	}
+	return string(runes[:width-1]) + "…"
+}
+
+// visible is text of a server as it may be shown: without what a terminal would take for a command.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
+// span is a time as a person reads it: 0.4s, 12s, 2m05s.
+func span(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	}
+	d = d.Round(time.Second)
+	return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// count is "1 change", "2 changes".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

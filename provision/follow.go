@@ -1,0 +1,118 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+)
+
+// follow goes on with an unfinished deploy: what happened meanwhile is shown from its beginning, and its end is verified
+// and committed as if this laptop had begun it.
+func (d *deploy) follow(ctx context.Context, a *agent, running converge.Running) error {
+	takeOver, err := d.ui.Running(running)
+	if err != nil {
+		return err
+	}
+	if running.Attached && !takeOver {
+		return &Error{Kind: KindLocked, Message: "another laptop is at this server's deploy: it was begun from " + running.By,
+			Hint: "let it end there; to go on from here, run this again at a terminal and say yes"}
+	}
+	d.ui.Phase(PhaseFollow, running.Release)
+	plan, err := a.Attach()
+	if ended(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.begun = true
+	d.result.Release = running.Release
+	applied, err := a.Follow(d.events(plan.Steps))
+	var back *converge.RolledBackError
+	if running.State == converge.RunUndoing && errors.As(err, &back) && len(back.FailedUndo) == 0 {
+		d.begun = false
+		d.ui.Warn(back.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.finish(ctx, a, plan.Steps, applied, versionOf(running.Release))
+}
+
+// ended reports whether a deploy came to its end before it could be attached to.
+func ended(err error) bool {
+	var refusal *converge.Refusal
+	return errors.As(err, &refusal)
+}
+
+// versionOf is the version in a release's name.
+func versionOf(release string) string {
+	if i := strings.LastIndexByte(release, '-'); i >= 0 {
+		return release[:i]
+	}
+	return release
+}
+
+// ErrNothingToAbort is what Abort returns when no deploy is under way. Nothing was changed.
+var ErrNothingToAbort = errors.New("no deploy is under way on this server: there is nothing to put back")
+
+// Abort puts an unfinished deploy back. Of the options it needs those that name the server and the release. Its errors are
+// those of [Deploy], or ErrNothingToAbort.
+func Abort(ctx context.Context, opts Options, ui UI) error {
+	d := &deploy{Options: opts, ui: ui}
+	return d.connected(ctx, func() error {
+		a, err := d.meetUnfinished(ctx)
+		if err != nil {
+			return orCause(ctx, err)
+		}
+		if err = d.abort(a); err == nil {
+			err = a.part()
+		}
+		if err != nil {
+			return d.explain(ctx, err, a)
+		}
+		return nil
+	})
+}
+
+// meetUnfinished is meet for a server that nothing is sent to.
+func (d *deploy) meetUnfinished(ctx context.Context) (*agent, error) {
+	a, found, err := d.look(ctx)
+	switch {
+	case a != nil || err != nil:
+		return a, err
+	case found.release():
+		return d.start(ctx)
+	}
+	if locked := found.locked(); locked != nil {
+		return nil, locked
+	}
+	return nil, ErrNothingToAbort
+}
+
+func (d *deploy) abort(a *agent) error {
+	hello, err := a.Hello()
+	if err != nil {
+		return err
+	}
+	d.tellLast(hello)
+	if hello.Running == nil {
+		return errors.Join(a.Cancel(), ErrNothingToAbort)
+	}
+	if _, err := d.ui.Running(*hello.Running); err != nil {
+		return err
+	}
+	d.begun = true
+	if _, err := a.Attach(); err != nil {
+		return err
+	}
+	err = errors.Join(a.Rollback("called off by gca deploy --abort"), a.RolledBack())
+	var back *converge.RolledBackError
+	if errors.As(err, &back) && len(back.FailedUndo) == 0 {
+		return nil
+	}
+	return err
+}

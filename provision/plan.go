@@ -1,0 +1,65 @@
+package provision
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+)
+
+// Plan is what a deploy would do, in its order. Without steps the server is as it should be.
+type Plan struct {
+	Host  string
+	Steps []converge.StepInfo
+	Notes []string // what is left alone and a person should know of
+}
+
+// Part is some steps of one group that follow one another.
+type Part struct {
+	Group converge.Group
+	Steps []converge.StepInfo
+}
+
+// Parts are all steps of p in their order. A group may come more than once.
+func (p Plan) Parts() []Part {
+	var parts []Part
+	for _, step := range p.Steps {
+		if len(parts) == 0 || parts[len(parts)-1].Group != step.Group {
+			parts = append(parts, Part{Group: step.Group})
+		}
+		last := &parts[len(parts)-1]
+		last.Steps = append(last.Steps, step)
+	}
+	return parts
+}
+
+// Diff is the unified diff of the file that a step writes. It is empty where the step changes no text, and for every file
+// that may hold a secret.
+func Diff(step converge.StepInfo) string {
+	if step.Before == nil || step.After == nil {
+		return ""
+	}
+	_, path, _ := strings.Cut(step.ID, ":")
+	return udiff.Unified(label(*step.Before, path), label(*step.After, path), *step.Before, *step.After)
+}
+
+// label names a side of a diff; one without a text is a file that is not there.
+func label(text, path string) string {
+	if text == "" {
+		return "/dev/null"
+	}
+	return path
+}
+
+// standInKey lets a plan be made for a server without keys. It is never written: a plan has no means to.
+const standInKey = "a-key-that-a-deploy-asks-for"
+
+// count is "1 step", "2 steps".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

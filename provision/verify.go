@@ -1,0 +1,75 @@
+package provision
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+)
+
+// loginGroups are the parts of a server that decide who gets in.
+var loginGroups = []converge.Group{converge.GroupFirewall, converge.GroupFail2ban}
+
+// verify looks from outside: does SSH still let this user in, and does the adapter answer?
+func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, version string) *Error {
+	if slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return slices.Contains(loginGroups, s.Group) }) {
+		if err := d.conn.Redial(ctx); err != nil {
+			return &Error{Kind: KindRolledBack, Message: "a new SSH login does not get in any more", Err: orCause(ctx, err),
+				Hint: "look at the firewall that the server had before: ufw show added, nft list ruleset"}
+		}
+	}
+	return d.awaitHealth(ctx, version)
+}
+
+// quietTime is how long nothing may be heard of a server before the person is told. On a connection that works, an answer
+// to a sign of life comes every ten seconds.
+const quietTime = 12 * time.Second
+
+// watch tells the person how the server was reached and, now and then, that nothing is heard of it any more. The function
+// that it returns ends it.
+func (d *deploy) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { d.tellConnected(ctx) })
+	beside.Go(func() { d.listen(ctx) })
+	return func() {
+		cancel()
+		beside.Wait()
+	}
+}
+
+func (d *deploy) listen(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	last, told, received := time.Now(), time.Time{}, d.conn.Received()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if n := d.conn.Received(); n != received {
+				last, received, told = now, n, time.Time{}
+			}
+			if quiet := now.Sub(last); quiet >= quietTime && now.Sub(told) >= quietTime {
+				told = now
+				d.ui.Silence(d.Host.Name(), quiet.Round(time.Second))
+			}
+		}
+	}
+}
+
+// tellConnected measures the way there and back while the server makes its first answer. The first of the two signs of life
+// waits for the server to open the session.
+func (d *deploy) tellConnected(ctx context.Context) {
+	var rtt time.Duration
+	for range 2 {
+		start := time.Now()
+		if err := d.conn.Ping(ctx); err != nil {
+			return // everything else will say so
+		}
+		rtt = time.Since(start)
+	}
+	d.ui.Connected(Connection{Via: d.conn.Describe(), RTT: rtt})
+}
