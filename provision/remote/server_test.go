@@ -65,7 +65,7 @@ type server struct {
 
 	mu          sync.Mutex
 	work        sync.WaitGroup
-	connections []net.Conn
+	connections []*countingConn
 	offered     []string // fingerprints, in order
 	authorized  map[string]bool
 	commands    []string
@@ -100,10 +100,11 @@ func (s *server) start() *server {
 			if err != nil {
 				return
 			}
+			counting := &countingConn{Conn: sock}
 			s.mu.Lock()
-			s.connections = append(s.connections, sock)
+			s.connections = append(s.connections, counting)
 			s.mu.Unlock()
-			s.work.Go(func() { s.serve(sock) })
+			s.work.Go(func() { s.serve(counting) })
 		}
 	})
 	return s
@@ -129,6 +130,13 @@ func (s *server) cut() {
 	for _, sock := range s.connections {
 		sock.Close()
 	}
+}
+
+// received is how many bytes came over the last connection.
+func (s *server) received() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connections[len(s.connections)-1].received.Load()
 }
 
 // idle waits until no command runs.

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -24,45 +23,55 @@ func randomBytes(n int) []byte {
 	return data
 }
 
+func fileOf(path string, data []byte) File {
+	return File{Path: path, Mode: 0o644, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
+}
+
 func TestUpload(t *testing.T) {
-	f := func(noSFTP bool, size int) {
+	f := func(noSFTP bool, data []byte) {
 		t.Helper()
 		_, conn := dialed(t, func(s *server) { s.noSFTP = noSFTP })
-		data := randomBytes(size)
 		path := filepath.Join(t.TempDir(), "it's here")
 		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var last int64
+		last, whole := int64(-1), int64(0)
 		file := fileOf(path, data)
 		file.Mode = 0o755
 		file.Progress = func(done, total int64) {
-			if done < last || total != int64(size) {
+			if done < last || done > total {
 				t.Errorf("progress from %d to %d of %d", last, done, total)
 			}
-			last = done
+			last, whole = done, total
 		}
 		if err := conn.Upload(context.Background(), bytes.NewReader(data), file); err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(path)
-		if err != nil || !bytes.Equal(got, data) {
-			t.Errorf("%d bytes, %v: not what was sent", len(got), err)
-		}
+		wantFile(t, path, data)
 		if info, err := os.Stat(path); err != nil || info.Mode() != 0o755 {
 			t.Errorf("%v %v", info.Mode(), err)
 		}
-		if last != int64(size) {
-			t.Errorf("progress ended at %d", last)
+		if last != whole || whole == 0 {
+			t.Errorf("progress ended at %d of %d", last, whole)
 		}
 		wantFiles(t, filepath.Dir(path), "it's here")
 	}
-	f(false, 8<<20)
-	f(true, 8<<20)
-	f(false, 8<<20+1)
-	f(false, 1)
-	f(true, 0)
-	f(false, 0)
+	zeros := make([]byte, 8<<20)
+	for _, noSFTP := range []bool{false, true} {
+		f(noSFTP, randomBytes(8<<20))
+		f(noSFTP, randomBytes(8<<20+1))
+		f(noSFTP, zeros)
+		f(noSFTP, []byte("x"))
+		f(noSFTP, nil)
+	}
+}
+
+func wantFile(t *testing.T, path string, data []byte) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%s: %d bytes, %v: not what was sent", path, len(got), err)
+	}
 }
 
 // wantFiles checks that a directory holds exactly these.
@@ -79,6 +88,30 @@ func wantFiles(t *testing.T, dir string, names ...string) {
 	for i, entry := range entries {
 		if entry.Name() != names[i] {
 			t.Errorf("%s holds %s, want %s", dir, entry.Name(), names[i])
+		}
+	}
+}
+
+// The folders are made, for everybody to pass through; what has arrived is root's alone.
+func TestUpload_Folders(t *testing.T) {
+	_, conn := dialed(t, nil)
+	dir := t.TempDir()
+	data := randomBytes(100_000)
+	file := fileOf(dir+"/a/b/file", data)
+	file.PartDir = dir + "/parts"
+	file.Progress = func(done, _ int64) {
+		if info, err := os.Stat(file.part()); err != nil || info.Mode() != 0o600 {
+			t.Errorf("after %d bytes: %v, %v", done, info, err)
+		}
+	}
+	if err := conn.Upload(context.Background(), bytes.NewReader(data), file); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, file.Path, data)
+	wantFiles(t, file.PartDir)
+	for _, made := range []string{"a", "a/b", "parts"} {
+		if info, err := os.Stat(filepath.Join(dir, made)); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v %v", made, info, err)
 		}
 	}
 }
@@ -100,57 +133,69 @@ func TestUpload_BySFTP(t *testing.T) {
 	if err := conn.Upload(context.Background(), bytes.NewReader(data), fileOf(path, data)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, commands := s.seen(); !served.Load() || len(commands) != 2 {
+	if _, _, commands := s.seen(); !served.Load() || len(commands) != 2 { // how to be root, and the keeper
 		t.Errorf("by sftp: %v, with %d commands", served.Load(), len(commands))
 	}
 }
 
-// slowToEnd is a channel whose end is not noticed before ended.
-type slowToEnd struct {
-	io.ReadWriteCloser
-	ended <-chan struct{}
-}
-
-func (c slowToEnd) Read(p []byte) (int, error) {
-	n, err := c.ReadWriteCloser.Read(p)
-	if err != nil {
-		<-c.ended
-	}
-	return n, err
-}
-
-// A server may keep a file open that nobody closed, and a binary that is open for writing cannot be run.
-func TestUpload_CanBeRunAtOnce(t *testing.T) {
+// An sftp server that cannot do it is no reason to give up.
+func TestUpload_SickSFTP(t *testing.T) {
 	s, conn := dialed(t, nil)
-	ended := make(chan struct{})
 	s.sftp = func(ch io.ReadWriteCloser) {
-		files, err := sftp.NewServer(slowToEnd{ch, ended})
-		if err != nil {
-			t.Error(err)
-			return
+		files := sftp.NewRequestServer(ch, sftp.Handlers{FilePut: sickDisk{}, FileCmd: sickDisk{}})
+		_ = files.Serve() // ends with the channel
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	data := randomBytes(8 << 20)
+	last := int64(0)
+	file := fileOf(path, data)
+	file.Progress = func(done, _ int64) {
+		if done < last {
+			t.Errorf("progress from %d to %d", last, done)
 		}
-		_ = files.Serve() // ends with the test
+		last = done
 	}
-	defer close(ended)
-	data, err := os.ReadFile("/bin/true")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := fileOf(filepath.Join(t.TempDir(), "true"), data)
-	file.Mode = 0o755
 	if err := conn.Upload(context.Background(), bytes.NewReader(data), file); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Run(context.Background(), Cmd{Line: "exec " + Quote(file.Path)}); err != nil {
-		t.Error(err)
+	wantFile(t, path, data)
+	wantFiles(t, filepath.Dir(path), "file")
+}
+
+// sickDisk takes the first half.
+type sickDisk struct{}
+
+func (sickDisk) Filewrite(*sftp.Request) (io.WriterAt, error) { return sickDisk{}, nil }
+
+func (sickDisk) Filecmd(*sftp.Request) error { return nil }
+
+func (sickDisk) WriteAt(p []byte, off int64) (int, error) {
+	if off > 4<<20 {
+		return 0, errors.New("sick")
+	}
+	return len(p), nil
+}
+
+// A binary that somebody has open for writing cannot be run.
+func TestUpload_CanBeRunAtOnce(t *testing.T) {
+	for _, noSFTP := range []bool{false, true} {
+		_, conn := dialed(t, func(s *server) { s.noSFTP = noSFTP })
+		data, err := os.ReadFile("/bin/true")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := fileOf(filepath.Join(t.TempDir(), "true"), data)
+		file.Mode = 0o755
+		if err := conn.Upload(context.Background(), bytes.NewReader(data), file); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Run(context.Background(), Cmd{Line: "exec " + Quote(file.Path)}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-func fileOf(path string, data []byte) File {
-	return File{Path: path, Mode: 0o644, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
-}
-
-// Whatever goes wrong, what was there stays, and nothing is left beside it.
+// Whatever goes wrong, what was there stays; and nothing is left beside it that has no use.
 func TestUpload_Fails(t *testing.T) {
 	data := randomBytes(1 << 20)
 	broken := errors.New("broken")
@@ -164,127 +209,46 @@ func TestUpload_Fails(t *testing.T) {
 		file.Path = dir + file.Path
 		check(conn.Upload(context.Background(), source, file))
 		wantFiles(t, dir, "file")
-		if got, err := os.ReadFile(filepath.Join(dir, "file")); string(got) != "old" {
-			t.Errorf("now it is %d bytes, %v", len(got), err)
-		}
+		wantFile(t, filepath.Join(dir, "file"), []byte("old"))
+	}
+	other := func(err error) {
+		t.Helper()
+		wantError(t, err, KindRemote, "cannot upload 1048576 bytes", "/file", "not what was announced", "run the command again")
 	}
 	for _, noSFTP := range []bool{false, true} {
 		good := fileOf("/file", data)
-		f(noSFTP, bytes.NewReader(append([]byte("x"), data[1:]...)), good, func(err error) {
-			wantError(t, err, KindRemote, "cannot upload 1048576 bytes", "/file", "the SHA-256 sum is not")
-		})
-		f(noSFTP, bytes.NewReader(data[1:]), good, func(err error) {
-			wantError(t, err, KindRemote, "1048575 of 1048576 bytes arrived")
-		})
-		f(noSFTP, io.MultiReader(bytes.NewReader(data), strings.NewReader("x")), good, func(err error) {
-			wantError(t, err, KindRemote, "1048577 of 1048576 bytes arrived")
-		})
+		f(noSFTP, bytes.NewReader(append([]byte("x"), data[1:]...)), good, other)
+		f(noSFTP, bytes.NewReader(data[1:]), good, other)
+		f(noSFTP, io.MultiReader(bytes.NewReader(data), strings.NewReader("x")), good, other)
 		f(noSFTP, io.MultiReader(bytes.NewReader(data[:500_000]), iotest.ErrReader(broken)), good, func(err error) {
 			if !errors.Is(err, broken) {
 				t.Errorf("got %v", err)
 			}
 		})
 		nowhere := good
-		nowhere.Path = "/none/file"
+		nowhere.Path = "/file/file"
 		f(noSFTP, bytes.NewReader(data), nowhere, func(err error) {
-			wantError(t, err, KindRemote, "/none/file", "irectory")
+			wantError(t, err, KindRemote, "/file/file", "mkdir: cannot create directory")
 		})
 	}
 	for _, path := range []string{"/..", "/a//b", "/file/"} {
 		f(false, bytes.NewReader(data), fileOf(path, data), func(err error) {
-			wantError(t, err, KindRemote, "an absolute path")
+			wantError(t, err, KindRemote, "absolute paths")
 		})
 	}
 }
 
-// blocked hands out some bytes and then waits, as a slow disk would.
-type blocked struct {
-	io.Reader
-	reached func()
-	release <-chan struct{}
-}
-
-func (b *blocked) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err == io.EOF {
-		b.reached()
-		<-b.release
+func TestUpload_explain(t *testing.T) {
+	_, conn := dialed(t, nil)
+	u := &upload{conn: conn, file: fileOf("/opt/it's/file", nil), part: "/opt/parts/.file.part"}
+	f := func(stderr, message, hint string) {
+		t.Helper()
+		err := u.explain(context.Background(), &ExitError{Status: 1, Stderr: stderr})
+		wantError(t, err, KindRemote, "cannot upload 0 bytes to 127.0.0.1:/opt/it's/file: "+message, "\nhint: ", hint)
 	}
-	return n, err
-}
-
-// A connection cut halfway through leaves no temporary file on the server.
-func TestUpload_Cut(t *testing.T) {
-	for _, noSFTP := range []bool{false, true} {
-		s, conn := dialed(t, func(s *server) { s.noSFTP = noSFTP })
-		dir := t.TempDir()
-		data := randomBytes(4 << 20)
-		release := make(chan struct{})
-		source := &blocked{Reader: bytes.NewReader(data[:3<<20]), release: release, reached: func() {
-			s.cut()
-			close(release)
-		}}
-		err := conn.Upload(context.Background(), source, fileOf(dir+"/file", data))
-		wantError(t, err, KindUnreachable, "lost the connection")
-		s.idle()
-		wantFiles(t, dir)
-	}
-}
-
-func TestUpload_Cancel(t *testing.T) {
-	for _, noSFTP := range []bool{false, true} {
-		s, conn := dialed(t, func(s *server) { s.noSFTP = noSFTP })
-		dir := t.TempDir()
-		data := randomBytes(4 << 20)
-		stop := errors.New("stop")
-		ctx, cancel := context.WithCancelCause(context.Background())
-		release := make(chan struct{})
-		source := &blocked{Reader: bytes.NewReader(data[:3<<20]), release: release, reached: func() {
-			cancel(stop)
-			close(release)
-		}}
-		if err := conn.Upload(ctx, source, fileOf(dir+"/file", data)); !errors.Is(err, stop) {
-			t.Errorf("got %v, want the cause", err)
-		}
-		s.idle()
-		wantFiles(t, dir)
-		if err := conn.Run(context.Background(), Cmd{Line: "true"}); err != nil {
-			t.Errorf("the connection does not serve on: %v", err)
-		}
-	}
-}
-
-// fullDisk is an sftp server whose disk has no room for the second half.
-type fullDisk struct{}
-
-func (fullDisk) Filewrite(*sftp.Request) (io.WriterAt, error) { return fullDisk{}, nil }
-
-func (fullDisk) WriteAt(p []byte, off int64) (int, error) {
-	if off > 4<<20 {
-		return 0, syscall.ENOSPC
-	}
-	return len(p), nil
-}
-
-func (fullDisk) Filecmd(*sftp.Request) error { return sftp.ErrSSHFxOpUnsupported }
-
-func (fullDisk) StatVFS(*sftp.Request) (*sftp.StatVFS, error) {
-	return &sftp.StatVFS{Frsize: 4096, Bfree: 1000, Bavail: 0}, nil
-}
-
-func TestUpload_DiskFull(t *testing.T) {
-	s, conn := dialed(t, nil)
-	s.sftp = func(ch io.ReadWriteCloser) {
-		files := sftp.NewRequestServer(ch, sftp.Handlers{FilePut: fullDisk{}, FileCmd: fullDisk{}})
-		_ = files.Serve() // ends with the channel
-	}
-	dir := t.TempDir()
-	data := randomBytes(8 << 20)
-	err := conn.Upload(context.Background(), bytes.NewReader(data), fileOf(dir+"/file", data))
-	wantError(t, err, KindRemote, "cannot upload 8388608 bytes to 127.0.0.1:"+dir+"/file: its disk is full", "df -h "+dir)
-	wantFiles(t, dir)
-
-	u := &upload{conn: conn, file: fileOf(dir+"/file", data), content: &content{}}
-	err = u.explain(context.Background(), &ExitError{Status: 1, Stderr: "cat: write error: No space left on device\n"})
-	wantError(t, err, KindRemote, "its disk is full", "df -h "+dir)
+	f("cat: write error: No space left on device\n", "its disk is full", "df -h /opt/parts")
+	f("cat: write error: Disk quota exceeded\n", "root's disk quota is used up", "repquota -a")
+	f("mkdir: cannot create directory '/opt/x': Read-only file system\n", "its file system is read-only", "dmesg | tail")
+	f("mktemp: failed to create file via template '/opt/x': Operation not permitted\n", "not even root may write there", "lsattr -d /opt/parts")
+	f("mktemp: failed to create file via template '/opt/x': Permission denied\n", "not even root may write there", "findmnt -T /opt/parts")
 }
