@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -20,12 +21,13 @@ type Process struct {
 	Stdin  io.WriteCloser
 	Stdout io.Reader
 
-	conn   *Conn
-	ctx    context.Context // done when the process is to end
-	stop   context.CancelCauseFunc
-	exited chan error
-	stderr tail
-	drain  sync.WaitGroup // the copying of stderr
+	conn    *Conn
+	ctx     context.Context // done when the process is to end
+	stop    context.CancelCauseFunc
+	exited  chan error
+	stderr  tail
+	opening head           // of the output
+	drain   sync.WaitGroup // the copying of stderr
 }
 
 // Start starts a command to be spoken with while it runs; line is as in [Cmd].
@@ -63,6 +65,9 @@ func (p *Process) exitError(err error) error {
 	switch {
 	case p.ctx.Err() != nil:
 		return context.Cause(p.ctx)
+	case errors.As(err, &exit) && p.opening.isNoLogin():
+		return &Error{Kind: KindAuth, Message: p.conn.host.User() + " may log in to " + p.conn.host.Name() + ", but its login shell runs no commands: " + printable(p.opening.String()),
+			Hint: "log in as another user, or on the server: sudo usermod -s /bin/bash " + Quote(p.conn.host.User())}
 	case errors.As(err, &exit):
 		return &ExitError{Status: exit.ExitStatus(), Signal: exit.Signal(), Stderr: p.Stderr()}
 	case errors.As(err, &missing):
@@ -100,7 +105,7 @@ func (c *Conn) start(ctx context.Context, launch func(*ssh.Session) error, stder
 		ch.end()
 	})
 	go ch.pumpInput(inR)
-	go pumpOutput(outW, ch.stdout)
+	go pumpOutput(outW, io.TeeReader(ch.stdout, &p.opening))
 	go pumpOutput(errW, ch.stderr)
 	p.drain.Go(func() {
 		if _, err := io.Copy(stderr, errR); err != nil {
@@ -194,7 +199,7 @@ func pumpOutput(to *io.PipeWriter, from io.Reader) {
 
 func execLine(line string) func(*ssh.Session) error {
 	return func(session *ssh.Session) error {
-		err := session.Start("exec /bin/sh -c " + Quote(line))
+		err := session.Start(loginLine(line))
 		if err != nil && !isConnLoss(err) {
 			// The library's error repeats the whole line.
 			return &Error{Kind: KindRemote, Message: "the server does not run commands for this user",
@@ -224,4 +229,28 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.kept)
+}
+
+// head keeps the first bytes written to it.
+type head struct {
+	mu   sync.Mutex
+	kept []byte
+}
+
+func (h *head) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept = append(h.kept, b[:min(len(b), maxGreeting-len(h.kept))]...)
+	return len(b), nil
+}
+
+func (h *head) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return string(h.kept)
+}
+
+// isNoLogin knows the words of nologin(8), which takes any command for a login.
+func (h *head) isNoLogin() bool {
+	return strings.HasPrefix(h.String(), "This account is currently not available.")
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Cmd is one command on the server. There is no terminal on the other side, and
-// the local environment is not sent.
+// the local environment is not sent: commands run in the C.UTF-8 locale, and find
+// what is in the sbin directories too.
 type Cmd struct {
 	// Line is run by the server's /bin/sh, whatever the user's login shell is. See [Quote].
 	Line string
@@ -74,6 +75,23 @@ func (r *sourceReader) Read(b []byte) (int, error) {
 		r.err = err
 	}
 	return n, err
+}
+
+const (
+	environment = "LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; "
+	decode      = `eval "$(printf %b "$0")"`
+)
+
+// loginLine is what the login shell gets to run a line by /bin/sh. That may be
+// any shell: csh takes neither a line end nor an exclamation mark between quotes,
+// so a line with one travels in the notation of printf's %b (POSIX).
+func loginLine(line string) string {
+	line = environment + line
+	if !strings.ContainsAny(line, "\n!") {
+		return "exec /bin/sh -c " + Quote(line)
+	}
+	escape := strings.NewReplacer(`\`, `\0134`, `'`, `\0047`, "!", `\0041`, "\n", `\0012`)
+	return "exec /bin/sh -c '" + decode + "' '" + escape.Replace(line) + "'"
 }
 
 // Quote joins arguments into words that a POSIX shell reads back unchanged. The

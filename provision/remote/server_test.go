@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -62,6 +63,7 @@ type server struct {
 	sftp     func(io.ReadWriteCloser) // instead of the real file system
 	silent   bool                     // global requests stay without an answer
 	noExec   bool
+	noJumps  bool
 
 	mu          sync.Mutex
 	work        sync.WaitGroup
@@ -186,6 +188,10 @@ func (s *server) serve(sock net.Conn) {
 	}
 	s.work.Go(func() { s.answer(requests) })
 	for offer := range channels {
+		if offer.ChannelType() == "direct-tcpip" {
+			s.work.Go(func() { s.forward(offer) })
+			continue
+		}
 		ch, reqs, err := offer.Accept()
 		if err != nil {
 			break
@@ -193,6 +199,38 @@ func (s *server) serve(sock net.Conn) {
 		s.work.Go(func() { s.session(ch, reqs) })
 	}
 	_ = conn.Wait() // how the client left is no matter here
+}
+
+// forward is what a jump host does.
+func (s *server) forward(offer ssh.NewChannel) {
+	var to struct {
+		Host     string
+		Port     uint32
+		From     string
+		FromPort uint32
+	}
+	err := ssh.Unmarshal(offer.ExtraData(), &to)
+	if err != nil || s.noJumps {
+		_ = offer.Reject(ssh.Prohibited, "administratively prohibited") // the client says what came of it
+		return
+	}
+	sock, err := net.Dial("tcp", net.JoinHostPort(to.Host, strconv.Itoa(int(to.Port))))
+	if err != nil {
+		_ = offer.Reject(ssh.ConnectionFailed, "Connection \x1b[31mrefused")
+		return
+	}
+	defer sock.Close()
+	ch, requests, err := offer.Accept()
+	if err != nil {
+		return
+	}
+	defer ch.Close()
+	s.work.Go(func() { ssh.DiscardRequests(requests) })
+	s.work.Go(func() {
+		_, _ = io.Copy(sock, ch) // ends with either side
+		sock.Close()
+	})
+	_, _ = io.Copy(ch, sock)
 }
 
 func (s *server) answer(requests <-chan *ssh.Request) {

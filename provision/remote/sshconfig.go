@@ -1,10 +1,10 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -97,21 +97,23 @@ func (p sshProgram) lookup(ctx context.Context, q query) (settings, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, configTimeout,
 		fmt.Errorf("`ssh -G %s` took more than %s\nhint: look for a Match exec that hangs in ~/.ssh/config", q.name, configTimeout))
 	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	cmd := exec.CommandContext(ctx, p.path, p.args(q)...)
 	cmd.WaitDelay = time.Second // for what Match exec left behind
-	stdout, stderr := &bounded{limit: maxConfig}, &tail{}
+	stdout, stderr := &bounded{limit: maxConfig, full: func() {
+		stop(fmt.Errorf("`ssh -G %s` prints more than %d bytes\nhint: correct ~/.ssh/config", q.name, maxConfig))
+	}}, &tail{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return settings{}, context.Cause(ctx)
-	case stdout.full:
-		return settings{}, fmt.Errorf("`ssh -G %s` prints more than %d bytes\nhint: correct ~/.ssh/config", q.name, maxConfig)
 	case err != nil:
 		return settings{}, fmt.Errorf("ssh's configuration cannot be used for %s: %s\nhint: correct what it names; `ssh -G %[1]s` reads the same",
 			q.name, configComplaint(stderr.String(), err))
 	}
-	return parseSettings(stdout.String(), p.home)
+	return parseSettings(string(stdout.kept), p.home)
 }
 
 func (p sshProgram) args(q query) []string {
@@ -164,8 +166,7 @@ func parseSettings(text, home string) (settings, error) {
 	return s, nil
 }
 
-// set takes one value over. The files of known hosts are relative to nothing, and
-// ssh prints names with spaces as they are.
+// set takes one value over.
 func (s *settings) set(keyword, value, home string) error {
 	switch keyword {
 	case "hostname":
@@ -269,26 +270,34 @@ func inHome(file, home string) string {
 }
 
 // splitPaths cuts a list of files, some of which may have spaces in their names:
-// each path begins at a root or at ~. ssh expands ~ by the account, where
-// everything else here goes by HOME.
+// each path begins at a root or at ~.
 func splitPaths(value, home string) []string {
-	accountHome := home
-	if account, err := user.Current(); err == nil {
-		accountHome = account.HomeDir
-	}
 	paths := []string{}
 	for word := range strings.SplitSeq(value, " ") {
 		begins := filepath.IsAbs(word) || strings.HasPrefix(word, "~/") || word == "none" || len(paths) == 0
-		if !begins {
+		if begins {
+			paths = append(paths, word)
+		} else {
 			paths[len(paths)-1] += " " + word
-			continue
 		}
-		if rest, found := strings.CutPrefix(word, accountHome+string(filepath.Separator)); found {
-			word = filepath.Join(home, rest)
-		}
-		paths = append(paths, inHome(word, home))
 	}
-	return slices.DeleteFunc(paths, func(path string) bool { return path == "none" || path == "" })
+	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "none" || path == "" })
+	for i, path := range paths {
+		paths[i] = rehome(inHome(path, home), home)
+	}
+	return paths
+}
+
+// rehome undoes what ssh made of ~: it goes by the account, everything here by HOME.
+func rehome(path, home string) string {
+	account, err := user.Current()
+	if err != nil {
+		return path
+	}
+	if rest, found := strings.CutPrefix(path, account.HomeDir+string(filepath.Separator)); found {
+		return filepath.Join(home, rest)
+	}
+	return path
 }
 
 func agentSocket(value, home string) string {
@@ -298,7 +307,7 @@ func agentSocket(value, home string) string {
 	case strings.HasPrefix(value, "$"):
 		return os.ExpandEnv(value)
 	}
-	return inHome(value, home)
+	return rehome(inHome(value, home), home)
 }
 
 func unlessNone(value string) string {
@@ -323,17 +332,18 @@ func parseStrictness(value string) strictness {
 	return strictAsk
 }
 
-// bounded keeps the first bytes written to it.
+// bounded keeps what is written to it, and calls full instead of growing beyond its limit.
 type bounded struct {
-	bytes.Buffer
+	kept  []byte
 	limit int
-	full  bool
+	full  func()
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.limit {
-		b.full = true
-		return 0, errors.New("too much output")
+	if len(b.kept)+len(p) > b.limit {
+		b.full()
+		return 0, io.ErrShortWrite
 	}
-	return b.Buffer.Write(p)
+	b.kept = append(b.kept, p...)
+	return len(p), nil
 }
