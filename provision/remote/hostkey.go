@@ -123,22 +123,23 @@ func (c *hostKeyCheck) ask(keyType, seen string) (bool, error) {
 }
 
 // callback is an [ssh.HostKeyCallback].
-func (c *hostKeyCheck) callback(_ string, remote net.Addr, key ssh.PublicKey) error {
+func (c *hostKeyCheck) callback(_ string, _ net.Addr, key ssh.PublicKey) error {
 	if c.accepted != nil {
 		if bytes.Equal(c.accepted, key.Marshal()) {
 			return nil
 		}
 		return &Error{Kind: KindHostKey, Message: fmt.Sprintf("the host key of %s changed within the connection", c.host.Addr())}
 	}
-	if c.refused = c.decide(remote, key); c.refused != nil {
+	if c.refused = c.decide(key); c.refused != nil {
 		return c.refused
 	}
 	c.accepted = key.Marshal()
 	return nil
 }
 
-func (c *hostKeyCheck) decide(remote net.Addr, key ssh.PublicKey) error {
-	err := c.db.HostKeyCallback()(c.address, remote, key)
+func (c *hostKeyCheck) decide(key ssh.PublicKey) error {
+	// The name alone decides: behind a jump host there is no other address.
+	err := c.db.HostKeyCallback()(c.address, &net.TCPAddr{}, key)
 	var unequal *xknownhosts.KeyError
 	var revoked *xknownhosts.RevokedError
 	switch {

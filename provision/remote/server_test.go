@@ -64,6 +64,7 @@ type server struct {
 	silent   bool                     // global requests stay without an answer
 	noExec   bool
 	noJumps  bool
+	hostKey  ssh.PublicKey // the first one
 
 	mu          sync.Mutex
 	work        sync.WaitGroup
@@ -87,6 +88,7 @@ func newServer(t *testing.T, hostKeys ...ssh.Signer) *server {
 	if hostKeys == nil {
 		hostKeys = []ssh.Signer{newSigner(t)}
 	}
+	s.hostKey = hostKeys[0].PublicKey()
 	for _, key := range hostKeys {
 		s.config.AddHostKey(key)
 	}

@@ -69,7 +69,7 @@ Host *.example.com !no.example.com
   User deploy
   HostName %h
 Match all
-  Include "`+more+`"
+  Include `+more+`
 `)
 	if err := os.WriteFile(more, []byte("Host paris\n Port 99\n User included\n"), 0o600); err != nil {
 		t.Fatal(err)
