@@ -1,8 +1,9 @@
 # Everything a person needs to build, try and test gca. As root on Debian or Ubuntu what is missing is installed, and named.
 GO       ?= go
 FUZZTIME ?= 10s
+ROUNDS   ?= 5
 
-.PHONY: build demo demo-down test check unit fuzz bench-micro compiler clean
+.PHONY: build demo demo-down test check unit fuzz bench-micro bench-deploy compiler clean
 
 export CGO_ENABLED = 0
 
@@ -53,6 +54,10 @@ fuzz:
 # What one request, chunk and key lease cost.
 bench-micro:
 	$(GO) test -run '^$$' -bench . -benchmem ./proxy/...
+
+# What deploys take, beside ssh and apt-get alone, on lab servers: ROUNDS of each in turns.
+bench-deploy:
+	$(GO) test -run '^$$' -bench '^BenchmarkDeploy$$' -benchtime $(ROUNDS)x -timeout 60m ./cmd/gca
 
 clean:
 	rm -rf bin

@@ -19,18 +19,27 @@ var goodKeys = []string{"good-key-one-1111", "good-key-two-2222", "good-key-thre
 
 // rig is a user with a home, a lab server to deploy to, and a fake of Gemini that the server can reach.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	gca    string
 	home   string
 	server *lab.Server
+	user   string // who logs in; deploys go to
+	host   string // this: the server's address, or a link's
 	fake   *fakegemini.Server
 	base   string // the fake's URL as the server sees it
 }
 
 // newRig boots a server with packages preinstalled. Without them a deploy installs its own.
-func newRig(t *testing.T, packages ...string) *rig {
+func newRig(t testing.TB, packages ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, home: t.TempDir(), server: lab.Require(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages})}
+	return newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages})
+}
+
+// newRigOn boots a server of that kind. Its user is root.
+func newRigOn(t testing.TB, o lab.Options) *rig {
+	t.Helper()
+	r := &rig{t: t, home: t.TempDir(), user: "root", server: lab.Require(t, o)}
+	r.host = r.server.Addr
 	r.gca = buildOnce(t)
 	r.fake = fakegemini.New(fakegemini.Options{Keys: goodKeys})
 	base, err := r.fake.Listen(net.JoinHostPort(r.server.Gateway, "0"))
@@ -47,10 +56,26 @@ func newRig(t *testing.T, packages ...string) *rig {
 }
 
 // in is the rig in the hands of a subtest.
-func (r *rig) in(t *testing.T) *rig {
+func (r *rig) in(t testing.TB) *rig {
 	part := *r
 	part.t = t
 	return &part
+}
+
+// as is the rig of another user of the server.
+func (r *rig) as(user string) *rig {
+	other := *r
+	other.user = user
+	return &other
+}
+
+// over is the rig with a link between the user and the server.
+func (r *rig) over(o lab.LinkOptions) (*rig, *lab.Link) {
+	r.t.Helper()
+	link := lab.NewLink(r.t, r.server, o)
+	far := *r
+	far.host = link.Addr
+	return &far, link
 }
 
 // result is how a command ended.
@@ -84,7 +109,7 @@ func (r *rig) ok(env []string, args ...string) result {
 	return got
 }
 
-func (r *rig) target() string { return "root@" + r.server.Addr }
+func (r *rig) target() string { return r.user + "@" + r.host }
 
 // login are the flags that get this user in without questions.
 func (r *rig) login() []string {
@@ -96,9 +121,12 @@ func (r *rig) deployArgs(more ...string) []string {
 	return append(append(args, more...), r.target())
 }
 
+// withKeys is the environment of a user who has good keys.
+func withKeys() []string { return []string{keysVariable + "=" + strings.Join(goodKeys, ",")} }
+
 func (r *rig) deploy() result {
 	r.t.Helper()
-	return r.ok([]string{keysVariable + "=" + strings.Join(goodKeys, ",")}, r.deployArgs()...)
+	return r.ok(withKeys(), r.deployArgs()...)
 }
 
 // on runs a shell script on the server as root and returns what it printed.
@@ -111,16 +139,20 @@ func (r *rig) on(script string) string {
 	return out
 }
 
-func buildOnce(t *testing.T) string {
+func buildOnce(t testing.TB) string {
 	t.Helper()
 	built.once.Do(func() {
 		built.path = filepath.Join(built.dir, "gca")
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", built.path, ".")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		built.out, built.err = cmd.CombinedOutput()
+		built.out, built.err = build(built.path, "-s -w")
 	})
 	if built.err != nil {
 		t.Fatalf("go build: %v\n%s", built.err, built.out)
 	}
 	return built.path
+}
+
+func build(file, ldflags string) ([]byte, error) {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", ldflags, "-o", file, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd.CombinedOutput()
 }
