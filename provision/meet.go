@@ -130,10 +130,6 @@ func (d *deploy) upload(ctx context.Context) error {
 	if err != nil || copy(file.SHA256[:], sum) != len(file.SHA256) {
 		return fmt.Errorf("BUG: %q is no SHA-256", d.Payload.SHA256)
 	}
-	dir := converge.ReleaseDir(d.Version, d.Payload.SHA256)
-	if err := d.conn.RunRoot(ctx, remote.Cmd{Line: "umask 022; mkdir -p " + dir}); err != nil {
-		return fmt.Errorf("cannot make %s on the server: %w", dir, err)
-	}
 	d.ui.Phase(PhaseUpload, "gca "+d.Version)
 	d.uploaded = true
 	return d.conn.Upload(ctx, f, file)

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -16,21 +17,21 @@ type Plan struct {
 	Notes []string // what is left alone and a person should know of
 }
 
-// Part is some steps of one group that follow one another.
+// Part is all steps of one group.
 type Part struct {
 	Group converge.Group
 	Steps []converge.StepInfo
 }
 
-// Parts are all steps of p in their order. A group may come more than once.
+// Parts are the groups of p, in the order of their first steps. A plan may come back to a group later.
 func (p Plan) Parts() []Part {
 	var parts []Part
 	for _, step := range p.Steps {
-		if len(parts) == 0 || parts[len(parts)-1].Group != step.Group {
-			parts = append(parts, Part{Group: step.Group})
+		i := slices.IndexFunc(parts, func(part Part) bool { return part.Group == step.Group })
+		if i < 0 {
+			i, parts = len(parts), append(parts, Part{Group: step.Group})
 		}
-		last := &parts[len(parts)-1]
-		last.Steps = append(last.Steps, step)
+		parts[i].Steps = append(parts[i].Steps, step)
 	}
 	return parts
 }

@@ -133,7 +133,10 @@ func (f *deployFlags) ui(io *streams, screen *screen, host string, keys []config
 		}
 		return asker.confirm("Another laptop is at this deploy. Go on with it from here instead?", false)
 	}
-	ui.Plan = func(plan provision.Plan) (bool, error) { return screen.plan(plan, f.confirm(asker, host)) }
+	ui.Plan = func(plan provision.Plan) (bool, error) {
+		defer screen.rest(time.Now())
+		return screen.plan(plan, f.confirm(asker, host))
+	}
 	if f.dryRun {
 		ui.Plan = screen.showPlan
 	}

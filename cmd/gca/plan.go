@@ -48,11 +48,8 @@ func (s *screen) showPlan(plan provision.Plan) (bool, error) {
 	}
 	var b strings.Builder
 	paint := diffColors(s.io)
-	for _, part := range plan.Parts() {
-		fmt.Fprintf(&b, "%s\n", part.Group)
-		for _, step := range part.Steps {
-			fmt.Fprintf(&b, "  + %s\n%s", visible(step.Title), paint(visible(provision.Diff(step))))
-		}
+	for _, step := range plan.Steps {
+		fmt.Fprintf(&b, "+ %s\n%s", visible(step.Title), paint(visible(provision.Diff(step))))
 	}
 	s.keep(s.line.clear())
 	_, err := fmt.Fprint(s.io.out, b.String())
@@ -80,7 +77,7 @@ func diffColors(io *streams) func(string) string {
 			case strings.HasPrefix(text, "-"):
 				text = removed.Sprint(text)
 			}
-			b.WriteString("      " + text + "\n")
+			b.WriteString("    " + text + "\n")
 		}
 		return b.String()
 	}

@@ -87,6 +87,9 @@ func (s *screen) ui() provision.UI {
 	}
 }
 
+// rest takes the time that a person thought out of the deploy's.
+func (s *screen) rest(since time.Time) { s.begun = s.begun.Add(time.Since(since)) }
+
 // emit writes l as JSON, or text for a person; an empty text is nothing.
 func (s *screen) emit(l line, text string) {
 	s.mu.Lock()
@@ -125,8 +128,8 @@ func (s *screen) warn(text string) {
 }
 
 func (s *screen) connected(c provision.Connection) {
-	rtt := c.RTT.Round(time.Millisecond / 10)
-	s.emit(line{Type: "connected", Text: c.Via, RTT: rtt.Seconds() * 1000}, fmt.Sprintf("  %s · RTT %s", visible(c.Via), rtt))
+	ms := float64(c.RTT.Round(time.Millisecond/10)) / float64(time.Millisecond)
+	s.emit(line{Type: "connected", Text: visible(c.Via), RTT: ms}, fmt.Sprintf("  %s · RTT %.3g ms", visible(c.Via), ms))
 }
 
 func (s *screen) phase(phase provision.Phase, detail string) {
@@ -137,7 +140,7 @@ func (s *screen) phase(phase provision.Phase, detail string) {
 	text := map[provision.Phase]string{
 		provision.PhaseConnect: "connecting to " + detail,
 		provision.PhasePlan:    "  " + detail,
-		provision.PhaseFollow:  "catching up with " + detail,
+		provision.PhaseFollow:  "  this is what happened meanwhile:",
 		provision.PhaseApply:   "applying " + detail,
 		provision.PhaseVerify:  "looking at " + detail + " from here",
 	}[phase]
@@ -150,7 +153,7 @@ func (s *screen) phase(phase provision.Phase, detail string) {
 	}
 	s.put(line{Type: "phase", Phase: string(phase), Text: detail}, text)
 	if phase == provision.PhaseVerify {
-		s.enter("verify", "looking at "+detail+" from here")
+		s.enter("verify", detail+" from here")
 	}
 }
 

@@ -57,7 +57,10 @@ func (s *screen) finish(well bool) {
 		took = time.Since(p.since)
 	}
 	what := p.title
-	if p.steps > 1 {
+	switch {
+	case p.steps == 0:
+		what = p.detail
+	case p.steps > 1:
 		what = count(p.steps, "step")
 	}
 	s.put(line{}, fmt.Sprintf("  %s %-10s %s  %s", mark, p.name, s.dim.Sprintf("%6s", span(took)), fit(what, maxWidth-22)))
