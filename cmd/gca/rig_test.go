@@ -109,6 +109,19 @@ func (r *rig) ok(env []string, args ...string) result {
 	return got
 }
 
+// person runs gca as the rig's user: at a terminal where sudo wants a password. It must succeed.
+func (r *rig) person(env []string, args ...string) result {
+	r.t.Helper()
+	if r.user != "sudoer" {
+		return r.ok(env, args...)
+	}
+	got := r.typed(env, []answer{{"Password of sudoer for sudo", lab.SudoerPassword}}, args...)
+	if got.code != 0 {
+		r.t.Fatalf("gca %s: exit code %d\n%s", strings.Join(args, " "), got.code, got.out)
+	}
+	return got
+}
+
 func (r *rig) target() string { return r.user + "@" + r.host }
 
 // login are the flags that get this user in without questions.
@@ -127,6 +140,15 @@ func withKeys() []string { return []string{keysVariable + "=" + strings.Join(goo
 func (r *rig) deploy() result {
 	r.t.Helper()
 	return r.ok(withKeys(), r.deployArgs()...)
+}
+
+func wantText(t testing.TB, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %q in:\n%s", want, text)
+		}
+	}
 }
 
 // on runs a shell script on the server as root and returns what it printed.
