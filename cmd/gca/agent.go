@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -11,6 +13,7 @@ import (
 // newAgent is what a deploy starts on the server; nobody types it.
 func newAgent(io *streams) *cobra.Command {
 	var connection string
+	var worker bool
 	cmd := &cobra.Command{
 		Use:    "agent",
 		Short:  "Converge this server at a laptop's word (started by gca deploy)",
@@ -22,10 +25,14 @@ func newAgent(io *streams) *cobra.Command {
 				return err
 			}
 			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Connection: connection}
+			if worker {
+				return agent.Work(context.WithoutCancel(cmd.Context())) // it has its own way to be stopped
+			}
 			return agent.Run(cmd.Context(), io.in, io.out)
 		},
 	}
 	cmd.Flags().StringVar(&connection, "ssh-connection", "", "where the laptop is: sshd's SSH_CONNECTION")
+	cmd.Flags().BoolVar(&worker, "worker", false, "carry a deploy out, apart from every connection")
 	return cmd
 }
 

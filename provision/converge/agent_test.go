@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAgent_Deploys(t *testing.T) {
@@ -58,18 +59,11 @@ func TestAgent_LeavesNothing(t *testing.T) {
 			if err := <-ended; err != nil && !errors.Is(err, io.ErrClosedPipe) {
 				t.Error(err)
 			}
+			m.must(m.lastWorker())
 			m.same(before, name)
 		})
 	}
-	applied := func(m *machine, c *Client) {
-		m.Helper()
-		m.must(c.SendWant(m.want("AIzaSyTest1")))
-		_, err := c.Plan()
-		m.must(err)
-		_, err = c.Apply(Events{})
-		m.must(err)
-	}
-	f("end before want", func(*machine, *Client, io.Closer) {})
+	f("cancelled before want", func(m *machine, c *Client, _ io.Closer) { m.must(c.Cancel()) })
 	f("refused", func(m *machine, c *Client, _ io.Closer) {
 		m.must(c.SendWant(m.want("")))
 		if _, err := c.Plan(); err == nil {
@@ -81,45 +75,76 @@ func TestAgent_LeavesNothing(t *testing.T) {
 		_, err := c.Plan()
 		m.must(errors.Join(err, c.Cancel()))
 	})
-	f("end before apply", func(m *machine, c *Client, _ io.Closer) {
-		m.must(c.SendWant(m.want("AIzaSyTest1")))
-		_, err := c.Plan()
-		m.must(err)
-	})
 	f("failed check", func(m *machine, c *Client, _ io.Closer) {
 		m.must(c.SendWant(m.want("malformed")))
 		_, err := c.Plan()
 		m.must(err)
 		_, err = c.Apply(Events{})
 		back, ok := errors.AsType[*RolledBackError](err)
-		if !ok || back.Step != "check:settings" || !strings.Contains(back.Reason, "line 1 is malformed") {
+		if !ok || back.Step != "check:settings" || back.Title != "let the release read its settings" || !slices.Equal(back.Log, []string{"keys: line 1 is malformed"}) {
 			m.Errorf("%v", err)
 		}
 	})
 	f("rolled back", func(m *machine, c *Client, _ io.Closer) {
-		applied(m, c)
+		m.applied(c)
 		m.must(c.Rollback("not reachable from here"))
-		back, ok := errors.AsType[*RolledBackError](c.RolledBack())
-		if !ok || back.Reason != "not reachable from here" || len(back.FailedUndo) > 0 {
-			m.Errorf("%+v", back)
-		}
+		m.back(c.RolledBack(), "not reachable from here")
 	})
-	f("end before commit", func(m *machine, c *Client, laptop io.Closer) {
-		applied(m, c)
-		m.must(laptop.Close())
-		back, ok := errors.AsType[*RolledBackError](c.RolledBack())
-		if !ok || back.Reason != errLaptopGone.Error() || len(back.FailedUndo) > 0 {
-			m.Errorf("%+v", back)
-		}
+	f("no commit in time", func(m *machine, c *Client, _ io.Closer) {
+		m.commitTime = 20 * time.Millisecond
+		m.applied(c)
+		m.back(c.RolledBack(), "no laptop committed within 20ms")
 	})
-	f("nonsense before commit", func(m *machine, c *Client, _ io.Closer) {
-		applied(m, c)
-		if _, err := c.wire.out.Write([]byte("this is no message\n")); err != nil {
-			m.Error(err)
-		}
-		if back, ok := errors.AsType[*RolledBackError](c.RolledBack()); !ok || back.Step != "" || !strings.HasPrefix(back.Reason, errLaptopGone.Error()) {
-			m.Errorf("%+v", back)
-		}
+	f("shutdown before commit", func(m *machine, c *Client, _ io.Closer) {
+		m.applied(c)
+		m.stopWorker(errShutdown)
+		m.back(c.RolledBack(), errShutdown.Error())
+	})
+}
+
+// applied sends a want and has it carried out.
+func (m *machine) applied(c *Client) {
+	m.Helper()
+	m.must(c.SendWant(m.want("AIzaSyTest1")))
+	_, err := c.Plan()
+	m.must(err)
+	_, err = c.Apply(Events{})
+	m.must(err)
+}
+
+// back wants err to tell that everything was put back, not for a step's fault, but for reason.
+func (m *machine) back(err error, reason string) {
+	m.Helper()
+	back, ok := errors.AsType[*RolledBackError](err)
+	if !ok || back.Step != "" || back.Reason != reason || len(back.FailedUndo) > 0 {
+		m.Errorf("%v, want it put back: %s", err, reason)
+	}
+}
+
+// A laptop that is gone before it said "apply" may come back: what it sent stays.
+func TestAgent_LostBeforeApply(t *testing.T) {
+	f := func(name string, talk func(m *machine, c *Client)) {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			before := m.tree()
+			c, laptop, ended := m.dial()
+			talk(m, c)
+			m.must(errors.Join(laptop.Close(), <-ended))
+			m.same(before, name)
+		})
+	}
+	planned := func(m *machine, c *Client) {
+		m.Helper()
+		m.must(c.SendWant(m.want("AIzaSyTest1")))
+		_, err := c.Plan()
+		m.must(err)
+	}
+	f("before want", func(*machine, *Client) {})
+	f("before apply", planned)
+	f("nonsense", func(m *machine, c *Client) {
+		planned(m, c)
+		_, err := c.wire.out.Write([]byte("this is no message\n"))
+		m.must(err)
 	})
 }
 
@@ -143,11 +168,12 @@ func TestAgent_Unsupported(t *testing.T) {
 
 func TestAgent_Locked(t *testing.T) {
 	m := newMachine(t)
-	unlock, err := takeLock(m.sys, testTime)
+	unlock, err := takeLock(m.sys, testTime, "deploy of 1.2.2-aaaaaaaaaaaa from 203.0.113.8")
 	m.must(err)
 	_, _, err = m.deploy("AIzaSyTest1")
 	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok || refusal.Kind != RefusedLocked || !strings.Contains(refusal.Message, strconv.Itoa(os.Getpid())) || !strings.Contains(refusal.Message, "2026-01-02") {
+	if !ok || refusal.Kind != RefusedLocked || !strings.Contains(refusal.Message, strconv.Itoa(os.Getpid())) || !strings.Contains(refusal.Message, "2026-01-02") ||
+		!strings.Contains(refusal.Message, "deploy of 1.2.2-aaaaaaaaaaaa from 203.0.113.8") {
 		t.Errorf("%v", err)
 	}
 	m.must(unlock())
@@ -159,26 +185,49 @@ func TestAgent_Locked(t *testing.T) {
 func TestAgent_LeavesTheLockHoldersRelease(t *testing.T) {
 	m := newMachine(t)
 	first, firstStream, firstEnded := m.dial()
-	m.must(first.SendWant(m.want("AIzaSyTest1")))
-	_, err := first.Plan()
-	m.must(err)
+	m.applied(first)
 
 	second, stream, ended := m.dial()
 	m.must(second.SendWant(m.want("AIzaSyTest1")))
-	if _, err := second.Plan(); err == nil {
-		t.Error("a second deploy is planned beside the first")
+	_, err := second.Plan()
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedLocked || !strings.Contains(r.Message, "from 203.0.113.9") {
+		t.Errorf("a second deploy is planned beside the first: %v", err)
 	}
 	m.must(errors.Join(stream.Close(), <-ended))
-	_, stream, ended = m.dial()
-	m.must(errors.Join(stream.Close(), <-ended))
+	second, stream, ended = m.dial()
+	m.must(errors.Join(second.Cancel(), stream.Close(), <-ended))
 
-	_, err = first.Apply(Events{})
-	m.must(err)
 	_, err = first.Commit()
-	m.must(errors.Join(err, firstStream.Close(), <-firstEnded))
+	m.must(errors.Join(err, firstStream.Close(), <-firstEnded, m.lastWorker()))
 	if st, err := m.sys.state(ReleaseDir("1.2.3", m.sum) + "/gca"); err != nil || st.Kind != PathFile {
 		t.Errorf("the first deploy's release is %+v, %v", st, err)
 	}
+}
+
+// What changed while a person looked at the plan is not overrun.
+func TestAgent_ChangedSincePlan(t *testing.T) {
+	m := newMachine(t)
+	f := func(kind RefusalKind, change func()) {
+		t.Helper()
+		m.upload()
+		c, laptop, ended := m.dial()
+		m.must(c.SendWant(m.want("AIzaSyTest1")))
+		_, err := c.Plan()
+		m.must(err)
+		change()
+		before := m.tree()
+		_, err = c.Apply(Events{})
+		if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != kind {
+			t.Errorf("%v", err)
+		}
+		m.must(errors.Join(laptop.Close(), <-ended, m.lastWorker()))
+		m.same(before, string(kind))
+	}
+	f(RefusedChanged, func() {
+		m.put("/etc/systemd/system/gemini-adapter.socket", "another\n")
+		m.must(m.sys.writeLink(currentLink, "releases/"+ReleaseName("1.2.3", m.sum)))
+	})
+	f(RefusedRelease, func() { m.must(os.RemoveAll(m.sys.at(ReleaseDir("1.2.3", m.sum)))) })
 }
 
 // Another user than root cannot even look; the agent says so in place of its hello.
@@ -212,9 +261,7 @@ func TestAgent_FirewallAtBoot(t *testing.T) {
 	}
 	_, err = c.Apply(Events{})
 	m.must(errors.Join(err, c.Rollback("no")))
-	if back, ok := errors.AsType[*RolledBackError](c.RolledBack()); !ok || len(back.FailedUndo) > 0 {
-		t.Errorf("%+v", back)
-	}
+	m.back(c.RolledBack(), "no")
 	m.must(errors.Join(laptop.Close(), <-ended))
 	m.same(before, "rolled back")
 	for _, changes := range []int{1, 0} {

@@ -110,8 +110,9 @@ func call[M Message](f func(M), m M) {
 
 // Applied is the end of a plan that worked out. It still has to be committed.
 type Applied struct {
-	Changed     int    // steps that changed something
-	ClientToken Secret // made by this run, or empty
+	Changed     int      // steps that changed something
+	ClientToken Secret   // made by this run, or empty
+	Notes       []string // what could not be tidied up; by [Agent.Local] alone
 }
 
 // Apply lets the server carry the plan out. A [*RolledBackError] means that it went back by itself, a [*Refusal] that
@@ -137,7 +138,7 @@ func (c *Client) Follow(events Events) (Applied, error) {
 				return Applied{}, m.Refused
 			}
 		case appliedMessage:
-			return Applied{m.Changed, NewSecret(m.ClientToken)}, nil
+			return Applied{Changed: m.Changed, ClientToken: NewSecret(m.ClientToken)}, nil
 		default:
 			events.tell(m)
 		}
@@ -196,6 +197,7 @@ func (c *Client) next() (Message, error) {
 	case unsupportedMessage:
 		return nil, fmt.Errorf("the agent does not expect %q now", m.MessageType)
 	case RolledBack:
+		_ = c.wire.send(heardMessage{}) // where this does not arrive, the next hello tells it once more
 		return nil, &RolledBackError{m}
 	case takenOverMessage:
 		return nil, &TakenOverError{m.By}

@@ -40,7 +40,7 @@ func collect(ctx context.Context, s *reader, want Want) (Facts, error) {
 	if err != nil {
 		return Facts{}, err
 	}
-	f.SSHPorts = sshPorts(f, sshd, os.Getenv("SSH_CONNECTION"), os.Getppid(), s)
+	f.SSHPorts = sshPorts(f, sshd, want.SSHPort)
 	f.Credentials = collectCredentials(ctx, s, f)
 	if f.Firewall.UFW != UFWActive {
 		f.Firewall.Other = otherFirewall(ctx, s, f.Units)

@@ -61,6 +61,8 @@ const (
 	RefusedNginx    RefusalKind = "nginx"    // an Nginx that does not read sites-enabled, or whose default site is in use
 	RefusedRelease  RefusalKind = "release"  // the uploaded binary is not the wanted one
 	RefusedLocked   RefusalKind = "locked"   // another deploy is running
+	RefusedChanged  RefusalKind = "changed"  // the server is not any more what the plan was made for
+	RefusedEnded    RefusalKind = "ended"    // the deploy to attach to has ended
 	RefusedUndo     RefusalKind = "undo"     // an earlier deploy died, and could not be taken back whole
 	RefusedServer   RefusalKind = "server"   // the server could not be looked at
 )

@@ -46,7 +46,7 @@ const (
 )
 
 // unfinished reports whether a deploy died before its end.
-func unfinished(s *system) (bool, error) {
+func unfinished(s *reader) (bool, error) {
 	st, err := s.look(openDir)
 	return st.Kind != PathAbsent, err
 }
@@ -234,6 +234,19 @@ func (j *Journal) close() error {
 // after an error, and returns all of them. Then the journal is gone; with errors
 // it is kept under a name of its own, to look at.
 func undo(ctx context.Context, s *system) []error {
+	errs := takeBack(ctx, s)
+	return append(errs, closeUndone(s, len(errs) > 0)...)
+}
+
+// undoOrLeave is undo for a process that has to end soon: what cannot be put back stays open for the next deploy.
+func undoOrLeave(ctx context.Context, s *system) []error {
+	if errs := takeBack(ctx, s); len(errs) > 0 {
+		return errs
+	}
+	return closeUndone(s, false)
+}
+
+func takeBack(ctx context.Context, s *system) []error {
 	records, err := readJournal(s, openDir)
 	var errs []error
 	if err != nil {
@@ -256,7 +269,7 @@ func undo(ctx context.Context, s *system) []error {
 			do(r.Step, r.Reversal.Settle)
 		}
 	}
-	return append(errs, closeUndone(s, len(errs) > 0)...)
+	return errs
 }
 
 func closeUndone(s *system, failed bool) []error {

@@ -43,8 +43,11 @@ func (tg *target) largeFile(t *testing.T) {
 	if err == nil {
 		_, err = s.Apply(converge.Events{})
 	}
-	if err := errors.Join(err, s.stdin.Close(), s.cmd.Wait()); err != nil {
+	if err := errors.Join(err, s.Rollback("no")); err != nil {
 		t.Fatal(err)
+	}
+	if back, ok := errors.AsType[*converge.RolledBackError](s.RolledBack()); !ok || len(back.FailedUndo) > 0 {
+		t.Errorf("%+v", back)
 	}
 	tg.same(before, "large file")
 	if applied, err := tg.deploy(""); err != nil || applied.Changed != 1 {

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 func TestLab_NothingIsLeft(t *testing.T) {
 	t.Parallel()
 	tg := newTarget(t)
+	tg.sh("echo 3s >/root/commit-time")
 	before := tg.tree()
 
 	_, _, err := tg.planned("")
@@ -38,7 +39,7 @@ func TestLab_NothingIsLeft(t *testing.T) {
 
 	_, err = tg.deploy("malformed")
 	back, ok := errors.AsType[*converge.RolledBackError](err)
-	if !ok || back.Step != "check:settings" || !strings.Contains(back.Reason, "line 1 is malformed") || len(back.FailedUndo) > 0 {
+	if !ok || back.Step != "check:settings" || !strings.Contains(strings.Join(back.Log, "\n"), "line 1 is malformed") || len(back.FailedUndo) > 0 {
 		t.Errorf("malformed keys: %v", err)
 	}
 	tg.same(before, "malformed keys")
@@ -53,7 +54,14 @@ func TestLab_NothingIsLeft(t *testing.T) {
 	if err := errors.Join(s.stdin.Close(), s.cmd.Wait()); err != nil {
 		t.Errorf("vanished laptop: %v", err)
 	}
+	tg.sh("flock -w 60 " + converge.LockFile + " true")
 	tg.same(before, "vanished laptop")
+	for _, want := range []string{"no laptop committed within 3s", ""} {
+		s, _, err := tg.planned("AIzaSyTest1")
+		if err := errors.Join(err, s.Cancel(), s.cmd.Wait()); err != nil || !strings.Contains(s.hello.Last, want) || want == "" && s.hello.Last != "" {
+			t.Errorf("the next hello tells %q of it, %v", s.hello.Last, err)
+		}
+	}
 	if out := tg.sh("iptables -S 2>/dev/null | grep ufw || true; systemctl list-unit-files | grep -E 'gemini|nginx|ufw' || true"); out != "" {
 		t.Errorf("after the laptop vanished there is still:\n%s", out)
 	}
@@ -168,7 +176,7 @@ func (tg *target) sickRelease(t *testing.T) {
 	before := tg.tree()
 	_, err := tg.deploy("sick")
 	back, ok := errors.AsType[*converge.RolledBackError](err)
-	if !ok || len(back.FailedUndo) > 0 || !strings.Contains(back.Reason, "the stand-in is sick") {
+	if !ok || len(back.FailedUndo) > 0 || !strings.Contains(strings.Join(back.Log, "\n"), "the stand-in is sick") {
 		t.Errorf("sick release: %v", err)
 	}
 	tg.same(before, "sick release")
@@ -188,8 +196,8 @@ func (tg *target) killedAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	tg.sh(`kill -9 "$(sed 's/pid \([0-9]*\) .*/\1/' /run/gca.lock)"`)
-	if err := s.cmd.Wait(); err == nil {
-		t.Error("the agent was killed, yet ended well")
+	if _, err := s.Commit(); err == nil {
+		t.Error("the worker was killed, yet its deploy was committed")
 	}
 	if out := tg.sh("cat /etc/gemini-adapter/keys"); out != "AIzaSyOther\n" {
 		t.Fatalf("nothing to take back: %q", out)
@@ -205,7 +213,10 @@ func (tg *target) killedAgent(t *testing.T) {
 }
 
 func (tg *target) locked(t *testing.T) {
-	first, _, err := tg.planned("")
+	first, _, err := tg.planned("AIzaSyOther")
+	if err == nil {
+		_, err = first.Apply(converge.Events{})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,8 +224,11 @@ func (tg *target) locked(t *testing.T) {
 	if refusal, ok := errors.AsType[*converge.Refusal](err); !ok || refusal.Kind != converge.RefusedLocked || !strings.Contains(refusal.Message, "pid ") {
 		t.Errorf("a deploy beside another: %v", err)
 	}
-	if _, err := first.Commit(); err != nil {
+	if err := first.Rollback("no"); err != nil {
 		t.Error(err)
+	}
+	if back, ok := errors.AsType[*converge.RolledBackError](first.RolledBack()); !ok || len(back.FailedUndo) > 0 {
+		t.Errorf("%+v", back)
 	}
 }
 

@@ -144,8 +144,8 @@ func parseSSHD(out string) []int {
 }
 
 // sshPorts joins every sign of a port that SSH is used on: the configuration,
-// the listeners, ssh.socket, and the connection that this agent came through.
-func sshPorts(f Facts, configured []int, connection string, parent int, s *reader) []int {
+// the listeners, ssh.socket, and the port that the laptop arrived at, if it is known.
+func sshPorts(f Facts, configured []int, arrived int) []int {
 	ports := slices.Clone(configured)
 	for _, l := range f.Listeners {
 		if strings.HasPrefix(l.Program, "sshd") || l.Program == "dropbear" {
@@ -159,12 +159,8 @@ func sshPorts(f Facts, configured []int, connection string, parent int, s *reade
 			}
 		}
 	}
-	// sudo drops the variable, so the processes above us are asked too.
-	for depth := 0; connection == "" && parent > 1 && depth < 8; depth++ {
-		connection, parent = parentConnection(s, parent)
-	}
-	if w := strings.Fields(connection); len(w) == 4 {
-		ports = appendPort(ports, w[3])
+	if arrived != 0 {
+		ports = append(ports, arrived)
 	}
 	slices.Sort(ports)
 	return slices.Compact(ports)

@@ -3,42 +3,50 @@ package converge
 import (
 	"context"
 	"errors"
-	"io"
+	"os/signal"
+	"syscall"
+	"time"
 )
 
 // Local brings this server to want in this process: under the lock, with the journal, and through the health checks of the
 // plan, as a deploy does. The plan is told to events first. An ended ctx, as any failure, puts everything back, which the
-// error tells: a [*RolledBackError], or a [*Refusal] where nothing was begun.
+// error tells: a [*RolledBackError], or a [*Refusal] where nothing was begun. Meanwhile a lost terminal is no reason to die.
 func (a Agent) Local(ctx context.Context, want Want, events Events) (Applied, error) {
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGPIPE, syscall.SIGHUP)
+	setUmask(0o022)
 	return a.local(ctx, newSystem("/"), want, events)
 }
 
 func (a Agent) local(ctx context.Context, s *system, want Want, events Events) (applied Applied, err error) {
-	toAgent, w := io.Pipe()
-	r, fromAgent := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := a.run(ctx, s, toAgent, fromAgent)
-		ended <- errors.Join(err, fromAgent.Close(), toAgent.Close())
-	}()
-	c := NewClient(r, w)
-	defer func() { err = errors.Join(err, c.Detach(), <-ended) }()
-	if _, err := c.Hello(); err != nil {
-		return Applied{}, err
-	}
-	if err := c.SendWant(want); err != nil {
-		return Applied{}, err
-	}
-	plan, err := c.Plan()
+	want = a.complete(&s.reader, want)
+	unlock, err := takeLock(s, time.Now(), want.purpose("a change on the server itself, with"))
 	if err != nil {
-		return Applied{}, err
+		return Applied{}, asRefusal(RefusedServer, err)
 	}
-	events.tell(plan)
-	if len(plan.Steps) > 0 {
-		if applied, err = c.Apply(events); err != nil {
-			return Applied{}, err
+	defer func() { err = errors.Join(err, unlock()) }()
+	e := &engine{agent: a, sys: s}
+	e.tell = func(m Message) {
+		if m, ok := m.(appliedMessage); ok {
+			applied = Applied{Changed: m.Changed, ClientToken: NewSecret(m.ClientToken)}
 		}
+		events.tell(m)
 	}
-	_, err = c.Commit()
-	return applied, err
+	plan, err := e.plan(ctx, want)
+	if err != nil {
+		return Applied{}, asRefusal(RefusedServer, err)
+	}
+	e.tell(PlanMessage{Steps: plan.Steps(), Notes: plan.notes})
+	if len(plan.steps) == 0 {
+		return Applied{}, nil
+	}
+	// All that there is to look at from here are the plan's own checks, which have passed by now.
+	keep := func(ctx context.Context) error { return context.Cause(ctx) }
+	switch end := e.run(ctx, plan, want, keep).(type) {
+	case RolledBack:
+		return Applied{}, &RolledBackError{end}
+	case doneMessage:
+		applied.Notes = end.Notes
+	}
+	return applied, nil
 }

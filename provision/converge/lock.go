@@ -8,34 +8,59 @@ import (
 	"time"
 )
 
-// LockFile is what a deploy holds the lock of (flock) while it is at work on a server.
+// LockFile is what a deploy holds the lock of (flock) while it is at work on a server. It names its holder.
 const LockFile = "/run/gca.lock"
 
-// takeLock makes sure that one deploy runs at a time. The kernel lets go of the
-// lock when the process ends, however it ends.
-func takeLock(s *system, now time.Time) (release func() error, err error) {
+const (
+	lockPatience = time.Second // for one who only looks, which takes a moment
+	lockPause    = 20 * time.Millisecond
+)
+
+// takeLock makes sure that one deploy runs at a time; what says which. The kernel lets go of the lock when the process
+// ends, however it ends.
+func takeLock(s *system, now time.Time, what string) (release func() error, err error) {
 	f, err := os.OpenFile(s.at(LockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	taken, err := tryLock(f)
+	taken, err := awaitLock(f)
 	if err == nil && !taken {
-		holder, readErr := s.readText(LockFile)
-		if err := errors.Join(readErr, f.Close()); err != nil {
-			return nil, err
-		}
-		return nil, refuse(RefusedLocked, "wait for it to end, then deploy again",
-			"another deploy is running on this server: %s", strings.TrimSpace(holder))
+		err = lockedBy(&s.reader)
+	}
+	if err == nil {
+		text := fmt.Sprintf("pid %d since %s: %s\n", os.Getpid(), now.UTC().Format(time.RFC3339), what)
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Truncate(int64(len(text))))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", LockFile, err), f.Close())
-	}
-	text := fmt.Sprintf("pid %d since %s\n", os.Getpid(), now.UTC().Format(time.RFC3339))
-	if _, err := f.WriteString(text); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if err := f.Truncate(int64(len(text))); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f.Close, nil
+}
+
+func awaitLock(f *os.File) (taken bool, err error) {
+	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPause) {
+		if taken, err = tryLock(f); taken || err != nil || time.Now().After(end) {
+			return taken, err
+		}
+	}
+}
+
+// lockedBy is the refusal that names who holds the lock.
+func lockedBy(s *reader) error {
+	holder, err := s.readText(LockFile)
+	if err != nil {
+		return err
+	}
+	return refuse(RefusedLocked, "wait for it to end, then deploy again",
+		"another deploy is at work on this server: %s", strings.TrimSpace(holder))
+}
+
+// purpose says for the lock's holder what it does, for which laptop.
+func (w Want) purpose(verb string) string {
+	text := verb + " " + w.Release()
+	if w.Client != "" {
+		text += " from " + w.Client
+	}
+	return text
 }

@@ -24,19 +24,33 @@ type machine struct {
 	sys    *system
 	sum    string
 	health *httptest.Server
+
+	commitTime time.Duration // of the agent
+	worker     chan error    // the end of the worker that was started last, if one was
+	stopWorker context.CancelCauseFunc
 }
 
 const testRelease = "#!/bin/sh\nif grep -q malformed \"$4/keys\"; then echo 'keys: line 1 is malformed' >&2; exit 1; fi\n"
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "gca") // short, for the worker's socket
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := &machine{T: t, sys: newSystem(filepath.Join(dir, "root"))}
 	m.sys.path = filepath.Join(dir, "bin") + ":/usr/bin:/bin"
 	m.health = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"status":"healthy"}`)
 	}))
-	t.Cleanup(m.health.Close)
+	t.Cleanup(func() {
+		if m.worker != nil {
+			m.stopWorker(errShutdown)
+		}
+		m.must(m.lastWorker())
+		m.health.Close()
+		m.must(os.RemoveAll(dir))
+	})
 	m.sys.web = m.health.Listener.Addr().String()
 	sum := sha256.Sum256([]byte(testRelease))
 	m.sum = hex.EncodeToString(sum[:])
@@ -93,7 +107,7 @@ func (m *machine) port() string {
 	return port
 }
 
-// tree is everything under root but the lock: kinds, modes, contents and targets.
+// tree is everything under root but the lock and the worker's folder: kinds, modes, contents and targets.
 func (m *machine) tree() []string {
 	m.Helper()
 	var lines []string
@@ -101,6 +115,9 @@ func (m *machine) tree() []string {
 		name, relErr := filepath.Rel(m.sys.root, path)
 		if err := errors.Join(err, relErr); err != nil || "/"+name == LockFile {
 			return err
+		}
+		if "/"+name == runDir {
+			return fs.SkipDir
 		}
 		st, err := m.sys.state("/" + name)
 		lines = append(lines, fmt.Sprintf("%s %s %o %d:%d %s %q", name, st.Kind, st.Mode, st.UID, st.GID, st.Target, st.Content))
@@ -136,10 +153,41 @@ func (m *machine) start() (*Client, io.Closer, <-chan error) {
 	fromAgent, agent := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := Agent{Version: "1.2.3", SHA256: m.sum, ReadSettings: readTestSettings}.run(context.Background(), m.sys, toAgent, agent)
+		err := m.agent().front(context.Background(), &m.sys.reader, toAgent, agent)
 		ended <- errors.Join(err, agent.Close(), toAgent.Close())
 	}()
 	return NewClient(fromAgent, laptop), laptop, ended
+}
+
+// agent is the release's agent. Its workers run until their own end, which the test awaits.
+func (m *machine) agent() Agent {
+	return Agent{Version: "1.2.3", SHA256: m.sum, ReadSettings: readTestSettings, CommitTime: m.commitTime,
+		Connection: "203.0.113.9 50000 192.0.2.1 22",
+		launch: func(_ context.Context, s *system, gca string) error {
+			if err := m.lastWorker(); err != nil {
+				return err
+			}
+			l, err := listenWorker(s)
+			if err != nil {
+				return err
+			}
+			ctx, stop := context.WithCancelCause(context.Background())
+			ended := make(chan error, 1)
+			m.worker, m.stopWorker = ended, stop
+			go func() { ended <- m.agent().work(ctx, newLike(s), l) }()
+			return nil
+		}}
+}
+
+// lastWorker waits for the end of the worker that was started last.
+func (m *machine) lastWorker() error {
+	if m.worker == nil {
+		return nil
+	}
+	err := <-m.worker
+	m.worker = nil
+	m.stopWorker(nil)
+	return err
 }
 
 func (m *machine) deploy(keys string) (Applied, []string, error) {
@@ -149,6 +197,7 @@ func (m *machine) deploy(keys string) (Applied, []string, error) {
 	defer func() {
 		m.must(laptop.Close())
 		m.must(<-ended)
+		m.must(m.lastWorker())
 	}()
 	m.must(c.SendWant(m.want(keys)))
 	plan, err := c.Plan()

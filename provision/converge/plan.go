@@ -91,10 +91,16 @@ func (p Plan) Notes() []string { return p.notes }
 
 // run is what the operations of one applied plan share.
 type run struct {
-	sys      *system
-	progress func(text string)
-	token    Secret // made by this run, or empty
+	sys   *system
+	watch *watch // nil where nobody listens
+	token Secret // made by this run, or empty
 }
+
+// progress tells a line about the step.
+func (r *run) progress(text string) { r.watch.say(text) }
+
+// wait tells what the step waits for; it may be told again as time goes by.
+func (r *run) wait(what Wait) { r.watch.wait(what) }
 
 // operation is what a step does. All methods are called from one goroutine, in this order.
 type operation interface {

@@ -31,7 +31,15 @@ func (s *system) runLines(ctx context.Context, limit time.Duration, line func(st
 	if err != nil {
 		return "", err
 	}
-	c := command{file: file, name: name, args: args, path: s.path, limit: limit, line: line}
+	w := watchOf(ctx)
+	defer w.begin(name, args)()
+	hear := func(text string) {
+		w.hear(text)
+		if line != nil {
+			line(text)
+		}
+	}
+	c := command{file: file, name: name, args: args, path: s.path, limit: limit, line: hear}
 	return execute(context.WithoutCancel(ctx), c)
 }
 

@@ -76,6 +76,7 @@ type session struct {
 	*converge.Client
 	cmd   *exec.Cmd
 	stdin io.Closer
+	hello converge.Hello
 }
 
 func (tg *target) dial() *session {
@@ -94,8 +95,8 @@ func (tg *target) dial() *session {
 	if err := cmd.Start(); err != nil {
 		tg.Fatal(err)
 	}
-	s := &session{converge.NewClient(stdout, stdin), cmd, stdin}
-	if _, err := s.Hello(); err != nil {
+	s := &session{Client: converge.NewClient(stdout, stdin), cmd: cmd, stdin: stdin}
+	if s.hello, err = s.Hello(); err != nil {
 		tg.Fatal(err)
 	}
 	return s

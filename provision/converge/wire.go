@@ -14,16 +14,27 @@ import (
 // The wire is one JSON object a line, "type" first. The conversation:
 //
 //	agent:  hello, or a plan with a refusal, which ends the conversation
-//	laptop: want
-//	agent:  plan, with steps or with a refusal, which ends the conversation
-//	laptop: apply (with steps only), commit (without steps) or cancel
-//	agent:  step and progress …, then applied, or rolled_back, which ends it
-//	laptop: commit or rollback
-//	agent:  done or rolled_back
+//	laptop: want, cancel, or, where hello says that a deploy is running, attach
+//	agent:  plan, with steps or with a refusal, which ends the conversation;
+//	        so does the plan of a want in plan mode
+//	laptop: apply (with steps only), commit (without steps) or cancel;
+//	        after attach nothing
+//	agent:  plan with a refusal, if the worker came to another plan; else
+//	        step and progress …, then applied, or undo, more progress and
+//	        rolled_back, which ends it
+//	laptop: commit or rollback; rollback also earlier
+//	agent:  done or rolled_back; taken_over at any time, which ends it
+//	laptop: heard, once it knows of a rollback
+//
+// Up to apply it is the front that answers, from then on the worker, through
+// the front. The end of the laptop's stream is a detach: what runs goes on, and
+// waits for a commit.
+//
+// The front talks to the worker in the same words: want, plan, apply as above,
+// or attach; and peek, which is answered with running.
 //
 // A message of a type that the other side does not know, or does not expect
-// now, is answered with unsupported and passed over. The end of the laptop's
-// stream before its commit is a rollback.
+// now, is answered with unsupported and passed over.
 
 // Proto is the version of the wire. The laptop sends its own binary, so both sides have the same.
 const Proto = 1
@@ -140,9 +151,10 @@ type Wait struct {
 
 // Stall tells of a step that has said nothing for a while.
 type Stall struct {
-	Command string `json:"command,omitempty"` // that runs; empty where no command does
-	Last    string `json:"last,omitempty"`    // line that the step said
-	Seconds int    `json:"seconds"`           // of silence
+	Command string    `json:"command,omitempty"` // that runs; empty where no command does
+	Since   time.Time `json:"since,omitzero"`    // it runs
+	Last    string    `json:"last,omitempty"`    // line that the step said
+	Seconds int       `json:"seconds"`           // of silence
 }
 
 // UndoEvent tells that a deploy is being put back, and why.
@@ -166,7 +178,12 @@ type RolledBack struct {
 }
 
 type (
-	applyMessage  struct{}
+	applyMessage   struct{}
+	peekMessage    struct{}
+	heardMessage   struct{}
+	runningMessage struct {
+		Running *Running `json:"running"`
+	}
 	attachMessage struct {
 		By string `json:"by,omitempty"`
 	}
@@ -198,6 +215,9 @@ func (RolledBack) messageType() string         { return "rolled_back" }
 func (UndoEvent) messageType() string          { return "undo" }
 func (applyMessage) messageType() string       { return "apply" }
 func (attachMessage) messageType() string      { return "attach" }
+func (peekMessage) messageType() string        { return "peek" }
+func (heardMessage) messageType() string       { return "heard" }
+func (runningMessage) messageType() string     { return "running" }
 func (takenOverMessage) messageType() string   { return "taken_over" }
 func (cancelMessage) messageType() string      { return "cancel" }
 func (commitMessage) messageType() string      { return "commit" }
@@ -253,6 +273,12 @@ func decode(line []byte) (Message, error) {
 		return decodeAs[RolledBack](line)
 	case "undo":
 		return decodeAs[UndoEvent](line)
+	case "peek":
+		return peekMessage{}, nil
+	case "heard":
+		return heardMessage{}, nil
+	case "running":
+		return decodeAs[runningMessage](line)
 	case "attach":
 		return decodeAs[attachMessage](line)
 	case "taken_over":

@@ -1,0 +1,230 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	orderTime = time.Minute      // for the front to say what to do
+	meetTime  = 10 * time.Second // for one who connects to say why
+	heardTime = 5 * time.Second  // for the laptop to have heard that everything was put back
+)
+
+// worker is one life of a worker.
+type worker struct {
+	agent   Agent
+	sys     *system
+	orders  chan order
+	ordered atomic.Bool             // one is taken, ever
+	callOff context.CancelCauseFunc // ends the plan at the next step's beginning
+	hub     atomic.Pointer[hub]     // nil until a plan is carried out
+}
+
+// order is what the front asks for. On begun comes the hub of its plan, or nothing before it is closed.
+type order struct {
+	want   Want
+	laptop *laptop
+	begun  chan *hub
+}
+
+func (a Agent) work(ctx context.Context, s *system, l net.Listener) error {
+	// Who listens outlives the plan: to be called off ends it, and there is its end to tell.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, callOff := context.WithCancelCause(ctx)
+	defer callOff(nil)
+	w := &worker{agent: a, sys: s, orders: make(chan order, 1), callOff: callOff}
+	var meeting sync.WaitGroup
+	meeting.Go(func() { w.accept(life, l, &meeting) })
+	err := w.obey(ctx)
+	end()
+	err = errors.Join(err, l.Close())
+	meeting.Wait()
+	return err
+}
+
+func (w *worker) accept(life context.Context, l net.Listener, meeting *sync.WaitGroup) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if life.Err() == nil {
+				w.callOff(fmt.Errorf("the worker's socket failed: %w", err))
+			}
+			return
+		}
+		meeting.Go(func() {
+			hangUp := context.AfterFunc(life, func() { _ = conn.Close() }) // which wakes up its reader
+			defer hangUp()
+			w.meet(life, &laptop{conn: conn, wire: newWire(conn, conn)})
+			_ = conn.Close() // perhaps a second time
+		})
+	}
+}
+
+// meet hears what one who connects wants, and stays with it to its end.
+func (w *worker) meet(life context.Context, l *laptop) {
+	if err := l.conn.SetDeadline(time.Now().Add(meetTime)); err != nil {
+		return
+	}
+	m, err := l.wire.receive()
+	if err != nil {
+		return
+	}
+	h := w.hub.Load()
+	switch m := m.(type) {
+	case peekMessage:
+		_ = l.wire.send(runningMessage{h.state()}) // who asked and left does not need the answer
+	case attachMessage:
+		if l.by = m.By; h.state() == nil {
+			_ = l.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: errEnded()}) // as above
+			return
+		}
+		if l.conn.SetDeadline(time.Time{}) == nil {
+			h.attach(l, 0)
+			w.listen(h, l)
+		}
+	case wantMessage:
+		w.take(life, l, m.want())
+	}
+}
+
+func errEnded() *Refusal {
+	return refuse(RefusedEnded, "deploy again to see", "the deploy that was under way has ended meanwhile")
+}
+
+// take hands the want over, and listens to its laptop once its plan is being carried out.
+func (w *worker) take(life context.Context, l *laptop, want Want) {
+	l.by = want.Client
+	if l.conn.SetDeadline(time.Time{}) != nil || !w.ordered.CompareAndSwap(false, true) {
+		return
+	}
+	o := order{want, l, make(chan *hub, 1)}
+	w.orders <- o
+	select {
+	case h, ok := <-o.begun:
+		if ok {
+			w.listen(h, l)
+		}
+	case <-life.Done():
+	}
+}
+
+// listen hears the laptop until it leaves. Its end is a detach.
+func (w *worker) listen(h *hub, l *laptop) {
+	defer h.detach(l)
+	for {
+		m, err := l.wire.receive()
+		if err != nil {
+			return
+		}
+		if !w.word(h, l, m) && l.wire.send(unsupportedMessage{m.messageType()}) != nil {
+			return
+		}
+	}
+}
+
+// word acts on a laptop's word, unless it is not one for now.
+func (w *worker) word(h *hub, l *laptop, m Message) (known bool) {
+	switch m := m.(type) {
+	case commitMessage:
+		return h.commit(l)
+	case rollbackMessage:
+		if h.listens(l) {
+			w.callOff(calledOff{m.Reason})
+		}
+		return true
+	case heardMessage:
+		h.hear(l)
+		return true
+	case unsupportedMessage: // the laptop is older than a message of ours
+		return true
+	}
+	return false
+}
+
+// obey takes one order and carries it out.
+func (w *worker) obey(ctx context.Context) error {
+	var o order
+	select {
+	case o = <-w.orders:
+	case <-time.After(orderTime):
+		return nil
+	case <-ctx.Done():
+		return nil
+	}
+	defer close(o.begun)
+	unlock, err := takeLock(w.sys, time.Now(), o.want.purpose("deploy of"))
+	if err != nil {
+		return o.refuse(err)
+	}
+	h, end, err := w.carryOut(ctx, o)
+	// The lock is free before the end is told, so that who hears of it can go on at once.
+	err = errors.Join(err, unlock())
+	if h != nil {
+		err = errors.Join(err, w.part(h, o.want, end))
+	}
+	return err
+}
+
+func (o order) refuse(err error) error {
+	return o.laptop.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)})
+}
+
+// carryOut plans again under the lock, and goes on if the front says that the plan is the one that was shown. Otherwise
+// there is no hub, and nothing was changed.
+func (w *worker) carryOut(ctx context.Context, o order) (*hub, Message, error) {
+	e := &engine{agent: w.agent, sys: w.sys}
+	plan, err := e.plan(ctx, o.want)
+	if err != nil {
+		return nil, nil, o.refuse(err)
+	}
+	l := o.laptop
+	if err := l.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes}); err != nil {
+		return nil, nil, err
+	}
+	if err := l.conn.SetReadDeadline(time.Now().Add(orderTime)); err != nil {
+		return nil, nil, err
+	}
+	if m, err := l.wire.receive(); err != nil || m != (applyMessage{}) {
+		return nil, nil, nil // the front is gone, or tells the laptop why not
+	}
+	if err := l.conn.SetReadDeadline(time.Time{}); err != nil {
+		return nil, nil, err
+	}
+	h := newHub(plan, o.want, time.Now())
+	e.tell = h.tell
+	w.hub.Store(h)
+	h.attach(l, 1) // it has the plan
+	o.begun <- h
+	return h, e.run(ctx, plan, o.want, func(ctx context.Context) error { return w.awaitCommit(ctx, h) }), nil
+}
+
+func (w *worker) awaitCommit(ctx context.Context, h *hub) error {
+	limit := w.agent.commitTime()
+	waiting, stop := context.WithTimeoutCause(ctx, limit, calledOff{fmt.Sprintf("no laptop committed within %s", limit)})
+	defer stop()
+	return h.await(waiting, func() bool { return h.committed })
+}
+
+// part tells how it ended. A rollback that no laptop has heard of is left to the next one.
+func (w *worker) part(h *hub, want Want, end Message) error {
+	back, undone := end.(RolledBack)
+	if !undone {
+		h.end(end)
+		return nil
+	}
+	err := leaveWord(w.sys, want, back, time.Now())
+	h.end(end)
+	if h.wasHeard() {
+		err = errors.Join(err, forgetWord(w.sys))
+	}
+	if len(back.FailedUndo) > 0 {
+		err = errors.Join(err, &RolledBackError{back})
+	}
+	return err
+}
