@@ -140,10 +140,13 @@ func ParseEnv(text string) (*Config, error) {
 	}
 	var faults []error
 	for _, s := range lines {
-		if apply, known := setters[s.name]; known {
-			if err := apply(cfg, s.value); err != nil {
-				faults = append(faults, fmt.Errorf("line %d: %s%w", s.line, s.name, err))
-			}
+		apply, known := setters[s.name]
+		if !known {
+			cfg.Unknown = append(cfg.Unknown, s.name)
+			continue
+		}
+		if err := apply(cfg, s.value); err != nil {
+			faults = append(faults, fmt.Errorf("line %d: %s%w", s.line, s.name, err))
 		}
 	}
 	return cfg, errors.Join(faults...)

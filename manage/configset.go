@@ -1,0 +1,119 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+)
+
+// Assignment is one word of `config set`.
+type Assignment struct {
+	Name  string
+	Value string
+	Way   Way
+}
+
+// Way is how an assignment means its value.
+type Way uint8
+
+// The ways of an assignment.
+const (
+	Given  Way = iota // NAME=VALUE
+	Asked             // NAME=-: the value comes by standard input, where no process list shows it
+	Absent            // NAME=: out of adapter.env, back to the default
+)
+
+// ParseAssignment reads a word of `config set` and judges name and value. Its error names variable, value and rule; secrets
+// are refused here, since arguments can be seen by every process.
+func ParseAssignment(word string) (Assignment, error) {
+	name, value, ok := strings.Cut(word, "=")
+	if !ok {
+		return Assignment{}, fmt.Errorf("%q: expected NAME=VALUE", word)
+	}
+	a := Assignment{Name: name, Value: value}
+	switch {
+	case value == "-":
+		a.Value, a.Way = "", Asked
+	case value == "":
+		a.Way = Absent
+	case config.IsSecret(name) || hasPassword(value):
+		return Assignment{}, fmt.Errorf("%s is secret, and arguments can be seen by everybody on the machine\nhint: %s=- reads it from standard input", name, name)
+	}
+	err := config.Check(name, a.Value)
+	switch {
+	case errors.Is(err, config.ErrUnknown):
+		return Assignment{}, unknownName(name)
+	case a.Way != Given:
+		return a, nil
+	case err == nil && name == "HOST":
+		err = checkHost(value)
+	}
+	return a, err
+}
+
+func hasPassword(value string) bool {
+	u, err := url.Parse(value)
+	if err != nil {
+		return strings.Contains(value, "@") // what cannot be read must not be shown either
+	}
+	_, has := u.User.Password()
+	return has
+}
+
+// Answer gives an Asked assignment its value.
+func (a Assignment) Answer(value string) (Assignment, error) {
+	if value == "" {
+		return a, fmt.Errorf("%s: nothing was given on standard input\nhint: %s= takes it out of the settings", a.Name, a.Name)
+	}
+	a.Value, a.Way = value, Given
+	return a, config.Check(a.Name, value)
+}
+
+// Set puts assignments in force, all or none; none of them may be Asked any more. The adapter restarts with them and must
+// answer, or everything is put back.
+func (m Machine) Set(ctx context.Context, all []Assignment) (converge.Applied, error) {
+	text, err := ReadEnv()
+	if err != nil {
+		return converge.Applied{}, err
+	}
+	want, err := wanted(text, all)
+	if err != nil {
+		return converge.Applied{}, err
+	}
+	return m.apply(ctx, want)
+}
+
+// wanted is what assignments ask of a server whose adapter.env is text.
+func wanted(text string, all []Assignment) (converge.Want, error) {
+	had, err := config.EnvValues(text)
+	if err != nil {
+		return converge.Want{}, &settingsError{fmt.Errorf("%s: %w\nhint: gemini-manage config edit", EnvFile, err)}
+	}
+	var want converge.Want
+	var gone []string
+	for _, a := range all {
+		now, set := had[a.Name]
+		switch {
+		case a.Way == Absent && set:
+			gone = append(gone, a.Name)
+		case a.Way == Given && (!set || now != a.Value):
+			want.Settings = append(want.Settings, converge.Setting{Name: a.Name, Value: a.Value})
+		}
+	}
+	if len(gone) > 0 {
+		rest, err := config.WithoutLines(text, gone...)
+		if err != nil {
+			return converge.Want{}, err
+		}
+		want.Env = converge.NewSecret(rest)
+	}
+	if len(gone)+len(want.Settings) == 0 {
+		return converge.Want{}, ErrUnchanged
+	}
+	return want, nil
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Names returns the names of all settings, in the order in which people look for them.
+func Names() []string { return slices.Clone(settingNames) }
+
+// IsSecret reports whether a setting holds keys or tokens.
+func IsSecret(name string) bool { return name == "GEMINI_API_KEYS" || name == "CLIENT_TOKENS" }
+
+// ErrUnknown is what Check returns for a name that is no setting.
+var ErrUnknown = errors.New("no such setting")
+
+// Check judges one setting by itself. The error names the variable, the value (but for secrets) and the rule, or is ErrUnknown.
+func Check(name, value string) error {
+	set, known := setters[name]
+	if !known {
+		return ErrUnknown
+	}
+	if err := set(Default(), value); err != nil {
+		return fmt.Errorf("%s%w", name, err)
+	}
+	return nil
+}
+
+// EnvValues returns what an adapter.env sets, by name, as it is written there; secrets are in the clear.
+func EnvValues(text string) (map[string]string, error) {
+	lines, err := parseEnvFile(text)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]string)
+	for _, s := range lines {
+		values[s.name] = s.value
+	}
+	return values, nil
+}
+
+// WithoutLines takes the lines that set names out of an adapter.env. Everything else stays as it is.
+func WithoutLines(text string, names ...string) (string, error) {
+	settings, err := parseEnvFile(text)
+	if err != nil {
+		return "", err
+	}
+	lines := strings.SplitAfter(text, "\n")
+	for _, s := range settings {
+		if slices.Contains(names, s.name) {
+			lines[s.line-1] = ""
+		}
+	}
+	return strings.Join(lines, ""), nil
+}
+
+// Show returns a setting as adapter.env could have it. It is empty for secrets and for names that are no setting; passwords
+// in URLs are masked.
+func (c *Config) Show(name string) string {
+	switch name {
+	case "HOST":
+		return c.Host
+	case "PORT":
+		return strconv.Itoa(c.Port)
+	case "GEMINI_BASE_URL":
+		return c.BaseURL.Redacted()
+	case "PROXY_URL":
+		return showURL(c.ProxyURL)
+	case "MAX_FAILURES":
+		return strconv.Itoa(c.MaxFailures)
+	case "COOLING_PERIOD":
+		return showSeconds(c.CoolingPeriod)
+	case "REQUEST_TIMEOUT":
+		return showSeconds(c.RequestTimeout)
+	case "MAX_RETRIES":
+		return strconv.Itoa(c.MaxRetries)
+	case "QUEUE_TIMEOUT":
+		return showSeconds(c.QueueTimeout)
+	case "STREAM_IDLE_TIMEOUT":
+		return showSeconds(c.StreamIdleTimeout)
+	case "DRAIN_TIMEOUT":
+		return showSeconds(c.DrainTimeout)
+	case "MAX_BODY":
+		return showSize(c.MaxBody)
+	case "MODEL_MAP":
+		return showRules(c.ModelMap)
+	case "ALLOW_ANONYMOUS":
+		return strconv.FormatBool(c.AllowAnonymous)
+	case "LOG_LEVEL":
+		return strings.ToLower(c.LogLevel.String())
+	}
+	return ""
+}
+
+func showURL(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return u.Redacted()
+}
+
+func showSeconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
+func showSize(n int64) string {
+	for _, unit := range []struct {
+		name  string
+		shift int
+	}{{"GB", 30}, {"MB", 20}, {"KB", 10}} {
+		if n>>unit.shift<<unit.shift == n {
+			return strconv.FormatInt(n>>unit.shift, 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func showRules(rules []ModelRule) string {
+	texts := make([]string, 0, len(rules))
+	for _, r := range rules {
+		texts = append(texts, r.Pattern+"="+r.Target)
+	}
+	return strings.Join(texts, ",")
+}
