@@ -20,11 +20,11 @@ const testVersion = "0.3.1"
 // content is what the good archive's files hold.
 func content() map[string]string {
 	return map[string]string{
-		envPath:                    "PORT=8000\n",
-		keysPath:                   "good-key-one-1111\n",
-		statePrefix + "state.db":   "some state",
-		statePrefix + "more/deep":  "",
-		nginxLogPath + "error.log": "2026/11/23 02:14:00 [error] 1#1: *1 upstream timed out\n",
+		envPath:                     "PORT=8000\n",
+		keysPath:                    "good-key-one-1111\n",
+		statePrefix + "state.db":    "some state",
+		statePrefix + "usage-2.log": "",
+		nginxLogPath + "error.log":  "2026/11/23 02:14:00 [error] 1#1: *1 upstream timed out\n",
 	}
 }
 
@@ -197,6 +197,7 @@ func TestArchive_forgedEntries(t *testing.T) {
 	f(plus(entry{head: tar.Header{Name: "etc/passwd", Mode: 0o640}}), "etc/passwd is nothing that a backup holds")
 	f(plus(entry{head: tar.Header{Name: statePrefix + "a\x1bb", Mode: 0o640}}), `a\x1bb is not a path of a backup`)
 	f(plus(entry{head: tar.Header{Name: statePrefix + "a//b", Mode: 0o640}}), "is not a path of a backup")
+	f(plus(entry{head: tar.Header{Name: statePrefix + "a/b", Mode: 0o640}}), "is nothing that a backup holds")
 	f(plus(entry{head: tar.Header{Name: statePrefix + strings.Repeat("d/", 40) + "x", Mode: 0o640}}), "at most 100")
 	f(plus(entry{head: tar.Header{Name: statePrefix + "l", Typeflag: tar.TypeSymlink, Linkname: "/etc/shadow"}}), "is a link")
 	f(plus(entry{head: tar.Header{Name: statePrefix + "l", Typeflag: tar.TypeLink, Linkname: envPath}}), "is a hard link")

@@ -18,7 +18,6 @@ type collector struct {
 	root    *os.Root
 	spool   *spool
 	leftOut []string // what was there, and is no plain file of its own
-	entries int      // of the service's folder, looked at so far
 }
 
 // collect takes settings, keys, tokens, state, units and site, and the logs if they are asked for.
@@ -90,7 +89,7 @@ func openPlain(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// state takes the service's folder. There may be none.
+// state takes the service's folder, which holds files alone. There may be none.
 func (c *collector) state() error {
 	dir, err := c.root.OpenRoot(path.Clean(statePrefix))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -99,47 +98,28 @@ func (c *collector) state() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.folder(dir, statePrefix), dir.Close())
-}
-
-func (c *collector) folder(dir *os.Root, prefix string) error {
 	names, err := readNames(dir)
-	if err != nil {
-		return err
-	}
-	if c.entries += len(names); c.entries > maxFiles {
-		return fmt.Errorf("cannot back up /%s: it holds more than %d files", statePrefix, maxFiles)
+	if len(names) > maxFiles {
+		err = fmt.Errorf("cannot back up /%s: it holds more than %d files", statePrefix, maxFiles)
 	}
 	for _, name := range names {
-		if err := c.entry(dir, name, prefix+name); err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be gone again
-			return err
+		if err == nil {
+			err = c.stateFile(dir, name)
 		}
 	}
-	return nil
+	return errors.Join(err, dir.Close())
 }
 
-func (c *collector) entry(dir *os.Root, name, as string) error {
-	info, err := dir.Lstat(name)
-	if err != nil {
-		return err
-	}
+func (c *collector) stateFile(dir *os.Root, name string) error {
+	as := statePrefix + name
 	if checkName(as) != nil {
 		return c.orLeaveOut(as, errNotPlain)
 	}
-	if !info.IsDir() {
-		return c.orLeaveOut(as, c.file(dir, name, as))
+	err := c.file(dir, name, as)
+	if errors.Is(err, fs.ErrNotExist) { // it is gone again
+		return nil
 	}
-	below, err := dir.OpenRoot(name)
-	if err != nil {
-		return err
-	}
-	now, err := below.Stat(".")
-	if err == nil && os.SameFile(info, now) {
-		err = c.folder(below, as+"/")
-	} else if err == nil {
-		err = c.orLeaveOut(as, errNotPlain)
-	}
-	return errors.Join(err, below.Close())
+	return c.orLeaveOut(as, err)
 }
 
 // readNames returns the sorted names in dir, at most one more than a backup may hold.

@@ -21,7 +21,7 @@ func TestConfig(t *testing.T) {
 	}
 	f("PORT", "9000", FromFile)
 	f("MAX_BODY", "50MB", FromDefault)
-	f("GEMINI_API_KEYS", "a5ba1ed3-1234,f9b0078b", FromFile)
+	f("GEMINI_API_KEYS", "79e954ab-1234,f9b0078b", FromFile)
 	f("CLIENT_TOKENS", "1 hidden", FromFile)
 	f("PROXY_URL", "http://me:xxxxx@proxy:1", FromFile)
 	f("HEALTH_CHECK_INTERVAL", "60", FromNobody)
@@ -120,6 +120,10 @@ func TestWanted(t *testing.T) {
 	want, err := wanted(text, []Assignment{{"PORT", "9000", Given}, {"MAX_BODY", "1MB", Given}, {"MAX_RETRIES", "", Absent}})
 	if err != nil || len(want.Settings) != 1 || want.Settings[0].Name != "MAX_BODY" || want.Env.Reveal() != "PORT=9000 # ours\n" {
 		t.Errorf("got %+v with %q, %v", want, want.Env.Reveal(), err)
+	}
+	want, err = wanted("PORT=9000", []Assignment{{"PORT", "", Absent}})
+	if err != nil || !strings.HasPrefix(want.Env.Reveal(), "# ") || strings.Contains(want.Env.Reveal(), "PORT") {
+		t.Errorf("without its last line the file is %q, %v", want.Env.Reveal(), err)
 	}
 	if _, err := wanted(text, []Assignment{{"PORT", "9000", Given}, {"HOST", "", Absent}}); !errors.Is(err, ErrUnchanged) {
 		t.Errorf("what is so already gives %v", err)

@@ -110,6 +110,9 @@ func wanted(text string, all []Assignment) (converge.Want, error) {
 		if err != nil {
 			return converge.Want{}, err
 		}
+		if strings.TrimSpace(rest) == "" {
+			rest = "# Settings of the Gemini adapter, one NAME=value a line.\n" // an empty text would keep the old one
+		}
 		want.Env = converge.NewSecret(rest)
 	}
 	if len(gone)+len(want.Settings) == 0 {

@@ -32,7 +32,7 @@ var house = []room{
 	{pkg: "provision/converge"},
 	{pkg: "provision/payload"},
 	{pkg: "provision/lab", owns: []string{"github.com/Shopify/toxiproxy"}},
-	{pkg: "manage", may: []string{"provision", "provision/remote", "proxy/control", "proxy/config", "manage/client"}},
+	{pkg: "manage", may: []string{"provision", "provision/remote", "provision/converge", "proxy/control", "proxy/keys", "proxy/config", "manage/client"}},
 	{pkg: "manage/client"},
 	{pkg: "proxy", may: []string{"proxy/gemini", "proxy/front/...", "proxy/keys", "proxy/upstream", "proxy/store", "proxy/control", "proxy/config"},
 		owns: []string{"github.com/valyala/fasthttp"}},

@@ -1,0 +1,104 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+)
+
+// Restored is what a restore did.
+type Restored struct {
+	Changed int    // steps; 0 means that everything was as in the archive already
+	Safety  string // file of the backup of what was there before
+}
+
+// Restore puts settings, keys, tokens and state of an archive in force on this server. What was there is backed up first. The
+// adapter restarts and must answer, or everything is put back.
+func (m Machine) Restore(ctx context.Context, a *Archive) (Restored, error) {
+	want, err := a.want()
+	if err != nil {
+		return Restored{}, err
+	}
+	before, err := NewBackup(ctx, BackupOptions{Version: m.Agent.Version})
+	if err != nil {
+		return Restored{}, err
+	}
+	safety, _, err := before.SaveHere()
+	if err := errors.Join(err, before.Close()); err != nil {
+		return Restored{}, fmt.Errorf("what is there now could not be backed up, so nothing was changed: %w", err)
+	}
+	applied, err := m.apply(ctx, want)
+	return Restored{Changed: applied.Changed, Safety: safety}, err
+}
+
+// Texts are settings, keys and tokens of the archive. The error is an [*ArchiveError] if the adapter could not run with them.
+func (a *Archive) Texts() (config.Texts, *config.Config, error) {
+	texts := config.Texts{Env: string(a.files[envPath]), Keys: string(a.files[keysPath]), Tokens: string(a.files[tokensPath])}
+	cfg, err := texts.Parse()
+	if err == nil && len(cfg.Keys) == 0 {
+		err = config.ErrNoKeys
+	}
+	if err != nil {
+		return texts, nil, bad("its settings are not right: %v", err)
+	}
+	// A file that is not there must not be kept from before: other keys and tokens would count as well.
+	texts.Keys, texts.Tokens = orComment(texts.Keys), orComment(texts.Tokens)
+	return texts, cfg, nil
+}
+
+func orComment(text string) string {
+	if strings.TrimSpace(text) == "" {
+		return "# none here; see adapter.env\n"
+	}
+	return text
+}
+
+func (a *Archive) want() (converge.Want, error) {
+	texts, _, err := a.Texts()
+	if err != nil {
+		return converge.Want{}, err
+	}
+	w := converge.Want{Env: converge.NewSecret(texts.Env), Keys: converge.NewSecret(texts.Keys), Tokens: converge.NewSecret(texts.Tokens), State: []converge.StateFile{}}
+	for _, f := range a.Manifest.Files {
+		if name, ok := strings.CutPrefix(f.Path, statePrefix); ok {
+			w.State = append(w.State, converge.StateFile{Name: name, Mode: fs.FileMode(f.Mode), Content: a.files[f.Path]})
+		}
+	}
+	return w, nil
+}
+
+// HasToken reports whether a client token is one of the archive's.
+func (a *Archive) HasToken(token string) bool {
+	_, cfg, err := a.Texts()
+	if err != nil || token == "" {
+		return false
+	}
+	for _, known := range cfg.Tokens {
+		if known.Hash == config.HashToken(token) {
+			return true
+		}
+	}
+	return false
+}
+
+// Print tells a person what the archive is.
+func (a *Archive) Print(w io.Writer, now time.Time) error {
+	m := a.Manifest
+	p := &printer{w: w}
+	p.line("from", "%s, release %s", printable(m.Host), printable(m.Release))
+	p.line("made", "%s by gca %s, %s ago", m.Created.Format("2006-01-02 15:04:05 UTC"), m.GCA, now.Sub(m.Created).Round(time.Second))
+	name := "holds"
+	for _, f := range m.Files {
+		p.line(name, "/%s  %d bytes", f.Path, f.Size)
+		name = ""
+	}
+	p.line("archive", "%d bytes, SHA-256 %s", a.Size, a.SHA256)
+	return p.err
+}
