@@ -71,7 +71,11 @@ func (a Assignment) Answer(value string) (Assignment, error) {
 		return a, fmt.Errorf("%s: nothing was given on standard input\nhint: %s= takes it out of the settings", a.Name, a.Name)
 	}
 	a.Value, a.Way = value, Given
-	return a, config.Check(a.Name, value)
+	err := config.Check(a.Name, value)
+	if err == nil && a.Name == "HOST" {
+		err = checkHost(value)
+	}
+	return a, err
 }
 
 // Set puts assignments in force, all or none; none of them may be Asked any more. The adapter restarts with them and must

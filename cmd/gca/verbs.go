@@ -23,13 +23,15 @@ type verb struct {
 }
 
 func verbs() []verb {
-	status, logs := &statusVerb{}, &logsVerb{}
+	status, logs, trouble := &statusVerb{}, &logsVerb{}, &errorLogsVerb{}
 	return []verb{
 		{name: "start", need: rootAlways, short: "Start the adapter", local: plain(manage.Start, "the adapter serves")},
 		{name: "stop", need: rootAlways, short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
 		{name: "restart", need: rootAlways, short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart, "the adapter serves")},
 		{name: "status", short: "Show how the adapter is; exit code 1 if it is not healthy", flags: status.flags, local: status.run, remote: status.carry},
 		{name: "logs", short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
+		{name: "error-logs", short: "Show what went wrong: warnings, errors, failed requests, and Nginx's error log, by time",
+			flags: trouble.flags, local: trouble.run, remote: trouble.carry},
 	}
 }
 
@@ -131,9 +133,51 @@ func (l *logsVerb) carry() []string {
 	return words
 }
 
-func (l *logsVerb) run(ctx context.Context, io *streams) error {
+func (l *logsVerb) check() error {
 	if l.options.Lines < 1 {
 		return &usageError{fmt.Sprintf("--lines %d: expected 1 or more", l.options.Lines)}
 	}
+	return nil
+}
+
+func (l *logsVerb) run(ctx context.Context, io *streams) error {
+	if err := l.check(); err != nil {
+		return err
+	}
 	return manage.Logs(ctx, io.out, l.options)
+}
+
+type errorLogsVerb struct {
+	logsVerb
+	json bool
+}
+
+func (l *errorLogsVerb) flags(cmd *cobra.Command) {
+	l.logsVerb.flags(cmd)
+	cmd.Flags().BoolVar(&l.json, "json", false, "print JSON lines, schema 1")
+}
+
+func (l *errorLogsVerb) carry() []string {
+	words := l.logsVerb.carry()
+	if l.json {
+		words = append(words, "--json")
+	}
+	return words
+}
+
+func (l *errorLogsVerb) run(ctx context.Context, io *streams) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	n, err := manage.ErrorLogs(ctx, l.options, func(line manage.LogLine) error {
+		if l.json {
+			return json.NewEncoder(io.out).Encode(line)
+		}
+		_, err := fmt.Fprintln(io.out, line)
+		return err
+	})
+	if err == nil && n == 0 && !l.options.Follow {
+		_, err = fmt.Fprintln(io.err, "nothing went wrong: no such line in the adapter's journal, nor in Nginx's error log")
+	}
+	return err
 }

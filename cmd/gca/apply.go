@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gemini-claude-adapter/gca/manage"
+	"github.com/gemini-claude-adapter/gca/provision"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/provision/payload"
+)
+
+// applyHere changes this server by change, which returns how many steps that took, and shows the steps.
+func applyHere(io *streams, change func(manage.Machine) (int, error)) error {
+	self, err := payload.Open("")
+	if err != nil {
+		return err
+	}
+	templates, err := templateTexts()
+	if err != nil {
+		return err
+	}
+	show := &stepLines{io: io, titles: make(map[string]string)}
+	n, err := change(manage.Machine{
+		Agent:     converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings},
+		Templates: templates,
+		Events:    converge.Events{Plan: show.plan, Step: show.step},
+	})
+	if err != nil {
+		return unchanged(io, ofChange(err))
+	}
+	_, err = fmt.Fprintf(io.err, "done in %d steps; the adapter answers\n", n)
+	return errors.Join(show.broken, err)
+}
+
+// stepLines shows a plan that is applied on this machine, a line a step. It keeps the first error of a write, since a change
+// must not stop for a screen that has gone.
+type stepLines struct {
+	io     *streams
+	titles map[string]string
+	broken error
+}
+
+func (s *stepLines) plan(plan converge.PlanMessage) {
+	for _, step := range plan.Steps {
+		s.titles[step.ID] = step.Title
+	}
+	for _, note := range plan.Notes {
+		s.line("  ! " + note)
+	}
+}
+
+func (s *stepLines) step(e converge.StepEvent) {
+	switch e.State {
+	case converge.StepDone:
+		s.line(fmt.Sprintf("  ✓ %s  %.1fs", s.titles[e.ID], e.Seconds))
+	case converge.StepFailed:
+		s.line("  ✗ " + s.titles[e.ID] + ": putting everything back")
+	}
+}
+
+func (s *stepLines) line(text string) {
+	if _, err := fmt.Fprintln(s.io.err, text); s.broken == nil {
+		s.broken = err
+	}
+}
+
+// ofChange gives an error of a change on this machine the exit code that the same one has in a deploy.
+func ofChange(err error) error {
+	var refusal *converge.Refusal
+	var back *converge.RolledBackError
+	switch {
+	case errors.Is(err, manage.ErrSettings):
+		return &usageError{err.Error()}
+	case errors.As(err, &refusal):
+		kind := provision.KindRefused
+		switch refusal.Kind {
+		case converge.RefusedLocked:
+			kind = provision.KindLocked
+		case converge.RefusedUndo:
+			kind = provision.KindRollbackFailed
+		}
+		return &provision.Error{Kind: kind, Message: "nothing was changed", Err: refusal}
+	case errors.As(err, &back) && len(back.FailedUndo) > 0:
+		return &provision.Error{Kind: provision.KindRollbackFailed, Message: "the change failed, and undoing it failed too", Err: back}
+	case errors.As(err, &back):
+		return &provision.Error{Kind: provision.KindRolledBack, Message: "the change failed, and everything was put back", Err: back, Hint: "gemini-manage error-logs shows what the adapter said"}
+	}
+	return err
+}
+
+// tokenMade shows a client token that a change had to make, since it is kept nowhere.
+func tokenMade(io *streams, applied converge.Applied, err error) error {
+	if err != nil || applied.ClientToken.Empty() {
+		return err
+	}
+	_, err = fmt.Fprintf(io.out, "Client token, shown this once: %s\n", applied.ClientToken.Reveal())
+	return err
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/gemini-claude-adapter/gca/manage"
+)
+
+// editing has a person change a secret text in an editor, on a private copy that is removed whatever happens.
+type editing struct {
+	io    *streams
+	asker *prompt // nil where nobody can be asked
+	dir   string  // for the copy; "" is the usual one
+}
+
+// edit returns the text that the person saved and check accepts, or manage.ErrUnchanged. The other errors are of a text that
+// the person gave up, or of the editor.
+func (e editing) edit(ctx context.Context, before string, check func(string) error) (text string, err error) {
+	command, err := e.editor()
+	if err != nil {
+		return "", err
+	}
+	// A terminal that goes away must not leave the copy behind.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
+	dir, err := os.MkdirTemp(e.dir, "gca-edit-") // made with mode 0700
+	if err != nil {
+		return "", fmt.Errorf("cannot make a private copy to edit: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file := filepath.Join(dir, "adapter.env")
+	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+		return "", fmt.Errorf("cannot make a private copy to edit: %w", err)
+	}
+	for {
+		if text, err = e.once(ctx, command, file); err != nil {
+			return "", err
+		}
+		if text == before {
+			return "", manage.ErrUnchanged
+		}
+		wrong := check(text)
+		if wrong == nil {
+			return text, nil
+		}
+		if err := e.again(wrong); err != nil {
+			return "", err
+		}
+	}
+}
+
+// again shows what is wrong and asks whether to go on.
+func (e editing) again(wrong error) error {
+	if e.asker == nil {
+		return &usageError{wrong.Error() + "\nhint: nothing was changed; edit again"}
+	}
+	if _, err := fmt.Fprintf(e.io.err, "gca: %v\n", wrong); err != nil {
+		return err
+	}
+	yes, err := e.asker.confirm("Edit again? (No throws your changes away)", true)
+	if err == nil && !yes {
+		err = &usageError{"nothing was changed"}
+	}
+	return err
+}
+
+func (e editing) once(ctx context.Context, command []string, file string) (string, error) {
+	cmd := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], file)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.io.in, e.io.err, e.io.err // stdout is for data
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Canceled
+		}
+		return "", fmt.Errorf("the editor %s failed, so nothing was changed: %w\nhint: EDITOR=nano chooses another one", strings.Join(command, " "), err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	text, err := manage.ReadEnvFrom(f)
+	return text, errors.Join(err, f.Close())
+}
+
+// editor is the person's choice, which may have arguments, or the first one that is there.
+func (e editing) editor() ([]string, error) {
+	for _, name := range []string{"VISUAL", "EDITOR"} {
+		if choice := os.Getenv(name); strings.TrimSpace(choice) != "" {
+			if runtime.GOOS == "windows" {
+				return []string{choice}, nil
+			}
+			return []string{"/bin/sh", "-c", choice + ` "$@"`, "sh"}, nil
+		}
+	}
+	if !isatty.IsTerminal(e.io.in.Fd()) {
+		return nil, &usageError{"there is no terminal to edit in\nhint: config set NAME=VALUE changes settings without an editor"}
+	}
+	for _, name := range []string{"nano", "vi", "notepad"} {
+		if file, err := exec.LookPath(name); err == nil {
+			return []string{file}, nil
+		}
+	}
+	return nil, errors.New("there is no editor: neither nano nor vi\nhint: EDITOR=/path/to/an/editor chooses one")
+}
