@@ -97,3 +97,12 @@ func tokenMade(io *streams, applied converge.Applied, err error) error {
 	_, err = fmt.Fprintf(io.out, "Client token, shown this once: %s\n", applied.ClientToken.Reveal())
 	return err
 }
+
+// asRefused gives the error of an archive its exit code.
+func asRefused(name string, err error) error {
+	var wrong *manage.ArchiveError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return &provision.Error{Kind: provision.KindRefused, Message: name, Err: wrong}
+}
