@@ -87,9 +87,9 @@ func visible(text string) string {
 // span is a time as a person reads it: 0.4s, 12s, 2m05s.
 func span(d time.Duration) string {
 	switch {
-	case d < 10*time.Second:
+	case d < 10*time.Second-50*time.Millisecond:
 		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Minute:
+	case d < time.Minute-time.Second/2:
 		return fmt.Sprintf("%.0fs", d.Seconds())
 	}
 	d = d.Round(time.Second)

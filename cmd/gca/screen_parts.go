@@ -184,6 +184,9 @@ func (s *screen) progress(e converge.ProgressEvent) {
 		s.put(l, "")
 	case s.part != nil:
 		s.part.detail = text
+		if e.Wait != nil { // short enough for a terminal
+			s.part.detail = visible(fmt.Sprintf("waits for %s: %s, %d s", e.Wait.What, e.Wait.Holder, e.Wait.Seconds))
+		}
 		s.draw()
 	case s.display == displayLines && quiet > 0 && time.Since(s.told) >= toldEvery:
 		s.told = time.Now()
