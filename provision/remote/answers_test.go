@@ -126,9 +126,8 @@ func TestPassword_Interrupted(t *testing.T) {
 		t.Errorf("got %v, %d tries, asked %q", err, *tries, who.asked)
 	}
 
-	dir := home(t)
-	s, tries = passwordServer(t)
-	path := filepath.Join(dir, "key")
+	s, _ = passwordServer(t)
+	path := filepath.Join(t.TempDir(), "key")
 	public, _ := writeKey(t, path, "secret")
 	s.config.PublicKeyCallback = s.authorize
 	s.allow(public)
@@ -183,8 +182,7 @@ func TestChallenge_Refused(t *testing.T) {
 
 // More than one proof: what was accepted is not shown again.
 func TestMultiFactor(t *testing.T) {
-	dir := home(t)
-	path := filepath.Join(dir, "key")
+	path := filepath.Join(t.TempDir(), "key")
 	public, _ := writeKey(t, path, "")
 	s, tries := passwordServer(t)
 	second := ssh.ServerAuthCallbacks{PasswordCallback: s.config.PasswordCallback}

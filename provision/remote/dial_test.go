@@ -71,7 +71,7 @@ func TestDial_Unreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, dialOnly(ctx, t, host, 0), KindUnreachable, "connection refused by "+closed, "hint: ", "booting", "fail2ban", "another port", "firewall")
+	wantError(t, dialOnly(ctx, t, host, 0), KindUnreachable, "connection refused by "+closed, "hint: ", "sshd is down", "another port", "firewall rejects", "banned")
 
 	if host, err = ParseHost("tester@no-such-host.invalid"); err != nil {
 		t.Fatal(err)

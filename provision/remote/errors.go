@@ -97,9 +97,9 @@ func dialError(host Host, timeout time.Duration, err error) error {
 		e.Hint = "check this machine's network and DNS, or use the server's IP address"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Message, e.Err = fmt.Sprintf("connection refused by %s", host.Addr()), nil
-		e.Hint = "one of four: the server is still booting (wait a minute); SSH listens on another port (" +
-			host.User() + "@" + host.Name() + ":PORT); a firewall rejects the port, or fail2ban has banned this address " +
-			"(try from another network); sshd is stopped (the provider's console: systemctl status ssh)"
+		e.Hint = "one of four: sshd is down, or the server still booting (on the provider's console: systemctl status ssh); " +
+			"SSH listens on another port (there: ss -ltn; then add -p PORT); a firewall rejects the port (there: nft list ruleset, " +
+			"and the provider's own panel); this address is banned (then SSH works from another network; there: fail2ban-client status sshd)"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		e.Message, e.Err = fmt.Sprintf("no route to %s", host.Addr()), nil
 		e.Hint = "check the address, and that this machine has a network"

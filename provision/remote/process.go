@@ -7,11 +7,17 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
 const maxStderr = 64 << 10
+
+const (
+	sessionTries = 6
+	sessionPause = 100 * time.Millisecond
+)
 
 // Process is a command that runs on the server. Read Stdout to its end, then
 // Wait, exactly once. When the context given to [Conn.Start] ends, reads, writes
@@ -152,7 +158,7 @@ func (c *Conn) open(ctx context.Context, launch func(*ssh.Session) error) (*chan
 }
 
 func (c *Conn) openChannel(launch func(*ssh.Session) error) (*channel, error) {
-	session, err := c.client.NewSession()
+	session, err := c.newSession()
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		return nil, &Error{Kind: KindRemote, Message: c.host.Addr() + " refuses another session", Err: err,
@@ -175,6 +181,24 @@ func (c *Conn) openChannel(launch func(*ssh.Session) error) (*channel, error) {
 		return nil, err
 	}
 	return ch, nil
+}
+
+// newSession asks a few times: sshd counts a session against MaxSessions until it
+// has buried the command, which is a moment after the client saw its end.
+func (c *Conn) newSession() (*ssh.Session, error) {
+	for range sessionTries - 1 {
+		session, err := c.client.NewSession()
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) {
+			return session, err
+		}
+		select {
+		case <-time.After(sessionPause):
+		case <-c.alive.Done():
+			return nil, context.Cause(c.alive)
+		}
+	}
+	return c.client.NewSession()
 }
 
 // end asks the command to end and closes the channel. Both requests fail only

@@ -94,7 +94,7 @@ func (find lookup) hops(ctx context.Context, list string, depth int) ([]stop, er
 	}
 	var way []stop
 	for i, item := range items {
-		typed, err := parseTarget(item)
+		typed, err := parseTarget(unbracket(item))
 		if err != nil {
 			return nil, fmt.Errorf("jump %w", err)
 		}
@@ -114,6 +114,16 @@ func (find lookup) hops(ctx context.Context, list string, depth int) ([]stop, er
 		way = append(way, hop)
 	}
 	return way, nil
+}
+
+// unbracket takes the brackets off an IPv4 address, where ssh -G puts them too.
+func unbracket(item string) string {
+	begin, rest, found := strings.Cut(item, "[")
+	inner, end, closed := strings.Cut(rest, "]")
+	if !found || !closed || strings.Contains(inner, ":") {
+		return item
+	}
+	return begin + inner + end
 }
 
 // printable is text from elsewhere, fit to be shown on a terminal.

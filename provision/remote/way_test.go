@@ -297,6 +297,20 @@ func TestWay_RefusedOnce(t *testing.T) {
 	}
 }
 
+func TestUnbracket(t *testing.T) {
+	f := func(item, want string) {
+		t.Helper()
+		if got := unbracket(item); got != want {
+			t.Errorf("%q: got %q, want %q", item, got, want)
+		}
+	}
+	f("me@[203.0.113.9]:22", "me@203.0.113.9:22")
+	f("[203.0.113.9]", "203.0.113.9")
+	f("[2001:db8::1]:22", "[2001:db8::1]:22")
+	f("vps", "vps")
+	f("[vps", "[vps")
+}
+
 // ProxyCommand: the program's streams are the connection.
 func TestWay_Command(t *testing.T) {
 	j := newJourney(t, "")

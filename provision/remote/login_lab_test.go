@@ -1,0 +1,346 @@
+package remote
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
+)
+
+// visit is a person with a home of their own, who knows the server's host keys.
+func (v *vps) visit() string {
+	v.t.Helper()
+	dir := home(v.t)
+	known, err := os.ReadFile(v.KnownHosts)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, ".ssh", "known_hosts"), known, 0o600)
+	}
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return dir
+}
+
+// sshd changes the server's configuration.
+func (v *vps) sshd(lines string) {
+	v.t.Helper()
+	v.sh("echo '" + lines + "' >/etc/ssh/sshd_config.d/00-test.conf; sshd -t && systemctl restart ssh")
+}
+
+// logged counts lines of sshd's log.
+func (v *vps) logged(pattern string) string {
+	v.t.Helper()
+	return strings.TrimSpace(v.sh("journalctl --sync; journalctl -u ssh -o cat | grep -c '" + pattern + "' || :"))
+}
+
+// enter is the way of every command: Resolve, then Dial.
+func (v *vps) enter(text string, opts Options) (*Conn, error) {
+	host, err := Resolve(v.t.Context(), text, &opts)
+	if err != nil {
+		return nil, err
+	}
+	return Dial(v.t.Context(), host, opts)
+}
+
+// wantIn logs in, runs a command, proves a second connection, and checks Describe.
+func (v *vps) wantIn(text string, opts Options, describe string) {
+	v.t.Helper()
+	conn, err := v.enter(text, opts)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer closed(v.t, conn)
+	var out bytes.Buffer
+	if err := conn.Run(v.t.Context(), Cmd{Line: "id -un", Stdout: &out}); err != nil || strings.TrimSpace(out.String()) != conn.Host().User() {
+		v.t.Errorf("%s is %q on the server, %v", text, out.String(), err)
+	}
+	if got := conn.Describe(); got != describe {
+		v.t.Errorf("%s, want %s", got, describe)
+	}
+	if err := conn.Redial(v.t.Context()); err != nil {
+		v.t.Errorf("redial: %v", err)
+	}
+}
+
+func TestLab_Login(t *testing.T) {
+	v := newVPS(t, lab.Options{})
+	v.visit()
+	at := "@" + v.Addr
+
+	who := person{password: lab.LoginPassword}
+	v.wantIn("login"+at, Options{Prompts: who.prompts()}, "login"+at+", password")
+	if len(who.asked) != 1 || v.logged("^Accepted password for login") != "2" {
+		t.Errorf("asked %q, the server says %s times", who.asked, v.logged("^Accepted password for login"))
+	}
+
+	v.sshd("KbdInteractiveAuthentication yes\nPasswordAuthentication no")
+	who = person{password: lab.LoginPassword}
+	v.wantIn("login"+at, Options{Prompts: who.prompts()}, "login"+at+", answers to its questions")
+	if len(who.asked) != 1 || v.logged("^Accepted keyboard-interactive/pam for login") != "2" {
+		t.Errorf("asked %q", who.asked)
+	}
+
+	v.sshd("Match User sudoer\nAuthenticationMethods publickey,password")
+	who = person{password: lab.SudoerPassword}
+	v.wantIn("sudoer"+at, Options{IdentityFile: v.KeyFile, Prompts: who.prompts()}, "sudoer"+at+", key "+v.KeyFile+" and password")
+	if len(who.asked) != 1 {
+		t.Errorf("asked %q", who.asked)
+	}
+
+	v.sshd("KbdInteractiveAuthentication yes\nMatch User sudoer\nAuthenticationMethods publickey,keyboard-interactive")
+	who = person{password: lab.SudoerPassword}
+	v.wantIn("sudoer"+at, Options{IdentityFile: v.KeyFile, Prompts: who.prompts()}, "sudoer"+at+", key "+v.KeyFile+" and answers to its questions")
+	if got := v.logged("^Failed"); got != "0" {
+		t.Errorf("%s refused logins", got)
+	}
+}
+
+// ssh_config leads through a jump host, here the server itself, to its second port.
+func TestLab_Config(t *testing.T) {
+	v := newVPS(t, lab.Options{})
+	dir := v.visit()
+	v.sshd("Port 22\nPort 2222")
+	config := fmt.Sprintf(`
+Host tokyo
+  HostName 127.0.0.1
+  Port 2222
+  User sudoer
+  IdentityFile %[2]s
+  HostKeyAlias %[1]s
+  ProxyJump edge
+Host edge
+  HostName %[1]s
+  User admin
+  IdentityFile %[2]s
+  IdentitiesOnly yes
+`, v.Addr, v.KeyFile)
+	if err := os.WriteFile(filepath.Join(dir, ".ssh", "config"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v.wantIn("edge", Options{}, "admin@"+v.Addr+", key "+v.KeyFile)
+	v.wantIn("tokyo", Options{}, "sudoer@127.0.0.1:2222 via edge, key "+v.KeyFile)
+	v.wantIn("root@tokyo", Options{Jump: "sudoer@edge:22"}, "root@127.0.0.1:2222 via edge, key "+v.KeyFile)
+
+	// A jump host with a password, which is asked for once.
+	v.sshd("Port 22\nPort 2222\nMatch User login\nPasswordAuthentication yes")
+	who := person{password: lab.LoginPassword}
+	v.wantIn("tokyo", Options{Jump: "login@" + v.Addr, Prompts: who.prompts()}, "sudoer@127.0.0.1:2222 via "+v.Addr+", key "+v.KeyFile)
+	if len(who.asked) != 1 {
+		t.Errorf("asked %q", who.asked)
+	}
+
+	v.sshd("Port 22\nPort 2222\nAllowTcpForwarding no")
+	_, err := v.enter("tokyo", Options{})
+	wantError(t, err, KindUnreachable, "does not pass connections on", "AllowTcpForwarding")
+}
+
+// What is refused is refused once: the server's own log is the witness.
+func TestLab_Refused(t *testing.T) {
+	v := newVPS(t, lab.Options{})
+	v.visit()
+	v.sshd("KbdInteractiveAuthentication yes\nPasswordAuthentication yes\nLogLevel VERBOSE")
+	who := person{password: "wrong"}
+	_, err := v.enter("login@"+v.Addr, Options{Prompts: who.prompts()})
+	wantError(t, err, KindAuth, "refuses the password of login", "tried once")
+	if failed := v.logged("^Failed "); failed != "1" || len(who.asked) != 1 {
+		t.Errorf("%s refused logins, asked %q", failed, who.asked)
+	}
+
+	t.Run("trap28 an agent with 73 keys", func(t *testing.T) {
+		ring := startAgent(t)
+		for i := range 73 {
+			addKey(t, ring, nil, fmt.Sprint("key ", i))
+		}
+		_, err := v.enter("admin@"+v.Addr, Options{})
+		wantError(t, err, KindAuth, "accepts none of the keys offered", `"key 0"`, `"key 3"`, "69 more not offered", "-i FILE")
+		if got := v.logged("Too many authentication failures"); got != "0" {
+			t.Errorf("the server hung up over too many keys, %s times", got)
+		}
+	})
+	t.Run("trap28 the agent holds the key that ssh_config names", func(t *testing.T) {
+		dir := v.visit()
+		ring := startAgent(t)
+		for i := range 73 {
+			addKey(t, ring, nil, fmt.Sprint("key ", i))
+		}
+		giveKey(t, ring, v.KeyFile)
+		public, err := os.ReadFile(v.KeyFile + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, ".ssh", "vps.pub"), public, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		config := "Host vps\n HostName " + v.Addr + "\n User admin\n IdentityFile ~/.ssh/vps.pub\n"
+		if err := os.WriteFile(filepath.Join(dir, ".ssh", "config"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		v.wantIn("vps", Options{}, "admin@"+v.Addr+", key ~/.ssh/vps (agent)")
+	})
+}
+
+// giveKey is ssh-add.
+func giveKey(t *testing.T, ring agent.Agent, file string) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := ssh.ParseRawPrivateKey(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addKey(t, ring, private, "vps")
+}
+
+func TestLab_Limits(t *testing.T) {
+	v := newVPS(t, lab.Options{})
+	v.visit()
+	t.Run("trap27 MaxSessions", func(t *testing.T) {
+		v.sshd("MaxSessions 2")
+		conn, err := v.enter("root@"+v.Addr, Options{IdentityFile: v.KeyFile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closed(t, conn)
+		data := randomBytes(1 << 20)
+		file := fileOf("/root/file", data)
+		if err := conn.Upload(t.Context(), bytes.NewReader(data), file); err != nil {
+			t.Error(err)
+		}
+		var running []*Process
+		for range 2 {
+			p, err := conn.Start(t.Context(), "cat")
+			if err != nil {
+				t.Fatal(err)
+			}
+			running = append(running, p)
+		}
+		_, err = conn.Start(t.Context(), "cat")
+		wantError(t, err, KindRemote, "refuses another session", "MaxSessions")
+		for _, p := range running {
+			p.endInput()
+			if err := p.Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Run("trap27 MaxStartups", func(t *testing.T) {
+		v.sshd("MaxStartups 1:100:1")
+		var held net.Conn
+		hold := func() {
+			sock, err := net.Dial("tcp", v.Addr+":22")
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = sock
+			if _, err := sock.Read(make([]byte, 8)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hold()
+		told := 0
+		v.wantIn("root@"+v.Addr, Options{IdentityFile: v.KeyFile, pauses: []time.Duration{100 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Second},
+			Prompts: Prompts{Waiting: func(text string) {
+				told++
+				if !strings.Contains(text, "as a busy server does") {
+					t.Errorf("told %q", text)
+				}
+				if told == 2 {
+					held.Close()
+				}
+			}}}, "root@"+v.Addr+", key "+v.KeyFile)
+		if told < 2 {
+			t.Errorf("told %d times", told)
+		}
+	})
+}
+
+// The environment is the server's, whatever the laptop's is.
+func TestLab_Environment(t *testing.T) {
+	v := newVPS(t, lab.Options{})
+	v.visit()
+	for _, name := range []string{"LANG", "LC_ALL", "LC_CTYPE", "LANGUAGE"} {
+		t.Setenv(name, "tlh_KX.UTF-8")
+	}
+	v.sh("echo PATH=/usr/bin:/bin >/etc/environment")
+	said := func(run func(*Conn, Cmd) error, line string) string {
+		t.Helper()
+		conn, err := v.enter("admin@"+v.Addr, Options{IdentityFile: v.KeyFile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closed(t, conn)
+		var out, complaints bytes.Buffer
+		if err := run(conn, Cmd{Line: line, Stdout: &out, Stderr: &complaints}); err != nil || complaints.Len() > 0 {
+			t.Errorf("%s: %v\n%s", line, err, complaints.String())
+		}
+		return strings.TrimSpace(out.String())
+	}
+	user := func(c *Conn, cmd Cmd) error { return c.Run(t.Context(), cmd) }
+	root := func(c *Conn, cmd Cmd) error { return c.RunRoot(t.Context(), cmd) }
+	t.Run("trap22 the laptop's locale", func(t *testing.T) {
+		const line = `env | grep -v SUDO_COMMAND | grep -c tlh; perl -e 'print "ok\n"'; echo $LC_ALL`
+		for _, run := range []func(*Conn, Cmd) error{user, root} {
+			if got := said(run, line); got != "0\nok\nC.UTF-8" {
+				t.Errorf("got %q", got)
+			}
+		}
+	})
+	t.Run("trap23 a PATH without sbin", func(t *testing.T) {
+		for _, run := range []func(*Conn, Cmd) error{user, root} {
+			if got := said(run, "command -v sshd"); got != "/usr/sbin/sshd" {
+				t.Errorf("got %q", got)
+			}
+		}
+	})
+}
+
+func TestLab_Shells(t *testing.T) {
+	v := newVPS(t, lab.Options{Packages: []string{"fish", "tcsh", "zsh"}})
+	v.visit()
+	enter := func() *Conn {
+		t.Helper()
+		conn, err := v.enter("admin@"+v.Addr, Options{IdentityFile: v.KeyFile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	const script = "# it's a \"script\"!\nx='a\\b'\nif [ \"$x\" = 'a\\b' ]; then\n\tprintf '%s!\\n' \"$x\" ~admin; cat\nfi"
+	for _, shell := range []string{"/bin/sh", "/bin/bash", "/usr/bin/fish", "/bin/tcsh", "/bin/zsh"} {
+		t.Run("trap24 "+shell, func(t *testing.T) {
+			v.sh("usermod -s " + shell + " admin")
+			conn := enter()
+			defer closed(t, conn)
+			for _, run := range []func(Cmd) error{
+				func(cmd Cmd) error { return conn.Run(t.Context(), cmd) },
+				func(cmd Cmd) error { return conn.RunRoot(t.Context(), cmd) },
+			} {
+				var out bytes.Buffer
+				if err := run(Cmd{Line: script, Stdin: strings.NewReader("in"), Stdout: &out}); err != nil || out.String() != "a\\b!\n/home/admin!\nin" {
+					t.Errorf("got %q, %v", out.String(), err)
+				}
+			}
+			data := randomBytes(1 << 16)
+			if err := conn.Upload(t.Context(), bytes.NewReader(data), fileOf("/home/admin/file", data)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("trap24 nologin", func(t *testing.T) {
+		v.sh("usermod -s /usr/sbin/nologin admin")
+		conn := enter()
+		defer closed(t, conn)
+		wantError(t, conn.Run(t.Context(), Cmd{Line: "true"}), KindAuth, "its login shell runs no commands", "not available", "usermod -s /bin/bash admin")
+	})
+}
