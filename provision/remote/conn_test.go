@@ -151,7 +151,7 @@ func inMemory(t *testing.T, silent bool, talk <-chan string) (*Conn, *memoryConn
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &way{stops: []stop{{host: host}}, opts: Options{keepalive: keepaliveInterval}}
+	w := &way{stops: []stop{{host: host}}, opts: Options{keepalive: keepaliveInterval, memory: &memory{}}}
 	return newConn(w, &link{client: ssh.NewClient(conn, channels, requests), traffic: sock, base: sock}), near
 }
 

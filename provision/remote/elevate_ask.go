@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // rooting is what a connection knows about becoming root.
 type rooting struct {
 	ask     func(user string, attempt int) ([]byte, error) // nil: nobody is there
+	login   string                                         // the password of the login, "" where none was typed
 	turn    chan struct{}                                  // held while it is being found out
 	known   *elevation
 	refused error // the answer is no: it is not asked again
@@ -142,57 +142,52 @@ func (c *Conn) askPassword(ctx context.Context, found []refusal) (*elevation, er
 	if i < 0 {
 		return nil, c.sudoRefused(found[0].said)
 	}
-	// An account without a password needs none typed, yet sudo -n refuses it.
-	if c.root.ask == nil || judge(found[i].said) == sudoUnclear {
-		way, said, err := c.prove(ctx, found[i:], []byte{})
-		switch {
-		case way != nil || err != nil:
+	// Mostly the login's password is sudo's too; and an account that has none needs
+	// none typed, yet sudo -n refuses it.
+	if c.root.login != "" || c.root.ask == nil || judge(found[i].said) == sudoUnclear {
+		if way, err := c.prove(ctx, found[i:], []byte(c.root.login)); way != nil || err != nil {
 			return way, err
-		case judge(said) != sudoWrong:
-			return nil, c.sudoRefused(said)
-		case c.root.ask == nil:
-			return nil, c.sudoError(fmt.Sprintf("sudo wants %s's password, and there is nobody to ask", c.host.User()), c.noPasswordLine())
 		}
+	}
+	if c.root.ask == nil {
+		return nil, c.sudoError(fmt.Sprintf("sudo wants %s's password, and there is nobody to ask", c.host.User()), c.noPasswordLine())
 	}
 	for attempt := 1; attempt <= sudoTries; attempt++ {
 		password, err := c.root.ask(c.host.User(), attempt)
 		if err != nil {
 			return nil, err
 		}
-		way, said, err := c.prove(ctx, found[i:], password)
-		if way != nil || err != nil {
+		if way, err := c.prove(ctx, found[i:], password); way != nil || err != nil {
 			return way, err
-		}
-		if judge(said) != sudoWrong {
-			return nil, c.sudoRefused(said)
 		}
 	}
 	return nil, c.sudoError(fmt.Sprintf("sudo has refused %s's password %d times", c.host.User(), sudoTries), "")
 }
 
-// prove tries a password on each sudo, until one takes it or calls it wrong; said
-// is what the last of them said.
-func (c *Conn) prove(ctx context.Context, found []refusal, password []byte) (way *elevation, said string, err error) {
+// prove tries a password on each sudo until one takes it. It returns nil for a
+// wrong one, and an error where another would be no better.
+func (c *Conn) prove(ctx context.Context, found []refusal, password []byte) (*elevation, error) {
+	if bytes.ContainsAny(password, "\n\x00") {
+		return nil, nil // PAM takes neither
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, sudoAnswer, c.sudoSilent())
 	defer cancel()
 	line := append(bytes.Clone(password), '\n')
-	if bytes.ContainsAny(password, "\n\x00") {
-		return nil, "incorrect password attempt", nil // what nobody can have
-	}
+	var said string
 	for _, f := range found {
 		var exit *ExitError
-		err = c.Run(ctx, Cmd{Line: sudoLine(f.sudo) + "/bin/sh -c :", Stdin: bytes.NewReader(line)})
+		err := c.Run(ctx, Cmd{Line: sudoLine(f.sudo) + "/bin/sh -c :", Stdin: bytes.NewReader(line)})
 		switch {
 		case err == nil:
-			return &elevation{sudo: f.sudo, password: password}, "", nil
+			return &elevation{sudo: f.sudo, password: password}, nil
 		case !errors.As(err, &exit):
-			return nil, "", err
+			return nil, err
 		}
 		if said = withoutSecret(exit.Stderr, password); judge(said) == sudoWrong {
-			break
+			return nil, nil
 		}
 	}
-	return nil, said, nil
+	return nil, c.sudoRefused(said)
 }
 
 // withoutSecret drops the words of a program that repeats what it was told.
@@ -222,7 +217,7 @@ func (c *Conn) sudoRefused(said string) error {
 }
 
 func (c *Conn) sudoSilent() error {
-	return c.sudoError(fmt.Sprintf("sudo did not answer within %s of the password", sudoAnswer/time.Second*time.Second), c.noPasswordLine())
+	return c.sudoError(fmt.Sprintf("sudo did not answer within %s of the password", sudoAnswer), c.noPasswordLine())
 }
 
 func (c *Conn) noPasswordLine() string {

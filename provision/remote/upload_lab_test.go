@@ -1,0 +1,151 @@
+package remote
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
+)
+
+const optSHA = "sha256sum </opt/gca/releases/one/gca; stat -c %a:%U /opt/gca/releases/one/gca; ls -A /opt/gca/releases"
+
+// release is a file as deploys send it.
+func release(data []byte) File {
+	file := fileOf("/opt/gca/releases/one/gca", data)
+	file.PartDir, file.Mode = "/opt/gca/releases", 0o755
+	return file
+}
+
+// wantRelease checks what is on the server, and takes it away.
+func (v *vps) wantRelease(file File) {
+	v.t.Helper()
+	if got, want := v.sh(optSHA), fmt.Sprintf("%x  -\n755:root\none\n", file.SHA256); got != want {
+		v.t.Errorf("on the server is %q, want %q", got, want)
+	}
+	v.sh("rm -r /opt/gca")
+}
+
+func TestLab_Upload(t *testing.T) {
+	t.Parallel()
+	v := newVPS(t, lab.Options{})
+	data := randomBytes(6 << 20)
+	file := release(data)
+	logins := map[string][]string{"root": nil, "admin": nil, "sudoer": {lab.SudoerPassword}}
+	each := func(t *testing.T) {
+		t.Helper()
+		v := v.in(t)
+		for user, password := range logins {
+			if err := v.as(user, password...).Upload(t.Context(), bytes.NewReader(data), file); err != nil {
+				t.Errorf("%s: %v", user, err)
+				continue
+			}
+			v.wantRelease(file)
+		}
+	}
+	t.Run("all logins", each)
+	t.Run("trap26 nothing may be run from tmp and home", func(t *testing.T) {
+		for _, dir := range []string{"/tmp", "/var/tmp", "/home", "/dev/shm"} {
+			v.sh("mount --bind " + dir + " " + dir + " && mount -o remount,bind,noexec " + dir)
+		}
+		each(t)
+	})
+	t.Run("trap25 no sftp and one session", func(t *testing.T) {
+		v.sh("sed -i '/^Subsystem/d' /etc/ssh/sshd_config; echo MaxSessions 1 >>/etc/ssh/sshd_config; systemctl restart ssh")
+		each(t)
+	})
+	t.Run("cut and again", func(t *testing.T) {
+		for user, password := range logins {
+			v.in(t).cutAndAgain(user, password, file, data)
+		}
+	})
+}
+
+// cutAndAgain breaks the connection without a word: the server's end lives on, with the part open.
+func (v *vps) cutAndAgain(user string, password []string, file File, data []byte) {
+	v.t.Helper()
+	link := lab.NewLink(v.t, v.Server, lab.LinkOptions{})
+	conn := v.over(link.Addr, user, password...)
+	file.Progress = func(done, total int64) {
+		if done > total/2 {
+			link.Break(lab.Drop)
+			if err := conn.Close(); err != nil {
+				v.t.Error(err)
+			}
+		}
+	}
+	err := conn.Upload(v.t.Context(), bytes.NewReader(data), file)
+	wantError(v.t, err, KindUnreachable, "closed on this side")
+	if left := strings.TrimSpace(v.sh("ls -A /opt/gca/releases")); !strings.Contains(left, ".gca-") {
+		v.t.Errorf("%s: nothing is left but %q", user, left)
+	}
+	first := int64(-1)
+	file.Progress = func(done, _ int64) {
+		if first < 0 {
+			first = done
+		}
+	}
+	if err := v.as(user, password...).Upload(v.t.Context(), bytes.NewReader(data), file); err != nil {
+		v.t.Errorf("%s, again: %v", user, err)
+	}
+	if first < 1<<20 {
+		v.t.Errorf("%s: it began anew at %d", user, first)
+	}
+	v.wantRelease(file)
+}
+
+func TestLab_Upload_NoRoom(t *testing.T) {
+	t.Parallel()
+	v := newVPS(t, lab.Options{})
+	data := randomBytes(6 << 20)
+	file := release(data)
+	f := func(name, setUp, want, hint string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			v := v.in(t)
+			v.sh("mount -t tmpfs -o size=4m tmpfs /opt")
+			v.sh(setUp)
+			for user, password := range map[string][]string{"root": nil, "sudoer": {lab.SudoerPassword}} {
+				err := v.as(user, password...).Upload(t.Context(), bytes.NewReader(data), file)
+				wantError(t, err, KindRemote, want, "\nhint: ", hint)
+			}
+			if left := v.sh("find /opt -name '.*'"); left != "" {
+				t.Errorf("left behind: %s", left)
+			}
+			v.sh("umount /opt")
+		})
+	}
+	f("known before", "true", "no space for the upload on "+v.Addr+": 12.6 MB needed, 4.2 MB free on /opt", "df -h /opt/gca/releases")
+	f("no inode", "mount -o remount,size=40m,nr_inodes=4 /opt; mkdir /opt/gca", "its disk is full", "df -h")
+	f("read-only", "mount -o remount,ro /opt", "its file system is read-only", "dmesg")
+
+	t.Run("in the midst", func(t *testing.T) {
+		v := v.in(t)
+		v.sh("mount -t tmpfs -o size=40m tmpfs /opt")
+		for user, password := range map[string][]string{"root": nil, "sudoer": {lab.SudoerPassword}} {
+			conn := v.as(user, password...)
+			filled := false
+			file.Progress = func(done, _ int64) {
+				if done > 0 && !filled {
+					filled = true
+					v.sh("head -c 100M /dev/zero >/opt/other 2>/dev/null || true")
+				}
+			}
+			began := time.Now()
+			err := conn.Upload(t.Context(), bytes.NewReader(data), file)
+			wantError(t, err, KindRemote, "its disk is full", "df -h /opt/gca/releases")
+			t.Logf("%s: told after %s", user, time.Since(began))
+			if left := v.sh("find /opt -name '.*'"); left != "" {
+				t.Errorf("left behind: %s", left)
+			}
+			v.sh("rm /opt/other")
+		}
+		file.Progress = nil
+		if err := v.as("root").Upload(t.Context(), bytes.NewReader(data), file); err != nil {
+			t.Error(err)
+		}
+		v.sh("umount /opt")
+	})
+}
