@@ -15,13 +15,12 @@ func TestMatrix(t *testing.T) {
 			testLife(t, newRigOn(t, lab.Options{Suite: suite, Packages: packages}).as(user))
 		})
 	}
-	ready := []string{"nginx", "ufw"}
-	f("bookworm", "root", ready...)
-	f("bookworm", "admin", ready...)
-	f("bookworm", "sudoer", ready...)
+	f("bookworm", "root", ready()...)
+	f("bookworm", "admin", ready()...)
+	f("bookworm", "sudoer", ready()...)
 	f("trixie", "root")
-	f("trixie", "admin", ready...)
-	f("trixie", "sudoer", ready...)
+	f("trixie", "admin", ready()...)
+	f("trixie", "sudoer", ready()...)
 }
 
 func testLife(t *testing.T, r *rig) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/lab"
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
@@ -16,6 +19,11 @@ import (
 
 // goodKeys are what the rig's fake accepts.
 var goodKeys = []string{"good-key-one-1111", "good-key-two-2222", "good-key-three-3333"}
+
+// ready are the packages that a deploy installs. On servers that have them it takes seconds.
+func ready(more ...string) []string {
+	return append([]string{"fail2ban", "logrotate", "nginx", "python3-systemd", "ufw", "unattended-upgrades"}, more...)
+}
 
 // rig is a user with a home, a lab server to deploy to, and a fake of Gemini that the server can reach.
 type rig struct {
@@ -97,6 +105,34 @@ func (r *rig) run(env []string, args ...string) result {
 		r.t.Fatal(err)
 	}
 	return result{out.String(), complaint.String(), cmd.ProcessState.ExitCode()}
+}
+
+// watched runs gca and shows each line of its standard error to see, as it comes.
+func (r *rig) watched(see func(line string, p *os.Process), env []string, args ...string) result {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, r.gca, args...)
+	cmd.Env = append([]string{"HOME=" + r.home, "PATH=" + os.Getenv("PATH")}, env...)
+	var out, said bytes.Buffer
+	cmd.Stdout = &out
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		see(lines.Text(), cmd.Process)
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		r.t.Fatalf("gca %s: %v, %v\n%s", strings.Join(args, " "), err, ctx.Err(), said.String())
+	}
+	return result{out.String(), said.String(), cmd.ProcessState.ExitCode()}
 }
 
 // ok runs gca and fails the test unless it succeeds.
