@@ -19,6 +19,15 @@ type sshFlags struct {
 	hostKey   string
 	acceptNew bool
 	noInput   bool
+
+	parsed *login // a command that connects twice asks once
+}
+
+// login is what became of a host argument.
+type login struct {
+	text string
+	host remote.Host
+	opts remote.Options
 }
 
 func (f *sshFlags) add(cmd *cobra.Command) {
@@ -32,6 +41,9 @@ func (f *sshFlags) add(cmd *cobra.Command) {
 
 // parse reads the host argument and the flags, and finds the way to the host in the user's ssh_config.
 func (f *sshFlags) parse(ctx context.Context, text string, io *streams) (remote.Host, remote.Options, error) {
+	if f.parsed != nil && f.parsed.text == text {
+		return f.parsed.host, f.parsed.opts, nil
+	}
 	opts := remote.Options{IdentityFile: f.identity, Port: f.port, Jump: f.jump, AcceptNew: f.acceptNew, Prompts: loginPrompts(io, newPrompt(io, f.noInput))}
 	if f.hostKey != "" {
 		var err error
@@ -46,6 +58,7 @@ func (f *sshFlags) parse(ctx context.Context, text string, io *streams) (remote.
 	case err != nil:
 		return remote.Host{}, remote.Options{}, &usageError{err.Error()}
 	}
+	f.parsed = &login{text, host, opts}
 	return host, opts, nil
 }
 

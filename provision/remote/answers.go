@@ -172,7 +172,38 @@ func (l *login) askHint(hint string) string {
 type memory struct {
 	mu        sync.Mutex
 	passwords map[Host]string
+	sudo      map[Host]string                // what was typed for sudo last
 	signers   map[string]ssh.AlgorithmSigner // by key file and fingerprint
+}
+
+// askSudo is the question for sudo's password; the answer is kept for the run's
+// other connections.
+func (m *memory) askSudo(host Host, ask func(user string, attempt int) ([]byte, error)) func(string, int) ([]byte, error) {
+	if ask == nil {
+		return nil
+	}
+	return func(user string, attempt int) ([]byte, error) {
+		password, err := ask(user, attempt)
+		if err == nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if m.sudo == nil {
+				m.sudo = map[Host]string{}
+			}
+			m.sudo[host] = string(password)
+		}
+		return password, err
+	}
+}
+
+// sudoPassword is what was typed for sudo last, or else for the login; "" is neither.
+func (m *memory) sudoPassword(host Host) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if password, known := m.sudo[host]; known {
+		return password
+	}
+	return m.passwords[host]
 }
 
 func (m *memory) password(host Host) (string, bool) {

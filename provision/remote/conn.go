@@ -36,8 +36,8 @@ type Conn struct {
 
 func newConn(w *way, last *link) *Conn {
 	c := &Conn{host: w.stops[len(w.stops)-1].host, client: last.client, sock: last.traffic, base: last.base, way: w, used: last.used, root: newRooting()}
-	c.root.ask = w.opts.Prompts.Sudo
-	c.root.login, _ = w.opts.memory.password(c.host)
+	c.root.login = w.opts.memory.sudoPassword(c.host)
+	c.root.ask = w.opts.memory.askSudo(c.host, w.opts.Prompts.Sudo)
 	c.alive, c.end = context.WithCancelCause(context.Background())
 	go func() { c.end(c.lostBy(c.client.Wait())) }()
 	go c.keepalive(w.opts.keepalive)

@@ -12,7 +12,7 @@ import (
 // rooting is what a connection knows about becoming root.
 type rooting struct {
 	ask     func(user string, attempt int) ([]byte, error) // nil: nobody is there
-	login   string                                         // the password of the login, "" where none was typed
+	login   string                                         // what was typed for sudo or the login before, "" is nothing
 	turn    chan struct{}                                  // held while it is being found out
 	known   *elevation
 	refused error // the answer is no: it is not asked again

@@ -82,6 +82,29 @@ func TestLab_Login(t *testing.T) {
 		t.Errorf("asked %q, the server says %s times", who.asked, v.logged("^Accepted password for login"))
 	}
 
+	t.Run("the login's password serves sudo", func(t *testing.T) {
+		who := person{password: lab.SudoerPassword}
+		opts := Options{Prompts: who.prompts()}
+		for range 2 { // the second one remembers the first
+			host, err := Resolve(t.Context(), "sudoer"+at, &opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := Dial(t.Context(), host, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			if err := conn.RunRoot(t.Context(), Cmd{Line: "id -un", Stdout: &out}); err != nil || out.String() != "root\n" {
+				t.Errorf("%q, %v", out.String(), err)
+			}
+			closed(t, conn)
+		}
+		if len(who.asked) != 1 {
+			t.Errorf("asked %q", who.asked)
+		}
+	})
+
 	v.sshd("KbdInteractiveAuthentication yes\nPasswordAuthentication no")
 	who = person{password: lab.LoginPassword}
 	v.wantIn("login"+at, Options{Prompts: who.prompts()}, "login"+at+", answers to its questions")
