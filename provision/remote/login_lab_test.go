@@ -105,6 +105,31 @@ func TestLab_Login(t *testing.T) {
 		}
 	})
 
+	t.Run("sudo's password is asked for once in a run", func(t *testing.T) {
+		asked := 0
+		opts := Options{IdentityFile: v.KeyFile, Prompts: Prompts{Sudo: func(string, int) ([]byte, error) {
+			asked++
+			return []byte(lab.SudoerPassword), nil
+		}}}
+		host, err := Resolve(t.Context(), "sudoer"+at, &opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			conn, err := Dial(t.Context(), host, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.RunRoot(t.Context(), Cmd{Line: "true"}); err != nil {
+				t.Error(err)
+			}
+			closed(t, conn)
+		}
+		if asked != 1 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
+
 	v.sshd("KbdInteractiveAuthentication yes\nPasswordAuthentication no")
 	who = person{password: lab.LoginPassword}
 	v.wantIn("login"+at, Options{Prompts: who.prompts()}, "login"+at+", answers to its questions")
