@@ -29,7 +29,11 @@ func applyHere(io *streams, change func(manage.Machine) (int, error)) error {
 	if err != nil {
 		return unchanged(io, ofChange(err))
 	}
-	_, err = fmt.Fprintf(io.err, "done in %d steps; the adapter answers\n", n)
+	said := "nothing had to be changed"
+	if n > 0 {
+		said = fmt.Sprintf("done in %s; the adapter answers", count(n, "step"))
+	}
+	_, err = fmt.Fprintln(io.err, said)
 	return errors.Join(show.broken, err)
 }
 

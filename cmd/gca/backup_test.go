@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
+)
+
+const backups = "ls /var/backups/gemini-adapter 2>/dev/null || true"
+
+// A backup of one server makes another one just like it.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	r := newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: []string{"nginx", "ufw"}})
+	r.deploy()
+	r.on("printf 'usage of a year' >/var/lib/gemini-adapter/usage.db; chown gemini:gemini /var/lib/gemini-adapter/usage.db; chmod 600 /var/lib/gemini-adapter/usage.db")
+	r.ok(nil, r.verb(words("config set"), "PORT=9100", "MAX_RETRIES=4")...)
+	file := filepath.Join(t.TempDir(), "adapter.tar.gz")
+	t.Run("on the server", func(t *testing.T) { testBackupHere(t, r.in(t)) })
+	t.Run("from a laptop", func(t *testing.T) { testBackupAfar(t, r.in(t), file) })
+	t.Run("a broken link", func(t *testing.T) { testBackupCut(t, r.in(t)) })
+	t.Run("bad archives are refused", func(t *testing.T) { testRestoreRefused(t, r.in(t), file) })
+	t.Run("restore on the server", func(t *testing.T) { testRestoreHere(t, r.in(t), file) })
+	t.Run("restore goes back", func(t *testing.T) { testRestoreBack(t, r.in(t), file) })
+	t.Run("restore elsewhere", func(t *testing.T) { testRestoreElsewhere(t, r.in(t), file) })
+}
+
+func testBackupHere(t *testing.T, r *rig) {
+	r.on("mkdir -m 755 /var/backups/gemini-adapter; touch /var/backups/gemini-adapter/gca-old-20200101T000000Z.tar.gz; ln -s /etc/shadow /var/lib/gemini-adapter/planted")
+	said := r.on("gemini-manage backup 2>&1")
+	file := regexp.MustCompile(`(?m)^/var/backups/gemini-adapter/gca-.*-[0-9]{8}T[0-9]{6}Z\.tar\.gz$`).FindString(said)
+	if file == "" {
+		t.Fatalf("no file is named in:\n%s", said)
+	}
+	sum := strings.Fields(r.on("sha256sum " + file))[0]
+	for _, want := range []string{"in the clear", "SHA-256 " + sum, "/etc/gemini-adapter/keys", "/var/lib/gemini-adapter/usage.db", "/var/lib/gemini-adapter/planted was left out"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("gemini-manage backup lacks %q:\n%s", want, said)
+		}
+	}
+	if modes := r.on("stat -c '%a %U %n' /var/backups/gemini-adapter /var/backups/gemini-adapter/*"); modes != "700 root /var/backups/gemini-adapter\n600 root "+file+"\n" {
+		t.Errorf("the archives are:\n%s", modes)
+	}
+	if got := r.on("gemini-manage backup list; gemini-manage backup verify " + file); !strings.Contains(got, file) || !strings.Contains(got, "whole: every file") {
+		t.Errorf("list and verify said:\n%s", got)
+	}
+	r.on("rm /var/lib/gemini-adapter/planted")
+	listing := r.on("gemini-manage backup --with-logs -o - | tee /root/x.tar.gz | tar -tzv; gemini-manage backup verify /root/x.tar.gz")
+	for _, want := range []string{"manifest.json", "logs/journal.txt", "logs/nginx/access.log", "etc/systemd/system/gemini-adapter.service", "etc/nginx/sites-available/gemini-adapter"} {
+		if !strings.Contains(listing, want) {
+			t.Errorf("no %s in:\n%s", want, listing)
+		}
+	}
+	if got := r.on("gemini-manage backup -o /root/x.tar.gz 2>&1 || echo code $?"); !strings.Contains(got, "is there already") || !strings.Contains(got, "code 1") {
+		t.Errorf("over another file:\n%s", got)
+	}
+}
+
+func testBackupAfar(t *testing.T, r *rig, file string) {
+	got := r.ok(nil, r.verb(words("backup"), "-o", file, "--json")...)
+	var said backupResult
+	packed, err := os.ReadFile(file)
+	if err := json.Unmarshal([]byte(got.out), &said); err != nil {
+		t.Fatalf("%v: %s", err, got.out)
+	}
+	sum := sha256.Sum256(packed)
+	if err != nil || said.SHA256 != hex.EncodeToString(sum[:]) || said.Schema != 1 || said.Manifest.Schema != 1 {
+		t.Errorf("said %s of %x, %v", got.out, sum, err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the archive is %v, %v", info, err)
+	}
+	dir := t.TempDir()
+	admin := *r.as("admin")
+	admin.gca = r.script("there", "cd "+dir+`; exec '`+r.gca+`' "$@"`)
+	named := strings.TrimSpace(admin.ok(nil, admin.verb(words("backup"))...).out)
+	if !strings.HasPrefix(named, "gca-"+r.host+"-") {
+		t.Errorf("the archive is named %s", named)
+	}
+	r.ok(nil, "backup", "verify", filepath.Join(dir, named))
+	piped := r.ok(nil, r.verb(words("backup"), "-o", "-")...)
+	if !bytes.HasPrefix([]byte(piped.out), []byte("\x1f\x8b")) {
+		t.Error("-o - is no archive")
+	}
+	sudoer := r.as("sudoer")
+	secret := filepath.Join(dir, "sudoer.tar.gz")
+	if got := sudoer.typed(nil, []answer{{"Password of sudoer for sudo", lab.SudoerPassword}}, sudoer.verb(words("backup"), "-o", secret)...); got.code != 0 {
+		t.Errorf("exit code %d\n%s", got.code, got.out)
+	}
+	r.ok(nil, "backup", "verify", secret)
+}
+
+// testBackupCut cuts the link in the middle of an archive.
+func testBackupCut(t *testing.T, r *rig) {
+	r.on("head -c 2000000 /dev/urandom >/var/lib/gemini-adapter/big.db; chown gemini:gemini /var/lib/gemini-adapter/big.db")
+	dir := t.TempDir()
+	far, link := r.over(lab.LinkOptions{})
+	struck := link.BreakAfter(lab.FromServer, 500_000, lab.Reset)
+	got := far.run(nil, far.verb(words("backup"), "-o", filepath.Join(dir, "x.tar.gz"))...)
+	<-struck
+	left, err := os.ReadDir(dir)
+	if got.code != exitUnreachable || err != nil || len(left) > 0 {
+		t.Errorf("exit code %d, left are %v, %v\n%s", got.code, left, err, got.err)
+	}
+	link.Heal()
+	far.ok(nil, far.verb(words("backup"), "-o", filepath.Join(dir, "x.tar.gz"))...)
+	r.on("rm /var/lib/gemini-adapter/big.db")
+}
+
+// testRestoreRefused wants nothing touched by what must not be restored, whoever finds it out.
+func testRestoreRefused(t *testing.T, r *rig, file string) {
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(good)
+	flipped[len(flipped)/2] ^= 0x40
+	dir := t.TempDir()
+	kept := r.on(backups)
+	r.unchanged(func() {
+		f := func(name string, text []byte, want string) {
+			t.Helper()
+			bad := filepath.Join(dir, name)
+			if err := os.WriteFile(bad, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r.fails(nil, exitRefused, want, r.verb(words("restore"), "--yes", bad)...)
+			there := r.server.Command(t.Context(), "sh", "-c", "gemini-manage restore --yes - 2>&1; echo code $?")
+			there.Stdin = bytes.NewReader(text)
+			if out, err := there.CombinedOutput(); err != nil || !strings.Contains(string(out), want) || !strings.Contains(string(out), "code 7") {
+				t.Errorf("on the server %s gives %v\n%s", name, err, out)
+			}
+		}
+		f("flipped", flipped, "cannot be used")
+		f("truncated", good[:len(good)-20], "it is cut off")
+		f("trailing", append(bytes.Clone(good), '!'), "there is something behind its end")
+		f("foreign", []byte("PK\x03\x04"), "it is a zip file")
+		f("empty", nil, "it is empty")
+		r.fails(nil, exitUsage, "no such file", r.verb(words("restore"), "--yes", "/no/such/file")...)
+		r.fails(nil, exitUsage, "hint: the same command with --yes", r.verb(words("restore"), file)...)
+	})
+	if after := r.on(backups); after != kept {
+		t.Errorf("a refused restore made a backup:\n%s", after)
+	}
+}
+
+func testRestoreHere(t *testing.T, r *rig, file string) {
+	const held = "sha256sum /etc/gemini-adapter/adapter.env /etc/gemini-adapter/keys /etc/gemini-adapter/tokens; find /var/lib/gemini-adapter -type f -printf '%p %m %u %g %s\n'"
+	before := r.on(held)
+	r.ok(nil, r.verb(words("config set"), "PORT=9200", "MAX_RETRIES=")...)
+	r.on("echo other >/var/lib/gemini-adapter/usage.db; echo new >/var/lib/gemini-adapter/later.db; : >/etc/gemini-adapter/tokens")
+	r.put(file, "/root/adapter.tar.gz")
+	said := r.on("gemini-manage restore --yes /root/adapter.tar.gz 2>&1")
+	if after := r.on(held); after != before {
+		t.Errorf("the restore left:\n%s\n%s", differ(before, after), said)
+	}
+	safety := regexp.MustCompile(`what was there before is in (\S+)`).FindStringSubmatch(said)
+	if safety == nil {
+		t.Fatalf("no safety backup is named:\n%s", said)
+	}
+	r.on("gemini-manage backup verify " + safety[1] + " | grep -q later.db")
+	r.serves()
+	r.ok(nil, "test")
+	if again := r.on("gemini-manage restore --yes /root/adapter.tar.gz 2>&1"); !strings.Contains(again, "nothing had to be changed") {
+		t.Errorf("a second restore said:\n%s", again)
+	}
+}
+
+// put copies a file to the server.
+func (r *rig) put(from, to string) {
+	r.t.Helper()
+	f, err := os.Open(from)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	cmd := r.server.Command(r.t.Context(), "sh", "-c", "umask 077; cat >"+to)
+	cmd.Stdin = f
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// testRestoreBack has the adapter fail to start with what is restored.
+func testRestoreBack(t *testing.T, r *rig, file string) {
+	r.ok(nil, r.verb(words("config set"), "MAX_RETRIES=5")...)
+	r.on(`mkdir /etc/systemd/system/gemini-adapter.service.d
+printf '[Service]\nExecStartPre=/bin/sh -c "! grep -q MAX_RETRIES=4 /etc/gemini-adapter/adapter.env"\n' >/etc/systemd/system/gemini-adapter.service.d/picky.conf
+echo mine >/var/lib/gemini-adapter/usage.db
+systemctl daemon-reload`)
+	before := r.on(everything + "\nsha256sum /var/lib/gemini-adapter/*")
+	r.fails(nil, exitRolledBack, "everything was put back", r.verb(words("restore"), "--yes", file)...)
+	if after := r.on(everything + "\nsha256sum /var/lib/gemini-adapter/*"); after != before {
+		t.Errorf("a restore that failed left something:\n%s", differ(before, after))
+	}
+	r.serves()
+	r.on("rm -r /etc/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
+}
+
+func testRestoreElsewhere(t *testing.T, r *rig, file string) {
+	const held = "cd /etc/gemini-adapter; sha256sum adapter.env keys tokens; cat /var/lib/gemini-adapter/usage.db"
+	r.put(file, "/root/again.tar.gz")
+	r.on("gemini-manage restore --yes /root/again.tar.gz 2>&1")
+	before := r.on(held)
+	other := newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: []string{"nginx", "ufw"}})
+	other.home = r.home
+	got := other.ok(nil, other.verb(words("restore"), "--yes", file)...)
+	for _, want := range []string{"http://" + other.server.Addr, "the same keys and the same tokens", "DNS"} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("the restore did not print %q:\n%s", want, got.out)
+		}
+	}
+	if after := other.on(held); after != before {
+		t.Errorf("the other server has:\n%s", differ(before, after))
+	}
+	other.serves()
+	if tested := other.ok(nil, "test"); !strings.Contains(tested.out, "connected    http://"+other.server.Addr) {
+		t.Errorf("the same token at the new address:\n%s", tested.out)
+	}
+	if other.on("gemini-manage config get PORT") != "9100\n" {
+		t.Error("the port did not move along")
+	}
+	again := other.ok(nil, other.verb(words("restore"), "--yes", "--json", file)...)
+	var said restoreResult
+	if err := json.Unmarshal([]byte(again.out), &said); err != nil || said.URL != "http://"+other.server.Addr || said.Schema != 1 {
+		t.Errorf("restore --json printed %s (%v)", again.out, err)
+	}
+}

@@ -1,0 +1,190 @@
+//go:build unix
+
+package manage
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// serverAt makes the files of a server under a folder.
+func serverAt(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func gathered(t *testing.T, root string) (*Backup, error) {
+	t.Helper()
+	m := goodManifest()
+	m.Files = nil
+	return gather(t.Context(), root, t.TempDir(), m, false)
+}
+
+// What the service could plant in its folder, to have root read other people's files, is named and left out.
+func TestGather_planted(t *testing.T) {
+	root := serverAt(t, map[string]string{
+		envPath: "PORT=8000\n", tokensPath: "", statePrefix + "state.db": "state", "etc/shadow": "root:secret",
+		"etc/systemd/system/gemini-adapter.service": "[Unit]\n", "etc/nginx/nginx.conf": "not ours",
+	})
+	state := filepath.Join(root, statePrefix)
+	must(t, os.Symlink(filepath.Join(root, "etc/shadow"), filepath.Join(state, "absolute")))
+	must(t, os.Symlink("../../../etc/shadow", filepath.Join(state, "relative")))
+	must(t, os.Symlink("state.db", filepath.Join(state, "inside")))
+	must(t, os.Link(filepath.Join(root, "etc/shadow"), filepath.Join(state, "hard")))
+	must(t, syscall.Mkfifo(filepath.Join(state, "pipe"), 0o600))
+	must(t, os.Mkdir(filepath.Join(state, "folder"), 0o700))
+	must(t, os.WriteFile(filepath.Join(state, "a\nb"), nil, 0o600))
+	b, err := gathered(t, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range b.Manifest.Files {
+		names = append(names, f.Path)
+	}
+	if want := []string{envPath, tokensPath, statePrefix + "state.db", "etc/systemd/system/gemini-adapter.service"}; !slices.Equal(names, want) {
+		t.Errorf("the backup holds %q, want %q", names, want)
+	}
+	var out []string
+	for _, path := range b.LeftOut {
+		out = append(out, strings.TrimPrefix(path, "/"+statePrefix))
+	}
+	if want := []string{`a\nb`, "absolute", "folder", "hard", "inside", "pipe", "relative"}; !slices.Equal(out, want) {
+		t.Errorf("left out are %q, want %q", out, want)
+	}
+	var packed bytes.Buffer
+	must(t, b.Write(&packed))
+	a, err := ReadArchive(&packed, testVersion)
+	must(t, err)
+	if text, ok := a.File(statePrefix + "state.db"); !ok || string(text) != "state" {
+		t.Errorf("the state came back as %q", text)
+	}
+	must(t, b.Close())
+}
+
+func TestGather_refused(t *testing.T) {
+	f := func(files map[string]string, plant func(root string) error, want string) {
+		t.Helper()
+		root := serverAt(t, files)
+		must(t, plant(root))
+		if _, err := gathered(t, root); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	nothing := func(string) error { return nil }
+	f(nil, nothing, "/"+envPath)
+	f(map[string]string{envPath: strings.Repeat("#", maxSetting+1)}, nothing, "larger than the 4194304 bytes")
+	f(map[string]string{"etc/gemini-adapter/x": ""}, func(root string) error { return os.Symlink("x", filepath.Join(root, envPath)) }, "not a plain file")
+	f(map[string]string{envPath: ""}, func(root string) error {
+		if err := os.MkdirAll(filepath.Join(root, "var/lib"), 0o755); err != nil {
+			return err
+		}
+		return os.Symlink("/etc", filepath.Join(root, "var/lib/gemini-adapter"))
+	}, "gemini-adapter")
+}
+
+func TestSaveArchive(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.tar.gz")
+	good := goodArchive(t)
+	write := func(text []byte, err error) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, writeErr := w.Write(text)
+			return errors.Join(err, writeErr)
+		}
+	}
+	nothingLeft := func(want string, err error) {
+		t.Helper()
+		left, readErr := os.ReadDir(dir)
+		if err == nil || !strings.Contains(err.Error(), want) || readErr != nil || len(left) > 0 {
+			t.Errorf("got %v, want %q; left are %v, %v", err, want, left, readErr)
+		}
+	}
+	_, err := SaveArchive(file, testVersion, write(good[:100], errors.New("the link broke")))
+	nothingLeft("the link broke", err)
+	_, err = SaveArchive(file, testVersion, write(good[:100], nil))
+	nothingLeft("cannot be read back", err)
+	a, err := SaveArchive(file, testVersion, write(good, nil))
+	must(t, err)
+	info, err := os.Stat(file)
+	must(t, err)
+	if info.Mode() != 0o600 || info.Size() != a.Size {
+		t.Errorf("the archive has mode %s and %d bytes", info.Mode(), info.Size())
+	}
+	if _, err := SaveArchive(file, testVersion, write(good, nil)); err == nil || !strings.Contains(err.Error(), "is there already") {
+		t.Errorf("a second one gives %v", err)
+	}
+	must(t, os.WriteFile(file+"2.part", nil, 0o600))
+	if _, err := SaveArchive(file+"2", testVersion, write(good, nil)); err == nil || !strings.Contains(err.Error(), "another backup is being written, or was cut short\nhint: rm ") {
+		t.Errorf("beside a half one: %v", err)
+	}
+	if _, err := os.Stat(file + "2.part"); err != nil {
+		t.Errorf("somebody else's half backup is gone: %v", err)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	name := func(days int) string { return ArchiveName("tokyo", now.AddDate(0, 0, -days)) }
+	f := func(before, after []string) {
+		t.Helper()
+		dir := t.TempDir()
+		for _, name := range before {
+			must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		}
+		must(t, prune(dir, now))
+		var left []string
+		entries, err := os.ReadDir(dir)
+		must(t, err)
+		for _, entry := range entries {
+			left = append(left, entry.Name())
+		}
+		slices.Sort(after)
+		if !slices.Equal(left, after) {
+			t.Errorf("of %q are left %q, want %q", before, left, after)
+		}
+	}
+	f([]string{name(0), name(29), name(31), name(400)}, []string{name(0), name(29)})
+	f([]string{name(31), name(400)}, []string{name(31)})
+	f([]string{name(31), name(400), name(0) + ".part"}, []string{name(31), name(0) + ".part"})
+	f([]string{name(0), name(2) + ".part", "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"}, []string{name(0), "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"})
+}
+
+func TestArchiveName(t *testing.T) {
+	made := time.Date(2026, 11, 23, 2, 14, 0, 0, time.FixedZone("", 3600))
+	f := func(host, want string) {
+		t.Helper()
+		if got := ArchiveName(host, made); got != want {
+			t.Errorf("%s: got %s, want %s", host, got, want)
+		}
+	}
+	f("tokyo", "gca-tokyo-20261123T011400Z.tar.gz")
+	f("2001:db8::1", "gca-2001-db8--1-20261123T011400Z.tar.gz")
+	f("../x y", "gca-..-x-y-20261123T011400Z.tar.gz")
+	f(strings.Repeat("h", 99), "gca-"+strings.Repeat("h", 64)+"-20261123T011400Z.tar.gz")
+}
