@@ -10,8 +10,8 @@ import (
 	"github.com/gemini-claude-adapter/gca/provision/payload"
 )
 
-// applyHere changes this server by change, which returns how many steps that took, and shows the steps.
-func applyHere(io *streams, change func(manage.Machine) (int, error)) error {
+// applyHere changes this server by change, and shows the steps.
+func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error)) error {
 	self, err := payload.Open("")
 	if err != nil {
 		return err
@@ -21,7 +21,7 @@ func applyHere(io *streams, change func(manage.Machine) (int, error)) error {
 		return err
 	}
 	show := &stepLines{io: io, titles: make(map[string]string)}
-	n, err := change(manage.Machine{
+	applied, err := change(manage.Machine{
 		Agent:     converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings},
 		Templates: templates,
 		Events:    converge.Events{Plan: show.plan, Step: show.step},
@@ -29,12 +29,24 @@ func applyHere(io *streams, change func(manage.Machine) (int, error)) error {
 	if err != nil {
 		return unchanged(io, ofChange(err))
 	}
-	said := "nothing had to be changed"
-	if n > 0 {
-		said = fmt.Sprintf("done in %s; the adapter answers", count(n, "step"))
+	for _, note := range applied.Notes {
+		show.line("  ! " + note)
 	}
-	_, err = fmt.Fprintln(io.err, said)
-	return errors.Join(show.broken, err)
+	said := "nothing had to be changed"
+	if applied.Changed > 0 {
+		said = fmt.Sprintf("done in %s; the adapter answers", count(applied.Changed, "step"))
+	}
+	show.line(said)
+	return errors.Join(tellToken(io, applied.ClientToken), show.broken)
+}
+
+// tellToken shows a client token that a change had to make, since it is kept nowhere.
+func tellToken(io *streams, token converge.Secret) error {
+	if token.Empty() {
+		return nil
+	}
+	_, err := fmt.Fprintf(io.out, "Client token, shown this once: %s\n", token.Reveal())
+	return err
 }
 
 // stepLines shows a plan that is applied on this machine, a line a step. It keeps the first error of a write, since a change
@@ -90,15 +102,6 @@ func ofChange(err error) error {
 	case errors.As(err, &back):
 		return &provision.Error{Kind: provision.KindRolledBack, Message: "the change failed, and everything was put back", Err: back, Hint: "gemini-manage error-logs shows what the adapter said"}
 	}
-	return err
-}
-
-// tokenMade shows a client token that a change had to make, since it is kept nowhere.
-func tokenMade(io *streams, applied converge.Applied, err error) error {
-	if err != nil || applied.ClientToken.Empty() {
-		return err
-	}
-	_, err = fmt.Fprintf(io.out, "Client token, shown this once: %s\n", applied.ClientToken.Reveal())
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/manage"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
 
 // group is a command with commands below it, in one of two hands: in gca's, where the first argument is the host, or, with a
@@ -146,10 +147,7 @@ each such NAME in their order: keys, tokens and passwords are taken in no other 
 			if g.ssh != nil {
 				return g.ssh.setRemote(cmd.Context(), g.io, given[0], all)
 			}
-			return applyHere(g.io, func(m manage.Machine) (int, error) {
-				applied, err := m.Set(cmd.Context(), all)
-				return applied.Changed, tokenMade(g.io, applied, err)
-			})
+			return applyHere(g.io, func(m manage.Machine) (converge.Applied, error) { return m.Set(cmd.Context(), all) })
 		},
 	}
 	return g.finish(cmd)
@@ -293,10 +291,7 @@ func newConfigPut(io *streams) *cobra.Command {
 }
 
 func putHere(ctx context.Context, io *streams, from, text string) error {
-	return applyHere(io, func(m manage.Machine) (int, error) {
-		applied, err := m.ReplaceEnv(ctx, from, text)
-		return applied.Changed, tokenMade(io, applied, err)
-	})
+	return applyHere(io, func(m manage.Machine) (converge.Applied, error) { return m.ReplaceEnv(ctx, from, text) })
 }
 
 // unchanged turns the news that nothing is to be done into words.

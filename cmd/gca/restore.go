@@ -55,8 +55,11 @@ backed up on the server. The adapter must answer in the end, or everything is pu
 	return f.finish(cmd)
 }
 
-// agree shows what the archive is, and asks.
-func (f *restoreFlags) agree(a *manage.Archive, question string) error {
+// agree shows what the archive is, and asks. Who sends one through standard input knows it.
+func (f *restoreFlags) agree(a *manage.Archive, name, question string) error {
+	if name == "-" && f.yes {
+		return nil
+	}
 	if err := a.Print(f.io.err, time.Now()); err != nil || f.yes {
 		return err
 	}
@@ -92,20 +95,20 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.agree(a, "Put this in the place of what this server has?"); err != nil {
+	if err := f.agree(a, name, "Put this in the place of what this server has?"); err != nil {
 		return err
 	}
 	var done manage.Restored
-	err = applyHere(f.io, func(m manage.Machine) (int, error) {
+	err = applyHere(f.io, func(m manage.Machine) (converge.Applied, error) {
 		var err error
 		done, err = m.Restore(ctx, a)
-		return done.Changed, err
+		return done.Applied, err
 	})
 	if err != nil {
 		return err
 	}
 	if f.json {
-		return json.NewEncoder(f.io.out).Encode(restoreResult{1, "", a.Manifest.Host, done.Changed, done.Safety})
+		return json.NewEncoder(f.io.out).Encode(restoreResult{1, "", a.Manifest.Host, done.Applied.Changed, done.Safety})
 	}
 	_, err = fmt.Fprintf(f.io.err, "what was there before is in %s\n", done.Safety)
 	return err
@@ -121,7 +124,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) (err erro
 	if err != nil {
 		return asRefused(name, err)
 	}
-	if err := f.agree(a, "Make "+target+" an adapter like that?"); err != nil {
+	if err := f.agree(a, name, "Make "+target+" an adapter like that?"); err != nil {
 		return err
 	}
 	result, err := f.deploy(cmd, target, name, texts)
