@@ -18,10 +18,10 @@ import (
 // vps is a lab server that a test has for itself.
 type vps struct {
 	*lab.Server
-	t *testing.T
+	t testing.TB
 }
 
-func newVPS(t *testing.T, opts lab.Options) *vps {
+func newVPS(t testing.TB, opts lab.Options) *vps {
 	t.Helper()
 	return &vps{lab.Require(t, opts), t}
 }

@@ -341,7 +341,7 @@ func (s *server) exit(ch ssh.Channel, status syscall.WaitStatus) {
 }
 
 // home gives the test a home directory of its own and no agent.
-func home(t *testing.T) string {
+func home(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("HOME", dir)
@@ -415,7 +415,7 @@ func dialed(t *testing.T, setUp func(*server)) (*server, *Conn) {
 }
 
 // wantError checks an error's kind and that its text holds the parts.
-func wantError(t *testing.T, err error, kind Kind, parts ...string) {
+func wantError(t testing.TB, err error, kind Kind, parts ...string) {
 	t.Helper()
 	var told *Error
 	if !errors.As(err, &told) {

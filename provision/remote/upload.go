@@ -114,7 +114,7 @@ func (u *upload) run(ctx context.Context) error {
 func (u *upload) transfer(held *holding, side *sftp.Client, keep *Process) error {
 	offset := held.prefixOf(u.packed)
 	u.progress(offset)
-	if side != nil && u.bySFTP(side, offset) == nil {
+	if side != nil && u.bySFTP(side, held, offset) == nil {
 		return u.order(keep, "sftp", offset)
 	}
 	if err := u.order(keep, "stdin", offset); err != nil {
@@ -125,19 +125,20 @@ func (u *upload) transfer(held *holding, side *sftp.Client, keep *Process) error
 }
 
 // bySFTP keeps many writes in flight: one by one each would wait for a round trip.
-func (u *upload) bySFTP(side *sftp.Client, offset int64) error {
+// The file is closed by the channel's end: the keeper needs what was acknowledged,
+// no more.
+func (u *upload) bySFTP(side *sftp.Client, held *holding, offset int64) error {
 	file, err := side.OpenFile(u.part, os.O_WRONLY)
-	if err != nil {
-		return err
+	if err == nil && held.size > offset {
+		err = file.Truncate(offset)
 	}
-	err = file.Truncate(offset)
 	if err == nil {
 		_, err = file.Seek(offset, io.SeekStart)
 	}
 	if err == nil {
 		_, err = file.ReadFromWithConcurrency(u.from(offset), maxInFlight/sftpPacket)
 	}
-	return errors.Join(err, file.Close())
+	return err
 }
 
 // The most that the sftp client sends ahead of the acknowledgements. They come in

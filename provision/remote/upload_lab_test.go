@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,74 @@ func (v *vps) cutAndAgain(user string, password []string, file File, data []byte
 		v.t.Errorf("%s: it began anew at %d", user, first)
 	}
 	v.wantRelease(file)
+}
+
+// One write at a time would take 26 s: 256 packets, each of them waited for.
+func TestLab_Upload_Slow(t *testing.T) {
+	t.Parallel()
+	v := newVPS(t, lab.Options{})
+	link := lab.NewLink(t, v.Server, lab.LinkOptions{Latency: 50 * time.Millisecond})
+	data := randomBytes(8 << 20)
+	file := release(data)
+	for user, way := range map[string]string{"root": "sftp", "admin": "stdin"} {
+		t.Run("trap31 a slow link, by "+way, func(t *testing.T) {
+			v := v.in(t)
+			conn := v.over(link.Addr, user)
+			began := time.Now()
+			if err := conn.Upload(t.Context(), bytes.NewReader(data), file); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took > 13*time.Second {
+				t.Errorf("8 MiB took %s", took)
+			}
+			v.wantRelease(file)
+		})
+	}
+}
+
+// BenchmarkUpload sends a Go binary, of some 16 MB where this test's own is not
+// smaller: through Upload, and as it is through a command's input.
+func BenchmarkUpload(b *testing.B) {
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		b.Fatal(err)
+	}
+	data = data[:min(len(data), 16<<20)]
+	v := newVPS(b, lab.Options{})
+	file := release(data)
+	v.sh("mkdir -p /opt/gca/releases/one")
+	upload := func(conn *Conn) error { return conn.Upload(b.Context(), bytes.NewReader(data), file) }
+	asItIs := func(conn *Conn) error {
+		return conn.RunRoot(b.Context(), Cmd{Line: "cat >" + file.Path + " && sync " + file.Path, Stdin: bytes.NewReader(data)})
+	}
+	for name, way := range map[string]lab.LinkOptions{
+		"fast": {}, "100ms": {Latency: 50 * time.Millisecond}, "100ms-20Mbit": {Latency: 50 * time.Millisecond, Bandwidth: 2441},
+	} {
+		f := func(user, how string, send func(conn *Conn) error) {
+			b.Run(name+"/"+how, func(b *testing.B) {
+				v := &vps{v.Server, b}
+				link := lab.NewLink(b, v.Server, way)
+				conn := v.over(link.Addr, user)
+				for b.Loop() {
+					before := link.Bytes(lab.ToServer)
+					if err := send(conn); err != nil {
+						b.Fatal(err)
+					}
+					b.ReportMetric(float64(link.Bytes(lab.ToServer)-before)/1e6, "MB-sent")
+					b.StopTimer()
+					v.sh("rm -rf /opt/gca; mkdir -p /opt/gca/releases/one")
+					b.StartTimer()
+				}
+			})
+		}
+		f("root", "upload-sftp", upload)
+		f("admin", "upload-stdin", upload)
+		f("root", "as-it-is", asItIs)
+	}
 }
 
 func TestLab_Upload_NoRoom(t *testing.T) {

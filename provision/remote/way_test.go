@@ -74,7 +74,7 @@ func (j *journey) travel(text string, opts Options) (*Conn, error) {
 	return conn, conn.Run(context.Background(), Cmd{Line: "true"})
 }
 
-func closed(t *testing.T, conn *Conn) {
+func closed(t testing.TB, conn *Conn) {
 	t.Helper()
 	if err := conn.Close(); err != nil {
 		t.Error(err)
