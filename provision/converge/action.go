@@ -24,6 +24,8 @@ const (
 	opNginxReload  opcode = "nginx-reload"  // Nginx reads its files again, if it runs
 	opUFWDisable   opcode = "ufw-disable"
 	opUFWReload    opcode = "ufw-reload"
+	opSysctl       opcode = "sysctl"   // give the kernel back the settings Names, each as key=value
+	opSwapOff      opcode = "swap-off" // stop using the swap files Names
 )
 
 // action is a line of the journal: plain data, so that a later process can carry it out.
@@ -62,6 +64,10 @@ func (a action) do(ctx context.Context, s *system) error {
 	case opUFWReload:
 		_, err := s.run(ctx, "ufw", "reload")
 		return err
+	case opSysctl:
+		return s.resetSysctls(a.Names)
+	case opSwapOff:
+		return s.swapOff(ctx, a.Names)
 	}
 	return fmt.Errorf("the journal has an action %q that this release does not know", a.Op)
 }

@@ -24,28 +24,52 @@ func collect(ctx context.Context, s *reader, want Want) (Facts, error) {
 		return Facts{}, err
 	}
 	var wg sync.WaitGroup
-	var sshd []int
-	errs := make([]error, 4)
-	site := f.path(nginxDefault)
-	wg.Go(func() { f.OwnDefault, errs[0] = ownDefault(ctx, s, site) })
+	var sshd sshdSettings
+	errs := make([]error, 5)
+	nginx, site := f.nginxInstalled(), f.path(nginxDefault)
+	wg.Go(func() { errs[0] = collectMachine(s, site, &f) })
 	wg.Go(func() { f.Units, errs[1] = collectUnits(ctx, s) })
 	wg.Go(func() { f.Systemd, errs[2] = collectSystemd(ctx, s) })
 	wg.Go(func() { f.Firewall.UFW, f.Firewall.Rules, errs[3] = collectUFW(ctx, s) })
-	wg.Go(func() { sshd = sshdPorts(ctx, s) })
+	wg.Go(func() { sshd = askSSHD(ctx, s) })
+	wg.Go(func() { f.Nginx, errs[4] = collectNginx(ctx, s, nginx) })
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return Facts{}, err
 	}
-	f.Listeners, err = collectListeners(s)
+	if sshd.passwords {
+		f.Passwords, err = passwordFile(s)
+	}
 	if err != nil {
 		return Facts{}, err
 	}
-	f.SSHPorts = sshPorts(f, sshd, want.SSHPort)
+	f.SSHPorts = sshPorts(f, sshd.ports, want.SSHPort)
 	f.Credentials = collectCredentials(ctx, s, f)
 	if f.Firewall.UFW != UFWActive {
 		f.Firewall.Other = otherFirewall(ctx, s, f.Units)
 	}
 	return f, nil
+}
+
+// collectMachine reads what only a plan needs to know, and no process tells. Others fill other fields of f meanwhile.
+func collectMachine(s *reader, site PathState, f *Facts) (err error) {
+	if f.Hardware, err = collectHardware(s); err != nil {
+		return err
+	}
+	if f.Sysctls, err = collectSysctls(s, f.Hardware.Container); err != nil {
+		return err
+	}
+	if f.Dpkg, err = collectDpkg(s); err != nil {
+		return err
+	}
+	if f.OwnDefault, err = ownDefault(s, site, f.Dpkg.StockSite); err != nil {
+		return err
+	}
+	if f.Fail2ban, err = collectFail2ban(s); err != nil {
+		return err
+	}
+	f.Listeners, f.Datagrams, err = collectListeners(s)
+	return err
 }
 
 // collectFiles reads what is known without starting a process.
@@ -74,33 +98,16 @@ func collectFiles(s *reader, want Want) (Facts, error) {
 		return Facts{}, err
 	}
 	f.IPv6 = inet6 != ""
-	limits, err := s.readText("/proc/1/limits")
-	if err != nil {
-		return Facts{}, err
-	}
-	f.OpenFiles = openFiles(limits)
 	if err := collectUsers(s, &f); err != nil {
 		return Facts{}, err
 	}
 	if want.SHA256 != "" {
 		f.ReleaseSHA, err = fileSHA256(s.at(want.releaseGCA()))
 	}
-	return f, err
-}
-
-// openFiles finds the hard limit in /proc/PID/limits: "Max open files  1024  4096  files". The first
-// process's own is the most that systemd can hand on where a container keeps it from raising limits.
-func openFiles(limits string) int {
-	for line := range strings.Lines(limits) {
-		w := strings.Fields(strings.TrimPrefix(line, "Max open files"))
-		if !strings.HasPrefix(line, "Max open files") || len(w) < 2 {
-			continue
-		}
-		if n, err := strconv.Atoi(w[1]); err == nil {
-			return n
-		}
+	if want.State != nil && err == nil {
+		f.State, err = collectState(s)
 	}
-	return 0
+	return f, err
 }
 
 func collectUsers(s *reader, f *Facts) error {
@@ -115,6 +122,29 @@ func collectUsers(s *reader, f *Facts) error {
 	}
 	f.User.Owner.GID, f.User.Group, err = s.idOf("/etc/group", serviceUser)
 	return err
+}
+
+func collectState(s *reader) (map[string]string, error) {
+	entries, err := os.ReadDir(s.at(stateDir))
+	if err := ignoreMissing(err); err != nil {
+		return nil, err
+	}
+	sums := map[string]string{}
+	for _, entry := range entries {
+		sums[entry.Name()] = ""
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		if sums[entry.Name()], err = fileSHA256(filepath.Join(s.at(stateDir), entry.Name())); err != nil {
+			return nil, err
+		}
+	}
+	return sums, nil
+}
+
+func sumOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }
 
 // fileSHA256 sums a file; one that is not there has the empty sum.
@@ -134,25 +164,8 @@ func fileSHA256(file string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// installedPackages asks which of the packages are there. dpkg-query exits with 1
-// when one of them is unknown to it, and still answers for the rest.
-func installedPackages(ctx context.Context, s *reader) ([]string, error) {
-	out, err := s.ask(ctx, queryPackages)
-	if failed, ok := errors.AsType[*commandError](err); ok && !failed.exited(1) || err != nil && !ok {
-		return nil, err
-	}
-	var installed []string
-	for line := range strings.Lines(out) {
-		if w := strings.Fields(line); len(w) == 2 && w[1] == "installed" {
-			installed = append(installed, w[0])
-		}
-	}
-	return installed, nil
-}
-
-// ownDefault reports whether Nginx's default site serves something of its own: dpkg remembers the MD5 of the one that the
-// package brought, " PATH MD5" a line. A link that leads nowhere serves nothing.
-func ownDefault(ctx context.Context, s *reader, site PathState) (bool, error) {
+// ownDefault reports whether Nginx's default site serves something of its own: stock is the MD5 of the one that the package brought. A link that leads nowhere serves nothing.
+func ownDefault(s *reader, site PathState, stock string) (bool, error) {
 	file := nginxDefault
 	switch site.Kind {
 	case PathAbsent:
@@ -169,17 +182,7 @@ func ownDefault(ctx context.Context, s *reader, site PathState) (bool, error) {
 	if err != nil || text == "" {
 		return false, err
 	}
-	out, err := s.ask(ctx, queryConffiles)
-	if failed, ok := errors.AsType[*commandError](err); ok && !failed.exited(1) || err != nil && !ok {
-		return false, err
-	}
-	sum := fmt.Sprintf("%x", md5.Sum([]byte(text)))
-	for line := range strings.Lines(out) {
-		if w := strings.Fields(line); len(w) > 1 && w[0] == nginxStock && w[1] == sum {
-			return false, nil
-		}
-	}
-	return true, nil
+	return fmt.Sprintf("%x", md5.Sum([]byte(text))) != stock, nil
 }
 
 func collectSystemd(ctx context.Context, s *reader) (int, error) {
@@ -206,10 +209,8 @@ func collectSystemd(ctx context.Context, s *reader) (int, error) {
 }
 
 func watchedUnits() []string {
-	return []string{socketUnit, serviceUnit, nginxUnit, ufwUnit, "firewalld.service", "ssh.socket"}
+	return []string{socketUnit, serviceUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", "ssh.socket"}
 }
-
-func wantedPackages() []string { return []string{"nginx", "ufw"} }
 
 func collectUnits(ctx context.Context, s *reader) (map[string]UnitState, error) {
 	out, err := s.ask(ctx, queryUnits)

@@ -25,6 +25,8 @@ type command struct {
 	path  string // its PATH
 	limit time.Duration
 	line  func(string) // is told each line of output as it comes; may be nil
+
+	merged bool // stderr counts as stdout
 }
 
 // execute runs c and returns what it wrote to stdout. The error of a failed command ends with the last lines that it wrote.
@@ -42,6 +44,9 @@ func execute(ctx context.Context, c command) (string, error) {
 	all := &lineWriter{tell: c.line}
 	cmd.Stdout = io.MultiWriter(&limitedWriter{to: &stdout, left: maxOutput}, all)
 	cmd.Stderr = all
+	if c.merged {
+		cmd.Stderr = cmd.Stdout
+	}
 	err := cmd.Run()
 	if err == nil {
 		return stdout.String(), nil

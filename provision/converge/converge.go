@@ -22,6 +22,7 @@ const (
 
 	configDir    = "/etc/gemini-adapter"
 	settingsFile = configDir + "/adapter.env"
+	settingsOld  = settingsFile + ".old"
 	keysFile     = configDir + "/keys"
 	tokensFile   = configDir + "/tokens"
 
@@ -41,7 +42,16 @@ const (
 	nginxDefault = "/etc/nginx/sites-enabled/default"
 	nginxStock   = "/etc/nginx/sites-available/default"
 	nginxUnit    = "nginx.service"
+	nginxLimits  = "/etc/systemd/system/nginx.service.d/60-gemini-adapter.conf"
 	ufwUnit      = "ufw.service"
+
+	sysctlConf      = "/etc/sysctl.d/60-gemini-adapter.conf"
+	limitsConf      = "/etc/security/limits.d/60-gemini-adapter.conf"
+	journaldConf    = "/etc/systemd/journald.conf.d/60-gemini-adapter.conf"
+	aptConf         = "/etc/apt/apt.conf.d/52gemini-adapter"
+	needrestartConf = "/etc/needrestart/conf.d/60-gemini-adapter.conf"
+	journaldUnit    = "systemd-journald.service"
+	swapFile        = "/swapfile"
 
 	serviceUser = "gemini"
 	rootUser    = "root"

@@ -3,9 +3,7 @@ package converge
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 	"strconv"
-	"strings"
 )
 
 // Diff compares what is with what is wanted. It does no I/O, and equal inputs
@@ -29,20 +27,27 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 	if err := checkSettings(f, s); err != nil {
 		return Plan{}, err
 	}
-	texts, err := renderAll(w, newView(f, s))
+	texts, err := renderAll(w, newView(f, w, s))
 	if err != nil {
 		return Plan{}, asRefusal(RefusedSettings, err)
 	}
 	d := differ{f: f, w: w, s: s, files: files, texts: texts}
+	d.swap()
 	d.packages()
 	d.user()
 	d.config()
+	d.state()
 	d.service()
 	d.nginx()
 	d.firewall()
 	if d.serviceChanged || d.webChanged {
 		d.begin(GroupNginx)
 		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
+	}
+	d.system()
+	d.fail2ban()
+	if len(d.steps) > 0 {
+		d.notes = append(d.notes, d.remarks...)
 	}
 	return Plan{steps: d.steps, notes: d.notes}, nil
 }
@@ -69,8 +74,9 @@ type differ struct {
 
 	steps          []Step
 	notes          []string
-	serviceChanged bool // the adapter has to be restarted
-	webChanged     bool // Nginx has to be reloaded
+	remarks        []string // see remark
+	serviceChanged bool     // the adapter has to be restarted
+	webChanged     bool     // Nginx has to be reloaded
 	group          Group
 }
 
@@ -80,21 +86,6 @@ func (d *differ) add(kind Kind, name, title string, op operation) {
 
 // begin starts the steps of one group.
 func (d *differ) begin(group Group) { d.group = group }
-
-func (d *differ) packages() {
-	d.begin(GroupPackages)
-	var missing []string
-	if !d.f.nginxInstalled() {
-		missing = append(missing, "nginx")
-		d.webChanged = true
-	}
-	if d.f.Firewall.UFW == UFWAbsent && d.f.Firewall.Other == "" {
-		missing = append(missing, "ufw")
-	}
-	if len(missing) > 0 {
-		d.add(KindPackage, strings.Join(missing, "+"), "install "+strings.Join(missing, " and "), packageStep{missing})
-	}
-}
 
 func (d *differ) user() {
 	d.begin(GroupAdapter)
@@ -111,6 +102,7 @@ func (d *differ) config() {
 	d.dir(configDir, 0o750, rootUser, serviceUser)
 	d.dir(stateDir, 0o700, serviceUser, serviceUser)
 	before := len(d.steps)
+	d.keepOld()
 	d.file(fileStep{settingsFile, []byte(d.files.Env), 0o640, serviceUser, true})
 	d.keys()
 	d.tokens()
@@ -118,6 +110,14 @@ func (d *differ) config() {
 	if len(d.steps) > before || newRelease || d.serviceChanged {
 		d.serviceChanged = true
 		d.add(KindCheck, "settings", "let the release read its settings", settingsStep{d.w.releaseGCA()})
+	}
+}
+
+// keepOld keeps the settings of before beside those that take their place.
+func (d *differ) keepOld() {
+	now := d.f.path(settingsFile)
+	if d.w.KeepOld && now.Kind == PathFile && string(now.Content) != d.files.Env {
+		d.file(fileStep{settingsOld, now.Content, 0o640, serviceUser, true})
 	}
 }
 
@@ -130,14 +130,40 @@ func (d *differ) keys() {
 }
 
 func (d *differ) tokens() {
-	now := d.f.path(tokensFile)
 	if !d.s.ClientToken {
 		d.add(KindToken, "client", "make a client token", tokenStep{d.files.Tokens})
 		return
 	}
-	if now.Kind == PathFile {
-		d.file(fileStep{tokensFile, now.Content, tokensMode, serviceUser, true})
+	if d.files.Tokens != "" || d.f.path(tokensFile).Kind == PathFile {
+		d.file(fileStep{tokensFile, []byte(d.files.Tokens), tokensMode, serviceUser, true})
 	}
+}
+
+// state puts files into the adapter's own folder, which it must not be writing to meanwhile.
+func (d *differ) state() {
+	d.begin(GroupSettings)
+	if d.w.State == nil || d.sameState() {
+		return
+	}
+	d.serviceChanged = true
+	if d.f.Units[serviceUnit].Active || d.f.Units[socketUnit].Active {
+		d.add(KindUnit, "stop", "stop the adapter", stopStep{stopTime(d.s.DrainTimeout, string(d.f.path(serviceFile).Content))})
+	}
+	d.add(KindState, stateDir, fmt.Sprintf("put %d files into %s", len(d.w.State), stateDir), stateStep{d.w.State})
+}
+
+// sameState tells whether the folder has these files and no others.
+func (d *differ) sameState() bool {
+	if len(d.f.State) != len(d.w.State) {
+		return false
+	}
+	for _, file := range d.w.State {
+		now, ok := d.f.State[file.Name]
+		if !ok || now != sumOf(file.Content) {
+			return false
+		}
+	}
+	return true
 }
 
 // service installs the release and its units, and runs them.
@@ -175,77 +201,6 @@ func (st unitStep) title() string {
 		return "restart the adapter"
 	}
 	return "start the adapter, now and at boot"
-}
-
-func (d *differ) nginx() {
-	d.begin(GroupNginx)
-	at := len(d.steps)
-	site, main := d.texts[TemplateSite], d.texts[TemplateMain]
-	changed := d.file(fileStep{nginxMain, []byte(main), 0o644, rootUser, false})
-	changed = d.file(fileStep{nginxSite, []byte(site), 0o644, rootUser, false}) || changed
-	changed = d.link(nginxEnabled, nginxSite) || changed
-	if d.f.path(nginxDefault).Kind != PathAbsent || !d.f.nginxInstalled() {
-		changed = true
-		d.add(KindLink, nginxDefault, "take the stock default site out of Nginx", absentStep{nginxDefault})
-	}
-	if changed {
-		d.steps = slices.Insert(d.steps, at, Step{id: "check:nginx", kind: KindCheck,
-			group: GroupNginx, title: "let Nginx check the site before it is in place", op: stagedNginxStep{site, main}})
-	}
-	unit := d.f.Units[nginxUnit]
-	if !changed && unit.Active && unit.Enabled {
-		return
-	}
-	d.webChanged = true
-	title := "reload Nginx"
-	if !unit.Active && d.f.nginxInstalled() {
-		title = "start Nginx"
-	}
-	d.add(KindNginx, "nginx", title, nginxStep{enable: !unit.Enabled})
-}
-
-func (d *differ) firewall() {
-	d.begin(GroupFirewall)
-	fw := d.f.Firewall
-	if fw.UFW != UFWActive && fw.Other != "" {
-		d.notes = append(d.notes, "ufw was left alone: "+fw.Other+" filters on this server; let TCP port 80 in there")
-		return
-	}
-	if len(d.f.SSHPorts) == 0 {
-		d.notes = append(d.notes, "ufw was left alone: the port of SSH could not be found, and to close it would lock you out")
-		return
-	}
-	unit := d.f.Units[ufwUnit]
-	st := firewallStep{start: fw.UFW != UFWActive, boot: !unit.Enabled && (unit.Loaded || fw.UFW == UFWAbsent)}
-	for _, port := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.f.SSHPorts), webPort)))) {
-		if fw.UFW != UFWActive || !fw.allows(port) {
-			st.ports = append(st.ports, port)
-		}
-	}
-	if len(st.ports) > 0 || st.boot {
-		d.add(KindFirewall, "ufw", st.title(), st)
-	}
-}
-
-func (st firewallStep) title() string {
-	title := "let TCP ports " + joinPorts(st.ports) + " in"
-	switch {
-	case len(st.ports) == 0:
-		return "turn ufw on at boot"
-	case st.start:
-		return title + ", then turn ufw on"
-	case st.boot:
-		return title + ", and turn ufw on at boot"
-	}
-	return title
-}
-
-func joinPorts(ports []int) string {
-	texts := make([]string, 0, len(ports))
-	for _, port := range ports {
-		texts = append(texts, strconv.Itoa(port))
-	}
-	return strings.Join(texts, ", ")
 }
 
 // owner is the owner that a path should have; false where the user is yet to be made.

@@ -34,15 +34,25 @@ func readTestSettings(files SettingsFiles) (Settings, error) {
 func freshFacts() Facts {
 	return Facts{
 		OS: OSRelease{ID: "debian", Version: "12"}, Systemd: 252, IPv6: true, Credentials: true,
-		OpenFiles: 1 << 20, Paths: map[string]PathState{releasesDir: {Kind: PathDir}}, Units: map[string]UnitState{},
+		Hardware: Hardware{OpenFiles: 1 << 20, Memory: 4 << 30, FileSystem: "ext4", DiskFree: 50 << 30},
+		Sysctls:  stockSysctls(), Paths: map[string]PathState{releasesDir: {Kind: PathDir}}, Units: map[string]UnitState{},
 		SSHPorts: []int{22, 2222}, Listeners: []Listener{{Port: 22, Address: "0.0.0.0", Program: "sshd", PID: 9}},
 		Firewall: Firewall{UFW: UFWAbsent}, ReleaseSHA: testSum,
 	}
 }
 
+// stockSysctls are a new Debian's.
+func stockSysctls() map[string]Sysctl {
+	values := map[string]Sysctl{}
+	for _, w := range wantedSysctls() {
+		values[w.Key] = Sysctl{Value: "stock", Writable: true}
+	}
+	return values
+}
+
 // after is what facts become when the plan has been carried out.
 func after(f Facts, p Plan) Facts {
-	f.Paths, f.Units = maps.Clone(f.Paths), maps.Clone(f.Units)
+	f.Paths, f.Units, f.Sysctls = maps.Clone(f.Paths), maps.Clone(f.Units), maps.Clone(f.Sysctls)
 	gemini := Owner{999, 998}
 	ids := func(user, group string) (int, int) {
 		o := f.RootOwner
@@ -57,9 +67,11 @@ func after(f Facts, p Plan) Facts {
 	for _, step := range p.steps {
 		switch op := step.op.(type) {
 		case packageStep:
-			f.Paths[nginxBinary] = PathState{Kind: PathFile}
-			f.Paths[nginxConf] = PathState{Kind: PathFile, Content: []byte("include /etc/nginx/sites-enabled/*;\n")}
+			f.Dpkg.Installed = slices.Concat(f.Dpkg.Installed, op.names)
+			f.Paths[nginxBinary], f.Nginx = PathState{Kind: PathFile}, NginxVersion{1, 22, 1}
+			f.Paths[nginxConf] = PathState{Kind: PathFile, Content: []byte("events {\n\tworker_connections 768;\n}\ninclude /etc/nginx/sites-enabled/*;\n")}
 			f.Firewall.UFW = UFWInactive
+			f.Units[fail2banUnit] = UnitState{Loaded: true, Enabled: true}
 			f.Units[ufwUnit] = UnitState{Loaded: true, Enabled: true}
 		case userStep:
 			f.User = UserState{User: true, Group: true, Owner: gemini}
@@ -82,6 +94,28 @@ func after(f Facts, p Plan) Facts {
 			f.Units[serviceUnit] = UnitState{Loaded: true, Active: true, Enabled: true}
 		case nginxStep:
 			f.Units[nginxUnit] = UnitState{Loaded: true, Active: true, Enabled: true}
+		case connectionsStep:
+			st := f.Paths[nginxConf]
+			st.Content = []byte(op.edit(string(st.Content)))
+			f.Paths[nginxConf] = st
+		case sysctlStep:
+			for _, w := range op.values {
+				f.Sysctls[w.Key] = Sysctl{Value: w.Value, Writable: true}
+			}
+		case fail2banStep:
+			f.Units[fail2banUnit] = UnitState{Loaded: true, Active: true, Enabled: true}
+		case swapStep:
+			f.Hardware.Swap = true
+			f.Paths[swapFile] = PathState{Kind: PathFile}
+		case stateStep:
+			f.State = map[string]string{}
+			for _, file := range op.files {
+				f.State[file.Name] = sumOf(file.Content)
+			}
+		case stopStep:
+			f.Units[serviceUnit], f.Units[socketUnit] = UnitState{}, UnitState{}
+		case unfinishedStep:
+			f.Dpkg.Unfinished = nil
 		case firewallStep:
 			f.Firewall.UFW = UFWActive
 			f.Firewall.Rules = append(f.Firewall.Rules, "22/tcp", "2222/tcp", "80/tcp")
@@ -112,20 +146,25 @@ func mustDiff(t testing.TB, f Facts, w Want) Plan {
 
 func TestDiff_Fresh(t *testing.T) {
 	want := []string{
-		"package:nginx+ufw", "user:gemini", "dir:/etc/gemini-adapter", "dir:/var/lib/gemini-adapter",
+		"package:nginx+ufw+fail2ban+python3-systemd+unattended-upgrades+logrotate", "user:gemini", "dir:/etc/gemini-adapter", "dir:/var/lib/gemini-adapter",
 		"file:/etc/gemini-adapter/adapter.env", "file:/etc/gemini-adapter/keys", "token:client", "check:settings",
 		"link:/opt/gemini-adapter/current", "link:/usr/local/bin/gca", "link:/usr/local/bin/gemini-manage",
 		"file:/etc/systemd/system/gemini-adapter.socket", "file:/etc/systemd/system/gemini-adapter.service",
 		"unit:gemini-adapter", "check:health", "check:nginx",
 		"file:/etc/nginx/modules-enabled/99-gemini-adapter.conf", "file:/etc/nginx/sites-available/gemini-adapter",
-		"link:/etc/nginx/sites-enabled/gemini-adapter", "link:/etc/nginx/sites-enabled/default", "nginx:nginx",
+		"link:/etc/nginx/sites-enabled/gemini-adapter", "link:/etc/nginx/sites-enabled/default",
+		"file:/etc/nginx/nginx.conf", "file:/etc/systemd/system/nginx.service.d/60-gemini-adapter.conf", "nginx:nginx",
 		"firewall:ufw", "check:web",
+		"file:/etc/sysctl.d/60-gemini-adapter.conf", "sysctl:kernel", "file:/etc/security/limits.d/60-gemini-adapter.conf",
+		"file:/etc/systemd/journald.conf.d/60-gemini-adapter.conf", "unit:journald",
+		"file:/etc/apt/apt.conf.d/52gemini-adapter", "file:/etc/needrestart/conf.d/60-gemini-adapter.conf",
+		"file:/etc/fail2ban/jail.d/gemini-adapter.local", "unit:fail2ban",
 	}
 	p := mustDiff(t, freshFacts(), testWant(t))
 	if !slices.Equal(ids(p), want) {
 		t.Errorf("got\n%s", strings.Join(ids(p), "\n"))
 	}
-	firewall := p.steps[21].op.(firewallStep)
+	firewall := p.steps[slices.Index(ids(p), "firewall:ufw")].op.(firewallStep)
 	if !slices.Equal(firewall.ports, []int{22, 80, 2222}) || !firewall.start || !firewall.boot {
 		t.Errorf("firewall %+v: every port of SSH comes before it is turned on", firewall)
 	}
@@ -216,7 +255,8 @@ func TestDiff_Drift(t *testing.T) {
 		f.Firewall.Rules = []string{"22/tcp (OpenSSH)", "2222", "80,443/tcp (Nginx Full)"}
 	})
 	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive, Other: "firewalld"} })
-	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive}; f.SSHPorts = nil })
+	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive}; f.SSHPorts = nil },
+		"file:"+jailFile, "unit:fail2ban")
 }
 
 // Only what is missing is allowed where ufw already filters.
@@ -230,7 +270,7 @@ func TestDiff_ActiveFirewall(t *testing.T) {
 	}
 	facts.Firewall = Firewall{UFW: UFWAbsent, Other: "nftables (table inet filter)"}
 	p = mustDiff(t, facts, testWant(t))
-	if ids(p)[0] != "package:nginx" || len(p.Notes()) != 1 || !strings.Contains(p.Notes()[0], "nftables (table inet filter)") {
+	if !strings.HasPrefix(ids(p)[0], "package:nginx+fail2ban") || len(p.Notes()) != 1 || !strings.Contains(p.Notes()[0], "nftables (table inet filter)") {
 		t.Errorf("%v, notes %q", ids(p), p.Notes())
 	}
 }

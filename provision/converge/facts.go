@@ -11,17 +11,24 @@ type Facts struct {
 	OS          OSRelease
 	Systemd     int // major version; 0 where systemd is not PID 1
 	IPv6        bool
-	OpenFiles   int  // how many files a service may open at most
-	Credentials bool // systemd can hand credentials to a service here
+	Hardware    Hardware
+	Sysctls     map[string]Sysctl // of the wanted ones, those that the kernel has
+	Dpkg        Dpkg
+	Nginx       NginxVersion // zero where it is not installed
+	Fail2ban    Fail2ban
+	Passwords   string // the file that has sshd let passwords in; empty if none says so
+	Credentials bool   // systemd can hand credentials to a service here
 	Paths       map[string]PathState
 	OwnDefault  bool // Nginx's default site is not the one that its package brought
 	Units       map[string]UnitState
 	User        UserState
 	RootOwner   Owner
 	Listeners   []Listener // TCP, sorted by port
+	Datagrams   []Listener // UDP, sorted by port
 	SSHPorts    []int      // sorted
 	Firewall    Firewall
-	ReleaseSHA  string // of the wanted release's binary as it lies on the server; empty if it is not there
+	State       map[string]string // SHA-256 by name of what the adapter's own folder holds, where a Want has state
+	ReleaseSHA  string            // of the wanted release's binary as it lies on the server; empty if it is not there
 }
 
 // Owner is a user's and a group's number.
@@ -64,7 +71,7 @@ type UnitState struct {
 	Listen  string // of a socket
 }
 
-// Listener is a TCP port that someone listens on.
+// Listener is a port that someone listens on.
 type Listener struct {
 	Port    int
 	Address string
@@ -89,13 +96,19 @@ func (f Facts) nginxInstalled() bool { return f.path(nginxBinary).Kind != PathAb
 // settingsFiles is what the adapter's files would hold after the deploy of w.
 func (f Facts) settingsFiles(w Want) SettingsFiles {
 	files := SettingsFiles{
-		Env:    mergeSettings(string(f.path(settingsFile).Content), w.Settings),
+		Env:    string(f.path(settingsFile).Content),
 		Keys:   string(f.path(keysFile).Content),
 		Tokens: string(f.path(tokensFile).Content),
 	}
-	if !w.Keys.Empty() {
-		files.Keys = strings.TrimRight(w.Keys.Reveal(), "\n") + "\n"
+	for _, whole := range []struct {
+		wanted Secret
+		file   *string
+	}{{w.Env, &files.Env}, {w.Keys, &files.Keys}, {w.Tokens, &files.Tokens}} {
+		if !whole.wanted.Empty() {
+			*whole.file = strings.TrimRight(whole.wanted.Reveal(), "\n") + "\n"
+		}
 	}
+	files.Env = mergeSettings(files.Env, w.Settings)
 	return files
 }
 
@@ -124,5 +137,8 @@ func managedPaths() []string {
 
 // comparedFiles are the files whose content a plan may depend on.
 func comparedFiles() []string {
-	return []string{settingsFile, keysFile, tokensFile, serviceFile, socketFile, nginxConf, nginxMain, nginxSite}
+	return []string{
+		settingsFile, keysFile, tokensFile, serviceFile, socketFile, nginxConf, nginxMain, nginxSite, nginxLimits,
+		sysctlConf, limitsConf, journaldConf, aptConf, needrestartConf, jailFile,
+	}
 }

@@ -1,10 +1,8 @@
 package converge
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,36 +11,50 @@ import (
 	"strings"
 )
 
+// The states of a socket that takes what comes, in proc(5)'s tables.
+const (
+	tcpListening  = "0A"
+	udpUnassigned = "07" // bound, and connected to nobody
+)
+
 // collectListeners reads the kernel's own tables (proc(5)), so it needs no tool.
-func collectListeners(s *reader) ([]Listener, error) {
+func collectListeners(s *reader) (streams, datagrams []Listener, err error) {
 	var found []Listener
 	inodes := map[string][]int{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, err := s.readText(table)
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(text) {
-			if l, inode, ok := parseListener(line); ok {
-				inodes[inode] = append(inodes[inode], len(found))
-				found = append(found, l)
+	read := func(state string, tables ...string) {
+		for _, table := range tables {
+			text, readErr := s.readText(table)
+			err = errors.Join(err, readErr)
+			for line := range strings.Lines(text) {
+				if l, inode, ok := parseListener(line, state); ok {
+					inodes[inode] = append(inodes[inode], len(found))
+					found = append(found, l)
+				}
 			}
 		}
 	}
+	read(tcpListening, "/proc/net/tcp", "/proc/net/tcp6")
+	tcp := len(found)
+	read(udpUnassigned, "/proc/net/udp", "/proc/net/udp6")
+	if err != nil {
+		return nil, nil, err
+	}
 	if len(found) > 0 {
 		if err := nameHolders(s, found, inodes); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Listener) int { return a.Port - b.Port })
-	return found, nil
+	streams, datagrams = slices.Clone(found[:tcp]), slices.Clone(found[tcp:])
+	for _, list := range [][]Listener{streams, datagrams} {
+		slices.SortStableFunc(list, func(a, b Listener) int { return a.Port - b.Port })
+	}
+	return streams, datagrams, nil
 }
 
-// parseListener reads one line of /proc/net/tcp: "sl local remote state … inode …", addresses in hexadecimal.
-func parseListener(line string) (l Listener, inode string, ok bool) {
-	const listening = "0A"
+// parseListener reads one line of /proc/net/tcp or udp: "sl local remote state … inode …", addresses in hexadecimal.
+func parseListener(line, state string) (l Listener, inode string, ok bool) {
 	w := strings.Fields(line)
-	if len(w) < 10 || w[3] != listening {
+	if len(w) < 10 || w[3] != state {
 		return Listener{}, "", false
 	}
 	address, port, ok := strings.Cut(w[1], ":")
@@ -66,6 +78,11 @@ func parseAddress(text string) string {
 		slices.Reverse(word)
 	}
 	return net.IP(raw).String()
+}
+
+func isLoopback(address string) bool {
+	ip := net.ParseIP(address)
+	return ip != nil && ip.IsLoopback()
 }
 
 // nameHolders finds the processes that hold the sockets. systemd holds a
@@ -116,84 +133,4 @@ func programOf(s *reader, pid int) string {
 		return "a program"
 	}
 	return strings.TrimSpace(comm)
-}
-
-// sshdPorts asks sshd for its configured ports. Without an answer the listeners have to do.
-func sshdPorts(ctx context.Context, s *reader) []int {
-	out, err := s.ask(ctx, querySSHD)
-	if err != nil {
-		return nil
-	}
-	return parseSSHD(out)
-}
-
-func parseSSHD(out string) []int {
-	var ports []int
-	for line := range strings.Lines(out) {
-		w := strings.Fields(line)
-		switch {
-		case len(w) == 2 && w[0] == "port":
-			ports = appendPort(ports, w[1])
-		case len(w) >= 2 && w[0] == "listenaddress":
-			if _, port, err := net.SplitHostPort(w[1]); err == nil {
-				ports = appendPort(ports, port)
-			}
-		}
-	}
-	return ports
-}
-
-// sshPorts joins every sign of a port that SSH is used on: the configuration,
-// the listeners, ssh.socket, and the port that the laptop arrived at, if it is known.
-func sshPorts(f Facts, configured []int, arrived int) []int {
-	ports := slices.Clone(configured)
-	for _, l := range f.Listeners {
-		if strings.HasPrefix(l.Program, "sshd") || l.Program == "dropbear" {
-			ports = append(ports, l.Port)
-		}
-	}
-	if socket := f.Units["ssh.socket"]; socket.Active {
-		for word := range strings.FieldsSeq(socket.Listen) {
-			if _, port, err := net.SplitHostPort(word); err == nil {
-				ports = appendPort(ports, port)
-			}
-		}
-	}
-	if arrived != 0 {
-		ports = append(ports, arrived)
-	}
-	slices.Sort(ports)
-	return slices.Compact(ports)
-}
-
-func appendPort(ports []int, text string) []int {
-	port, err := strconv.Atoi(text)
-	if err != nil || port < 1 || port > 65535 {
-		return ports
-	}
-	return append(ports, port)
-}
-
-func parentConnection(s *reader, pid int) (connection string, parent int) {
-	dir := "/proc/" + strconv.Itoa(pid)
-	environ, err := s.readText(dir + "/environ")
-	if err != nil && !errors.Is(err, fs.ErrPermission) {
-		return "", 0
-	}
-	for variable := range strings.SplitSeq(environ, "\x00") {
-		if value, ok := strings.CutPrefix(variable, "SSH_CONNECTION="); ok {
-			return value, 0
-		}
-	}
-	stat, err := s.readText(dir + "/stat")
-	if err != nil {
-		return "", 0
-	}
-	// "pid (name) state ppid …"; the name may hold anything but is the last to end with a parenthesis.
-	if w := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]); len(w) > 1 {
-		if parent, err = strconv.Atoi(w[1]); err == nil {
-			return "", parent
-		}
-	}
-	return "", 0
 }

@@ -55,13 +55,17 @@ func newMachine(t *testing.T) *machine {
 	sum := sha256.Sum256([]byte(testRelease))
 	m.sum = hex.EncodeToString(sum[:])
 	m.tools(filepath.Join(dir, "bin"))
-	for _, path := range []string{"/etc/systemd/system", "/usr/sbin", "/run", "/var/lib", "/usr/local/bin", "/proc/1", "/units", "/opt"} {
+	for _, path := range []string{"/etc/systemd/system", "/usr/sbin", "/run", "/var/lib", "/usr/local/bin", "/proc/1", "/units", "/opt", "/etc/systemd", "/var/lib/dpkg", "/etc/security", "/etc/apt/apt.conf.d", "/proc/sys/net/core"} {
 		m.must(os.MkdirAll(m.sys.at(path), 0o755))
 	}
 	m.put("/etc/os-release", "ID=debian\nPRETTY_NAME=\"Debian 12\"\n")
 	m.put("/etc/passwd", fmt.Sprintf("root:x:%d:%d::/root:/bin/sh\n", os.Geteuid(), os.Getegid()))
 	m.put("/etc/group", fmt.Sprintf("root:x:%d:\n", os.Getegid()))
 	m.put("/proc/1/comm", "systemd\n")
+	m.put("/proc/1/limits", "Max open files            1024                 524288               files\n")
+	m.put("/proc/sys/net/core/somaxconn", "4096\n")
+	m.put("/var/lib/dpkg/status", "")
+	m.put("/units/"+journaldUnit+".active", "")
 	m.upload()
 	return m
 }
@@ -71,7 +75,7 @@ func (m *machine) tools(bin string) {
 	m.must(err)
 	m.must(os.MkdirAll(bin, 0o755))
 	m.must(os.WriteFile(filepath.Join(bin, "tools.sh"), script, 0o755))
-	for _, name := range []string{"apt-get", "dpkg", "dpkg-query", "groupadd", "groupdel", "journalctl", "nginx", "nft", "iptables-save",
+	for _, name := range []string{"apt-get", "dpkg", "fail2ban-client", "groupadd", "groupdel", "journalctl", "nginx", "nft", "iptables-save",
 		"sshd", "systemctl", "systemd-run", "useradd", "userdel"} {
 		m.must(os.Symlink("tools.sh", filepath.Join(bin, name)))
 	}

@@ -14,4 +14,10 @@ func setUmask(int) {}
 
 func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
+func diskFree(string) (int64, error) { return 0, errors.ErrUnsupported }
+
+func (s *reader) writable(string) bool { return false }
+
+func (s *reader) lockHolder(string) (int, error) { return 0, errors.ErrUnsupported }
+
 func ownerOf(fs.FileInfo) (uid, gid int) { return 0, 0 }

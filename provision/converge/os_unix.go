@@ -20,6 +20,38 @@ func tryLock(f *os.File) (taken bool, err error) {
 	return err == nil, err
 }
 
+// diskFree is how many bytes root may still write to the file system of path.
+func diskFree(path string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(path, &st); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// writable asks whether the file could be written to, and opens nothing.
+func (s *reader) writable(path string) bool {
+	const writeOK = 2
+	return syscall.Access(s.at(path), writeOK) == nil
+}
+
+// lockHolder is the process that holds a record lock on the file, as package managers take them; 0 if none does.
+func (s *reader) lockHolder(path string) (pid int, err error) {
+	f, err := os.Open(s.at(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK}
+	err = syscall.FcntlFlock(f.Fd(), syscall.F_GETLK, &lock)
+	if err := errors.Join(err, f.Close()); err != nil || lock.Type == syscall.F_UNLCK {
+		return 0, err
+	}
+	return int(lock.Pid), nil
+}
+
 func ownerOf(info fs.FileInfo) (uid, gid int) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(st.Uid), int(st.Gid)

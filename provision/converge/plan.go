@@ -16,6 +16,9 @@ const (
 	KindNginx    Kind = "nginx"
 	KindFirewall Kind = "firewall"
 	KindToken    Kind = "token"
+	KindState    Kind = "state"
+	KindSwap     Kind = "swap"
+	KindSysctl   Kind = "sysctl"
 	KindCheck    Kind = "check"
 )
 

@@ -24,6 +24,8 @@ func preflight(f Facts, w Want) error {
 	case f.nginxInstalled() && !strings.Contains(string(f.path(nginxConf).Content), "/etc/nginx/sites-enabled/"):
 		return refuse(RefusedNginx, "add `include /etc/nginx/sites-enabled/*;` to its http block",
 			"the Nginx of this server does not read /etc/nginx/sites-enabled")
+	case f.nginxInstalled() && f.Nginx.before(oldestNginx):
+		return refuse(RefusedNginx, "apt-get install --only-upgrade nginx", "the server has Nginx %s; gca needs %s or later", f.Nginx, oldestNginx)
 	case f.OwnDefault:
 		return refuse(RefusedNginx, "mv "+nginxDefault+" /etc/nginx/sites-enabled/mysite, take `default_server` out of its listen lines, then deploy again",
 			"%s was edited and serves something of its own", nginxDefault)

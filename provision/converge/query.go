@@ -7,13 +7,12 @@ type query int
 const (
 	querySystemd query = iota
 	queryUnits
-	queryPackages
-	queryConffiles
 	queryUFW
 	queryNFT
 	queryIPTables
 	queryIPTablesLegacy
 	querySSHD
+	queryNginx
 	queryCredential
 )
 
@@ -24,10 +23,6 @@ func (q query) command() (name string, args []string) {
 		return "systemctl", []string{"--version"}
 	case queryUnits:
 		return "systemctl", append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,Listen"}, watchedUnits()...)
-	case queryPackages:
-		return "dpkg-query", append([]string{"-W", "-f", "${Package} ${db:Status-Status}\n"}, wantedPackages()...)
-	case queryConffiles:
-		return "dpkg-query", []string{"-W", "-f", "${Conffiles}\n", "nginx-common", "nginx"}
 	case queryUFW:
 		return "ufw", []string{"status", "verbose"}
 	case queryNFT:
@@ -38,6 +33,8 @@ func (q query) command() (name string, args []string) {
 		return "iptables-legacy-save", nil
 	case querySSHD:
 		return "sshd", []string{"-T"}
+	case queryNginx: // it tells its version on stderr
+		return "nginx", []string{"-v"}
 	case queryCredential: // a unit of its own that tries to read a credential, and is gone when it ends
 		return "systemd-run", []string{"--wait", "--quiet", "--collect", "--property=LoadCredential=probe:/etc/os-release",
 			"--property=User=nobody", "--property=PrivateMounts=yes", "/bin/sh", "-c", `test -r "$CREDENTIALS_DIRECTORY/probe"`}

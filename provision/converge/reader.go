@@ -53,14 +53,14 @@ func (s *reader) has(name string) bool {
 	return err == nil
 }
 
-// ask puts a query and returns what it wrote to stdout. It ends with ctx.
+// ask puts a query and returns what it said. It ends with ctx.
 func (s *reader) ask(ctx context.Context, q query) (string, error) {
 	name, args := q.command()
 	file, err := s.find(name)
 	if err != nil {
 		return "", err
 	}
-	return execute(ctx, command{file: file, name: name, args: args, path: s.path, limit: queryTime})
+	return execute(ctx, command{file: file, name: name, args: args, path: s.path, limit: queryTime, merged: q == queryNginx})
 }
 
 // readText reads a small file; one that is not there is empty.

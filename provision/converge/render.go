@@ -13,11 +13,22 @@ const (
 	TemplateSocket  = "gemini-adapter.socket.tmpl"
 	TemplateSite    = "nginx-site.conf.tmpl"
 	TemplateMain    = "nginx-main.conf.tmpl"
+
+	TemplateNginxUnit   = "nginx-service.conf.tmpl"
+	TemplateSysctl      = "sysctl.conf.tmpl"
+	TemplateLimits      = "limits.conf.tmpl"
+	TemplateJournald    = "journald.conf.tmpl"
+	TemplateApt         = "apt.conf.tmpl"
+	TemplateNeedrestart = "needrestart.conf.tmpl"
+	TemplateFail2ban    = "fail2ban.local.tmpl"
 )
 
 // TemplateNames lists the templates that a Want carries.
 func TemplateNames() []string {
-	return []string{TemplateService, TemplateSocket, TemplateSite, TemplateMain}
+	return []string{
+		TemplateService, TemplateSocket, TemplateSite, TemplateMain, TemplateNginxUnit, TemplateSysctl, TemplateLimits,
+		TemplateJournald, TemplateApt, TemplateNeedrestart, TemplateFail2ban,
+	}
 }
 
 // view is what a template can see. The site uses only directives that every
@@ -34,10 +45,19 @@ type view struct {
 	WorkerFiles    bool // nginx.conf has no worker_rlimit_nofile of its own, and the server allows ours
 	WorkerShutdown bool // nginx.conf has no worker_shutdown_timeout of its own
 	Errors         []nginxError
+	OpenFiles      int // for Nginx, at most workerFiles; 0 where the server does not say how many it allows
+
+	Sysctls      []sysctl
+	SSHPorts     string // "22,2222"
+	BanAction    string
+	KnownIgnored bool     // fail2ban has an ignoreip of the server's own
+	Deployers    []string // addresses
 }
 
-// workerFiles is the template's worker_rlimit_nofile.
-const workerFiles = 65536
+const (
+	workerFiles       = 65536 // files that an Nginx worker may open, where the server allows it
+	workerConnections = 16384 // of an Nginx worker
+)
 
 // nginxError is an answer that Nginx gives by itself, in the words of each protocol.
 type nginxError struct {
@@ -81,10 +101,12 @@ func sizeText(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-func newView(f Facts, s Settings) view {
+func newView(f Facts, w Want, s Settings) view {
 	conf := string(f.path(nginxConf).Content)
 	drain := int64(s.DrainTimeout / time.Second)
 	nginxDrain := max(drain, 1) // 0 would let Nginx's old workers wait for ever
+	set, _, _ := usableSysctls(f.Sysctls)
+	files := min(f.Hardware.OpenFiles, workerFiles)
 	return view{
 		Systemd:        f.Systemd,
 		Credentials:    f.Credentials,
@@ -93,9 +115,15 @@ func newView(f Facts, s Settings) view {
 		MaxBody:        s.MaxBody,
 		DrainSeconds:   nginxDrain,
 		StopSeconds:    drain + 10,
-		WorkerFiles:    !hasDirective(conf, "worker_rlimit_nofile") && f.OpenFiles >= workerFiles,
+		WorkerFiles:    !hasDirective(conf, "worker_rlimit_nofile") && files > 0,
+		OpenFiles:      files,
 		WorkerShutdown: !hasDirective(conf, "worker_shutdown_timeout"),
 		Errors:         nginxErrors(s.MaxBody),
+		Sysctls:        set,
+		SSHPorts:       jailPorts(f.SSHPorts),
+		BanAction:      f.Fail2ban.banAction(),
+		KnownIgnored:   f.Fail2ban.Ignores,
+		Deployers:      deployers(string(f.path(jailFile).Content), w.Client),
 	}
 }
 

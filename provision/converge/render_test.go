@@ -30,7 +30,7 @@ func TestRender(t *testing.T) {
 	texts := templates(t)
 	f := func(golden, name string, facts Facts, settings Settings) {
 		t.Helper()
-		got, err := render(name, texts[name], newView(facts, settings))
+		got, err := render(name, texts[name], newView(facts, Want{Client: "203.0.113.9"}, settings))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,12 +58,28 @@ func TestRender(t *testing.T) {
 	f("socket-9000.golden", TemplateSocket, Facts{}, other)
 	f("site.golden", TemplateSite, Facts{IPv6: true}, usual)
 	f("site-9000-ipv4.golden", TemplateSite, Facts{}, other)
-	f("main.golden", TemplateMain, Facts{OpenFiles: 1 << 20}, usual)
-	f("main-container.golden", TemplateMain, Facts{OpenFiles: 4096}, other)
-	own := Facts{OpenFiles: 1 << 20, Paths: map[string]PathState{
+	f("main.golden", TemplateMain, Facts{Hardware: Hardware{OpenFiles: 1 << 20}}, usual)
+	f("main-container.golden", TemplateMain, Facts{Hardware: Hardware{OpenFiles: 4096}}, other)
+	own := Facts{Hardware: Hardware{OpenFiles: 1 << 20}, Paths: map[string]PathState{
 		nginxConf: {Kind: PathFile, Content: []byte("worker_rlimit_nofile 9;\n\tworker_shutdown_timeout 1m;\n")},
 	}}
 	f("main-own.golden", TemplateMain, own, usual)
+	f("nginx-unit.golden", TemplateNginxUnit, Facts{Hardware: Hardware{OpenFiles: 1 << 20}}, usual)
+	f("nginx-unit-container.golden", TemplateNginxUnit, Facts{Hardware: Hardware{OpenFiles: 20000}}, usual)
+	f("sysctl.golden", TemplateSysctl, Facts{Sysctls: stockSysctls()}, usual)
+	container := stockSysctls()
+	delete(container, "net.core.default_qdisc")
+	container["vm.swappiness"] = Sysctl{Value: "60"}
+	container["net.ipv4.tcp_fin_timeout"] = Sysctl{Value: "60", Writable: true, Owner: "/etc/sysctl.d/99-mine.conf"}
+	f("sysctl-container.golden", TemplateSysctl, Facts{Sysctls: container}, usual)
+	f("limits.golden", TemplateLimits, Facts{}, usual)
+	f("journald.golden", TemplateJournald, Facts{}, usual)
+	f("apt.golden", TemplateApt, Facts{}, usual)
+	f("needrestart.golden", TemplateNeedrestart, Facts{}, usual)
+	f("fail2ban.golden", TemplateFail2ban, Facts{SSHPorts: []int{22, 2222}, Fail2ban: Fail2ban{NFT: true}}, usual)
+	before := PathState{Kind: PathFile, Content: []byte("[sshd]\nignoreip = 127.0.0.0/8 ::1 198.51.100.1 2001:db8::1\n")}
+	f("fail2ban-own-ignoreip.golden", TemplateFail2ban,
+		Facts{Fail2ban: Fail2ban{Ignores: true}, Paths: map[string]PathState{jailFile: before}}, usual)
 }
 
 // Nginx's variables and quotes in a message would end in its configuration.

@@ -11,7 +11,10 @@ import (
 
 // stagedNginxStep lets Nginx check the site before it is put in place: a copy
 // of its settings, made of links to all that is there, and of our new files.
-type stagedNginxStep struct{ site, main string }
+type stagedNginxStep struct {
+	site, main  string
+	connections connectionsStep
+}
 
 func (stagedNginxStep) before(context.Context, *run) (reversal, error) { return reversal{}, nil }
 
@@ -57,7 +60,7 @@ func (st stagedNginxStep) fill(s *system, stage string) error {
 			return err
 		}
 	}
-	staged := strings.ReplaceAll(conf, "/etc/nginx/", stage+"/")
+	staged := strings.ReplaceAll(st.connections.edit(conf), "/etc/nginx/", stage+"/")
 	return os.WriteFile(filepath.Join(stage, "nginx.conf"), []byte(staged), 0o600)
 }
 
@@ -79,7 +82,10 @@ func linkAll(dir, to string, skip map[string]bool) error {
 }
 
 // nginxStep lets Nginx take up its new settings, without a restart where it runs.
-type nginxStep struct{ enable bool }
+type nginxStep struct {
+	enable bool
+	reread bool // a file of its unit changed
+}
 
 func (st nginxStep) before(ctx context.Context, r *run) (reversal, error) {
 	units, err := collectUnits(ctx, &r.sys.reader)
@@ -87,8 +93,11 @@ func (st nginxStep) before(ctx context.Context, r *run) (reversal, error) {
 		return reversal{}, err
 	}
 	var rev reversal
+	if st.reread {
+		rev.Settle = []action{{Op: opDaemonReload}}
+	}
 	if units[nginxUnit].Active {
-		rev.Settle = []action{{Op: opNginxReload}}
+		rev.Settle = append(rev.Settle, action{Op: opNginxReload})
 	} else {
 		rev.Undo = append(rev.Undo, action{Op: opStop, Names: []string{nginxUnit}})
 	}
@@ -103,15 +112,20 @@ func (st nginxStep) apply(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	if st.reread {
+		if err := r.sys.systemctl(ctx, "daemon-reload"); err != nil {
+			return err
+		}
+	}
 	if st.enable && !units[nginxUnit].Enabled {
 		if err := r.sys.systemctl(ctx, "enable", nginxUnit); err != nil {
 			return err
 		}
 	}
 	if units[nginxUnit].Active {
-		return r.sys.systemctl(ctx, "reload", nginxUnit)
+		return nginxHint(r.sys.systemctl(ctx, "reload", nginxUnit))
 	}
-	return r.sys.systemctl(ctx, "start", nginxUnit)
+	return nginxHint(r.sys.systemctl(ctx, "start", nginxUnit))
 }
 
 func (st nginxStep) check(ctx context.Context, r *run) error {
@@ -120,6 +134,13 @@ func (st nginxStep) check(ctx context.Context, r *run) error {
 		err = errors.New("nginx does not run")
 	}
 	return err
+}
+
+func nginxHint(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w\nhint: nginx -t; journalctl -u nginx -n 20   # on the server", err)
 }
 
 // reloadIfRunning is for a reversal, which may have removed Nginx again.

@@ -4,47 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 )
 
 const (
-	aptTime      = 20 * time.Minute // a slow mirror, or another package manager that has to end first
-	aptLockTime  = 10 * time.Minute
-	cloudTime    = 5 * time.Minute
-	aptRetryTime = 3 * time.Second
+	policyFile = "/usr/sbin/policy-rc.d"
+
+	// policyText keeps services off until they are set up: Nginx would fail, and leave dpkg half-way, where its port is
+	// taken, and fail2ban would begin without knowing whom it must never ban.
+	policyText = "#!/bin/sh\n# Written by gca for as long as it installs packages.\ncase $1 in nginx* | fail2ban*) exit 101 ;; esac\nexit 0\n"
 )
 
 // packageStep installs packages.
 type packageStep struct{ names []string }
 
-func aptArgs(args ...string) []string {
-	return append([]string{
-		"-q", "-y",
-		"-o", fmt.Sprintf("DPkg::Lock::Timeout=%d", aptLockTime/time.Second),
-		"-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
-		"-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Retries=3",
-	}, args...)
-}
-
 // before refreshes apt's lists, which the simulation needs: it names every
 // package that would be new, and those are what the reversal removes.
 func (st packageStep) before(ctx context.Context, r *run) (reversal, error) {
-	waitForCloudInit(ctx, r)
-	if err := aptUpdate(ctx, r); err != nil {
+	if err := waitForCloudInit(ctx, r); err != nil {
 		return reversal{}, err
 	}
-	out, err := r.sys.runLines(ctx, aptTime, nil, "apt-get", aptArgs(append([]string{"--no-install-recommends", "--simulate", "install"}, st.names...)...)...)
+	complaint, err := aptUpdate(ctx, r)
 	if err != nil {
 		return reversal{}, err
+	}
+	out, err := r.sys.runLines(ctx, aptTime, nil, "apt-get", aptArgs(st.args("--simulate")...)...)
+	if err != nil {
+		if m := unreachable.FindStringSubmatch(complaint); m != nil {
+			return reversal{}, mirrorError(m[1], m[2], err)
+		}
+		return reversal{}, aptError(err)
 	}
 	added, removed := parseSimulation(out)
 	if len(removed) > 0 {
 		return reversal{}, fmt.Errorf("apt-get would remove %s to install %s; nothing was installed\nhint: apt-get install %s",
 			strings.Join(removed, ", "), strings.Join(st.names, ", "), strings.Join(st.names, " "))
 	}
-	return reversal{Undo: []action{{Op: opPurge, Names: added}}}, nil
+	rev := reversal{Undo: []action{{Op: opPurge, Names: added}}}
+	policy, err := r.sys.pathReversal(policyFile, false)
+	if err == nil && policy.Was.Kind == PathAbsent {
+		rev.Undo = slices.Insert(rev.Undo, 0, policy)
+	}
+	return rev, err
+}
+
+func (st packageStep) args(more ...string) []string {
+	return slices.Concat([]string{"--no-install-recommends"}, more, []string{"install"}, st.names)
 }
 
 // parseSimulation reads apt-get's "Inst name [old] (new …)" and "Remv name" lines;
@@ -62,57 +70,61 @@ func parseSimulation(out string) (added, removed []string) {
 	return added, removed
 }
 
-func (st packageStep) apply(ctx context.Context, r *run) error {
-	_, err := r.sys.runLines(ctx, aptTime, r.progress, "apt-get",
-		aptArgs(append([]string{"--no-install-recommends", "install"}, st.names...)...)...)
+func (st packageStep) apply(ctx context.Context, r *run) (err error) {
+	now, err := r.sys.look(policyFile)
+	if err != nil {
+		return err
+	}
+	if now.Kind == PathAbsent {
+		root, err := r.sys.lookup(rootUser, rootUser)
+		if err != nil {
+			return err
+		}
+		if err := r.sys.writeFile(policyFile, []byte(policyText), 0o755, root); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, ignoreMissing(os.Remove(r.sys.at(policyFile)))) }()
+	}
+	_, err = apt(ctx, r, r.progress, st.args()...)
 	return err
 }
 
-func (st packageStep) check(ctx context.Context, r *run) error {
-	installed, err := installedPackages(ctx, &r.sys.reader)
+func (st packageStep) check(_ context.Context, r *run) error {
+	installed, err := collectDpkg(&r.sys.reader)
 	if err != nil {
 		return err
 	}
 	for _, name := range st.names {
-		if !slices.Contains(installed, name) {
+		if !installed.has(name) {
 			return fmt.Errorf("apt-get ended well, yet %s is not installed", name)
 		}
 	}
 	return nil
 }
 
-// waitForCloudInit lets a first boot end. Its exit status 2 means "done, with complaints"; no other stops a deploy either.
-func waitForCloudInit(ctx context.Context, r *run) {
-	if !r.sys.has("cloud-init") {
-		return
-	}
-	r.progress("waiting for cloud-init")
-	if _, err := r.sys.runLines(ctx, cloudTime, nil, "cloud-init", "status", "--wait"); err != nil {
-		if failed, ok := errors.AsType[*commandError](err); !ok || !failed.exited(2) {
-			r.progress(err.Error())
-		}
-	}
+// unfinishedStep completes what dpkg was stopped in. There is no way back from it, and nobody would want one.
+type unfinishedStep struct{}
+
+func (unfinishedStep) before(ctx context.Context, r *run) (reversal, error) {
+	return reversal{}, waitForCloudInit(ctx, r)
 }
 
-// aptUpdate refreshes the lists. apt-get's own lock time-out does not cover their lock.
-func aptUpdate(ctx context.Context, r *run) error {
-	deadline := time.Now().Add(aptLockTime)
-	for {
-		_, err := r.sys.runLines(ctx, aptTime, r.progress, "apt-get", aptArgs("update")...)
-		if err == nil || !isLocked(err) || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(aptRetryTime):
-		}
+func (unfinishedStep) apply(ctx context.Context, r *run) error {
+	if err := waitForLocks(ctx, r, time.Now().Add(aptLockTime)); err != nil {
+		return err
 	}
+	if _, err := r.sys.runLines(ctx, aptTime, r.progress, "dpkg", "--force-confdef", "--force-confold", "--configure", "-a"); err != nil {
+		return fmt.Errorf("%w\nhint: dpkg --configure -a   # on the server; its last lines name the package at fault", err)
+	}
+	return nil
 }
 
-func isLocked(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "Could not get lock") || strings.Contains(text, "Unable to lock")
+func (unfinishedStep) check(_ context.Context, r *run) error {
+	left, err := collectDpkg(&r.sys.reader)
+	if err == nil && len(left.Unfinished) > 0 {
+		err = fmt.Errorf("dpkg ended well, yet %s is not whole\nhint: apt-get -f install   # on the server", joinSome(left.Unfinished))
+	}
+	return err
 }
 
 // purge removes packages and their settings. A half-done installation is completed first, since dpkg insists; where

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // fileStep writes a whole file.
@@ -20,12 +21,30 @@ type fileStep struct {
 
 func (st fileStep) before(_ context.Context, r *run) (reversal, error) {
 	a, err := r.sys.pathReversal(st.path, st.secret)
-	return reversal{Undo: []action{a}}, err
+	if err != nil {
+		return reversal{}, err
+	}
+	rev := reversal{Undo: []action{a}}
+	// Of the folders that are to be made for it, the uppermost takes the others along.
+	for dir := filepath.Dir(st.path); dir != "/"; dir = filepath.Dir(dir) {
+		was, err := r.sys.look(dir)
+		if err != nil {
+			return reversal{}, err
+		}
+		if was.Kind != PathAbsent {
+			break
+		}
+		rev.Undo = []action{a, {Op: opPath, Path: dir, Was: &was}}
+	}
+	return rev, nil
 }
 
 func (st fileStep) apply(_ context.Context, r *run) error {
 	o, err := r.sys.lookup(rootUser, st.group)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(r.sys.at(st.path)), 0o755); err != nil {
 		return err
 	}
 	return r.sys.writeFile(st.path, st.content, st.mode, o)

@@ -186,7 +186,7 @@ func TestOtherFirewall_Legacy(t *testing.T) {
 func TestParseListener(t *testing.T) {
 	f := func(line string, want Listener, inode string) {
 		t.Helper()
-		got, gotInode, ok := parseListener(line)
+		got, gotInode, ok := parseListener(line, tcpListening)
 		if got != want || gotInode != inode || ok != (inode != "") {
 			t.Errorf("%q: %+v %q %v", line, got, gotInode, ok)
 		}

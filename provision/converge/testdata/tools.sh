@@ -28,19 +28,26 @@ each() {
 }
 install() {
 	mkdir -p "$root/etc/nginx/sites-enabled" "$root/etc/nginx/sites-available" "$root/etc/nginx/modules-enabled" "$root/etc/ufw" "$root/usr/sbin"
-	echo 'include /etc/nginx/sites-enabled/*;' >"$root/etc/nginx/nginx.conf"
+	printf 'events {\n\tworker_connections 768;\n}\ninclude /etc/nginx/sites-enabled/*;\n' >"$root/etc/nginx/nginx.conf"
 	echo stock >"$root/etc/nginx/sites-available/default"
 	ln -s ../sites-available/default "$root/etc/nginx/sites-enabled/default"
 	echo ENABLED=no >"$root/etc/ufw/ufw.conf"
 	: >"$root/etc/ufw/user.rules"
 	: >"$root/usr/sbin/nginx"
+	mkdir -p "$root/etc/fail2ban/jail.d" "$root/var/lib/dpkg"
+	for package in nginx ufw fail2ban python3-systemd unattended-upgrades logrotate; do
+		printf 'Package: %s\nStatus: install ok installed\n' $package
+		[ $package != nginx ] || printf 'Conffiles:\n /etc/nginx/sites-available/default %s\n' "$(echo stock | md5sum | cut -d' ' -f1)"
+		echo
+	done >"$root/var/lib/dpkg/status"
 	ln -s tools.sh "$bin/ufw"
 	each start nginx.service
-	each enable nginx.service ufw.service
+	each enable nginx.service ufw.service fail2ban.service
 }
 purge() {
-	rm -rf "$root/etc/nginx" "$root/etc/ufw" "$root/usr/sbin/nginx" "$bin/ufw" "$units/nginx.service.active"
-	each disable nginx.service ufw.service
+	: >"$root/var/lib/dpkg/status"
+	rm -rf "$root/etc/fail2ban" "$root/etc/nginx" "$root/etc/ufw" "$root/usr/sbin/nginx" "$bin/ufw" "$units/nginx.service.active"
+	each disable nginx.service ufw.service fail2ban.service
 }
 
 case $name in
@@ -53,16 +60,8 @@ apt-get)
 	*) exit 64 ;;
 	esac
 	;;
-dpkg-query)
-	[ -e "$root/usr/sbin/nginx" ] || exit 1
-	case "$*" in *Conffiles*)
-		printf '\n /etc/nginx/nginx.conf 0\n /etc/nginx/sites-available/default %s\n' "$(echo stock | md5sum | cut -d' ' -f1)"
-		exit 0
-		;;
-	esac
-	printf 'nginx installed\nufw installed\n'
-	;;
-dpkg | systemd-run | nginx) ;;
+dpkg | systemd-run | fail2ban-client) ;;
+nginx) echo 'nginx version: nginx/1.22.1' >&2 ;;
 journalctl) echo "the adapter said this" ;;
 sshd) echo port 22 ;;
 systemctl)
@@ -74,7 +73,7 @@ systemctl)
 		shift
 		for unit; do show "$unit"; done
 		;;
-	daemon-reload | reload) ;;
+	daemon-reload | reload | is-active) ;;
 	*) each "$verb" "$@" ;;
 	esac
 	;;

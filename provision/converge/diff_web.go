@@ -1,0 +1,138 @@
+package converge
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// nginx puts the site in place, after Nginx itself has found it good.
+func (d *differ) nginx() {
+	d.begin(GroupNginx)
+	at := len(d.steps)
+	connections := newConnections(d.f, d.s)
+	changed := d.file(fileStep{nginxMain, []byte(d.texts[TemplateMain]), 0o644, rootUser, false})
+	changed = d.file(fileStep{nginxSite, []byte(d.texts[TemplateSite]), 0o644, rootUser, false}) || changed
+	changed = d.link(nginxEnabled, nginxSite) || changed
+	if d.f.path(nginxDefault).Kind != PathAbsent || !d.f.nginxInstalled() {
+		changed = true
+		d.add(KindLink, nginxDefault, "take the stock default site out of Nginx", absentStep{nginxDefault})
+	}
+	if text := string(d.f.path(nginxConf).Content); connections.raises() && !d.f.nginxInstalled() || connections.edit(text) != text {
+		changed = true
+		d.add(KindFile, nginxConf, fmt.Sprintf("let each Nginx worker hold %d connections", connections.most), connections)
+	}
+	if changed {
+		d.steps = slices.Insert(d.steps, at, Step{id: "check:nginx", kind: KindCheck, group: GroupNginx,
+			title: "let Nginx check the site before it is in place",
+			op:    stagedNginxStep{d.texts[TemplateSite], d.texts[TemplateMain], connections}})
+	}
+	limits := d.f.Hardware.OpenFiles > 0 &&
+		d.file(fileStep{nginxLimits, []byte(d.texts[TemplateNginxUnit]), 0o644, rootUser, false})
+	if hw := d.f.Hardware; hw.OpenFiles < workerFiles {
+		d.remark("Nginx may open %d files, for this server allows no more; %d would carry more streams", hw.OpenFiles, workerFiles)
+	}
+	unit := d.f.Units[nginxUnit]
+	if !changed && !limits && unit.Active && unit.Enabled {
+		return
+	}
+	d.webChanged = true
+	title := "reload Nginx"
+	if !unit.Active {
+		title = "start Nginx"
+	}
+	d.add(KindNginx, "nginx", title, nginxStep{enable: !unit.Enabled, reread: limits})
+}
+
+func (d *differ) firewall() {
+	d.begin(GroupFirewall)
+	fw := d.f.Firewall
+	d.published()
+	if fw.UFW != UFWActive && fw.Other != "" {
+		d.notes = append(d.notes, "ufw was left alone: "+fw.Other+" filters on this server; let TCP port 80 in there")
+		return
+	}
+	if len(d.f.SSHPorts) == 0 {
+		d.notes = append(d.notes, "ufw was left alone: the port of SSH could not be found, and to close it would lock you out")
+		return
+	}
+	if others := d.cutOff(); fw.UFW != UFWActive && len(others) > 0 {
+		d.notes = append(d.notes, fmt.Sprintf("ufw was not turned on, since it would cut off %s; to have it on: ufw allow PORT for each of these that others need, "+
+			"ufw allow %d/tcp, ufw allow %d/tcp, ufw enable", joinSome(others), d.f.SSHPorts[0], webPort))
+		return
+	}
+	unit := d.f.Units[ufwUnit]
+	st := firewallStep{start: fw.UFW != UFWActive, boot: !unit.Enabled && (unit.Loaded || fw.UFW == UFWAbsent)}
+	for _, port := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.f.SSHPorts), webPort)))) {
+		if fw.UFW != UFWActive || !fw.allows(port) {
+			st.ports = append(st.ports, port)
+		}
+	}
+	if len(st.ports) > 0 || st.boot {
+		d.add(KindFirewall, "ufw", st.title(), st)
+	}
+}
+
+// cutOff names what others can reach now and could not once ufw filters. Docker's published ports pass ufw by.
+func (d *differ) cutOff() []string {
+	var names []string
+	for _, list := range []struct {
+		protocol  string
+		listeners []Listener
+	}{{"tcp", d.f.Listeners}, {"udp", d.f.Datagrams}} {
+		for _, l := range list.listeners {
+			open := list.protocol == "tcp" && (l.Port == webPort || slices.Contains(d.f.SSHPorts, l.Port))
+			if open || isLoopback(l.Address) || slices.Contains(unheard(), l.Program) {
+				continue
+			}
+			program := l.Program
+			if program == "" {
+				program = "the kernel"
+			}
+			names = append(names, fmt.Sprintf("%s on port %d/%s", program, l.Port, list.protocol))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// unheard are programs that listen everywhere and that nobody from elsewhere asks: clients of DHCP, time, names.
+func unheard() []string {
+	return []string{"systemd", "systemd-resolve", "systemd-network", "systemd-timesyn", "dhclient", "dhcpcd", "NetworkManager",
+		"chronyd", "ntpd", "avahi-daemon", "rpcbind", "docker-proxy", "nginx"}
+}
+
+// published notes what Docker lets in past every rule of ufw.
+func (d *differ) published() {
+	var ports []int
+	for _, l := range d.f.Listeners {
+		if l.Program == "docker-proxy" && !isLoopback(l.Address) {
+			ports = append(ports, l.Port)
+		}
+	}
+	if len(ports) > 0 {
+		d.remark("Docker lets TCP port %s in, whatever ufw says; to close it, publish it as 127.0.0.1:PORT:PORT", joinPorts(slices.Compact(ports)))
+	}
+}
+
+func (st firewallStep) title() string {
+	title := "let TCP ports " + joinPorts(st.ports) + " in"
+	switch {
+	case len(st.ports) == 0:
+		return "turn ufw on at boot"
+	case st.start:
+		return title + ", then turn ufw on"
+	case st.boot:
+		return title + ", and turn ufw on at boot"
+	}
+	return title
+}
+
+func joinPorts(ports []int) string {
+	texts := make([]string, 0, len(ports))
+	for _, port := range ports {
+		texts = append(texts, strconv.Itoa(port))
+	}
+	return strings.Join(texts, ", ")
+}

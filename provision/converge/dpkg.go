@@ -1,0 +1,98 @@
+package converge
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+const (
+	dpkgStatus  = "/var/lib/dpkg/status"
+	dpkgUpdates = "/var/lib/dpkg/updates" // what dpkg had not yet merged when it was stopped
+)
+
+// Dpkg is what the package manager remembers, read from its own file: no process is started for it.
+type Dpkg struct {
+	Installed  []string // of the packages that a deploy wants, sorted
+	Unfinished []string // packages that dpkg left half-way, sorted
+	StockSite  string   // MD5 of the default site that Nginx's package brought
+}
+
+func wantedPackages() []string {
+	return []string{"fail2ban", "logrotate", "nginx", "python3-systemd", "ufw", "unattended-upgrades"}
+}
+
+// stanza is what is read of one package.
+type stanza struct{ name, status, stockSite string }
+
+func collectDpkg(s *reader) (Dpkg, error) {
+	var d Dpkg
+	f, err := os.Open(s.at(dpkgStatus))
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	scan := bufio.NewScanner(f)
+	scan.Buffer(nil, maxManagedFile)
+	var p stanza
+	for scan.Scan() {
+		if line := scan.Text(); line != "" {
+			p.read(line)
+			continue
+		}
+		d.add(p)
+		p = stanza{}
+	}
+	d.add(p)
+	if err := errors.Join(scan.Err(), f.Close()); err != nil {
+		return d, err
+	}
+	slices.Sort(d.Installed)
+	slices.Sort(d.Unfinished)
+	entries, err := os.ReadDir(s.at(dpkgUpdates))
+	if err := ignoreMissing(err); err != nil {
+		return d, err
+	}
+	if len(entries) > 0 && len(d.Unfinished) == 0 {
+		d.Unfinished = []string{"dpkg itself"}
+	}
+	return d, nil
+}
+
+func (p *stanza) read(line string) {
+	if name, ok := strings.CutPrefix(line, "Package: "); ok {
+		p.name = name
+	}
+	if status, ok := strings.CutPrefix(line, "Status: "); ok {
+		p.status = status
+	}
+	if w := strings.Fields(line); strings.HasPrefix(line, " "+nginxStock+" ") && len(w) > 1 {
+		p.stockSite = w[1]
+	}
+}
+
+// add takes a package up: its status is "install ok installed" with the third word as far as dpkg got.
+func (d *Dpkg) add(p stanza) {
+	w := strings.Fields(p.status)
+	if len(w) != 3 {
+		return
+	}
+	switch w[2] {
+	case "installed":
+		if slices.Contains(wantedPackages(), p.name) {
+			d.Installed = append(d.Installed, p.name)
+		}
+	case "unpacked", "half-configured", "half-installed", "triggers-awaited", "triggers-pending":
+		d.Unfinished = append(d.Unfinished, p.name)
+	}
+	if p.stockSite != "" {
+		d.StockSite = p.stockSite
+	}
+}
+
+func (d Dpkg) has(name string) bool { return slices.Contains(d.Installed, name) }

@@ -1,0 +1,104 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// stopStep stops the adapter, socket and all, so that nothing writes to its folder; later steps start it again.
+type stopStep struct {
+	stop time.Duration // the longest that it takes
+}
+
+func (st stopStep) before(context.Context, *run) (reversal, error) {
+	return reversal{Settle: []action{{Op: opRestart, Names: ourUnits, Seconds: int(st.stop / time.Second)}}}, nil
+}
+
+func (st stopStep) apply(ctx context.Context, r *run) error {
+	r.progress("waiting for running requests to end")
+	return r.sys.systemctlWithin(ctx, st.stop, "stop", ourUnits...)
+}
+
+func (stopStep) check(ctx context.Context, r *run) error {
+	units, err := collectUnits(ctx, &r.sys.reader)
+	if err == nil && (units[serviceUnit].Active || units[socketUnit].Active) {
+		err = fmt.Errorf("%s was stopped, yet runs", serviceUnit)
+	}
+	return err
+}
+
+// stateStep gives the adapter's own folder other files, and leaves none of the old ones there.
+type stateStep struct{ files []StateFile }
+
+// before keeps each file that is there.
+func (st stateStep) before(_ context.Context, r *run) (reversal, error) {
+	var rev reversal
+	entries, err := os.ReadDir(r.sys.at(stateDir))
+	if err != nil {
+		return reversal{}, err
+	}
+	known := map[string]bool{}
+	for _, entry := range entries {
+		known[entry.Name()] = true
+	}
+	for _, file := range st.files {
+		known[file.Name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		a, err := r.sys.pathReversal(filepath.Join(stateDir, name), true)
+		if err != nil {
+			return reversal{}, err
+		}
+		if a.Was.Kind == PathDir {
+			return reversal{}, fmt.Errorf("%s/%s is a folder, and not the adapter's", stateDir, name)
+		}
+		rev.Undo = append(rev.Undo, a)
+	}
+	return rev, nil
+}
+
+func (st stateStep) apply(_ context.Context, r *run) error {
+	o, err := r.sys.lookup(serviceUser, serviceUser)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, file := range st.files {
+		wanted[file.Name] = true
+		if err := r.sys.writeFile(filepath.Join(stateDir, file.Name), file.Content, file.Mode.Perm(), o); err != nil {
+			return err
+		}
+	}
+	entries, err := os.ReadDir(r.sys.at(stateDir))
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !wanted[entry.Name()] {
+			err = errors.Join(err, os.Remove(filepath.Join(r.sys.at(stateDir), entry.Name())))
+		}
+	}
+	return err
+}
+
+func (st stateStep) check(_ context.Context, r *run) error {
+	now, err := collectState(&r.sys.reader)
+	if err != nil {
+		return err
+	}
+	for _, file := range st.files {
+		if now[file.Name] != sumOf(file.Content) {
+			return fmt.Errorf("%s/%s is not what was written a moment ago", stateDir, file.Name)
+		}
+	}
+	if len(now) != len(st.files) {
+		return fmt.Errorf("%s has %d files, not %d", stateDir, len(now), len(st.files))
+	}
+	return nil
+}
