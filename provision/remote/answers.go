@@ -93,6 +93,9 @@ const nobodyHint = "run it in a terminal, without --no-input, or log in with a k
 // passwordQuestion is how PAM asks for the account's password.
 var passwordQuestion = regexp.MustCompile(`(?i)^(\S+'s )?password( for \S+)?\s*:?$`)
 
+// newPassword is a question of PAM's where the account's password has expired.
+var newPassword = regexp.MustCompile(`(?i)new .*password`)
+
 // challenge answers the server's questions (RFC 4256). A question that comes again
 // says that its answer was wrong, and is not answered again.
 func (l *login) challenge(_, instruction string, questions []string, echo []bool) ([]string, error) {
@@ -136,6 +139,9 @@ func (l *login) ask(instruction string, questions []string, echo []bool) ([]stri
 		return nil, l.halt(err)
 	}
 	l.typed.sent = otherAnswers
+	if slices.ContainsFunc(questions, newPassword.MatchString) {
+		l.typed.password = "" // it is the old one now
+	}
 	return answers, nil
 }
 

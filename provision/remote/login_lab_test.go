@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -147,6 +148,48 @@ func TestLab_Login(t *testing.T) {
 	v.sshd("KbdInteractiveAuthentication yes\nMatch User sudoer\nAuthenticationMethods publickey,keyboard-interactive")
 	who = person{password: lab.SudoerPassword}
 	v.wantIn("sudoer"+at, Options{IdentityFile: v.KeyFile, Prompts: who.prompts()}, "sudoer"+at+", key "+v.KeyFile+" and answers to its questions")
+	if got := v.logged("^Failed"); got != "0" {
+		t.Errorf("%s refused logins", got)
+	}
+}
+
+// Providers hand out first passwords that have to be changed at once.
+func TestLab_Expired(t *testing.T) {
+	v := newVPS(t, lab.Options{})
+	v.visit()
+	v.sh("chage -d 0 login")
+	who := person{password: lab.LoginPassword}
+	conn, err := v.enter("login@"+v.Addr, Options{Prompts: who.prompts()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, conn.Run(t.Context(), Cmd{Line: "true"}), KindAuth, "has expired", "`ssh -p 22 login@"+v.Addr+"`")
+	wantError(t, conn.RunRoot(t.Context(), Cmd{Line: "true", Stdout: io.Discard, Stderr: io.Discard}), KindAuth, "has expired")
+	closed(t, conn)
+
+	// By keyboard-interactive the server asks for the new one itself.
+	v.sshd("KbdInteractiveAuthentication yes")
+	const fresh = "x7-Kj2-Quux-99"
+	prompts := who.prompts()
+	var asked []string
+	prompts.Challenge = func(_ string, questions []string, _ []bool) ([]string, error) {
+		asked = append(asked, questions...)
+		if strings.HasSuffix(questions[0], "Current password:") {
+			return []string{lab.LoginPassword}, nil
+		}
+		return []string{fresh}, nil
+	}
+	conn, err = v.enter("login@"+v.Addr, Options{Prompts: prompts})
+	if err != nil {
+		t.Fatalf("%v, asked %q", err, asked)
+	}
+	defer closed(t, conn)
+	if err := conn.Run(t.Context(), Cmd{Line: "true"}); err != nil || len(asked) != 3 {
+		t.Errorf("%v, asked %q", err, asked)
+	}
+	if err := conn.Redial(t.Context()); err != nil {
+		t.Errorf("redial: %v", err)
+	}
 	if got := v.logged("^Failed"); got != "0" {
 		t.Errorf("%s refused logins", got)
 	}

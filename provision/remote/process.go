@@ -27,13 +27,14 @@ type Process struct {
 	Stdin  io.WriteCloser
 	Stdout io.Reader
 
-	conn    *Conn
-	ctx     context.Context // done when the process is to end
-	stop    context.CancelCauseFunc
-	exited  chan error
-	stderr  tail
-	opening head           // of the output
-	drain   sync.WaitGroup // the copying of stderr
+	conn      *Conn
+	ctx       context.Context // done when the process is to end
+	stop      context.CancelCauseFunc
+	exited    chan error
+	stderr    tail
+	opening   head           // of the output
+	complaint head           // of the error output
+	drain     sync.WaitGroup // the copying of stderr
 }
 
 // Start starts a command to be spoken with while it runs; line is as in [Cmd].
@@ -71,9 +72,8 @@ func (p *Process) exitError(err error) error {
 	switch {
 	case p.ctx.Err() != nil:
 		return context.Cause(p.ctx)
-	case errors.As(err, &exit) && p.opening.isNoLogin():
-		return &Error{Kind: KindAuth, Message: p.conn.host.User() + " may log in to " + p.conn.host.Name() + ", but its login shell runs no commands: " + printable(p.opening.String()),
-			Hint: "log in as another user, or on the server: sudo usermod -s /bin/bash " + Quote(p.conn.host.User())}
+	case errors.As(err, &exit) && p.barred() != nil:
+		return p.barred()
 	case errors.As(err, &exit):
 		return &ExitError{Status: exit.ExitStatus(), Signal: exit.Signal(), Stderr: p.Stderr()}
 	case errors.As(err, &missing):
@@ -81,6 +81,22 @@ func (p *Process) exitError(err error) error {
 		return p.conn.broken(io.ErrUnexpectedEOF)
 	}
 	return err
+}
+
+// barred knows the words of those who let nothing run: nologin(8), which takes any
+// command for a login, and sshd where the password has expired, as providers' first
+// ones do.
+func (p *Process) barred() error {
+	host := p.conn.host
+	switch {
+	case strings.HasPrefix(p.opening.String(), "This account is currently not available."):
+		return &Error{Kind: KindAuth, Message: host.User() + " may log in to " + host.Name() + ", but its login shell runs no commands: " + printable(p.opening.String()),
+			Hint: "log in as another user, or on the server: sudo usermod -s /bin/bash " + Quote(host.User())}
+	case strings.Contains(p.complaint.String(), "Password change required but no TTY available"):
+		return &Error{Kind: KindAuth, Message: "the password of " + host.User() + " on " + host.Name() + " has expired, and nothing runs before it is changed",
+			Hint: fmt.Sprintf("`ssh -p %d %s@%s` asks for a new one; then run the command again", host.Port(), host.User(), host.Name())}
+	}
+	return nil
 }
 
 // endInput cannot fail: a pipe's Close does not.
@@ -112,7 +128,7 @@ func (c *Conn) start(ctx context.Context, launch func(*ssh.Session) error, stder
 	})
 	go ch.pumpInput(inR)
 	go pumpOutput(outW, io.TeeReader(ch.stdout, &p.opening))
-	go pumpOutput(errW, ch.stderr)
+	go pumpOutput(errW, io.TeeReader(ch.stderr, &p.complaint))
 	p.drain.Go(func() {
 		if _, err := io.Copy(stderr, errR); err != nil {
 			p.stop(fmt.Errorf("cannot pass on the error output: %w", err))
@@ -272,9 +288,4 @@ func (h *head) String() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return string(h.kept)
-}
-
-// isNoLogin knows the words of nologin(8), which takes any command for a login.
-func (h *head) isNoLogin() bool {
-	return strings.HasPrefix(h.String(), "This account is currently not available.")
 }

@@ -104,3 +104,24 @@ func TestQuote(t *testing.T) {
 	f(`'back'\\'slash'\\''`, `back\slash\`)
 	f("'new\nline`id`*'", "new\nline`id`*")
 }
+
+// Whatever the line, the login shell gets one that every shell takes, and /bin/sh the line itself.
+func TestLoginLine(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		sent := loginLine(line)
+		if strings.ContainsAny(sent, "\n!") {
+			t.Errorf("%q travels as %q", line, sent)
+		}
+		out, err := exec.Command("/bin/sh", "-c", sent).Output()
+		if err != nil || string(out) != want {
+			t.Errorf("%q gives %q, %v, want %q", line, out, err, want)
+		}
+	}
+	f("echo hi", "hi\n")
+	f("echo hi!", "hi!\n")
+	f("printf '%s' 'it'\\''s \\n'\necho !", `it's \n`+"!\n")
+	f("cat <<'E'\n\t\"$HOME\" `x` \\ ! 'q'\nE\n", "\t\"$HOME\" `x` \\ ! 'q'\n")
+	f("printf %s 'ü\n7!7'", "ü\n7!7")
+	f("exec printf %s \"$LC_ALL\"\nexit 1", "C.UTF-8")
+}
