@@ -74,7 +74,7 @@ func (l *login) givePassword() (string, error) {
 		password = string(typed)
 		clear(typed)
 	}
-	l.typed.sent, l.typed.password = aPassword, password
+	l.current, l.typed.sent, l.typed.password = "password", aPassword, password
 	return password, nil
 }
 
@@ -111,7 +111,7 @@ func (l *login) challenge(_, instruction string, questions []string, echo []bool
 	for i, question := range questions {
 		shown[i] = printable(question)
 		if slices.Contains(l.typed.asked, question) {
-			return nil, l.halt(l.refused(nil))
+			return nil, l.halt(l.refused())
 		}
 	}
 	l.typed.asked = append(l.typed.asked, questions...)
@@ -138,7 +138,7 @@ func (l *login) ask(instruction string, questions []string, echo []bool) ([]stri
 	if err != nil {
 		return nil, l.halt(err)
 	}
-	l.typed.sent = otherAnswers
+	l.current, l.typed.sent = "answers to its questions", otherAnswers
 	if slices.ContainsFunc(questions, newPassword.MatchString) {
 		l.typed.password = "" // it is the old one now
 	}
@@ -147,7 +147,7 @@ func (l *login) ask(instruction string, questions []string, echo []bool) ([]stri
 
 // refused is the error after a wrong answer. A server that hangs up over it has
 // refused it too.
-func (l *login) refused(error) error {
+func (l *login) refused() error {
 	e := &Error{Kind: KindAuth, Message: fmt.Sprintf("permission denied: %s refuses the password of %s", l.stop.host.Name(), l.stop.host.User()),
 		Hint: "it was tried once, since servers ban addresses that guess; check user and password, then run the command again"}
 	if l.typed.sent == otherAnswers {

@@ -163,10 +163,9 @@ func (l *login) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		return l.nextKey(), nil
 	case may(methodChallenge) && !settings.noChallenges && !l.typed.challenged && l.canAnswer():
 		l.typed.challenged = true
-		l.current = "answers to its questions"
+		l.current = methodChallenge
 		return ssh.KeyboardInteractive(l.challenge), nil
 	case may(methodPassword) && !settings.noPasswords && l.canAnswer():
-		l.current = "password"
 		return ssh.PasswordCallback(l.password), nil
 	}
 	return nil, nil
@@ -261,7 +260,7 @@ func (l *login) explain(err error) error {
 	case l.allowed == nil:
 		return greetError(host, l.clock.timeout, err)
 	case l.typed.sent != nothing:
-		return l.refused(err)
+		return l.refused()
 	case len(l.used) > 0:
 		return &Error{Kind: KindAuth,
 			Message: fmt.Sprintf("%s accepts %s, but asks for more: %s", host, strings.Join(l.used, " and "), allowed),

@@ -306,3 +306,38 @@ func TestAuth_SlowPrompt(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestGather(t *testing.T) {
+	keys := make([]*identity, 12)
+	for i := range keys {
+		keys[i] = &identity{name: fmt.Sprint(i), public: newSigner(t).PublicKey()}
+	}
+	pick := func(list ...int) (picked []*identity) {
+		for _, i := range list {
+			picked = append(picked, keys[i])
+		}
+		return picked
+	}
+	f := func(s settings, held, files []*identity, unused int, want ...string) {
+		t.Helper()
+		l := &login{stop: stop{settings: s}}
+		l.gather(held, files)
+		var got []string
+		for _, key := range l.keys {
+			got = append(got, key.name)
+		}
+		if !slices.Equal(got, want) || l.unused != unused {
+			t.Errorf("got %q and %d unused, want %q and %d", got, l.unused, want, unused)
+		}
+	}
+	f(settings{}, nil, nil, 0)
+	f(settings{}, pick(0, 1), pick(1, 2), 0, "1 (agent)", "0", "2")
+	named := settings{identityFiles: []string{"x"}}
+	f(named, pick(0, 1), pick(2, 1), 0, "2", "1 (agent)", "0")
+	f(named, pick(0, 1, 2, 3, 4, 5, 6), pick(7), 4, "7", "0", "1", "2")
+	named.identitiesOnly = true
+	f(named, pick(0, 1), pick(2, 1), 0, "2", "1 (agent)")
+	f(settings{identitiesOnly: true}, pick(0, 1), pick(1, 2), 0, "1 (agent)", "2")
+	f(settings{}, pick(0, 1, 2, 3, 4, 5, 6, 7), pick(8, 9), 5, "0", "1", "2", "3", "8")
+	f(named, nil, pick(0, 1, 2, 3, 4, 5, 6), 2, "0", "1", "2", "3", "4")
+}

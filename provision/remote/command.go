@@ -2,7 +2,6 @@ package remote
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 // are the connection.
 type commandConn struct {
 	net.Conn
-	line   string
+	alias  string // of the server; the line may hold what nobody else should read
 	stderr tail
 	end    func()
 	work   sync.WaitGroup
@@ -26,7 +25,7 @@ func startCommand(s stop) (net.Conn, error) {
 	line := strings.NewReplacer("%%", "%", "%h", s.host.Name(), "%p", strconv.Itoa(s.host.Port()),
 		"%r", s.host.User(), "%n", s.alias).Replace(s.settings.command)
 	near, far := net.Pipe()
-	c := &commandConn{Conn: near, line: line}
+	c := &commandConn{Conn: near, alias: s.alias}
 	cmd := shellCommand(line)
 	cmd.Stderr = &c.stderr
 	stdin, errIn := cmd.StdinPipe()
@@ -35,7 +34,7 @@ func startCommand(s stop) (net.Conn, error) {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, &Error{Kind: KindUnreachable, Message: "cannot start the ProxyCommand `" + line + "`", Err: err,
+		return nil, &Error{Kind: KindUnreachable, Message: "cannot start the ProxyCommand for " + s.alias, Err: err,
 			Hint: "correct it in ~/.ssh/config"}
 	}
 	c.end = sync.OnceFunc(func() { endCommand(cmd) })
@@ -62,8 +61,8 @@ func (c *commandConn) Close() error {
 func (c *commandConn) explain(err error) error {
 	_ = c.Close()
 	c.work.Wait()
-	e := &Error{Kind: KindUnreachable, Message: fmt.Sprintf("the ProxyCommand `%s` brought no SSH server", c.line),
-		Hint: "run it by hand: it must print a line that begins with SSH-"}
+	e := &Error{Kind: KindUnreachable, Message: "the ProxyCommand for " + c.alias + " brought no SSH server",
+		Hint: "run it by hand (`ssh -G " + c.alias + "` shows it): it must print a line that begins with SSH-"}
 	if said := printable(c.stderr.String()); said != "" {
 		e.Message += ", and said: " + said
 	} else {

@@ -162,7 +162,7 @@ func closedTalk() <-chan string {
 }
 
 // A live connection stays; a dead one is closed, and whoever waits is told why.
-func TestKeepalive(t *testing.T) {
+func TestKeepalive_trap29(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, near := inMemory(t, false, closedTalk())
 		p, err := conn.Start(context.Background(), "wait")

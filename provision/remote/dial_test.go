@@ -59,7 +59,7 @@ func untilClosed(sock net.Conn) {
 	}
 }
 
-func TestDial_Unreachable(t *testing.T) {
+func TestDial_trap43_Unreachable(t *testing.T) {
 	ctx := context.Background()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

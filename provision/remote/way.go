@@ -41,7 +41,7 @@ func (w *way) dial(ctx context.Context, gather logins) (*Conn, error) {
 		next, err := w.enter(ctx, last, s, i == len(w.stops)-1, gather)
 		if err != nil {
 			if last != nil {
-				err = errors.Join(err, last.base.Close())
+				_ = last.base.Close() // err says why, and may have closed it already
 			}
 			return nil, err
 		}

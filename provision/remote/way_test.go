@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -309,92 +308,4 @@ func TestUnbracket(t *testing.T) {
 	f("[2001:db8::1]:22", "[2001:db8::1]:22")
 	f("vps", "vps")
 	f("[vps", "[vps")
-}
-
-// ProxyCommand: the program's streams are the connection.
-func TestWay_Command(t *testing.T) {
-	j := newJourney(t, "")
-	f := func(command string) (*Conn, error) {
-		t.Helper()
-		j.write(t, "config", "Host tokyo\n User tester\n HostName tk.example\n IdentityFile ~/.ssh/tokyo\n ProxyCommand "+command+"\n")
-		return j.travel("tokyo", Options{AcceptNew: true, Timeout: 2 * time.Second, pauses: []time.Duration{time.Hour}})
-	}
-	t.Setenv("FAR", j.tokyo.host().Addr())
-	t.Setenv("GO_TEST_RELAY", "1")
-	conn, err := f(os.Args[0] + ` -test.run=^TestRelayHelper$ %h:%p:%r:%n`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := conn.Describe(), "tester@tk.example by ProxyCommand, key ~/.ssh/tokyo"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-	if err := conn.Redial(context.Background()); err != nil {
-		t.Error(err)
-	}
-	closed(t, conn)
-	if connections, _, _ := j.tokyo.seen(); connections != 2 {
-		t.Errorf("%d connections", connections)
-	}
-
-	_, err = f("echo no such tunnel >&2; exit 3")
-	wantError(t, err, KindUnreachable, "the ProxyCommand", "brought no SSH server", "no such tunnel", "hint: ")
-	_, err = f("sleep 60")
-	wantError(t, err, KindUnreachable, "brought no SSH server", "did not answer within 2s")
-}
-
-// TestRelayHelper is the ProxyCommand of TestWay_Command, when that starts it.
-func TestRelayHelper(t *testing.T) {
-	if os.Getenv("GO_TEST_RELAY") == "" {
-		return
-	}
-	if got := os.Args[len(os.Args)-1]; got != "tk.example:22:tester:tokyo" {
-		fmt.Fprintln(os.Stderr, "called with", got)
-		os.Exit(1)
-	}
-	far, err := net.Dial("tcp", os.Getenv("FAR"))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	go func() {
-		_, _ = os.Stdin.WriteTo(far)
-		far.Close()
-	}()
-	_, _ = os.Stdout.ReadFrom(far)
-	os.Exit(0)
-}
-
-func TestGather(t *testing.T) {
-	keys := make([]*identity, 12)
-	for i := range keys {
-		keys[i] = &identity{name: fmt.Sprint(i), public: newSigner(t).PublicKey()}
-	}
-	pick := func(list ...int) (picked []*identity) {
-		for _, i := range list {
-			picked = append(picked, keys[i])
-		}
-		return picked
-	}
-	f := func(s settings, held, files []*identity, unused int, want ...string) {
-		t.Helper()
-		l := &login{stop: stop{settings: s}}
-		l.gather(held, files)
-		var got []string
-		for _, key := range l.keys {
-			got = append(got, key.name)
-		}
-		if !slices.Equal(got, want) || l.unused != unused {
-			t.Errorf("got %q and %d unused, want %q and %d", got, l.unused, want, unused)
-		}
-	}
-	f(settings{}, nil, nil, 0)
-	f(settings{}, pick(0, 1), pick(1, 2), 0, "1 (agent)", "0", "2")
-	named := settings{identityFiles: []string{"x"}}
-	f(named, pick(0, 1), pick(2, 1), 0, "2", "1 (agent)", "0")
-	f(named, pick(0, 1, 2, 3, 4, 5, 6), pick(7), 4, "7", "0", "1", "2")
-	named.identitiesOnly = true
-	f(named, pick(0, 1), pick(2, 1), 0, "2", "1 (agent)")
-	f(settings{identitiesOnly: true}, pick(0, 1), pick(1, 2), 0, "1 (agent)", "2")
-	f(settings{}, pick(0, 1, 2, 3, 4, 5, 6, 7), pick(8, 9), 5, "0", "1", "2", "3", "8")
-	f(named, nil, pick(0, 1, 2, 3, 4, 5, 6), 2, "0", "1", "2", "3", "4")
 }
