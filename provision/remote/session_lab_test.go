@@ -42,6 +42,20 @@ func TestLab_Limits(t *testing.T) {
 			}
 		}
 	})
+	t.Run("trap27 MaxSessions of one", func(t *testing.T) {
+		v.sshd("MaxSessions 1")
+		conn, err := v.enter("root@"+v.Addr, Options{IdentityFile: v.KeyFile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closed(t, conn)
+		data := randomBytes(1 << 20)
+		for range 3 { // one session has to be enough, whichever comes first
+			if err := conn.Upload(t.Context(), bytes.NewReader(data), fileOf("/root/file", data)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("trap27 MaxStartups", func(t *testing.T) {
 		v.sshd("MaxStartups 1:100:1")
 		var held net.Conn
