@@ -47,7 +47,8 @@ func (d *deploy) explain(ctx context.Context, err error, a *agent) error {
 // detached is the end of this side alone: what was begun goes on.
 func (d *deploy) detached(ctx context.Context, err error) error {
 	e := &Error{Kind: KindCut, Message: "the server goes on by itself, for it needs no connection", Err: err,
-		Hint: d.Command + " shows what happened meanwhile and finishes; without that, everything is put back after 15 minutes; to put it back now: " + d.AbortCommand}
+		Hint: d.Command + "\n      shows what happened meanwhile, and finishes; without that the server puts everything back after 15 minutes, and with" +
+			"\n      " + d.AbortCommand + "\n      at once"}
 	if ctx.Err() != nil {
 		e.Kind, e.Err, e.Message = KindInterrupted, nil, "interrupted here: "+e.Message
 	}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -322,57 +321,6 @@ func TestDeploy_refused(t *testing.T) {
 	if got.code != exitHostKey || !strings.Contains(got.err, "hint: if it was reinstalled: ssh-keygen ") {
 		t.Errorf("a changed host key: exit code %d\n%s", got.code, got.err)
 	}
-}
-
-// Ctrl-C in the midst of a deploy: the server puts itself back, and the person hears of it.
-func TestDeploy_interrupted(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, "nginx", "ufw")
-	before := r.on(everything)
-	f := func(at, want string) {
-		t.Helper()
-		said, code := r.interrupt(at)
-		if code != exitInterrupted || !strings.Contains(said, want) {
-			t.Errorf("at %q: exit code %d, want %q in:\n%s", at, code, want, said)
-		}
-		if after := r.on(everything); after != before {
-			t.Errorf("at %q: not everything was put back:\n%s", at, differ(before, after))
-		}
-	}
-	f("sending gca", "interrupted")
-	f("✓ reload Nginx", "interrupted: everything was put back") // the firewall is next
-	again := r.deploy()
-	if status := r.on("ufw status"); !strings.Contains(status, "Status: active") {
-		t.Errorf("after an interrupted deploy the next one leaves the firewall as: %s\n%s", status, again.err)
-	}
-}
-
-// interrupt deploys, and presses Ctrl-C when a line says at.
-func (r *rig) interrupt(at string) (said string, code int) {
-	r.t.Helper()
-	cmd := exec.CommandContext(r.t.Context(), r.gca, r.deployArgs()...)
-	cmd.Env = []string{"HOME=" + r.home, keysVariable + "=" + strings.Join(goodKeys, ",")}
-	stderr, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		said += lines.Text() + "\n"
-		if strings.Contains(lines.Text(), at) {
-			if err := cmd.Process.Signal(os.Interrupt); err != nil {
-				r.t.Fatal(err)
-			}
-		}
-	}
-	err = cmd.Wait()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		r.t.Fatal(err)
-	}
-	return said, cmd.ProcessState.ExitCode()
 }
 
 // Every key dead: the client is told how many for which reason.

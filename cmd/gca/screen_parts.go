@@ -38,7 +38,7 @@ func (s *screen) draw() {
 		return
 	}
 	waited := time.Since(s.part.since).Truncate(time.Second)
-	s.keep(s.line.show(fmt.Sprintf("  … %-10s %6s  %s", s.part.name, fmt.Sprintf("%.0fs", waited.Seconds()), s.part.detail)))
+	s.keep(s.line.show(fmt.Sprintf("  … %-10s %5s  %s", s.part.name, fmt.Sprintf("%.0fs", waited.Seconds()), s.part.detail)))
 }
 
 // finish ends the part that is under way with a line that stays. The lock must be held.
@@ -63,7 +63,7 @@ func (s *screen) finish(well bool) {
 	case p.steps > 1:
 		what = count(p.steps, "step")
 	}
-	s.put(line{}, fmt.Sprintf("  %s %-10s %s  %s", mark, p.name, s.dim.Sprintf("%6s", span(took)), fit(what, maxWidth-22)))
+	s.put(line{}, fmt.Sprintf("  %s %-10s %s  %s", mark, p.name, s.dim.Sprintf("%5s", span(took)), fit(what, maxWidth-21)))
 }
 
 func (s *screen) step(step converge.StepInfo, e converge.StepEvent) {
@@ -185,7 +185,7 @@ func (s *screen) progress(e converge.ProgressEvent) {
 	case s.part != nil:
 		s.part.detail = text
 		if e.Wait != nil { // short enough for a terminal
-			s.part.detail = visible(fmt.Sprintf("waits for %s: %s, %d s", e.Wait.What, e.Wait.Holder, e.Wait.Seconds))
+			s.part.detail = visible(fmt.Sprintf("awaits %s: %s, %d s", e.Wait.What, e.Wait.Holder, e.Wait.Seconds))
 		}
 		s.draw()
 	case s.display == displayLines && quiet > 0 && time.Since(s.told) >= toldEvery:

@@ -69,18 +69,18 @@ func TestScreen_terminal(t *testing.T) {
 		"connecting to root@host",
 		"  root@host, key \uFFFD[31mid · RTT 104 ms",
 		"  resumed at 3.1 of 7.2 MB",
-		"  ✓ upload       0.0s  7.2 of 7.2 MB",
+		"  ✓ upload      0.0s  7.2 of 7.2 MB",
 		"  Debian",
-		"  ✓ packages      12s  install nginx",
+		"  ✓ packages     12s  install nginx",
 		"  ! something odd\uFFFD",
-		"  ✓ nginx        0.4s  2 steps",
-		"  ✓ verify       0.0s  http://host from here",
+		"  ✓ nginx       0.4s  2 steps",
+		"  ✓ verify      0.0s  http://host from here",
 		"",
 	}
 	if got := strings.Join(stays, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
 	}
-	for _, passing := range []string{"waits for the dpkg lock: unattended-upgr (pid 1519), 40 s\x1b[K", "… nginx          0s  reload Nginx", "3.1 of 7.2 MB"} {
+	for _, passing := range []string{"awaits the dpkg lock: unattended-upgr (pid 1519), 40 s\x1b[K", "… nginx         0s  reload Nginx", "3.1 of 7.2 MB"} {
 		if !strings.Contains(out.String(), passing) {
 			t.Errorf("%q was never shown:\n%q", passing, out.String())
 		}
@@ -94,7 +94,7 @@ func TestScreen_failure(t *testing.T) {
 	step := converge.StepInfo{ID: "unit:x", Group: converge.GroupAdapter, Title: "start the adapter"}
 	s.step(step, converge.StepEvent{ID: step.ID, State: converge.StepStart})
 	s.step(step, converge.StepEvent{ID: step.ID, State: converge.StepFailed, Seconds: 3, Note: "no"})
-	if err := s.end(false); err != nil || !strings.HasSuffix(out.String(), "  ✗ adapter      3.0s  start the adapter\n") {
+	if err := s.end(false); err != nil || !strings.HasSuffix(out.String(), "  ✗ adapter     3.0s  start the adapter\n") {
 		t.Errorf("got %q, error %v", out.String(), err)
 	}
 }

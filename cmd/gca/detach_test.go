@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// underway is a gca that runs beside the test.
+type underway struct {
+	r    *rig
+	cmd  *exec.Cmd
+	out  bytes.Buffer
+	said chan string // lines of its standard error
+	err  strings.Builder
+}
+
+// begin starts gca, and returns when a line of its standard error says at.
+func (r *rig) begin(at string, env []string, args ...string) *underway {
+	r.t.Helper()
+	u := &underway{r: r, cmd: exec.CommandContext(r.t.Context(), r.gca, args...), said: make(chan string)}
+	u.cmd.Env = append([]string{"HOME=" + r.home, "PATH=" + os.Getenv("PATH")}, env...)
+	u.cmd.Stdout = &u.out
+	stderr, err := u.cmd.StderrPipe()
+	if err == nil {
+		err = u.cmd.Start()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	go func() {
+		defer close(u.said)
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			u.said <- lines.Text()
+		}
+	}()
+	for text := range u.said {
+		u.err.WriteString(text + "\n")
+		if strings.Contains(text, at) {
+			return u
+		}
+	}
+	r.t.Fatalf("gca never said %q: %v\n%s", at, u.cmd.Wait(), u.err.String())
+	return nil
+}
+
+// interrupt presses Ctrl-C.
+func (u *underway) interrupt() result {
+	u.r.t.Helper()
+	if err := u.cmd.Process.Signal(os.Interrupt); err != nil {
+		u.r.t.Fatal(err)
+	}
+	return u.end()
+}
+
+// end waits for gca to end by itself.
+func (u *underway) end() result {
+	u.r.t.Helper()
+	for text := range u.said {
+		u.err.WriteString(text + "\n")
+	}
+	var exit *exec.ExitError
+	if err := u.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		u.r.t.Fatal(err)
+	}
+	return result{u.out.String(), u.err.String(), u.cmd.ProcessState.ExitCode()}
+}
+
+// holdPackages takes dpkg's lock on the server, so that a deploy that installs something stands still.
+func (r *rig) holdPackages() {
+	r.t.Helper()
+	r.on(`cat >/root/hold <<'END'
+import fcntl, time
+f = open("/var/lib/dpkg/lock-frontend", "w")
+fcntl.lockf(f, fcntl.LOCK_EX)
+open("/run/held", "w")
+time.sleep(600)
+END
+systemd-run -q --unit=hold python3 /root/hold
+for i in $(seq 100); do [ -e /run/held ] && exit 0; sleep 0.1; done; exit 1`)
+}
+
+func (r *rig) letPackagesGo() {
+	r.t.Helper()
+	r.on("systemctl stop hold; rm -f /root/hold /run/held")
+}
+
+const holding = "waiting for the dpkg lock: python3"
+
+// wantEnd checks how a command ended, and what it said.
+func wantEnd(t *testing.T, what string, got result, code int, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(got.out+got.err, want) {
+			t.Errorf("%s: want %q in:\n%s%s", what, want, got.out, got.err)
+		}
+	}
+	if got.code != code {
+		t.Errorf("%s: exit code %d, want %d\n%s%s", what, got.code, code, got.out, got.err)
+	}
+}
+
+// Ctrl-C costs nothing: the bytes that arrived stay, and what was begun goes on; a plain re-run finishes.
+func TestDeploy_interrupted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "nginx", "ufw")
+	before := r.on(everything)
+	got := r.begin("sending gca", withKeys(), r.deployArgs()...).interrupt()
+	wantEnd(t, "Ctrl-C while sending", got, exitInterrupted, "interrupted")
+	for text := range strings.Lines(differ(before, r.on(everything))) {
+		if !strings.HasPrefix(text, "+ /opt/gemini-adapter") {
+			t.Errorf("an interrupted upload left: %s", text)
+		}
+	}
+	got = r.begin("✓ write /etc/systemd", withKeys(), r.deployArgs()...).interrupt()
+	wantEnd(t, "Ctrl-C while applying", got, exitInterrupted, "the server goes on by itself", "gca deploy --", "--abort "+r.target())
+	again := r.run(withKeys(), r.deployArgs()...)
+	wantEnd(t, "the deploy after it", again, exitOK, "an unfinished deploy of release", "Client token, shown this once", "✓ make the system user gemini", "done in")
+	r.ok(nil, "test")
+	wantEnd(t, "one more", r.run(nil, r.deployArgs()...), exitOK, "up to date")
+}
+
+// An unfinished deploy is put back at a word, from wherever it is.
+func TestDeploy_abort(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ufw", "python3")
+	before := r.on(everything)
+	abort := append(append([]string{"deploy", "--abort"}, r.login()...), r.target())
+	wantEnd(t, "nothing to put back, no adapter", r.run(nil, abort...), exitOK, "there is nothing to put back")
+	r.holdPackages()
+	got := r.begin(holding, withKeys(), r.deployArgs()...).interrupt()
+	wantEnd(t, "Ctrl-C while waiting for a lock", got, exitInterrupted, "the server goes on by itself")
+	wantEnd(t, "--abort", r.run(nil, abort...), exitOK, "an unfinished deploy of release", "was put back")
+	r.letPackagesGo()
+	if after := r.on(everything); after != before {
+		t.Errorf("not everything was put back:\n%s", differ(before, after))
+	}
+	wantEnd(t, "nothing to put back", r.run(nil, abort...), exitOK, "there is nothing to put back")
+}
+
+// One deploy at a time: another laptop, and another gca, are told who is at work; a person may take over.
+func TestDeploy_twoLaptops(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ufw", "python3")
+	r.holdPackages()
+	first := r.begin(holding, withKeys(), r.deployArgs()...)
+
+	wantEnd(t, "another laptop", r.run(withKeys(), r.deployArgs()...), exitLocked, "another laptop is at this server's deploy", r.server.Gateway, "hint: ")
+	other := r.otherGCA()
+	wantEnd(t, "another gca", r.run(withKeys(), r.deployArgs("--binary", other)...), exitLocked, "a deploy by another gca is at work on this server: pid ", "hint: ")
+
+	args := append(append([]string{"deploy", "--gemini-base-url", r.base}, r.login()...), r.target())
+	no := r.typed(withKeys(), []answer{{"Go on with it from here instead?", "n"}}, args...)
+	wantEnd(t, "a person who says no", no, exitLocked, "another laptop")
+	second := make(chan result)
+	go func() {
+		second <- r.typed(withKeys(), []answer{{"Go on with it from here instead?", "y"}}, args...)
+	}()
+	wantEnd(t, "the first laptop", first.end(), exitLocked, "another laptop", "has taken this deploy over")
+	r.letPackagesGo()
+	wantEnd(t, "the one that took over", <-second, exitOK, "Client token, shown this once")
+	r.ok(nil, "test")
+}
+
+// otherGCA is a binary that differs from the rig's in a byte that nothing reads.
+func (r *rig) otherGCA() string {
+	r.t.Helper()
+	text, err := os.ReadFile(r.gca)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	path := filepath.Join(r.t.TempDir(), "gca")
+	if err := os.WriteFile(path, append(text, 0), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	return path
+}
+
+// An unfinished deploy of another release is followed to its end; then comes what this one wants.
+func TestDeploy_otherRelease(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "nginx", "ufw")
+	r.deploy()
+	release := r.on("readlink /opt/gemini-adapter/current")
+	got := r.begin("✓ point /opt/gemini-adapter/current", nil, r.deployArgs("--binary", r.otherGCA())...).interrupt()
+	wantEnd(t, "Ctrl-C while upgrading", got, exitInterrupted, "the server goes on by itself")
+	wantEnd(t, "the deploy after it", r.run(nil, r.deployArgs()...), exitOK, "an unfinished deploy of release", "✓ point /opt/gemini-adapter/current to "+strings.TrimSpace(release))
+	if now := r.on("readlink /opt/gemini-adapter/current"); now != release {
+		t.Errorf("%s is the current release, not %s", now, release)
+	}
+	r.ok(nil, "test")
+}
