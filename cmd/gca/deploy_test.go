@@ -279,7 +279,7 @@ func testReboot(t *testing.T, r *rig) {
 // What cannot work is refused in one clear line with a hint, and nothing is changed.
 func TestDeploy_refused(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "nginx", "ufw", "python3")
+	r := newRig(t, ready("python3")...)
 	env := []string{keysVariable + "=" + strings.Join(goodKeys, ",")}
 	r.on("systemctl disable -q --now nginx")
 	before := r.on(everything)
@@ -326,7 +326,7 @@ func TestDeploy_refused(t *testing.T) {
 // Every key dead: the client is told how many for which reason.
 func TestDeploy_deadKeys(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "nginx", "ufw")
+	r := newRig(t, ready()...)
 	got := r.run([]string{keysVariable + "=dead-key-one,dead-key-two"}, r.deployArgs()...)
 	if got.code != exitPartial || !strings.Contains(got.err, "2 invalid") || !strings.Contains(got.err, "few Gemini keys: 2") {
 		t.Errorf("a deploy with dead keys: exit code %d\n%s%s", got.code, got.out, got.err)
@@ -355,7 +355,7 @@ func TestDeploy_deadKeys(t *testing.T) {
 // A deploy that the laptop cannot see the end of is undone: the settings of before serve, with the token of before.
 func TestDeploy_rolledBack(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "nginx", "ufw")
+	r := newRig(t, ready()...)
 	r.deploy()
 	before := r.on(everything)
 	r.on("iptables -I INPUT -p tcp --dport 80 -s " + r.server.Gateway + " -j DROP")

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // underway is a gca that runs beside the test.
@@ -23,7 +25,9 @@ type underway struct {
 // begin starts gca, and returns when a line of its standard error says at.
 func (r *rig) begin(at string, env []string, args ...string) *underway {
 	r.t.Helper()
-	u := &underway{r: r, cmd: exec.CommandContext(r.t.Context(), r.gca, args...), said: make(chan string)}
+	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Minute)
+	r.t.Cleanup(cancel)
+	u := &underway{r: r, cmd: exec.CommandContext(ctx, r.gca, args...), said: make(chan string)}
 	u.cmd.Env = append([]string{"HOME=" + r.home, "PATH=" + os.Getenv("PATH")}, env...)
 	u.cmd.Stdout = &u.out
 	stderr, err := u.cmd.StderrPipe()
@@ -90,7 +94,7 @@ func (r *rig) letPackagesGo() {
 	r.on("systemctl stop hold; rm -f /root/hold /run/held")
 }
 
-const holding = "waiting for the dpkg lock: python3"
+const holding = "waiting for the dpkg lock, held by python3"
 
 // wantEnd checks how a command ended, and what it said.
 func wantEnd(t *testing.T, what string, got result, code int, wants ...string) {
@@ -108,7 +112,7 @@ func wantEnd(t *testing.T, what string, got result, code int, wants ...string) {
 // Ctrl-C costs nothing: the bytes that arrived stay, and what was begun goes on; a plain re-run finishes.
 func TestDeploy_interrupted(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "nginx", "ufw")
+	r := newRig(t, ready()...)
 	before := r.on(everything)
 	got := r.begin("sending gca", withKeys(), r.deployArgs()...).interrupt()
 	wantEnd(t, "Ctrl-C while sending", got, exitInterrupted, "interrupted")
@@ -128,7 +132,7 @@ func TestDeploy_interrupted(t *testing.T) {
 // An unfinished deploy is put back at a word, from wherever it is.
 func TestDeploy_abort(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "ufw", "python3")
+	r := newRig(t, "fail2ban", "nginx", "python3-systemd", "ufw", "unattended-upgrades")
 	before := r.on(everything)
 	abort := append(append([]string{"deploy", "--abort"}, r.login()...), r.target())
 	wantEnd(t, "nothing to put back, no adapter", r.run(nil, abort...), exitOK, "there is nothing to put back")
@@ -146,7 +150,7 @@ func TestDeploy_abort(t *testing.T) {
 // One deploy at a time: another laptop, and another gca, are told who is at work; a person may take over.
 func TestDeploy_twoLaptops(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "ufw", "python3")
+	r := newRig(t, "fail2ban", "nginx", "python3-systemd", "ufw", "unattended-upgrades")
 	r.holdPackages()
 	first := r.begin(holding, withKeys(), r.deployArgs()...)
 
@@ -184,7 +188,7 @@ func (r *rig) otherGCA() string {
 // An unfinished deploy of another release is followed to its end; then comes what this one wants.
 func TestDeploy_otherRelease(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "nginx", "ufw")
+	r := newRig(t, ready()...)
 	r.deploy()
 	release := r.on("readlink /opt/gemini-adapter/current")
 	got := r.begin("✓ point /opt/gemini-adapter/current", nil, r.deployArgs("--binary", r.otherGCA())...).interrupt()

@@ -168,14 +168,11 @@ func (s *screen) plan(plan provision.Plan, confirm func(details func()) (bool, e
 func (s *screen) progress(e converge.ProgressEvent) {
 	text := visible(e.Text)
 	l := line{Type: "progress", ID: e.ID, Text: text}
-	quiet := 0
 	if e.Wait != nil {
 		l.Wait = &lineWait{e.Wait.What, e.Wait.Holder, e.Wait.Seconds}
-		quiet = e.Wait.Seconds
 	}
 	if e.Stall != nil {
 		l.Stall = &lineStall{e.Stall.Command, e.Stall.Last, e.Stall.Seconds}
-		quiet = e.Stall.Seconds
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +185,7 @@ func (s *screen) progress(e converge.ProgressEvent) {
 			s.part.detail = visible(fmt.Sprintf("awaits %s: %s, %d s", e.Wait.What, e.Wait.Holder, e.Wait.Seconds))
 		}
 		s.draw()
-	case s.display == displayLines && quiet > 0 && time.Since(s.told) >= toldEvery:
+	case s.display == displayLines && (e.Wait != nil || e.Stall != nil) && time.Since(s.told) >= toldEvery:
 		s.told = time.Now()
 		s.put(l, "    "+text)
 	}
