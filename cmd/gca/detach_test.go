@@ -132,7 +132,8 @@ func TestDeploy_interrupted(t *testing.T) {
 // An unfinished deploy is put back at a word, from wherever it is.
 func TestDeploy_abort(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "fail2ban", "nginx", "python3-systemd", "ufw", "unattended-upgrades")
+	r := newRig(t, ready()...)
+	r.on("apt-get -q -y purge ufw 2>&1") // so that there is something to install
 	before := r.on(everything)
 	abort := append(append([]string{"deploy", "--abort"}, r.login()...), r.target())
 	wantEnd(t, "nothing to put back, no adapter", r.run(nil, abort...), exitOK, "there is nothing to put back")
@@ -150,7 +151,8 @@ func TestDeploy_abort(t *testing.T) {
 // One deploy at a time: another laptop, and another gca, are told who is at work; a person may take over.
 func TestDeploy_twoLaptops(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "fail2ban", "nginx", "python3-systemd", "ufw", "unattended-upgrades")
+	r := newRig(t, ready()...)
+	r.on("apt-get -q -y purge ufw 2>&1") // so that there is something to install
 	r.holdPackages()
 	first := r.begin(holding, withKeys(), r.deployArgs()...)
 
