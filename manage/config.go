@@ -89,7 +89,7 @@ func Config(text string) (*ConfigReport, error) {
 		r.Settings = append(r.Settings, ConfigEntry{name, show(cfg, name), source})
 	}
 	for _, name := range cfg.Unknown {
-		r.Settings = append(r.Settings, ConfigEntry{name, values[name], FromNobody})
+		r.Settings = append(r.Settings, ConfigEntry{name, "", FromNobody}) // it may be a secret under a wrong name
 	}
 	return r, nil
 }
@@ -124,7 +124,7 @@ func (r *ConfigReport) Find(name string) (ConfigEntry, error) {
 // Print writes the report for a person.
 func (r *ConfigReport) Print(w io.Writer) error {
 	for _, e := range r.Settings {
-		note := map[ConfigSource]string{FromDefault: "  (default)", FromNobody: "  (no setting of this release)"}[e.Source]
+		note := map[ConfigSource]string{FromDefault: "  (default)", FromNobody: "  (no setting of this release; what it is set to is not shown)"}[e.Source]
 		if _, err := fmt.Fprintf(w, "%s=%s%s\n", e.Name, e.Value, note); err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	const text = "PORT=9000 # ours\nGEMINI_API_KEYS=AIza-a-long-key-of-google-1234,short\nCLIENT_TOKENS=tok-secret\nPROXY_URL=http://me:pass-secret@proxy:1\nHEALTH_CHECK_INTERVAL=60\n"
+	const text = "PORT=9000 # ours\nGEMINI_API_KEYS=AIza-a-long-key-of-google-1234,short\nCLIENT_TOKENS=tok-secret\nPROXY_URL=http://me:pass-secret@proxy:1\nHEALTH_CHECK_INTERVAL=60\nGEMINI_API_KEY=AIza-misspelt-secret\n"
 	r, err := Config(text)
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +24,8 @@ func TestConfig(t *testing.T) {
 	f("GEMINI_API_KEYS", "79e954ab-1234,f9b0078b", FromFile)
 	f("CLIENT_TOKENS", "1 hidden", FromFile)
 	f("PROXY_URL", "http://me:xxxxx@proxy:1", FromFile)
-	f("HEALTH_CHECK_INTERVAL", "60", FromNobody)
+	f("HEALTH_CHECK_INTERVAL", "", FromNobody)
+	f("GEMINI_API_KEY", "", FromNobody)
 	if _, err := r.Find("PROT"); err == nil || !strings.Contains(err.Error(), "PROT: no such setting\nhint: the settings are GEMINI_API_KEYS, ") {
 		t.Errorf("PROT: %v", err)
 	}
@@ -35,7 +36,7 @@ func TestConfig(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"PORT=9000\n", "MAX_BODY=50MB  (default)\n", "HEALTH_CHECK_INTERVAL=60  (no setting of this release)\n"} {
+	for _, want := range []string{"PORT=9000\n", "MAX_BODY=50MB  (default)\n", "HEALTH_CHECK_INTERVAL=  (no setting of this release; what it is set to is not shown)\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
@@ -87,7 +88,9 @@ func TestParseAssignment(t *testing.T) {
 			t.Errorf("%s: got %+v, %v; want %q", word, got, err, want)
 		}
 	}
-	refused("PORT", `"PORT": expected NAME=VALUE`)
+	refused("PORT", "expected NAME=VALUE")
+	refused("s3cret", "expected NAME=VALUE")
+	refused("GEMINI_API_KEY=s3cret", "did you mean GEMINI_API_KEYS?")
 	refused("PORT=70000", `PORT="70000": expected a whole number from 1 to 65535`)
 	refused("PROT=1", "PROT: no such setting")
 	refused("PROT=-", "PROT: no such setting")

@@ -33,7 +33,7 @@ const (
 func ParseAssignment(word string) (Assignment, error) {
 	name, value, ok := strings.Cut(word, "=")
 	if !ok {
-		return Assignment{}, fmt.Errorf("%q: expected NAME=VALUE", word)
+		return Assignment{}, errors.New("expected NAME=VALUE, and one word has no =") // the word may be a secret
 	}
 	a := Assignment{Name: name, Value: value}
 	switch {

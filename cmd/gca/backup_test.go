@@ -228,6 +228,10 @@ func testRestoreElsewhere(t *testing.T, r *rig, file string) {
 	if other.on("gemini-manage config get PORT") != "9100\n" {
 		t.Error("the port did not move along")
 	}
+	sudoer := other.as("sudoer")
+	if got := sudoer.typed(nil, []answer{{"Make sudoer@", "y"}, {"Password of sudoer for sudo", lab.SudoerPassword}}, sudoer.verb(words("restore"), file)...); got.code != 0 {
+		t.Errorf("by sudo with a password: exit code %d\n%s", got.code, got.out)
+	}
 	again := other.ok(nil, other.verb(words("restore"), "--yes", "--json", file)...)
 	var said restoreResult
 	if err := json.Unmarshal([]byte(again.out), &said); err != nil || said.URL != "http://"+other.server.Addr || said.Schema != 1 {
