@@ -145,6 +145,10 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) (err erro
 
 // deploy brings the server to this release. One that has no adapter begins with what the archive holds.
 func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, texts config.Texts) (provision.Result, error) {
+	// Both connections of a restore use what was typed for the first one.
+	if _, _, err := f.ssh.parse(cmd.Context(), target, f.io); err != nil {
+		return provision.Result{}, err
+	}
 	d := &deployFlags{ssh: *f.ssh, binary: f.binary, yes: true}
 	opts, err := d.options(cmd, f.io, target)
 	if err != nil {
