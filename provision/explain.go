@@ -57,7 +57,11 @@ func (d *deploy) detached(ctx context.Context, err error) error {
 
 // failed is a deploy that the server itself called off.
 func failed(back *converge.RolledBackError) error {
-	return &Error{Kind: KindRolledBack, Message: "the deploy failed", Err: back, Hint: "mend that, then deploy again; on the server: journalctl -u gemini-adapter"}
+	e := &Error{Kind: KindRolledBack, Message: "the deploy failed", Err: back}
+	if back.Hint == "" {
+		e.Hint = "mend that, then deploy again; on the server: journalctl -u gemini-adapter"
+	}
+	return e
 }
 
 // refused is a refusal as a deploy ends with it.

@@ -52,7 +52,10 @@ Gemini API keys come from --keys-file FILE (- is standard input; one key a line)
 		Example: "  gca deploy root@203.0.113.9\n  gca deploy --keys-file keys.txt --yes ubuntu@tokyo.example.com:2222",
 		Args:    args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			if f.abort {
+			switch {
+			case f.abort && f.dryRun:
+				return &usageError{"--abort and --dry-run exclude each other\nhint: gca plan " + given[0] + " shows what a deploy would change"}
+			case f.abort:
 				return f.runAbort(cmd, io, given[0])
 			}
 			return f.run(cmd, io, given[0])
@@ -62,7 +65,6 @@ Gemini API keys come from --keys-file FILE (- is standard input; one key a line)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do it without asking")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be done, as gca plan does")
 	cmd.Flags().BoolVar(&f.abort, "abort", false, "put an unfinished deploy back, and do nothing else")
-	cmd.MarkFlagsMutuallyExclusive("dry-run", "abort")
 	return cmd
 }
 

@@ -279,7 +279,7 @@ func testReboot(t *testing.T, r *rig) {
 // What cannot work is refused in one clear line with a hint, and nothing is changed.
 func TestDeploy_refused(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ready("python3")...)
+	r := newRig(t, ready()...)
 	env := []string{keysVariable + "=" + strings.Join(goodKeys, ",")}
 	r.on("systemctl disable -q --now nginx")
 	before := r.on(everything)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
 )
 
 // underway is a gca that runs beside the test.
@@ -200,4 +202,17 @@ func TestDeploy_otherRelease(t *testing.T) {
 		t.Errorf("%s is the current release, not %s", now, release)
 	}
 	r.ok(nil, "test")
+}
+
+// A link on which nothing arrives any more is explained before it is given up; what was begun goes on meanwhile.
+func TestDeploy_stalled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	far, link := r.over(lab.LinkOptions{})
+	u := far.begin("✓ make the system user gemini", withKeys(), far.deployArgs()...)
+	link.Break(lab.Stall)
+	wantEnd(t, "a stalled link", u.end(), exitUnreachable, "nothing heard from "+far.host+" for 1", "Ctrl-C and deploy again costs nothing",
+		"the server goes on by itself", "gca deploy --", "--abort "+far.target())
+	link.Heal()
+	wantEnd(t, "the deploy after it", far.run(withKeys(), far.deployArgs()...), exitOK, "an unfinished deploy of release", "Client token, shown this once")
 }
