@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // commandConn is a ProxyCommand: a program of the user's whose input and output
@@ -17,7 +18,12 @@ type commandConn struct {
 	stderr tail
 	end    func()
 	work   sync.WaitGroup
+	ended  chan struct{} // closed when the program has
 }
+
+// lastWords is how long a program may go on after the connection is closed, to say
+// why it failed.
+const lastWords = 500 * time.Millisecond
 
 // startCommand starts the ProxyCommand of ssh_config, by the user's shell as ssh
 // does. What is put into its line was checked: no word of a server's is in it.
@@ -25,7 +31,7 @@ func startCommand(s stop) (net.Conn, error) {
 	line := strings.NewReplacer("%%", "%", "%h", s.host.Name(), "%p", strconv.Itoa(s.host.Port()),
 		"%r", s.host.User(), "%n", s.alias).Replace(s.settings.command)
 	near, far := net.Pipe()
-	c := &commandConn{Conn: near, alias: s.alias}
+	c := &commandConn{Conn: near, alias: s.alias, ended: make(chan struct{})}
 	cmd := shellCommand(line)
 	cmd.Stderr = &c.stderr
 	stdin, errIn := cmd.StdinPipe()
@@ -37,7 +43,15 @@ func startCommand(s stop) (net.Conn, error) {
 		return nil, &Error{Kind: KindUnreachable, Message: "cannot start the ProxyCommand for " + s.alias, Err: err,
 			Hint: "correct it in ~/.ssh/config"}
 	}
-	c.end = sync.OnceFunc(func() { endCommand(cmd) })
+	c.end = sync.OnceFunc(func() {
+		c.work.Go(func() {
+			select {
+			case <-c.ended:
+			case <-time.After(lastWords):
+				endCommand(cmd)
+			}
+		})
+	})
 	c.work.Go(func() {
 		_, _ = io.Copy(stdin, far) // ends with either side
 		_ = stdin.Close()
@@ -46,11 +60,12 @@ func startCommand(s stop) (net.Conn, error) {
 		_, _ = io.Copy(far, stdout)
 		_ = far.Close()
 		_ = cmd.Wait() // stderr says why it ended
+		close(c.ended)
 	})
 	return c, nil
 }
 
-// Close ends the program.
+// Close lets the program end, and ends it if it does not.
 func (c *commandConn) Close() error {
 	err := c.Conn.Close()
 	c.end()
