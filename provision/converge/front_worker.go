@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	peekTime  = 2 * time.Second  // for a worker to say how far it is
+	peekTime  = 5 * time.Second  // for a worker to say how far it is
 	planTime  = 10 * time.Minute // for the worker's own plan, which may have a dead deploy to take back first
 	unitTime  = 10 * time.Second // for the unit of the deploy before to be gone
 	unitPause = 200 * time.Millisecond

@@ -24,13 +24,13 @@ type worker struct {
 	ordered atomic.Bool             // one is taken, ever
 	callOff context.CancelCauseFunc // ends the plan at the next step's beginning
 	hub     atomic.Pointer[hub]     // nil until a plan is carried out
+	settled chan struct{}           // closed when it is known whether one is
 }
 
-// order is what the front asks for. On begun comes the hub of its plan, or nothing before it is closed.
+// order is what the front asks for.
 type order struct {
 	want   Want
 	laptop *laptop
-	begun  chan *hub
 }
 
 func (a Agent) work(ctx context.Context, s *system, l net.Listener) error {
@@ -38,7 +38,7 @@ func (a Agent) work(ctx context.Context, s *system, l net.Listener) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, callOff := context.WithCancelCause(ctx)
 	defer callOff(nil)
-	w := &worker{agent: a, sys: s, orders: make(chan order, 1), callOff: callOff}
+	w := &worker{agent: a, sys: s, orders: make(chan order, 1), callOff: callOff, settled: make(chan struct{})}
 	var meeting sync.WaitGroup
 	meeting.Go(func() { w.accept(life, l, &meeting) })
 	err := w.obey(ctx)
@@ -75,7 +75,10 @@ func (w *worker) meet(life context.Context, l *laptop) {
 	if err != nil {
 		return
 	}
-	h := w.hub.Load()
+	var h *hub
+	if _, ours := m.(wantMessage); !ours {
+		h = w.begun(life)
+	}
 	switch m := m.(type) {
 	case peekMessage:
 		_ = l.wire.send(runningMessage{h.state()}) // who asked and left does not need the answer
@@ -93,6 +96,17 @@ func (w *worker) meet(life context.Context, l *laptop) {
 	}
 }
 
+// begun is the hub of the plan that is carried out, or nil. Where a front has given its order it waits for what comes of it.
+func (w *worker) begun(life context.Context) *hub {
+	if w.ordered.Load() {
+		select {
+		case <-w.settled:
+		case <-life.Done():
+		}
+	}
+	return w.hub.Load()
+}
+
 func errEnded() *Refusal {
 	return refuse(RefusedEnded, "deploy again to see", "the deploy that was under way has ended meanwhile")
 }
@@ -103,14 +117,9 @@ func (w *worker) take(life context.Context, l *laptop, want Want) {
 	if l.conn.SetDeadline(time.Time{}) != nil || !w.ordered.CompareAndSwap(false, true) {
 		return
 	}
-	o := order{want, l, make(chan *hub, 1)}
-	w.orders <- o
-	select {
-	case h, ok := <-o.begun:
-		if ok {
-			w.listen(h, l)
-		}
-	case <-life.Done():
+	w.orders <- order{want, l}
+	if h := w.begun(life); h != nil {
+		w.listen(h, l)
 	}
 }
 
@@ -157,51 +166,50 @@ func (w *worker) obey(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	defer close(o.begun)
 	unlock, err := takeLock(w.sys, time.Now(), o.want.purpose("deploy of"))
 	if err != nil {
+		close(w.settled)
 		return o.refuse(err)
 	}
-	h, end, err := w.carryOut(ctx, o)
-	// The lock is free before the end is told, so that who hears of it can go on at once.
-	err = errors.Join(err, unlock())
-	if h != nil {
-		err = errors.Join(err, w.part(h, o.want, end))
+	e := &engine{agent: w.agent, sys: w.sys}
+	plan, agreed, err := w.agree(ctx, e, o)
+	if !agreed {
+		close(w.settled)
+		return errors.Join(err, unlock())
 	}
-	return err
+	h := newHub(plan, o.want, time.Now())
+	h.attach(o.laptop, 1) // it has the plan
+	w.hub.Store(h)
+	close(w.settled)
+	e.tell = h.tell
+	end := e.run(ctx, plan, o.want, func(ctx context.Context) error { return w.awaitCommit(ctx, h) })
+	// The lock is free before the end is told, so that who hears of it can go on at once.
+	return errors.Join(unlock(), w.part(h, o.want, end))
 }
 
 func (o order) refuse(err error) error {
 	return o.laptop.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)})
 }
 
-// carryOut plans again under the lock, and goes on if the front says that the plan is the one that was shown. Otherwise
-// there is no hub, and nothing was changed.
-func (w *worker) carryOut(ctx context.Context, o order) (*hub, Message, error) {
-	e := &engine{agent: w.agent, sys: w.sys}
-	plan, err := e.plan(ctx, o.want)
+// agree plans again under the lock, and reports whether the front says that the plan is the one that was shown.
+func (w *worker) agree(ctx context.Context, e *engine, o order) (plan Plan, agreed bool, err error) {
+	plan, err = e.plan(ctx, o.want)
 	if err != nil {
-		return nil, nil, o.refuse(err)
+		return Plan{}, false, o.refuse(err)
 	}
 	l := o.laptop
 	if err := l.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes}); err != nil {
-		return nil, nil, err
+		return Plan{}, false, err
 	}
 	if err := l.conn.SetReadDeadline(time.Now().Add(orderTime)); err != nil {
-		return nil, nil, err
+		return Plan{}, false, err
 	}
-	if m, err := l.wire.receive(); err != nil || m != (applyMessage{}) {
-		return nil, nil, nil // the front is gone, or tells the laptop why not
+	m, err := l.wire.receive()
+	if err != nil || m != (applyMessage{}) {
+		return Plan{}, false, nil // the front is gone, or tells the laptop why not
 	}
-	if err := l.conn.SetReadDeadline(time.Time{}); err != nil {
-		return nil, nil, err
-	}
-	h := newHub(plan, o.want, time.Now())
-	e.tell = h.tell
-	w.hub.Store(h)
-	h.attach(l, 1) // it has the plan
-	o.begun <- h
-	return h, e.run(ctx, plan, o.want, func(ctx context.Context) error { return w.awaitCommit(ctx, h) }), nil
+	err = l.conn.SetReadDeadline(time.Time{})
+	return plan, err == nil, err
 }
 
 func (w *worker) awaitCommit(ctx context.Context, h *hub) error {

@@ -1,0 +1,99 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A plan is made by who has no means to write: the compiler holds it.
+var _ func(Agent, context.Context, *reader, Want) PlanMessage = Agent.show
+
+// whole is everything under root, the lock, the run folder and the times of change too.
+func (m *machine) whole() []string {
+	m.Helper()
+	lines := m.tree()
+	for _, path := range []string{"/", "/run", "/etc", "/var/lib", "/opt", LockFile, runDir, gcaDir} {
+		info, err := os.Lstat(m.sys.at(path))
+		if err == nil {
+			lines = append(lines, path+" "+info.ModTime().String())
+		}
+	}
+	return lines
+}
+
+// A plan that is only shown changes nothing, wherever the server stands.
+func TestAgent_PlanMode(t *testing.T) {
+	m := newMachine(t)
+	f := func(name, keys string, steps bool, notes ...string) {
+		t.Helper()
+		before := m.whole()
+		c, laptop, ended := m.dial()
+		want := m.want(keys)
+		want.Mode = ModePlan
+		m.must(c.SendWant(want))
+		plan, err := c.Plan()
+		m.must(errors.Join(err, <-ended, laptop.Close())) // the agent ends by itself
+		if (len(plan.Steps) > 0) != steps || len(plan.Notes) != len(notes) {
+			t.Errorf("%s: %d steps, notes %q", name, len(plan.Steps), plan.Notes)
+		}
+		for i, note := range notes {
+			if !strings.Contains(plan.Notes[i], note) {
+				t.Errorf("%s: notes %q", name, plan.Notes)
+			}
+		}
+		if after := m.whole(); !slices.Equal(before, after) {
+			t.Errorf("trap42 %s:\n%s", name, difference(before, after))
+		}
+	}
+	f("fresh", "AIzaSyTest1", true)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	f("deployed", "", false)
+	f("new keys", "AIzaSyTest2", true)
+
+	c, laptop, ended := m.dial()
+	m.must(c.SendWant(m.want("AIzaSyTest2")))
+	_, err = c.Plan()
+	m.must(err)
+	_, err = c.Apply(Events{})
+	m.must(err)
+	f("beside a deploy", "", false, "is under way")
+	m.must(c.Rollback("no"))
+	m.back(c.RolledBack(), "no")
+	m.must(errors.Join(laptop.Close(), <-ended, m.lastWorker()))
+
+	journal, err := openJournal(m.sys)
+	m.must(errors.Join(err, journal.close()))
+	f("after a death", "", false, "died half-way")
+}
+
+func TestParseConnection(t *testing.T) {
+	f := func(text, client string, port int) {
+		t.Helper()
+		if c, p := parseConnection(text); c != client || p != port {
+			t.Errorf("%q: %q, %d", text, c, p)
+		}
+	}
+	f("203.0.113.9 50000 192.0.2.1 2222", "203.0.113.9", 2222)
+	f("2001:db8::9 50000 2001:db8::1 22", "2001:db8::9", 22)
+	f("fe80::9%eth0 50000 fe80::1%eth0 22", "fe80::9", 22)
+	f("", "", 0)
+	f("203.0.113.9 50000 192.0.2.1", "", 0)
+	f("UNKNOWN 65535 UNKNOWN 65535", "", 65535)
+	f("203.0.113.9 1 192.0.2.1 65536", "203.0.113.9", 0)
+}
+
+// What the want says itself counts; the rest the agent fills in.
+func TestAgent_Complete(t *testing.T) {
+	a := Agent{Connection: "203.0.113.9 50000 192.0.2.1 2222"}
+	if w := a.complete(newReader(t.TempDir()), Want{}); w.Client != "203.0.113.9" || w.SSHPort != 2222 {
+		t.Errorf("%+v", w)
+	}
+	if w := a.complete(newReader(t.TempDir()), Want{Client: "203.0.113.10", SSHPort: 22}); w.Client != "203.0.113.10" || w.SSHPort != 22 {
+		t.Errorf("%+v", w)
+	}
+}

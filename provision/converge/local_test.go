@@ -1,0 +1,66 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestLocal(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	before := m.tree()
+	want := func(level string) Want {
+		w := m.want("")
+		w.Settings = append(w.Settings, Setting{Name: "LOG_LEVEL", Value: level})
+		return w
+	}
+
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	_, err = m.agent().local(interrupted, m.sys, want("debug"), Events{Step: func(e StepEvent) {
+		if e.ID == "file:"+settingsFile && e.State == StepDone {
+			interrupt(errors.New("interrupted"))
+		}
+	}})
+	m.back(err, "interrupted")
+	m.same(before, "interrupted")
+
+	unlock, err := takeLock(m.sys, testTime, "deploy of 1.2.2-aaaaaaaaaaaa from 203.0.113.8")
+	m.must(err)
+	_, err = m.agent().local(t.Context(), m.sys, want("debug"), Events{})
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedLocked || !strings.Contains(r.Message, "1.2.2-aaaaaaaaaaaa from 203.0.113.8") {
+		t.Errorf("beside a deploy: %v", err)
+	}
+	m.must(unlock())
+	m.same(before, "locked")
+
+	var told []string
+	applied, err := m.agent().local(t.Context(), m.sys, want("debug"), Events{
+		Plan: func(p PlanMessage) { told = append(told, p.Steps[0].ID) },
+		Step: func(e StepEvent) { told = append(told, e.ID+" "+string(e.State)) },
+	})
+	m.must(err)
+	if applied.Changed == 0 || len(told) != 1+2*applied.Changed || told[0]+" start" != told[1] || len(applied.Notes) > 0 {
+		t.Errorf("%+v, told %q", applied, told)
+	}
+	if text, err := m.sys.readText(settingsFile); err != nil || !strings.Contains(text, "LOG_LEVEL=debug\n") {
+		t.Errorf("%s is %q, %v", settingsFile, text, err)
+	}
+	if died, err := unfinished(&m.sys.reader); died || err != nil {
+		t.Errorf("the journal is still open: %v", err)
+	}
+	after := m.tree()
+	if applied, err = m.agent().local(t.Context(), m.sys, want("debug"), Events{}); err != nil || applied.Changed != 0 {
+		t.Errorf("once more: %+v, %v", applied, err)
+	}
+	m.same(after, "once more")
+
+	// A sick service: the health check fails, and the settings of before are back.
+	_, err = m.agent().local(t.Context(), m.sys, func() Want { w := want("warn"); w.Keys = NewSecret("malformed"); return w }(), Events{})
+	if back, ok := errors.AsType[*RolledBackError](err); !ok || back.Step != "check:settings" || len(back.FailedUndo) > 0 {
+		t.Errorf("%v", err)
+	}
+	m.same(after, "malformed")
+}
