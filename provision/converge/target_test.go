@@ -25,9 +25,9 @@ type target struct {
 	sum    string
 }
 
-func newTarget(t *testing.T) *target {
+func newTarget(t *testing.T, packages ...string) *target {
 	t.Helper()
-	tg := &target{T: t, server: lab.Require(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE")}), binary: filepath.Join(t.TempDir(), "gca")}
+	tg := &target{T: t, server: lab.Require(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages}), binary: filepath.Join(t.TempDir(), "gca")}
 	build := exec.Command("go", "build", "-o", tg.binary, "./testdata/standin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
