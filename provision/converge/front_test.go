@@ -37,11 +37,12 @@ func TestAgent_PlanMode(t *testing.T) {
 		m.must(c.SendWant(want))
 		plan, err := c.Plan()
 		m.must(errors.Join(err, <-ended, laptop.Close())) // the agent ends by itself
-		if (len(plan.Steps) > 0) != steps || len(plan.Notes) != len(notes) {
-			t.Errorf("%s: %d steps, notes %q", name, len(plan.Steps), plan.Notes)
+		if (len(plan.Steps) > 0) != steps {
+			t.Errorf("%s: %d steps", name, len(plan.Steps))
 		}
-		for i, note := range notes {
-			if !strings.Contains(plan.Notes[i], note) {
+		for _, note := range []string{"is under way", "died half-way"} {
+			told := slices.ContainsFunc(plan.Notes, func(n string) bool { return strings.Contains(n, note) })
+			if told != slices.Contains(notes, note) {
 				t.Errorf("%s: notes %q", name, plan.Notes)
 			}
 		}

@@ -144,12 +144,12 @@ func (f *front) relay(conn net.Conn, w *wire) error {
 	go func() {
 		for {
 			line, err := f.wire.line()
-			if err == nil {
-				_, err = conn.Write(line)
-			}
 			if err != nil {
 				_ = conn.Close() // the worker goes on by itself
 				return
+			}
+			if _, err := conn.Write(line); err != nil {
+				return // its last words may still be on their way
 			}
 		}
 	}()

@@ -134,16 +134,24 @@ func (h *hub) state() *Running {
 	return &r
 }
 
-// attach makes l the laptop that listens, and tells it everything from the event next on. The former one is told, and let go.
-func (h *hub) attach(l *laptop, next int) {
+// attach makes l the laptop that listens, and tells it everything from the event next on. The former one is told, and let
+// go. A deploy that has ended, or was never begun, takes nobody.
+func (h *hub) attach(l *laptop, next int) (taken bool) {
+	if h == nil {
+		return false
+	}
 	l.next = next
 	h.change(func() {
+		if taken = !h.ended; !taken {
+			return
+		}
 		if h.laptop != nil {
 			h.laptop.hurry(letGoTime)
 		}
 		h.laptop = l
+		h.feeding.Go(func() { h.feed(l) })
 	})
-	h.feeding.Go(func() { h.feed(l) })
+	return taken
 }
 
 // hurry bounds what l is told next. One whose connection takes no deadline is gone, which the next write shows.

@@ -21,7 +21,7 @@ const (
 // A deploy goes on without the SSH session that began it, is found again, and outlives whatever becomes of its worker.
 func TestLab_Worker(t *testing.T) {
 	t.Parallel()
-	tg := newTarget(t, "nginx", "ufw")
+	tg := newTarget(t, "nginx", "ufw", "fail2ban", "unattended-upgrades")
 	t.Run("lost session", tg.lostSession)
 	t.Run("plan writes nothing trap42", tg.planWritesNothing)
 	t.Run("killed at records trap41", tg.killedAtRecords)
@@ -79,9 +79,9 @@ systemctl cat gca-deploy.service >>/root/seen; grep -q 'agent --worke[r]' /root/
 	}
 }
 
-// planWritesNothing compares all that lies on the server but logs, which a login writes.
+// planWritesNothing compares all that lies on the server but logs and fail2ban's book, which a login writes.
 func (tg *target) planWritesNothing(t *testing.T) {
-	const everything = `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/tmp \) -prune \
+	const everything = `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/tmp -o -path /var/lib/fail2ban \) -prune \
 		-o -printf '%p %y %m %u %g %l %T@ ' \( -type f -exec sha256sum -z {} \; -o -true \) -printf '\n' | tr '\0' ' ' | sort | sed 's/ [0-9.]* [0-9a-f]*  / &/'`
 	for _, keys := range []string{"", "AIzaSyOther"} {
 		tg.upload()
@@ -113,11 +113,11 @@ func lineDifference(before, after string) string {
 	return b.String()
 }
 
-// killedAtRecords ends the worker when its journal has 1, 6, 11 … records; the next deploy finds a free lock, and takes it back.
+// killedAtRecords ends the worker when its journal has 1, 12, 23 … records; the next deploy finds a free lock, and takes it back.
 func (tg *target) killedAtRecords(t *testing.T) {
 	before := tg.tree()
 	const change = "AIzaSyChanged"
-	for records := 1; ; records += 5 {
+	for records := 1; ; records += 11 {
 		s, plan, err := tg.planned(change)
 		if err != nil {
 			t.Fatal(err)

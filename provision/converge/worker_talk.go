@@ -83,13 +83,14 @@ func (w *worker) meet(life context.Context, l *laptop) {
 	case peekMessage:
 		_ = l.wire.send(runningMessage{h.state()}) // who asked and left does not need the answer
 	case attachMessage:
-		if l.by = m.By; h.state() == nil {
-			_ = l.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: errEnded()}) // as above
-			return
-		}
-		if l.conn.SetDeadline(time.Time{}) == nil {
-			h.attach(l, 0)
+		l.by = m.By
+		switch {
+		case l.conn.SetDeadline(time.Time{}) != nil:
+		case h.attach(l, 0):
 			w.listen(h, l)
+		default:
+			l.hurry(letGoTime)
+			_ = l.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: errEnded()}) // as above
 		}
 	case wantMessage:
 		w.take(life, l, m.want())
