@@ -118,7 +118,7 @@ func SaveArchive(file, version string, write func(io.Writer) error) (*Archive, e
 }
 
 func fill(f *os.File, version string, write func(io.Writer) error) (*Archive, error) {
-	if err := write(f); err != nil {
+	if err := write(AtMost(f, maxTotal)); err != nil {
 		return nil, err
 	}
 	if err := f.Sync(); err != nil {

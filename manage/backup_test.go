@@ -148,6 +148,19 @@ func TestSaveArchive(t *testing.T) {
 	}
 }
 
+func TestAtMost(t *testing.T) {
+	var out bytes.Buffer
+	w := AtMost(&out, 5)
+	for _, text := range []string{"abc", "de"} {
+		if n, err := io.WriteString(w, text); n != len(text) || err != nil {
+			t.Errorf("%s: %d, %v", text, n, err)
+		}
+	}
+	if _, err := io.WriteString(w, "f"); err == nil || out.String() != "abcde" {
+		t.Errorf("got %q, %v", &out, err)
+	}
+}
+
 func TestPrune(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	name := func(days int) string { return ArchiveName("tokyo", now.AddDate(0, 0, -days)) }

@@ -20,8 +20,8 @@ import (
 // EnvFile holds the settings of a deployed adapter.
 const EnvFile = configDir + "/" + config.EnvFile
 
-// maxEnvFile bounds adapter.env in bytes.
-const maxEnvFile = 1 << 20
+// MaxEnvFile bounds adapter.env in bytes.
+const MaxEnvFile = 1 << 20
 
 // ConfigReport is what `config get` shows; its JSON form is schema 1.
 type ConfigReport struct {
@@ -63,9 +63,9 @@ func ReadEnv() (string, error) {
 
 // ReadEnvFrom reads the text of an adapter.env, of at most a megabyte.
 func ReadEnvFrom(r io.Reader) (string, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxEnvFile+1))
-	if err == nil && len(text) > maxEnvFile {
-		err = fmt.Errorf("the settings are larger than %d bytes", maxEnvFile)
+	text, err := io.ReadAll(io.LimitReader(r, MaxEnvFile+1))
+	if err == nil && len(text) > MaxEnvFile {
+		err = fmt.Errorf("the settings are larger than %d bytes", MaxEnvFile)
 	}
 	return string(text), err
 }

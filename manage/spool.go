@@ -53,3 +53,20 @@ func (s *spool) add(f ManifestFile, r io.Reader) error {
 func (s *spool) section(i int) io.Reader {
 	return io.NewSectionReader(s.file, s.start[i], s.files[i].Size)
 }
+
+// AtMost passes n bytes on to w; what would be more is an error. What a server sends is bounded by it.
+func AtMost(w io.Writer, n int64) io.Writer { return &atMost{w, n, n} }
+
+type atMost struct {
+	w        io.Writer
+	left, of int64
+}
+
+func (a *atMost) Write(p []byte) (int, error) {
+	if int64(len(p)) > a.left {
+		return 0, fmt.Errorf("there are more than the %d bytes that are expected", a.of)
+	}
+	n, err := a.w.Write(p)
+	a.left -= int64(n)
+	return n, err
+}

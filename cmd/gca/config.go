@@ -247,7 +247,7 @@ yours are refused.`,
 // editRemote edits the server's settings here.
 func (f *sshFlags) editRemote(ctx context.Context, e editing, target string) error {
 	var out bytes.Buffer
-	if err := f.runRemote(ctx, e.io, target, rootAlways, nil, &out, "config", "put", "--show"); err != nil {
+	if err := f.runRemote(ctx, e.io, target, rootAlways, nil, manage.AtMost(&out, manage.MaxEnvFile), "config", "put", "--show"); err != nil {
 		return err
 	}
 	before, err := manage.ReadEnvFrom(&out)
