@@ -81,9 +81,12 @@ systemctl cat gca-deploy.service >>/root/seen; grep -q 'agent --worke[r]' /root/
 
 // planWritesNothing compares all that lies on the server but logs and fail2ban's book, which a login writes.
 func (tg *target) planWritesNothing(t *testing.T) {
-	const everything = `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/tmp -o -path /var/lib/fail2ban \) -prune \
-		-o -printf '%p %y %m %u %g %l %T@ ' \( -type f -exec sha256sum -z {} \; -o -true \) -printf '\n' | tr '\0' ' ' | sort | sed 's/ [0-9.]* [0-9a-f]*  / &/'`
-	for _, keys := range []string{"", "AIzaSyOther"} {
+	const everything = `all() {
+	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/tmp -o -path /var/lib/fail2ban \) -prune -o "$@"
+}
+all -printf '%p %y %m %u %g %l %T@ %C@\n' | sort
+all -type f -exec sha256sum {} + | sort -k2`
+	for _, keys := range []string{"AIzaSyOther", "AIzaSyAnother"} {
 		tg.upload()
 		before := tg.sh(everything)
 		s := tg.dial()
@@ -93,7 +96,7 @@ func (tg *target) planWritesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		plan, err := s.Plan()
-		if err := errors.Join(err, s.cmd.Wait()); err != nil || (len(plan.Steps) > 0) != (keys != "") {
+		if err := errors.Join(err, s.cmd.Wait()); err != nil || len(plan.Steps) == 0 {
 			t.Errorf("%d steps, %v", len(plan.Steps), err)
 		}
 		if after := tg.sh(everything); after != before {
