@@ -44,7 +44,7 @@ func apt(ctx context.Context, r *run, line func(string), args ...string) (string
 		if err := waitForLocks(ctx, r, deadline); err != nil {
 			return "", err
 		}
-		out, err := r.sys.runLines(ctx, aptTime, line, "apt-get", aptArgs(args...)...)
+		out, err := aptGet(ctx, r, line, args...)
 		if err == nil || !isLocked(err) || time.Now().After(deadline) {
 			return out, aptError(err)
 		}
@@ -53,6 +53,15 @@ func apt(ctx context.Context, r *run, line func(string), args ...string) (string
 			return "", err
 		}
 	}
+}
+
+// aptGet runs apt-get once. Its error shows the command without the options that every one has.
+func aptGet(ctx context.Context, r *run, line func(string), args ...string) (string, error) {
+	out, err := r.sys.runLines(ctx, aptTime, line, "apt-get", aptArgs(args...)...)
+	if failed, ok := errors.AsType[*commandError](err); ok {
+		failed.args = args
+	}
+	return out, err
 }
 
 // waitForLocks waits for whoever holds a package manager's lock, and names it. It ends nobody's work.
@@ -113,7 +122,7 @@ func aptError(err error) error {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "No space left on device"), strings.Contains(text, "enough free space"):
-		return fmt.Errorf("the disk is full: %w\nhint: df -h / /var   # on the server; apt-get clean frees what apt keeps", err)
+		return fmt.Errorf("the disk is full\n%w\nhint: df -h / /var   # on the server; apt-get clean frees what apt keeps", err)
 	case strings.Contains(text, "dpkg was interrupted"), strings.Contains(text, "Unmet dependencies"):
 		return fmt.Errorf("%w\nhint: dpkg --configure -a && apt-get -f install   # on the server, then deploy again", err)
 	}
@@ -128,7 +137,7 @@ func mirrorError(address, reason string, err error) error {
 	if u, parseErr := url.Parse(address); parseErr == nil && u.Host != "" {
 		host = u.Host
 	}
-	return fmt.Errorf("the package mirror %s cannot be reached: %s: %w\nhint: apt-get update   # on the server; its mirrors are in /etc/apt/sources.list and /etc/apt/sources.list.d",
+	return fmt.Errorf("the package mirror %s cannot be reached: %s\n%w\nhint: apt-get update   # on the server; its mirrors are in /etc/apt/sources.list and /etc/apt/sources.list.d",
 		host, reason, err)
 }
 

@@ -21,7 +21,7 @@ const (
 // A deploy goes on without the SSH session that began it, is found again, and outlives whatever becomes of its worker.
 func TestLab_Worker(t *testing.T) {
 	t.Parallel()
-	tg := newTarget(t, "nginx", "ufw", "fail2ban", "unattended-upgrades")
+	tg := newTarget(t, preinstalled()...)
 	t.Run("lost session", tg.lostSession)
 	t.Run("plan writes nothing trap42", tg.planWritesNothing)
 	t.Run("killed at records trap41", tg.killedAtRecords)

@@ -31,7 +31,7 @@ func (st packageStep) before(ctx context.Context, r *run) (reversal, error) {
 	if err != nil {
 		return reversal{}, err
 	}
-	out, err := r.sys.runLines(ctx, aptTime, nil, "apt-get", aptArgs(st.args("--simulate")...)...)
+	out, err := aptGet(ctx, r, nil, st.args("--simulate")...)
 	if err != nil {
 		if m := unreachable.FindStringSubmatch(complaint); m != nil {
 			return reversal{}, mirrorError(m[1], m[2], err)

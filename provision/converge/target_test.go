@@ -27,7 +27,17 @@ type target struct {
 
 func newTarget(t *testing.T, packages ...string) *target {
 	t.Helper()
-	tg := &target{T: t, server: lab.Require(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages}), binary: filepath.Join(t.TempDir(), "gca")}
+	return newTargetOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: packages})
+}
+
+// preinstalled are the packages of a deploy, for tests that are not about installing them.
+func preinstalled(more ...string) []string {
+	return append([]string{"nginx", "ufw", "fail2ban", "python3-systemd", "unattended-upgrades", "logrotate"}, more...)
+}
+
+func newTargetOn(t *testing.T, opts lab.Options) *target {
+	t.Helper()
+	tg := &target{T: t, server: lab.Require(t, opts), binary: filepath.Join(t.TempDir(), "gca")}
 	build := exec.Command("go", "build", "-o", tg.binary, "./testdata/standin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

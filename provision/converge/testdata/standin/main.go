@@ -56,7 +56,7 @@ func agent(worker bool) error {
 		return err
 	}
 	sum := sha256.Sum256(data)
-	a := converge.Agent{Version: version, SHA256: hex.EncodeToString(sum[:]), ReadSettings: settings}
+	a := converge.Agent{Version: version, SHA256: hex.EncodeToString(sum[:]), ReadSettings: settings, Connection: os.Getenv("SSH_CONNECTION")}
 	if text, err := os.ReadFile(commitTime); err == nil {
 		if a.CommitTime, err = time.ParseDuration(strings.TrimSpace(string(text))); err != nil {
 			return err
