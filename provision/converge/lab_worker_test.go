@@ -116,11 +116,11 @@ func lineDifference(before, after string) string {
 	return b.String()
 }
 
-// killedAtRecords ends the worker when its journal has 1, 12, 23 … records; the next deploy finds a free lock, and takes it back.
+// killedAtRecords ends the worker when its journal has 1, 3, 5 … records; the next deploy finds a free lock, and takes it back.
 func (tg *target) killedAtRecords(t *testing.T) {
 	before := tg.tree()
 	const change = "AIzaSyChanged"
-	for records := 1; ; records += 11 {
+	for records := 1; ; records += 2 {
 		s, plan, err := tg.planned(change)
 		if err != nil {
 			t.Fatal(err)
