@@ -57,7 +57,8 @@ type UI struct {
 	// Keys returns the content of the keys file, "" to keep the have keys that the server has already. It is called once.
 	Keys func(have int) (string, error)
 	// Running tells of an unfinished deploy, which is followed next. Where another laptop listens to it, the answer says
-	// whether to take its place; otherwise it does not matter.
+	// whether to take its place (false where nobody can be asked; a person's no is the error Occupied); otherwise it does
+	// not matter.
 	Running func(converge.Running) (takeOver bool, err error)
 	// Plan shows what would be done and returns whether to do it. With DryRun the answer does not matter.
 	Plan     func(Plan) (bool, error)
@@ -113,6 +114,7 @@ type deploy struct {
 	asked    bool
 	uploaded bool // the release was sent by this run
 	begun    bool // the server is at work, and goes on without this laptop
+	looks    int  // at a deploy that another laptop is at
 	inside   bool // the adapter answers on the server alone: the way to it from here is closed
 	result   Result
 }
@@ -232,6 +234,7 @@ func (d *deploy) confirm(ctx context.Context, a *agent) error {
 func (d *deploy) apply(ctx context.Context, a *agent, steps []converge.StepInfo) error {
 	d.ui.Phase(PhaseApply, count(len(steps), "step"))
 	d.begun = true
+	defer a.live(ctx)()
 	applied, err := a.Apply(d.events(steps))
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
@@ -11,13 +12,14 @@ import (
 // follow goes on with an unfinished deploy: what happened meanwhile is shown from its beginning, and its end is verified
 // and committed as if this laptop had begun it.
 func (d *deploy) follow(ctx context.Context, a *agent, running converge.Running) error {
-	takeOver, err := d.ui.Running(running)
-	if err != nil {
+	takeOver, err := d.tellRunning(running)
+	switch {
+	case err != nil:
 		return err
-	}
-	if running.Attached && !takeOver {
-		return &Error{Kind: KindLocked, Message: "another laptop is at this server's deploy: it was begun from " + running.By,
-			Hint: "let it end there; to go on from here, run this again at a terminal and say yes"}
+	case running.Attached && !takeOver && d.looks < maxLooks:
+		return d.lookAgain(ctx, a)
+	case running.Attached && !takeOver:
+		return Occupied(running)
 	}
 	d.ui.Phase(PhaseFollow, running.Release)
 	plan, err := a.Attach()
@@ -28,6 +30,7 @@ func (d *deploy) follow(ctx context.Context, a *agent, running converge.Running)
 		return err
 	}
 	d.begun = true
+	defer a.live(ctx)()
 	d.result.Release = running.Release
 	applied, err := a.Follow(d.events(plan.Steps))
 	var back *converge.RolledBackError
@@ -40,6 +43,34 @@ func (d *deploy) follow(ctx context.Context, a *agent, running converge.Running)
 		return err
 	}
 	return d.finish(ctx, a, plan.Steps, applied, versionOf(running.Release))
+}
+
+// Occupied is the error of a deploy that another laptop is at.
+func Occupied(running converge.Running) error {
+	return &Error{Kind: KindLocked, Message: "another laptop is at this server's deploy: it was begun from " + running.By,
+		Hint: "let it end there; to go on from here, run this again at a terminal, without --yes, and say yes"}
+}
+
+// tellRunning tells the person once, and returns whether to take another laptop's place.
+func (d *deploy) tellRunning(running converge.Running) (takeOver bool, err error) {
+	if d.looks > 0 {
+		return false, nil
+	}
+	return d.ui.Running(running)
+}
+
+// maxLooks is how often another look is taken at a deploy that another laptop listens to: it may have been this one, at the
+// other end of a cut that nobody told the server of.
+const maxLooks = 5
+
+func (d *deploy) lookAgain(ctx context.Context, a *agent) error {
+	d.looks++
+	select {
+	case <-time.After(converge.AliveInterval):
+		return a.Cancel()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // ended reports whether a deploy came to its end before it could be attached to.
@@ -102,8 +133,12 @@ func (d *deploy) abort(a *agent) error {
 	if hello.Running == nil {
 		return errors.Join(a.Cancel(), ErrNothingToAbort)
 	}
-	if _, err := d.ui.Running(*hello.Running); err != nil {
+	takeOver, err := d.ui.Running(*hello.Running)
+	switch {
+	case err != nil:
 		return err
+	case hello.Running.Attached && !takeOver:
+		return Occupied(*hello.Running)
 	}
 	d.begun = true
 	if _, err := a.Attach(); err != nil {

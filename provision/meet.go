@@ -22,6 +22,30 @@ type agent struct {
 	process *remote.Process
 }
 
+// live gives signs of life until the function that it returns is called. Where they do not arrive, what is said next does
+// not either, and tells.
+func (a *agent) live(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(converge.AliveInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				_ = a.Alive()
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
 // part ends the agent's process after the last word.
 func (a *agent) part() error {
 	if err := a.process.Stdin.Close(); err != nil && !errors.Is(err, io.EOF) {

@@ -133,7 +133,15 @@ func (f *deployFlags) ui(io *streams, screen *screen, host string, keys []config
 		if !running.Attached || f.yes || asker == nil {
 			return false, nil
 		}
-		return asker.confirm("Another laptop is at this deploy. Go on with it from here instead?", false)
+		question := "Another laptop is at this deploy. Go on with it from here instead?"
+		if f.abort {
+			question = "Another laptop is at this deploy. Put it back all the same?"
+		}
+		yes, err := asker.confirm(question, false)
+		if err == nil && !yes {
+			err = provision.Occupied(running)
+		}
+		return yes, err
 	}
 	ui.Plan = func(plan provision.Plan) (bool, error) {
 		defer screen.rest(time.Now())

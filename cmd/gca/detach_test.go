@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,46 @@ func TestDeploy_twoLaptops(t *testing.T) {
 	r.letPackagesGo()
 	wantEnd(t, "the one that took over", <-second, exitOK, "Client token, shown this once")
 	r.ok(nil, "test")
+}
+
+// A laptop that sleeps, or whose connection was cut without a word, stands in nobody's way for long.
+func TestDeploy_silentLaptop(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	r.on("apt-get -q -y purge ufw 2>&1")
+	r.holdPackages()
+	first := r.begin(holding, withKeys(), r.deployArgs()...)
+	first.signal("STOP")
+	second := r.begin("this is what happened meanwhile", withKeys(), r.deployArgs()...)
+	first.signal("CONT")
+	wantEnd(t, "the laptop that slept", first.end(), exitLocked, "has taken this deploy over")
+	r.letPackagesGo()
+	wantEnd(t, "the one that went on", second.end(), exitOK, "Client token, shown this once")
+}
+
+func (u *underway) signal(name string) {
+	u.r.t.Helper()
+	if out, err := exec.Command("kill", "-"+name, strconv.Itoa(u.cmd.Process.Pid)).CombinedOutput(); err != nil {
+		u.r.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// A deploy that was put back with nobody there is told of by the next one, once.
+func TestDeploy_putBackAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	r.on("apt-get -q -y purge ufw 2>&1")
+	r.holdPackages()
+	got := r.begin(holding, withKeys(), r.deployArgs()...).interrupt()
+	wantEnd(t, "Ctrl-C", got, exitInterrupted, "the server goes on by itself")
+	r.on("systemctl stop gca-deploy.service")
+	r.letPackagesGo()
+	plan := append(append([]string{"plan"}, r.login()...), r.target())
+	wantEnd(t, "a plan", r.run(nil, plan...), exitPending, "it was put back")
+	wantEnd(t, "the next deploy", r.run(withKeys(), r.deployArgs()...), exitOK, "it was put back", "Client token, shown this once")
+	if again := r.run(nil, r.deployArgs()...); strings.Contains(again.err, "it was put back") || again.code != exitOK {
+		t.Errorf("exit code %d\n%s", again.code, again.err)
+	}
 }
 
 // otherGCA is a binary that differs from the rig's in a byte that nothing reads.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Client is the laptop's side of a conversation with an agent. Its methods are
@@ -61,6 +62,13 @@ func (c *Client) Attach() (PlanMessage, error) {
 	}
 	return c.Plan()
 }
+
+// Alive is a sign of life, which a laptop gives every [AliveInterval] from [Client.Apply] or [Client.Attach] on, from any
+// goroutine: one that gives none counts as gone, for its connection may have been cut without a word.
+func (c *Client) Alive() error { return c.wire.send(aliveMessage{}) }
+
+// AliveInterval is between two signs of life.
+const AliveInterval = 3 * time.Second
 
 // Detach leaves the server to itself: what runs there goes on, waits for a commit, and is put back without one.
 func (c *Client) Detach() error { return c.close() }

@@ -11,6 +11,7 @@ import (
 const (
 	maxProgress = 1000             // events of progress that are kept to be told again; older ones are forgotten first
 	writeTime   = 30 * time.Second // a laptop that takes nothing for so long is gone
+	aliveTime   = 12 * time.Second // a laptop that says nothing for so long may be at the other end of a cut
 	letGoTime   = 2 * time.Second  // for a laptop to take the last that it is told
 )
 
@@ -40,8 +41,9 @@ type event struct {
 type laptop struct {
 	conn net.Conn
 	wire *wire
-	by   string // IP address, or empty
-	next int    // the event to tell it next
+	by   string    // IP address, or empty
+	next int       // the event to tell it next
+	seen time.Time // when it was last heard; guarded by the hub
 }
 
 // newHub begins with the plan that is being carried out.
@@ -130,7 +132,7 @@ func (h *hub) state() *Running {
 		return nil
 	}
 	r := h.running
-	r.Attached = h.laptop != nil
+	r.Attached = h.laptop != nil && time.Since(h.laptop.seen) < aliveTime
 	return &r
 }
 
@@ -140,7 +142,7 @@ func (h *hub) attach(l *laptop, next int) (taken bool) {
 	if h == nil {
 		return false
 	}
-	l.next = next
+	l.next, l.seen = next, time.Now()
 	h.change(func() {
 		if taken = !h.ended; !taken {
 			return
@@ -251,6 +253,13 @@ func (h *hub) commit(l *laptop) (taken bool) {
 		}
 	})
 	return taken
+}
+
+// alive is a laptop's sign of life.
+func (h *hub) alive(l *laptop) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.seen = time.Now()
 }
 
 // listens reports whether l is the laptop that is listened to.

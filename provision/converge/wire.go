@@ -191,6 +191,7 @@ type (
 		By string `json:"by,omitempty"`
 	}
 	cancelMessage   struct{}
+	aliveMessage    struct{}
 	commitMessage   struct{}
 	rollbackMessage struct {
 		Reason string `json:"reason"`
@@ -220,6 +221,7 @@ func (heardMessage) messageType() string       { return "heard" }
 func (runningMessage) messageType() string     { return "running" }
 func (takenOverMessage) messageType() string   { return "taken_over" }
 func (cancelMessage) messageType() string      { return "cancel" }
+func (aliveMessage) messageType() string       { return "alive" }
 func (commitMessage) messageType() string      { return "commit" }
 func (rollbackMessage) messageType() string    { return "rollback" }
 func (doneMessage) messageType() string        { return "done" }
@@ -287,6 +289,8 @@ func decode(line []byte) (Message, error) {
 		return applyMessage{}, nil
 	case "cancel":
 		return cancelMessage{}, nil
+	case "alive":
+		return aliveMessage{}, nil
 	case "commit":
 		return commitMessage{}, nil
 	case "rollback":

@@ -151,6 +151,9 @@ func (w *worker) word(h *hub, l *laptop, m Message) (known bool) {
 	case heardMessage:
 		h.hear(l)
 		return true
+	case aliveMessage:
+		h.alive(l)
+		return true
 	case unsupportedMessage: // the laptop is older than a message of ours
 		return true
 	}
