@@ -123,8 +123,8 @@ func (l *Link) admit(s *sink, n int) (fate int, through bool) {
 	if t := l.trigger; n > 0 && t != nil && t.direction == s.direction && l.fault == noFault && !s.pair.lost {
 		if left := t.at - l.bytes[t.direction]; left <= 0 {
 			l.trigger = nil
+			close(t.struck) // before anybody can feel it
 			l.strike(t.fault)
-			close(t.struck)
 		} else {
 			n = int(min(int64(n), left))
 		}

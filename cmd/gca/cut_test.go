@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/provision/lab"
+)
+
+// A deploy whose link is cut at any byte, and then run again, ends where an undisturbed one does. GCA_CUTS says how many,
+// and the seed of a run that failed brings its cuts back: GCA_CUT_SEED=N.
+func TestCuts(t *testing.T) {
+	t.Parallel()
+	seed := fromEnv(t, "GCA_CUT_SEED", uint64(time.Now().UnixNano()))
+	t.Logf("GCA_CUT_SEED=%d", seed)
+	calm := newCutRig(t)
+	wantDone(t, calm.rig, calm.deploy())
+	want := calm.changed()
+	total := [2]int64{calm.link.Bytes(lab.ToServer), calm.link.Bytes(lab.FromServer)}
+	random := rand.New(rand.NewPCG(seed, 0))
+	gate := make(chan struct{}, 2) // so many at once
+	for range fromEnv(t, "GCA_CUTS", 6) {
+		direction := lab.Direction(random.IntN(2))
+		at := random.Int64N(total[direction])
+		name := fmt.Sprintf("byte %d of %d %v", at, total[direction], direction)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			testCut(t, direction, at, want)
+		})
+	}
+}
+
+func fromEnv(t *testing.T, name string, preset uint64) uint64 {
+	t.Helper()
+	given := os.Getenv(name)
+	if given == "" {
+		return preset
+	}
+	n, err := strconv.ParseUint(given, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+func testCut(t *testing.T, direction lab.Direction, at int64, want string) {
+	r := newCutRig(t)
+	struck := r.link.BreakAfter(direction, at, lab.Reset)
+	first := r.run(withKeys(), r.deployArgs()...)
+	select {
+	case <-struck:
+		if first.code != exitOK {
+			wantText(t, first.err, "hint: ")
+		}
+	default: // no two deploys say the same number of bytes
+		if first.code != exitOK {
+			t.Errorf("a deploy that was not cut: exit code %d\n%s%s", first.code, first.out, first.err)
+		}
+	}
+	r.link.Heal()
+	second := r.run(withKeys(), r.deployArgs()...)
+	if second.code != exitOK {
+		t.Fatalf("exit code %d\n%s%s\nafter exit code %d\n%s", second.code, second.out, second.err, first.code, first.err)
+	}
+	if got := r.changed(); got != want {
+		t.Errorf("it ends elsewhere than an undisturbed deploy:\n%s\n%s%s\nafter exit code %d\n%s", differ(want, got), second.out, second.err, first.code, first.err)
+	}
+	if got := r.run(nil, "test"); got.code != exitOK {
+		t.Errorf("gca test: %s%s\nafter\n%s%s\nafter\n%s%s", got.out, got.err, second.out, second.err, first.out, first.err)
+	}
+}
+
+// cutRig is a rig at the other end of a link, which knows what its server was like before.
+type cutRig struct {
+	*rig
+	link   *lab.Link
+	before string
+}
+
+func newCutRig(t *testing.T) *cutRig {
+	t.Helper()
+	near := newRig(t, ready()...)
+	near.on(fmt.Sprintf(sum, strings.TrimPrefix(near.base, "http://"), near.server.Gateway, near.server.Addr))
+	r := &cutRig{}
+	r.rig, r.link = near.over(lab.LinkOptions{})
+	r.before = r.on(summed())
+	return r
+}
+
+// sum makes the program that prints the hashes of files as they would be on any server.
+const sum = `cat >/root/sum <<'EOF'
+#!/usr/bin/python3
+import hashlib, sys
+for name in sys.argv[1:]:
+    with open(name, "rb") as f:
+        text = f.read()
+    for own in (b"%s", b"%s", b"%s"):
+        text = text.replace(own, b"OWN")
+    print(hashlib.sha256(text).hexdigest(), name)
+EOF
+chmod 755 /root/sum`
+
+func summed() string { return strings.ReplaceAll(everything, "sha256sum", "/root/sum") }
+
+// changed is what the deploy changed, without what differs by nature: the token's hash and the time.
+func (r *cutRig) changed() string {
+	r.t.Helper()
+	var b strings.Builder
+	journal := regexp.MustCompile(`/journal/[0-9TZ.]+_`)
+	known := make(map[string]bool)
+	for line := range strings.Lines(r.before) {
+		known[line] = true
+	}
+	for line := range strings.Lines(r.on(summed())) {
+		if !known[line] && !strings.HasSuffix(line, " /etc/gemini-adapter/tokens\n") {
+			b.WriteString(journal.ReplaceAllString(line, "/journal/TIME_"))
+		}
+	}
+	return b.String()
+}
+
+// A link that stands still costs time only.
+func TestCut_stall(t *testing.T) {
+	t.Parallel()
+	r := newCutRig(t)
+	stalled, told := false, false
+	got := r.watched(func(line string, _ *os.Process) {
+		switch {
+		case !stalled && strings.Contains(line, "✓ "):
+			stalled = true
+			r.link.Break(lab.Stall)
+		case stalled && !told && !strings.Contains(line, "✓ "):
+			told = true
+			r.link.Heal()
+		}
+	}, withKeys(), r.deployArgs()...)
+	if !told {
+		t.Error("it was not told that nothing is heard")
+	}
+	wantDone(t, r.rig, got)
+}
