@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -97,5 +96,5 @@ func (f *deployFlags) finishPlan(io *streams, screen *screen, result provision.R
 	if err == nil && result.Pending > 0 {
 		return &statusError{exitPending}
 	}
-	return errors.Join(err)
+	return err
 }
