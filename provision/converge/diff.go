@@ -32,20 +32,11 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 		return Plan{}, asRefusal(RefusedSettings, err)
 	}
 	d := differ{f: f, w: w, s: s, files: files, texts: texts}
-	d.swap()
-	d.packages()
-	d.user()
-	d.config()
-	d.state()
-	d.service()
-	d.nginx()
-	d.firewall()
-	if d.serviceChanged || d.webChanged {
-		d.begin(GroupNginx)
-		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
+	if w.Scope == ScopeAdapter {
+		d.adapter()
+	} else {
+		d.server()
 	}
-	d.system()
-	d.fail2ban()
 	if len(d.steps) > 0 {
 		d.notes = append(d.notes, d.remarks...)
 	}
@@ -78,6 +69,31 @@ type differ struct {
 	serviceChanged bool     // the adapter has to be restarted
 	webChanged     bool     // Nginx has to be reloaded
 	group          Group
+}
+
+// server is everything that a deploy looks after, in the order of its steps.
+func (d *differ) server() {
+	d.swap()
+	d.packages()
+	d.adapter()
+	d.system()
+	d.fail2ban()
+}
+
+// adapter is the adapter and its way out to the web. Of that way the firewall is a part only where the whole server is meant.
+func (d *differ) adapter() {
+	d.user()
+	d.config()
+	d.state()
+	d.service()
+	d.nginx()
+	if d.w.Scope == ScopeServer {
+		d.firewall()
+	}
+	if d.serviceChanged || d.webChanged {
+		d.begin(GroupNginx)
+		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
+	}
 }
 
 func (d *differ) add(kind Kind, name, title string, op operation) {

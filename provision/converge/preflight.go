@@ -21,6 +21,8 @@ func preflight(f Facts, w Want) error {
 		return refuse(RefusedOS, "", "systemd does not run this server; gca needs it")
 	case f.ReleaseSHA != w.SHA256:
 		return refuse(RefusedRelease, "deploy again", "%s is not the binary that was sent", w.releaseGCA())
+	case w.Scope == ScopeAdapter && !f.nginxInstalled():
+		return refuse(RefusedNginx, "gca deploy HOST   # from a laptop; it installs what is missing", "Nginx is not installed on this server")
 	case f.nginxInstalled() && !strings.Contains(string(f.path(nginxConf).Content), "/etc/nginx/sites-enabled/"):
 		return refuse(RefusedNginx, "add `include /etc/nginx/sites-enabled/*;` to its http block",
 			"the Nginx of this server does not read /etc/nginx/sites-enabled")

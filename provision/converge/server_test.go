@@ -243,6 +243,35 @@ func TestDiff_WholeFiles(t *testing.T) {
 	}
 }
 
+// A change of the adapter's own settings leaves alone what whoever runs the server changed since the deploy.
+func TestDiff_ScopeAdapter(t *testing.T) {
+	fresh, w := freshFacts(), testWant(t)
+	facts := after(fresh, mustDiff(t, fresh, w))
+	facts.Firewall = Firewall{UFW: UFWInactive}
+	facts.Dpkg.Installed = nil
+	facts.Sysctls["net.core.somaxconn"] = Sysctl{Value: "128", Writable: true}
+	for _, path := range []string{journaldConf, limitsConf, aptConf, needrestartConf, jailFile} {
+		delete(facts.Paths, path)
+	}
+	w.Scope, w.Settings = ScopeAdapter, append(w.Settings, Setting{Name: "LOG_LEVEL", Value: "debug"})
+	p := mustDiff(t, facts, w)
+	want := []string{"file:" + settingsFile, "check:settings", "unit:gemini-adapter", "check:health", "check:web"}
+	if got := ids(p); !slices.Equal(got, want) || len(p.Notes()) > 0 {
+		t.Errorf("got %q, want %q, notes %q", got, want, p.Notes())
+	}
+	if p = mustDiff(t, after(facts, p), w); len(p.steps) > 0 {
+		t.Errorf("again: %q", ids(p))
+	}
+	delete(facts.Paths, nginxBinary)
+	if _, err := Diff(facts, w, readTestSettings); err == nil || !strings.Contains(err.Error(), "Nginx is not installed") {
+		t.Errorf("without Nginx: %v", err)
+	}
+	w.Scope = "network"
+	if err := w.Validate(); err == nil || !strings.Contains(err.Error(), `scope "network"`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDiff_Passwords(t *testing.T) {
 	t.Run("trap12 a file of cloud-init lets passwords in", func(t *testing.T) {
 		facts := freshFacts()

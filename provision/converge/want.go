@@ -11,6 +11,7 @@ import (
 // Want is the state that a deploy asks for. The laptop makes it and sends it to the agent.
 type Want struct {
 	Mode      Mode
+	Scope     Scope             // for a change on the server itself; it does not travel
 	Version   string            // of the release, as in its directory's name
 	SHA256    string            // of the release's binary, 64 hexadecimal digits
 	Templates map[string]string // text by file name; all of TemplateNames
@@ -31,6 +32,16 @@ type Mode string
 const (
 	ModeDeploy Mode = ""
 	ModePlan   Mode = "plan"
+)
+
+// Scope says how much of the server a want is about.
+type Scope string
+
+// The scopes. In ScopeAdapter a plan touches the adapter's settings, keys, tokens, state and service, and Nginx in front of
+// it; packages, firewall, kernel, journal and fail2ban stay as whoever runs the server has left them since the deploy.
+const (
+	ScopeServer  Scope = ""
+	ScopeAdapter Scope = "adapter"
 )
 
 // StateFile is one file of the adapter's state folder.
@@ -95,6 +106,9 @@ func (w Want) Validate() error {
 	}
 	if w.Mode != ModeDeploy && w.Mode != ModePlan {
 		errs = append(errs, fmt.Errorf("mode %q: deploy or plan", w.Mode))
+	}
+	if w.Scope != ScopeServer && w.Scope != ScopeAdapter {
+		errs = append(errs, fmt.Errorf("scope %q: the whole server or adapter", w.Scope))
 	}
 	for _, f := range w.State {
 		errs = append(errs, f.validate())
