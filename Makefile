@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build demo demo-down test check unit test-cuts fuzz bench-micro bench-deploy compiler clean
+.PHONY: build demo demo-down test check unit test-servers test-cuts fuzz bench-micro bench-deploy compiler clean
 
 export CGO_ENABLED = 0
 
@@ -22,7 +22,7 @@ demo-down:
 	.demo/demo down .demo
 	rm -rf .demo
 
-# Everything. Where no lab server can be booted, the last lines say what was left out.
+# Everything but the long walks of test-servers. Where no lab server can be booted, the last lines say what was left out.
 test: check unit
 	@$(GO) run ./cmd/lab check || { \
 		echo; echo 'LEFT OUT: every test that needs a lab server (deploy, reboot, lab), for the reason above.'; \
@@ -36,7 +36,14 @@ check:
 	$(GO) tool staticcheck ./...
 
 unit: compiler
-	CGO_ENABLED=1 $(GO) test -race -timeout 14m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 25m -skip '$(LONG)' ./...
+
+# The long walks on lab servers: every trap by its number, two systems by three logins with a reboot and a restore, and what
+# packages, bans, kernel settings and sshd do.
+LONG = ^(TestTrap|TestMatrix|TestCut|TestLab_|TestDeploy_(impossible|noMirror|fullDisk))
+
+test-servers:
+	$(GO) test -count=1 -timeout 60m -run '$(LONG)' ./cmd/gca ./provision/converge ./provision/remote
 
 # -race needs a C compiler.
 compiler:

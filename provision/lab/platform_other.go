@@ -25,3 +25,5 @@ func List(context.Context) ([]*Server, error) { return nil, errPlatform }
 
 // Down fails: this platform boots no servers.
 func Down(context.Context, ...string) ([]*Server, error) { return nil, errPlatform }
+
+func takeSeat(context.Context) (*os.File, error) { return nil, errPlatform }

@@ -13,13 +13,22 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Require boots a server for one test and ends it with the test. Where the machine cannot boot one, the test is skipped
+// Require boots a server for one test, once the machine has room for one more, and ends it with the test. Where the machine cannot boot one, the test is skipped
 // with the reason, or fails if the environment says CI=true.
 func Require(tb testing.TB, opts Options) *Server {
 	tb.Helper()
 	needLab(tb)
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
 	defer cancel()
+	seat, err := takeSeat(ctx)
+	if err != nil {
+		tb.Fatalf("boot a lab server: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := seat.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	s, err := Up(ctx, opts, os.Stderr)
 	if err != nil {
 		tb.Fatalf("boot a lab server: %v", err)
