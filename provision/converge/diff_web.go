@@ -97,10 +97,11 @@ func (d *differ) cutOff() []string {
 	return slices.Compact(names)
 }
 
-// unheard are programs that listen everywhere and that nobody from elsewhere asks: clients of DHCP, time, names.
+// unheard are programs that listen everywhere and that nobody from elsewhere asks: clients of DHCP, time, names. systemd
+// itself is none: it listens for services that are started by their first client.
 func unheard() []string {
-	return []string{"systemd", "systemd-resolve", "systemd-network", "systemd-timesyn", "dhclient", "dhcpcd", "NetworkManager",
-		"chronyd", "ntpd", "avahi-daemon", "rpcbind", "docker-proxy", "nginx"}
+	return []string{"systemd-resolve", "systemd-network", "systemd-timesyn", "dhclient", "dhcpcd", "NetworkManager",
+		"chronyd", "ntpd", "avahi-daemon", "rpcbind", "docker-proxy"}
 }
 
 // published notes what Docker lets in past every rule of ufw.

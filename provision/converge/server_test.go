@@ -198,7 +198,16 @@ func TestDiff_Firewall(t *testing.T) {
 		f([]Listener{{Port: 3306, Address: "::", Program: "mysqld"}}, []Listener{{Port: 51820, Address: "0.0.0.0"}},
 			"mysqld on port 3306/tcp and the kernel on port 51820/udp")
 	})
-	f([]Listener{{Port: 3306, Address: "127.0.0.1", Program: "mysqld"}, {Port: 443, Address: "::", Program: "nginx"}}, nil)
+	t.Run("trap10 a site of Nginx's own", func(*testing.T) {
+		f([]Listener{{Port: 80, Address: "::", Program: "nginx"}, {Port: 443, Address: "::", Program: "nginx"}},
+			[]Listener{{Port: 443, Address: "::", Program: "nginx"}}, "nginx on port 443/tcp and nginx on port 443/udp")
+		f([]Listener{{Port: 80, Address: "::", Program: "nginx"}, {Port: 8443, Address: "127.0.0.1", Program: "nginx"}}, nil)
+	})
+	t.Run("trap10 a service that its first client starts", func(*testing.T) {
+		f([]Listener{{Port: 9090, Address: "::", Program: "systemd", PID: 1}}, nil, "systemd on port 9090/tcp")
+		f([]Listener{{Port: 2222, Address: "::", Program: "systemd", PID: 1}, {Port: 9090, Address: "127.0.0.1", Program: "systemd", PID: 1}}, nil)
+	})
+	f([]Listener{{Port: 3306, Address: "127.0.0.1", Program: "mysqld"}}, nil)
 	f([]Listener{{Port: 2222, Address: "0.0.0.0", Program: "sshd"}}, []Listener{{Port: 68, Address: "0.0.0.0", Program: "dhclient"}})
 	t.Run("trap14 published by docker", func(t *testing.T) {
 		facts := freshFacts()
