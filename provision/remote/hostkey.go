@@ -46,13 +46,17 @@ type hostKeyCheck struct {
 	add      strictness
 	confirm  func(host, keyType, fingerprint string) (bool, error)
 	clock    *clock
-	accepted []byte
+	accepted ssh.PublicKey
 	asked    bool
 	refused  error
 }
 
-// newHostKeyCheck reads the files of known hosts for one stop; final is the server itself.
+// newHostKeyCheck reads the files of known hosts for one stop; final is the server
+// itself. Where a key was accepted before, no file and nobody has a say any more.
 func newHostKeyCheck(s stop, opts *Options, final bool, clock *clock) (*hostKeyCheck, error) {
+	if s.hostKey != nil {
+		return &hostKeyCheck{host: s.host, accepted: s.hostKey, clock: clock}, nil
+	}
 	check := &hostKeyCheck{host: s.host, address: s.host.Addr(), add: s.settings.strict, confirm: opts.Prompts.ConfirmHostKey, clock: clock}
 	if opts.AcceptNew {
 		check.add = strictAcceptNew
@@ -85,15 +89,15 @@ func newHostKeyCheck(s stop, opts *Options, final bool, clock *clock) (*hostKeyC
 	return check, nil
 }
 
-// algorithms asks for the kinds of key that are stored, so that a server with
+// algorithms asks for the kinds of key that are known, so that a server with
 // several keys shows the one that can be compared. The others follow, so that a
 // reinstalled server is told as a changed key rather than as no common algorithm.
 func (c *hostKeyCheck) algorithms() []string {
 	supported := ssh.SupportedAlgorithms().HostKeys
 	var algorithms []string
-	for _, stored := range c.db.HostKeyAlgorithms(c.address) {
-		if slices.Contains(supported, stored) {
-			algorithms = append(algorithms, stored)
+	for _, known := range c.known() {
+		if slices.Contains(supported, known) {
+			algorithms = append(algorithms, known)
 		}
 	}
 	for _, usual := range []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384,
@@ -103,6 +107,20 @@ func (c *hostKeyCheck) algorithms() []string {
 		}
 	}
 	return algorithms
+}
+
+func (c *hostKeyCheck) known() []string {
+	if c.accepted == nil {
+		return c.db.HostKeyAlgorithms(c.address)
+	}
+	switch kind := c.accepted.Type(); kind {
+	case ssh.KeyAlgoRSA:
+		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+	case ssh.CertAlgoRSAv01:
+		return []string{ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01}
+	default:
+		return []string{kind}
+	}
 }
 
 // explain says why the handshake failed, if the host key or the question about
@@ -124,17 +142,18 @@ func (c *hostKeyCheck) ask(keyType, seen string) (bool, error) {
 
 // callback is an [ssh.HostKeyCallback].
 func (c *hostKeyCheck) callback(_ string, _ net.Addr, key ssh.PublicKey) error {
-	if c.accepted != nil {
-		if bytes.Equal(c.accepted, key.Marshal()) {
-			return nil
+	switch {
+	case c.accepted == nil:
+		if c.refused = c.decide(key); c.refused == nil {
+			c.accepted = key
 		}
-		return &Error{Kind: KindHostKey, Message: fmt.Sprintf("the host key of %s changed within the connection", c.host.Addr())}
+	case !samePublicKey(c.accepted, key):
+		c.refused = &Error{Kind: KindHostKey,
+			Message: fmt.Sprintf("the host key of %s has changed since the login: it was %s (%s), but the server showed %s (%s)", c.host.Addr(),
+				ssh.FingerprintSHA256(c.accepted), c.accepted.Type(), ssh.FingerprintSHA256(key), key.Type()),
+			Hint: fmt.Sprintf("compare it with what `%s` prints on the server's console", showKeyCommand(key))}
 	}
-	if c.refused = c.decide(key); c.refused != nil {
-		return c.refused
-	}
-	c.accepted = key.Marshal()
-	return nil
+	return c.refused
 }
 
 func (c *hostKeyCheck) decide(key ssh.PublicKey) error {

@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Redial proves that a new connection still gets in: over the same way, logged in
-// with what was typed before, and closed again. It never asks. Where a server asks
-// for what can be given once only, such as a one-time code, the proof ends at that
-// question. Errors are those of [Dial].
+// with what was typed before, and closed again. It never asks, and gives nothing to
+// a server whose host key is not the one that the first login accepted. Where a
+// server asks for what can be given once only, such as a one-time code, the proof
+// ends at that question. Errors are those of [Dial].
 func (c *Conn) Redial(ctx context.Context) error {
-	w := &way{stops: c.way.stops, opts: c.way.opts}
+	w := &way{stops: slices.Clone(c.way.stops), opts: c.way.opts}
 	waiting := w.opts.Prompts.Waiting
 	w.opts.Prompts = Prompts{Waiting: waiting}
 	fresh, err := w.dial(ctx, func(ctx context.Context, s stop, clock *clock) (*login, error) {

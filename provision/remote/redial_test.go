@@ -2,7 +2,10 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
+	"net"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -93,5 +96,98 @@ func TestMemory(t *testing.T) {
 	}
 	if len(who.asked) != 1 || *tries != 2 {
 		t.Errorf("asked %q, %d logins", who.asked, *tries)
+	}
+}
+
+// replaced puts another server, with a host key of its own, at the address of s.
+func replaced(t *testing.T, s *server) *server {
+	t.Helper()
+	s.listener.Close()
+	other := newServer(t)
+	other.listener.Close()
+	listener, err := net.Listen("tcp", s.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.listener = listener
+	return other
+}
+
+// What the first login accepted counts, and nothing else: there may be no file that
+// keeps it, and there is nobody to ask again.
+func TestRedial_HostKey(t *testing.T) {
+	asked := 0
+	yes := Options{Jump: "bastion", Prompts: Prompts{ConfirmHostKey: func(_, _, _ string) (bool, error) { asked++; return true, nil }}}
+	f := func(file string, opts Options, changes func(j *journey) *server) {
+		t.Helper()
+		asked = 0
+		j := newJourney(t, "Host *\n  UserKnownHostsFile "+file+"\n")
+		conn, err := j.travel("tokyo", opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closed(t, conn)
+		before := asked
+		if err := conn.Redial(t.Context()); err != nil || asked != before {
+			t.Errorf("known hosts in %s: %v, asked %d times more", file, err, asked-before)
+		}
+		old := changes(j)
+		other := replaced(t, old).start()
+		wantError(t, conn.Redial(t.Context()), KindHostKey, "has changed since the login", ssh.FingerprintSHA256(old.hostKey), ssh.FingerprintSHA256(other.hostKey), "\nhint: ")
+		if _, offered, _ := other.seen(); len(offered) > 0 {
+			t.Errorf("offered %q to another server", offered)
+		}
+	}
+	bastion := func(j *journey) *server { return j.bastion }
+	tokyo := func(j *journey) *server { return j.tokyo }
+	f("/dev/null", yes, tokyo)
+	f("none", yes, bastion)
+	f("/dev/null", Options{AcceptNew: true, Jump: "bastion"}, bastion)
+	f("none", Options{AcceptNew: true, Jump: "bastion"}, tokyo)
+	f("~/.ssh/known_hosts", Options{AcceptNew: true, Jump: "bastion"}, tokyo)
+}
+
+// The server shows the kind of key that was accepted, where it has several.
+func TestRedial_HostKeyType(t *testing.T) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newHostKeyCase(t, newSigner(t), second)
+	c.write(c.line(second.PublicKey()))
+	conn, err := Dial(t.Context(), c.s.host(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, conn)
+	if err := conn.Redial(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A password that was typed for one server is not given to another.
+func TestRedial_Password(t *testing.T) {
+	s, _ := passwordServer(t)
+	who := person{password: secret}
+	opts := Options{AcceptNew: true, KnownHostsFile: "/dev/null", Prompts: who.prompts()}
+	conn, err := Dial(t.Context(), s.start().host(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, conn)
+	var given atomic.Int32
+	other := replaced(t, s)
+	other.config.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) {
+		given.Add(1)
+		return nil, nil
+	}
+	other.start()
+	wantError(t, conn.Redial(t.Context()), KindHostKey, "has changed since the login")
+	if given.Load() != 0 {
+		t.Error("another server was given the password")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"os/user"
 	"strings"
 	"unicode"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // maxHops bounds the jump hosts on the way to a server: a loop in ssh_config ends there.
@@ -16,7 +18,8 @@ type stop struct {
 	host     Host
 	alias    string // as it was typed
 	settings settings
-	identity string // the only key to offer, if set
+	identity string        // the only key to offer, if set
+	hostKey  ssh.PublicKey // the only one to accept, where one was accepted before; else nil
 }
 
 // Resolve reads [user@]host[:port], where host may be an alias of the user's

@@ -21,8 +21,9 @@ type way struct {
 type link struct {
 	client  *ssh.Client
 	traffic *countingConn
-	base    net.Conn // of the first link: the TCP connection, or the ProxyCommand
-	used    []string // what the server accepted: keys, passwords
+	base    net.Conn      // of the first link: the TCP connection, or the ProxyCommand
+	used    []string      // what the server accepted: keys, passwords
+	hostKey ssh.PublicKey // what was accepted of the server
 }
 
 // logins gathers what can be offered at a stop, before there is a connection that
@@ -34,7 +35,8 @@ func (w *way) login(ctx context.Context, s stop, clock *clock) (*login, error) {
 	return newLogin(ctx, s, &w.opts, clock)
 }
 
-// dial logs in at one stop after the other.
+// dial logs in at one stop after the other. The way keeps the host keys, the only
+// ones that are good for going it again.
 func (w *way) dial(ctx context.Context, gather logins) (*Conn, error) {
 	var last *link
 	for i, s := range w.stops {
@@ -45,6 +47,7 @@ func (w *way) dial(ctx context.Context, gather logins) (*Conn, error) {
 			}
 			return nil, err
 		}
+		w.stops[i].hostKey = next.hostKey
 		last = next
 	}
 	return newConn(w, last), nil
@@ -174,7 +177,7 @@ func (l *link) handshake(ctx context.Context, s stop, keyCheck *hostKeyCheck, lo
 	}
 	if err = login.clock.blame(err); err == nil {
 		l.client = ssh.NewClient(conn, channels, requests)
-		l.used = login.succeeded()
+		l.used, l.hostKey = login.succeeded(), keyCheck.accepted
 		return nil
 	}
 	if refused := keyCheck.explain(err, login.begun()); refused != nil {
