@@ -207,7 +207,8 @@ func TestLab_NoRoot(t *testing.T) {
 		v := v.in(t)
 		v.sh("echo 'sudoer ALL=(ALL) NOPASSWD: /usr/bin/apt' >>/etc/sudoers.d/sudoer")
 		wantRoot(t, v.as("sudoer", lab.SudoerPassword))
-		v.sh("echo 'sudoer ALL=(ALL) NOPASSWD: /bin/sh -c echo*' >>/etc/sudoers.d/sudoer") // the line itself, but no probe
+		// The line itself, but no probe: sudo reads no password there, and leaves it to the command's input.
+		v.sh(`echo 'sudoer ALL=(ALL) NOPASSWD: /bin/sh -c SSH_CONNECTION*' >>/etc/sudoers.d/sudoer`)
 		conn := v.as("sudoer", lab.SudoerPassword)
 		var out bytes.Buffer
 		if err := conn.RunRoot(t.Context(), Cmd{Line: "cat", Stdin: strings.NewReader("input"), Stdout: &out}); err != nil || out.String() != "input" {
