@@ -188,9 +188,15 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 	if err := a.SendWant(want); err != nil {
 		return err
 	}
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	health := d.askEarly(asking, hello)
 	plan, err := a.Plan()
 	if err != nil {
 		return err
+	}
+	if len(plan.Steps) > 0 {
+		cancel()
 	}
 	switch {
 	case d.keys == standInKey:
@@ -207,7 +213,7 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 	case err != nil || !agreed:
 		return errors.Join(err, a.Cancel(), declined(err))
 	case len(plan.Steps) == 0:
-		return d.confirm(ctx, a)
+		return d.confirm(ctx, a, health)
 	}
 	return d.apply(ctx, a, plan.Steps)
 }
@@ -219,10 +225,19 @@ func declined(err error) error {
 	return ErrDeclined
 }
 
-// confirm ends a deploy that had nothing to do.
-func (d *deploy) confirm(ctx context.Context, a *agent) error {
+// askEarly has the adapter's answer travel while the agent compares, for where nothing differs it is all that is missing.
+// A plan asks nothing: a question may start a service that a socket waits for.
+func (d *deploy) askEarly(ctx context.Context, hello converge.Hello) (await func() *Error) {
+	if d.DryRun || !hello.Installed {
+		return func() *Error { return d.beginHealth(ctx, d.Version)() }
+	}
+	return d.beginHealth(ctx, d.Version)
+}
+
+// confirm ends a deploy that had nothing to do, when the adapter has answered.
+func (d *deploy) confirm(ctx context.Context, a *agent, health func() *Error) error {
 	d.ui.Phase(PhaseVerify, d.result.URL)
-	if failed := d.awaitHealth(ctx, d.Version); failed != nil {
+	if failed := health(); failed != nil {
 		failed.Kind = KindFailed
 		return errors.Join(orCause(ctx, failed), a.Cancel())
 	}

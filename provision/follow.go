@@ -95,18 +95,28 @@ var ErrNothingToAbort = errors.New("no deploy is under way on this server: there
 func Abort(ctx context.Context, opts Options, ui UI) error {
 	d := &deploy{Options: opts, ui: ui}
 	return d.connected(ctx, func() error {
-		a, err := d.meetUnfinished(ctx)
-		if err != nil {
-			return orCause(ctx, err)
+		for {
+			aborted, err := d.abortRound(ctx)
+			if err != nil || aborted {
+				return err
+			}
 		}
-		if err = d.abort(a); err == nil {
-			err = a.part()
-		}
-		if err != nil {
-			return d.explain(ctx, err, a)
-		}
-		return nil
 	})
+}
+
+// abortRound is one conversation with an agent. One that waited for another laptop to let go is not the last.
+func (d *deploy) abortRound(ctx context.Context) (aborted bool, err error) {
+	a, err := d.meetUnfinished(ctx)
+	if err != nil {
+		return false, orCause(ctx, err)
+	}
+	if aborted, err = d.abort(ctx, a); err == nil {
+		err = a.part()
+	}
+	if err != nil {
+		return false, d.explain(ctx, err, a)
+	}
+	return aborted, nil
 }
 
 // meetUnfinished is meet for a server that nothing is sent to.
@@ -124,27 +134,34 @@ func (d *deploy) meetUnfinished(ctx context.Context) (*agent, error) {
 	return nil, ErrNothingToAbort
 }
 
-func (d *deploy) abort(a *agent) error {
+func (d *deploy) abort(ctx context.Context, a *agent) (aborted bool, err error) {
 	hello, err := a.Hello()
 	if err != nil {
-		return err
+		return false, err
 	}
-	d.tellLast(hello)
 	if hello.Running == nil {
-		return errors.Join(a.Cancel(), ErrNothingToAbort)
+		d.tellLast(hello)
+		return false, errors.Join(a.Cancel(), ErrNothingToAbort)
 	}
-	takeOver, err := d.ui.Running(*hello.Running)
+	takeOver, err := d.tellRunning(*hello.Running)
 	switch {
 	case err != nil:
-		return err
+		return false, err
+	case hello.Running.Attached && !takeOver && d.looks < maxLooks:
+		return false, d.lookAgain(ctx, a)
 	case hello.Running.Attached && !takeOver:
-		return Occupied(*hello.Running)
+		return false, Occupied(*hello.Running)
 	}
+	return true, d.putBack(a)
+}
+
+// putBack goes on with an unfinished deploy only to have it undone.
+func (d *deploy) putBack(a *agent) error {
 	d.begun = true
 	if _, err := a.Attach(); err != nil {
 		return err
 	}
-	err = errors.Join(a.Rollback("called off by gca deploy --abort"), a.RolledBack())
+	err := errors.Join(a.Rollback("called off by gca deploy --abort"), a.RolledBack())
 	var back *converge.RolledBackError
 	if errors.As(err, &back) && len(back.FailedUndo) == 0 {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -42,13 +43,20 @@ func (d *deploy) ways() []way {
 	return []way{{d.result.URL, direct}, {"http://127.0.0.1", inside}}
 }
 
-// awaitHealth waits for the adapter's answer as the wanted version, and says where it was heard if that was not from here.
-func (d *deploy) awaitHealth(ctx context.Context, version string) *Error {
-	i, failed := awaitHealth(ctx, version, d.ways()...)
-	if d.inside = failed == nil && i > 0; d.inside {
-		d.ui.Warn(d.result.URL + " cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port 80 in there")
+// beginHealth asks for the adapter's answer as the wanted version, beside what else goes on, until ctx ends. The function
+// that it returns waits for what comes of it, and says where it was heard if that was not from here.
+func (d *deploy) beginHealth(ctx context.Context, version string) (await func() *Error) {
+	ways, asked := d.ways(), 0
+	var failed *Error
+	var asking sync.WaitGroup
+	asking.Go(func() { asked, failed = awaitHealth(ctx, version, ways...) })
+	return func() *Error {
+		asking.Wait()
+		if d.inside = failed == nil && asked > 0; d.inside {
+			d.ui.Warn(d.result.URL + " cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port 80 in there")
+		}
+		return failed
 	}
-	return failed
 }
 
 // awaitHealth asks the adapter, through Nginx, until it answers as the wanted version, and returns which way it did. An

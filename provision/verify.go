@@ -12,15 +12,18 @@ import (
 // loginGroups are the parts of a server that decide who gets in.
 var loginGroups = []converge.Group{converge.GroupFirewall, converge.GroupFail2ban}
 
-// verify looks from outside: does SSH still let this user in, and does the adapter answer?
+// verify looks from outside, at both at once: does SSH still let this user in, and does the adapter answer?
 func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, version string) *Error {
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	health := d.beginHealth(asking, version)
 	if slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return slices.Contains(loginGroups, s.Group) }) {
 		if err := d.conn.Redial(ctx); err != nil {
 			return &Error{Kind: KindRolledBack, Message: "a new SSH login does not get in any more", Err: orCause(ctx, err),
 				Hint: "look at the firewall that the server had before: ufw show added, nft list ruleset"}
 		}
 	}
-	return d.awaitHealth(ctx, version)
+	return health()
 }
 
 // quietTime is how long nothing may be heard of a server before the person is told. On a connection that works, an answer

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"sync"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -60,12 +61,14 @@ func (c *Conn) Upload(ctx context.Context, r io.Reader, f File) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	packed, err := pack(r, &f)
-	if err != nil {
-		return err
+	packed := sync.OnceValues(func() ([]byte, error) { return pack(r, &f) })
+	go packed() // while the server is asked what it has
+	u := &upload{conn: c, file: f, part: f.part()}
+	err := u.run(ctx, packed)
+	if _, unread := packed(); unread != nil {
+		return unread
 	}
-	u := &upload{conn: c, file: f, part: f.part(), packed: packed}
-	if err := u.run(ctx); err != nil {
+	if err != nil {
 		return u.explain(ctx, err)
 	}
 	return nil
@@ -79,7 +82,7 @@ type upload struct {
 	told   int64 // the last progress, in bytes
 }
 
-func (u *upload) run(ctx context.Context) error {
+func (u *upload) run(ctx context.Context, packed func() ([]byte, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the sftp channel in any case
 	keep, err := u.conn.StartRoot(ctx, u.script())
@@ -89,6 +92,9 @@ func (u *upload) run(ctx context.Context) error {
 	side := u.openSFTP(ctx)
 	out := bufio.NewReader(keep.Stdout)
 	held, err := readHolding(out)
+	if err == nil {
+		u.packed, err = packed()
+	}
 	if err == nil {
 		err = u.enough(held)
 	}
