@@ -19,7 +19,7 @@ const backups = "ls /var/backups/gemini-adapter 2>/dev/null || true"
 // A backup of one server makes another one just like it.
 func TestBackup(t *testing.T) {
 	t.Parallel()
-	r := newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: []string{"nginx", "ufw"}})
+	r := newRig(t, ready()...)
 	r.deploy()
 	r.on("printf 'usage of a year' >/var/lib/gemini-adapter/usage.db; chown gemini:gemini /var/lib/gemini-adapter/usage.db; chmod 600 /var/lib/gemini-adapter/usage.db")
 	r.ok(nil, r.verb(words("config set"), "PORT=9100", "MAX_RETRIES=4")...)
@@ -210,7 +210,7 @@ func testRestoreElsewhere(t *testing.T, r *rig, file string) {
 	r.put(file, "/root/again.tar.gz")
 	r.on("gemini-manage restore --yes /root/again.tar.gz 2>&1")
 	before := r.on(held)
-	other := newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: []string{"nginx", "ufw"}})
+	other := newRig(t, ready()...)
 	other.home = r.home
 	got := other.ok(nil, other.verb(words("restore"), "--yes", file)...)
 	for _, want := range []string{"http://" + other.server.Addr, "the same keys and the same tokens", "DNS"} {

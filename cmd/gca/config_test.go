@@ -67,7 +67,7 @@ func (r *rig) script(name, text string) string {
 // The operator changes settings, on the server and from a laptop.
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	r := newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: []string{"nginx", "ufw"}})
+	r := newRig(t, ready()...)
 	r.deploy()
 	t.Run("get", func(t *testing.T) { testConfigGet(t, r.in(t)) })
 	t.Run("set moves socket and Nginx", func(t *testing.T) { testConfigSet(t, r.in(t)) })

@@ -25,15 +25,19 @@ func TestCuts(t *testing.T) {
 	total := [2]int64{calm.link.Bytes(lab.ToServer), calm.link.Bytes(lab.FromServer)}
 	random := rand.New(rand.NewPCG(seed, 0))
 	gate := make(chan struct{}, 2) // so many at once
-	for range fromEnv(t, "GCA_CUTS", 6) {
+	for i := range fromEnv(t, "GCA_CUTS", 6) {
 		direction := lab.Direction(random.IntN(2))
 		at := random.Int64N(total[direction])
-		name := fmt.Sprintf("byte %d of %d %v", at, total[direction], direction)
+		fault, how := lab.Reset, "a reset"
+		if i%3 == 2 {
+			fault, how = lab.Drop, "silence"
+		}
+		name := fmt.Sprintf("%s at byte %d of %d %v", how, at, total[direction], direction)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			testCut(t, direction, at, want)
+			testCut(t, direction, at, fault, want)
 		})
 	}
 }
@@ -51,9 +55,9 @@ func fromEnv(t *testing.T, name string, preset uint64) uint64 {
 	return n
 }
 
-func testCut(t *testing.T, direction lab.Direction, at int64, want string) {
+func testCut(t *testing.T, direction lab.Direction, at int64, fault lab.Fault, want string) {
 	r := newCutRig(t)
-	struck := r.link.BreakAfter(direction, at, lab.Reset)
+	struck := r.link.BreakAfter(direction, at, fault)
 	first := r.run(withKeys(), r.deployArgs()...)
 	select {
 	case <-struck:

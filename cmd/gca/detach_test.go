@@ -191,6 +191,25 @@ func TestDeploy_silentLaptop(t *testing.T) {
 	wantEnd(t, "the one that went on", second.end(), exitOK, "Client token, shown this once")
 }
 
+// Nor does it stand in the way of --abort.
+func TestDeploy_abortSilent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	r.on("apt-get -q -y purge ufw 2>&1")
+	before := r.on(everything)
+	r.holdPackages()
+	first := r.begin(holding, withKeys(), r.deployArgs()...)
+	first.signal("STOP")
+	abort := append(append([]string{"deploy", "--abort"}, r.login()...), r.target())
+	wantEnd(t, "--abort", r.run(nil, abort...), exitOK, "an unfinished deploy of release", "was put back")
+	first.signal("CONT")
+	wantEnd(t, "the laptop that slept", first.end(), exitLocked, "has taken this deploy over")
+	r.letPackagesGo()
+	if after := r.on(everything); after != before {
+		t.Errorf("not everything was put back:\n%s", differ(before, after))
+	}
+}
+
 func (u *underway) signal(name string) {
 	u.r.t.Helper()
 	if out, err := exec.Command("kill", "-"+name, strconv.Itoa(u.cmd.Process.Pid)).CombinedOutput(); err != nil {

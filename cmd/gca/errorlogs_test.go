@@ -8,14 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gemini-claude-adapter/gca/provision/lab"
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
 // What went wrong, from the journal and from Nginx, in one.
 func TestErrorLogs(t *testing.T) {
 	t.Parallel()
-	r := newRigOn(t, lab.Options{Suite: os.Getenv("GCA_LAB_SUITE"), Packages: []string{"nginx", "ufw"}})
+	r := newRig(t, ready()...)
 	r.deploy()
 	r.on("journalctl --rotate -q; journalctl --vacuum-time=1s -q; rm -f /var/log/nginx/error.log; systemctl reload nginx")
 	if got := r.ok(nil, r.verb(words("error-logs"))...); got.out != "" || !strings.Contains(got.err, "nothing went wrong") {

@@ -37,7 +37,7 @@ func (r *rig) accepted(user string) string {
 // A deploy by an alias, through a jump host, with nothing but passwords: each is asked for once.
 func TestLogin_Deploy(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "nginx", "ufw")
+	r := newRig(t, ready()...)
 	r.sshHome("Host tokyo\n HostName " + r.server.Addr + "\n User sudoer\n ProxyJump edge\nHost edge\n HostName " + r.server.Addr + "\n User login\n")
 	passwords := []answer{{"Password of login on " + r.server.Addr, lab.LoginPassword}, {"Password of sudoer on " + r.server.Addr, lab.SudoerPassword}}
 	deploy := func() result {

@@ -94,7 +94,7 @@ func (s *typist) press(keys string) {
 // A person at a terminal is asked for what was not given.
 func TestTyped(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "nginx", "ufw")
+	r := newRig(t, ready()...)
 	before := r.on(everything)
 	got := r.typed(nil, []answer{
 		{r.server.HostKeys[0].Fingerprint + ". Is that right?", "y"},
