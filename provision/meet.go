@@ -123,12 +123,9 @@ func (d *deploy) send(ctx context.Context, found *bare) error {
 	return d.upload(ctx)
 }
 
-// maxNoise is how many lines a login shell may print before the server's answer.
-const maxNoise = 200
-
 // firstWord returns the agent's first line, or nil when the probe speaks instead. A line is bounded by r's buffer.
 func firstWord(r *bufio.Reader) ([]byte, error) {
-	for range maxNoise {
+	for range remote.MaxNoise {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/provision/payload"
+	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
 const debian = "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"
@@ -81,7 +82,7 @@ func TestFirstWord(t *testing.T) {
 	if err != nil || string(line) != "{\"type\":\"hello\"}\n" {
 		t.Errorf("got %q, error %v", line, err)
 	}
-	if _, err := firstWord(bufio.NewReader(strings.NewReader(strings.Repeat("noise\n", maxNoise+1)))); err == nil {
+	if _, err := firstWord(bufio.NewReader(strings.NewReader(strings.Repeat("noise\n", remote.MaxNoise+1)))); err == nil {
 		t.Error("endless noise was read on")
 	}
 }

@@ -120,7 +120,7 @@ func (p *Process) becomeRoot(out *bufio.Reader, password []byte, mark string) er
 	if _, err := p.Stdin.Write(append(bytes.Clone(password), '\n')); err != nil {
 		return err
 	}
-	for range maxNoise {
+	for range MaxNoise {
 		line, err := out.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return err
@@ -132,9 +132,6 @@ func (p *Process) becomeRoot(out *bufio.Reader, password []byte, mark string) er
 	}
 	return p.conn.sudoSilent()
 }
-
-// maxNoise is how many lines a login shell may print before a command's own.
-const maxNoise = 1000
 
 // sudoLine is the way with a password, up to the command. -k has sudo ask each
 // time: a password that sudo does not want would be the command's input.

@@ -57,16 +57,21 @@ said=$($sudo -n -- /bin/sh -c : </dev/null 2>&1) && { echo "gca-sudo $sudo"; exi
 echo "gca-asks $sudo $(echo "$said" | tr '\n' ' ' | head -c 1000)"
 done`
 
+// maxProbe bounds, in bytes, the probe's answer and what a login shell prints before it.
+const maxProbe = 64 << 10
+
 // findElevation makes one exec where that is enough, and one more for each password.
 func (c *Conn) findElevation(ctx context.Context) (*elevation, error) {
 	if c.host.User() == "root" {
 		return &elevation{}, nil
 	}
-	var out bytes.Buffer
+	out := bounded{limit: maxProbe, full: func() error {
+		return &Error{Kind: KindRemote, Message: "the server's login shell prints too much", Hint: quietHint}
+	}}
 	if err := c.Run(ctx, Cmd{Line: sudoProbe, Stdout: &out}); err != nil {
 		return nil, err
 	}
-	free, sudos := readSudoProbe(out.String())
+	free, sudos := readSudoProbe(string(out.kept))
 	switch {
 	case free != nil:
 		return free, nil

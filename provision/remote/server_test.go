@@ -59,6 +59,7 @@ type server struct {
 	silent   bool                     // global requests stay without an answer
 	noExec   bool
 	noJumps  bool
+	profile  string        // what the login shell runs before each line
 	hostKey  ssh.PublicKey // the first one
 
 	mu          sync.Mutex
@@ -290,7 +291,7 @@ func (s *server) serveSFTP(ch ssh.Channel) {
 
 // exec runs a line as sshd does: a closed channel ends the command's input, no more.
 func (s *server) exec(ch ssh.Channel, line string) *exec.Cmd {
-	cmd := exec.Command("/bin/sh", "-c", line)
+	cmd := exec.Command("/bin/sh", "-c", s.profile+line)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
 	stdin, err := cmd.StdinPipe()

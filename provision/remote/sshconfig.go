@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -101,8 +100,10 @@ func (p sshProgram) lookup(ctx context.Context, q query) (settings, error) {
 	defer stop(nil)
 	cmd := exec.CommandContext(ctx, p.path, p.args(q)...)
 	cmd.WaitDelay = time.Second // for what Match exec left behind
-	stdout, stderr := &bounded{limit: maxConfig, full: func() {
-		stop(fmt.Errorf("`ssh -G %s` prints more than %d bytes\nhint: correct ~/.ssh/config", q.name, maxConfig))
+	stdout, stderr := &bounded{limit: maxConfig, full: func() error {
+		err := fmt.Errorf("`ssh -G %s` prints more than %d bytes\nhint: correct ~/.ssh/config", q.name, maxConfig)
+		stop(err)
+		return err
 	}}, &tail{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
@@ -330,20 +331,4 @@ func parseStrictness(value string) strictness {
 		return strictAcceptNew
 	}
 	return strictAsk
-}
-
-// bounded keeps what is written to it, and calls full instead of growing beyond its limit.
-type bounded struct {
-	kept  []byte
-	limit int
-	full  func()
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if len(b.kept)+len(p) > b.limit {
-		b.full()
-		return 0, io.ErrShortWrite
-	}
-	b.kept = append(b.kept, p...)
-	return len(p), nil
 }

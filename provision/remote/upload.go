@@ -90,8 +90,12 @@ func (u *upload) run(ctx context.Context, packed func() ([]byte, error)) error {
 		return err
 	}
 	side := u.openSFTP(ctx)
-	out := bufio.NewReader(keep.Stdout)
+	out := bufio.NewReaderSize(keep.Stdout, maxLine)
 	held, err := readHolding(out)
+	var told *Error
+	if errors.As(err, &told) {
+		keep.stop(told) // what it says has no end, or no sense
+	}
 	if err == nil {
 		u.packed, err = packed()
 	}
@@ -105,7 +109,6 @@ func (u *upload) run(ctx context.Context, packed func() ([]byte, error)) error {
 	_, copyErr := io.Copy(io.Discard, out)
 	ended := keep.Wait()
 	// The keeper's reason is the better one, but for those found on this side.
-	var told *Error
 	if errors.As(err, &told) {
 		return told
 	}

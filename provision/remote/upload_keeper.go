@@ -71,24 +71,27 @@ type holding struct {
 	mount   string // where that is mounted
 }
 
-// readHolding skips what a login shell prints before it.
+// readHolding skips what a login shell prints before it. A line is bounded by out's buffer.
 func readHolding(out *bufio.Reader) (*holding, error) {
-	for range maxNoise {
-		line, err := out.ReadString('\n')
+	for range MaxNoise {
+		line, err := out.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
 		h := &holding{freeKiB: -1}
-		said, found := strings.CutPrefix(line, "gca-have ")
+		said, found := strings.CutPrefix(string(line), "gca-have ")
 		if !found {
 			continue
 		}
 		if n, err := fmt.Sscan(said, &h.size, &h.sum, &h.safe, &h.safeSum, &h.freeKiB, &h.mount); n < 4 {
-			return nil, fmt.Errorf("the server's answer makes no sense: %.100q: %w", said, err)
+			return nil, &Error{Kind: KindRemote, Message: fmt.Sprintf("the server's answer makes no sense: %.100q", said), Err: err}
 		}
 		return h, nil
 	}
-	return nil, errors.New("the server's login shell prints too much")
+	return nil, &Error{Kind: KindRemote, Message: "the server's login shell prints too much", Hint: quietHint}
 }
 
 // prefixOf is how many bytes of packed the server has beyond doubt.
