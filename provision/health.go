@@ -22,34 +22,34 @@ type health struct {
 	Version string `json:"version"`
 }
 
-// way is a way to the adapter.
-type way struct {
+// door is an address that the adapter answers at, and how to ask there.
+type door struct {
 	url    string
 	client *http.Client
 }
 
-// ways are the public address and, where the server is reached through others, which its web port may not let in from
+// doors are the public address and, where the server is reached through others, which its web port may not let in from
 // here, the one through the SSH connection.
-func (d *deploy) ways() []way {
+func (d *deploy) doors() []door {
 	direct := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTime / 3}
 	if !d.conn.Jumped() {
-		return []way{{d.result.URL, direct}}
+		return []door{{d.result.URL, direct}}
 	}
 	direct.Timeout = healthTime / 6
 	inside := &http.Client{Timeout: healthTime / 3, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return d.conn.Dial(ctx, "tcp", "127.0.0.1:80")
 		}}}
-	return []way{{d.result.URL, direct}, {"http://127.0.0.1", inside}}
+	return []door{{d.result.URL, direct}, {"http://127.0.0.1", inside}}
 }
 
 // beginHealth asks for the adapter's answer as the wanted version, beside what else goes on, until ctx ends. The function
 // that it returns waits for what comes of it, and says where it was heard if that was not from here.
 func (d *deploy) beginHealth(ctx context.Context, version string) (await func() *Error) {
-	ways, asked := d.ways(), 0
+	doors, asked := d.doors(), 0
 	var failed *Error
 	var asking sync.WaitGroup
-	asking.Go(func() { asked, failed = awaitHealth(ctx, version, ways...) })
+	asking.Go(func() { asked, failed = awaitHealth(ctx, version, doors...) })
 	return func() *Error {
 		asking.Wait()
 		if d.inside = failed == nil && asked > 0; d.inside {
@@ -59,15 +59,15 @@ func (d *deploy) beginHealth(ctx context.Context, version string) (await func() 
 	}
 }
 
-// awaitHealth asks the adapter, through Nginx, until it answers as the wanted version, and returns which way it did. An
+// awaitHealth asks the adapter, through Nginx, until it answers as the wanted version, and returns at which door it did. An
 // unhealthy adapter counts: its keys may rest, and that is no fault of the deploy.
-func awaitHealth(ctx context.Context, version string, ways ...way) (int, *Error) {
+func awaitHealth(ctx context.Context, version string, doors ...door) (int, *Error) {
 	deadline, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
 	for {
 		var first error
-		for i, way := range ways {
-			err := askHealth(deadline, way.client, way.url, version)
+		for i, door := range doors {
+			err := askHealth(deadline, door.client, door.url, version)
 			if err == nil {
 				return i, nil
 			}
@@ -78,7 +78,7 @@ func awaitHealth(ctx context.Context, version string, ways ...way) (int, *Error)
 		select {
 		case <-time.After(healthPause):
 		case <-deadline.Done():
-			return 0, &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", ways[0].url), Err: first,
+			return 0, &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", doors[0].url), Err: first,
 				Hint: "if it answers on the server (curl http://127.0.0.1/health), open TCP port 80 in your provider's firewall, then deploy again"}
 		}
 	}

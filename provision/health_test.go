@@ -28,21 +28,21 @@ func TestAwaitHealth(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	if i, err := awaitHealth(t.Context(), "2", way{server.URL, http.DefaultClient}); err != nil || i != 0 || asked.Load() != 3 {
-		t.Errorf("after %d questions: way %d, %v", asked.Load(), i, err)
+	if i, err := awaitHealth(t.Context(), "2", door{server.URL, http.DefaultClient}); err != nil || i != 0 || asked.Load() != 3 {
+		t.Errorf("after %d questions: door %d, %v", asked.Load(), i, err)
 	}
 }
 
 func TestAwaitHealth_nobodyThere(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := awaitHealth(ctx, "2", way{"http://127.0.0.1:1", http.DefaultClient})
+	_, err := awaitHealth(ctx, "2", door{"http://127.0.0.1:1", http.DefaultClient})
 	if err == nil || err.Kind != KindRolledBack || !strings.Contains(err.Error(), "open TCP port 80") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Where the public address is closed from here, the other way counts.
+// Where the public address is closed from here, the other door counts.
 func TestAwaitHealth_inside(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if _, err := io.WriteString(w, `{"status":"healthy","version":"2"}`); err != nil {
@@ -50,8 +50,8 @@ func TestAwaitHealth_inside(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	i, err := awaitHealth(t.Context(), "2", way{"http://127.0.0.1:1", http.DefaultClient}, way{server.URL, http.DefaultClient})
+	i, err := awaitHealth(t.Context(), "2", door{"http://127.0.0.1:1", http.DefaultClient}, door{server.URL, http.DefaultClient})
 	if err != nil || i != 1 {
-		t.Errorf("way %d, %v", i, err)
+		t.Errorf("door %d, %v", i, err)
 	}
 }
