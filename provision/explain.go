@@ -32,6 +32,8 @@ func (d *deploy) explain(ctx context.Context, err error, a *agent) error {
 		return failed(back)
 	case errors.As(err, &refusal):
 		return refused(refusal)
+	case errors.Is(err, converge.ErrCommitted):
+		return &Error{Kind: KindFailed, Message: "it was too late to put the deploy back", Err: err}
 	case errors.As(err, &taken):
 		return &Error{Kind: KindLocked, Message: "the deploy goes on without this laptop", Err: taken}
 	case d.begun:

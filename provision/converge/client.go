@@ -8,8 +8,8 @@ import (
 )
 
 // Client is the laptop's side of a conversation with an agent. Its methods are
-// called in the order of the conversation, from one goroutine; to give up, close
-// the stream below, and the agent undoes what it did.
+// called in the order of the conversation, from one goroutine. To leave is a
+// detach ([Client.Detach]): what runs on the server goes on; to have it undone, say so ([Client.Rollback]).
 type Client struct {
 	wire  *wire
 	close func() error
@@ -166,11 +166,18 @@ func (c *Client) Cancel() error {
 // from another goroutine, and Apply then returns the error. The reason must hold no secret.
 func (c *Client) Rollback(reason string) error { return c.wire.send(rollbackMessage{reason}) }
 
-// RolledBack waits for the end of a rollback and returns its error, a [*RolledBackError].
+// ErrCommitted means that a rollback came too late.
+var ErrCommitted = errors.New("the deploy had been committed already, and stays")
+
+// RolledBack waits for the end of a rollback and returns its error: a [*RolledBackError], or ErrCommitted.
 func (c *Client) RolledBack() error {
 	for {
-		if _, err := c.next(); err != nil {
+		m, err := c.next()
+		if err != nil {
 			return err
+		}
+		if _, done := m.(doneMessage); done {
+			return ErrCommitted
 		}
 	}
 }

@@ -5,8 +5,9 @@
 // sent ([Diff], pure and deterministic), show the [Plan], and on the laptop's
 // word apply it step by step. Each step writes to the [Journal] what its
 // reversal needs before it changes anything. The run ends with the laptop's
-// commit, which seals the journal; whatever else happens (a failed step, a lost
-// connection, no commit in time) undoes the journal in reverse.
+// commit, which seals the journal. A failed step, a laptop's word, and no commit
+// in time undo the journal in reverse; a lost connection alone does not, since
+// the laptop may come back.
 package converge
 
 import (

@@ -216,15 +216,18 @@ func TestAgent_AttachWhileUndoing(t *testing.T) {
 	m.applied(c)
 	// The reversal of the packages waits for this file.
 	m.must(os.Remove(bin + "/dpkg"))
-	m.must(os.WriteFile(bin+"/dpkg", []byte("#!/bin/sh\ntouch "+bin+"/undoing\nuntil test -e "+bin+"/go; do :; done\n"), 0o755))
-	m.must(errors.Join(c.Rollback("no"), c.Detach(), <-ended))
-	for _, err := os.Stat(bin + "/undoing"); err != nil; _, err = os.Stat(bin + "/undoing") {
-		time.Sleep(time.Millisecond)
+	m.must(os.WriteFile(bin+"/dpkg", []byte("#!/bin/sh\nuntil test -e "+bin+"/go; do sleep 0.01; done\n"), 0o755))
+	m.must(c.Rollback("no"))
+	for undoing := false; !undoing; {
+		told, err := c.next()
+		m.must(err)
+		_, undoing = told.(UndoEvent)
 	}
+	m.must(errors.Join(c.Detach(), <-ended))
 	c, laptop, ended := m.start()
 	hello, err := c.Hello()
 	m.must(err)
-	if hello.Running == nil || hello.Running.State != RunUndoing || hello.Running.Attached {
+	if hello.Running == nil || hello.Running.State != RunUndoing {
 		t.Errorf("%+v", hello.Running)
 	}
 	_, err = c.Attach()
@@ -233,6 +236,18 @@ func TestAgent_AttachWhileUndoing(t *testing.T) {
 	m.must(err)
 	m.must(os.WriteFile(bin+"/go", nil, 0o644))
 	m.back(c.RolledBack(), "no")
+	m.must(errors.Join(laptop.Close(), <-ended, m.lastWorker()))
+}
+
+// A rollback that comes after another's commit is told that it is too late.
+func TestAgent_RollbackAfterCommit(t *testing.T) {
+	m := newMachine(t)
+	c, laptop, ended := m.dial()
+	m.applied(c)
+	m.must(c.wire.send(commitMessage{}))
+	if err := c.RolledBack(); !errors.Is(err, ErrCommitted) {
+		t.Errorf("too late: %v", err)
+	}
 	m.must(errors.Join(laptop.Close(), <-ended, m.lastWorker()))
 }
 
