@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
 // orCause prefers the context's cause, which an ended context's errors are only echoes of.
@@ -40,8 +42,23 @@ func (d *deploy) explain(ctx context.Context, err error, a *agent) error {
 		return d.detached(ctx, err)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	}
+	err = orLost(a.process, err)
+	switch {
 	case errors.Is(err, converge.ErrNoAgent) && a.process.Stderr() != "":
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(a.process.Stderr()))
+	}
+	return err
+}
+
+// orLost prefers the loss of the connection, which a conversation takes for an early end of the other side.
+func orLost(p *remote.Process, err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	var lost *remote.Error
+	if errors.As(p.Wait(), &lost) {
+		return lost
 	}
 	return err
 }

@@ -87,14 +87,16 @@ func (d *deploy) look(ctx context.Context) (*agent, *bare, error) {
 	out := bufio.NewReaderSize(p.Stdout, 64<<10)
 	line, err := firstWord(out)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the server said nothing that makes sense: %w\n%s", err, strings.TrimSpace(p.Stderr()))
+		return nil, nil, orLost(p, fmt.Errorf("the server said nothing that makes sense: %w\n%s", err, strings.TrimSpace(p.Stderr())))
 	}
 	if line != nil {
 		return &agent{converge.NewClient(io.MultiReader(bytes.NewReader(line), out), p.Stdin), p}, nil, nil
 	}
 	found, err := readProbe(out)
-	if err == nil {
-		err = p.Wait()
+	ended := p.Wait()
+	var lost *remote.Error
+	if err == nil || errors.As(ended, &lost) {
+		err = ended
 	}
 	return nil, found, err
 }

@@ -131,6 +131,20 @@ func (r *cutRig) changed() string {
 	return b.String()
 }
 
+// Before anything is begun a cut is told as what it is, too.
+func TestCut_beforeThePlan(t *testing.T) {
+	t.Parallel()
+	r := newCutRig(t)
+	got := r.watched(func(line string, _ *os.Process) {
+		if strings.Contains(line, "Debian GNU/Linux") { // the agent's first word: it compares now
+			r.link.Break(lab.Reset)
+		}
+	}, withKeys(), r.deployArgs()...)
+	wantEnd(t, "a cut", got, exitUnreachable, "lost the connection", "hint: ")
+	r.link.Heal()
+	wantDone(t, r.rig, r.deploy())
+}
+
 // A link that stands still costs time only.
 func TestCut_stall(t *testing.T) {
 	t.Parallel()
