@@ -3,6 +3,9 @@ package converge
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -63,4 +66,41 @@ func TestLocal(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	m.same(after, "malformed")
+}
+
+// A restore that also moves the adapter to a port where nothing answers: afterwards the old files are there, and the socket
+// listens where it did.
+func TestLocal_StateAndPort(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	m.put(stateDir+"/state.db", "before")
+	before := m.tree()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	m.must(err)
+	_, port, err := net.SplitHostPort(closed.Addr().String())
+	m.must(errors.Join(err, closed.Close()))
+	listens := func() string {
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(m.sys.root), "sockets", socketUnit+".listens"))
+		m.must(err)
+		return string(text)
+	}
+	was := listens()
+	w := m.want("")
+	w.Scope, w.Settings = ScopeAdapter, []Setting{{Name: "PORT", Value: port}}
+	w.State = []StateFile{{Name: "state.db", Mode: 0o600, Content: []byte("restored")}}
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	_, err = m.agent().local(interrupted, m.sys, w, Events{Step: func(e StepEvent) {
+		if e.ID == "unit:gemini-adapter" && e.State == StepDone {
+			if now := listens(); now != "127.0.0.1:"+port+"\n" {
+				t.Errorf("the socket listens at %q, not on port %s", now, port)
+			}
+			interrupt(errors.New("interrupted"))
+		}
+	}})
+	m.back(err, "interrupted")
+	m.same(before, "restore taken back")
+	if now := listens(); now != was {
+		t.Errorf("the socket listens at %q, not at %q as before", now, was)
+	}
 }

@@ -16,8 +16,10 @@ type stopStep struct {
 	stop time.Duration // the longest that it takes
 }
 
-func (st stopStep) before(context.Context, *run) (reversal, error) {
-	return reversal{Settle: []action{{Op: opRestart, Names: ourUnits, Seconds: int(st.stop / time.Second)}}}, nil
+func (st stopStep) before(ctx context.Context, r *run) (reversal, error) {
+	units, err := collectUnits(ctx, &r.sys.reader)
+	// The steps that start it again find it stopped, so what they change of its socket is taken back here too.
+	return reversal{Settle: bringBack(units, true, st.stop)}, err
 }
 
 func (st stopStep) apply(ctx context.Context, r *run) error {

@@ -55,16 +55,22 @@ func (st unitStep) before(ctx context.Context, r *run) (reversal, error) {
 	if err == nil && state.Kind == PathAbsent {
 		rev.Undo = append(rev.Undo, action{Op: opPath, Path: runtimeDir, Was: &state})
 	}
-	rev.Settle = append(rev.Settle, action{Op: opDaemonReload})
-	if units[serviceUnit].Active || units[socketUnit].Active {
-		if st.socket {
-			rev.Settle = append(rev.Settle, action{Op: opStop, Names: ourUnits, Seconds: seconds}, action{Op: opRestart, Names: []string{socketUnit}})
-		}
+	rev.Settle = bringBack(units, st.socket, st.stop)
+	return rev, err
+}
+
+// bringBack has systemd read the unit files that are back in place, and run what ran. A socket that is to listen elsewhere
+// cannot be restarted under a running service.
+func bringBack(units map[string]UnitState, socket bool, stop time.Duration) []action {
+	seconds := int(stop / time.Second)
+	actions := []action{{Op: opDaemonReload}}
+	if socket && (units[serviceUnit].Active || units[socketUnit].Active) {
+		actions = append(actions, action{Op: opStop, Names: ourUnits, Seconds: seconds}, action{Op: opRestart, Names: []string{socketUnit}})
 	}
 	if units[serviceUnit].Active {
-		rev.Settle = append(rev.Settle, action{Op: opRestart, Names: []string{serviceUnit}, Seconds: seconds})
+		actions = append(actions, action{Op: opRestart, Names: []string{serviceUnit}, Seconds: seconds})
 	}
-	return rev, err
+	return actions
 }
 
 func (st unitStep) apply(ctx context.Context, r *run) error {

@@ -4,6 +4,7 @@ set -eu
 bin=$(cd "$(dirname "$0")" && pwd)
 root=$bin/../root
 units=$root/units
+sockets=$bin/../sockets
 name=$(basename "$0")
 
 active() { [ -e "$units/$1.active" ]; }
@@ -14,13 +15,29 @@ show() {
 	case $1 in *.socket) sed -n 's/^ListenStream=\(.*\)/Listen=\1 (Stream)/p' "$root/etc/systemd/system/$1" 2>/dev/null || true ;; esac
 	echo
 }
+# systemd keeps a unit as it read it last, and a socket listens where its unit said when it was started.
+reread() {
+	mkdir -p "$sockets"
+	rm -f "$sockets"/*.read
+	for unit in "$root"/etc/systemd/system/*.socket; do
+		[ ! -e "$unit" ] || cp "$unit" "$sockets/$(basename "$unit").read"
+	done
+}
+listen() {
+	case $1 in *.socket) ;; *) return 0 ;; esac
+	[ -e "$sockets/$1.read" ] || reread
+	sed -n s/^ListenStream=//p "$sockets/$1.read" >"$sockets/$1.listens"
+}
 each() {
 	verb=$1
 	shift
 	for unit; do
 		case $verb in
-		start | restart) touch "$units/$unit.active" ;;
-		stop) rm -f "$units/$unit.active" ;;
+		start | restart)
+			[ $verb = start ] && active "$unit" || listen "$unit"
+			touch "$units/$unit.active"
+			;;
+		stop) rm -f "$units/$unit.active" "$sockets/$unit.listens" ;;
 		enable) touch "$units/$unit.enabled" ;;
 		disable) rm -f "$units/$unit.enabled" ;;
 		esac
@@ -73,7 +90,8 @@ systemctl)
 		shift
 		for unit; do show "$unit"; done
 		;;
-	daemon-reload | reload | is-active) ;;
+	daemon-reload) reread ;;
+	reload | is-active) ;;
 	*) each "$verb" "$@" ;;
 	esac
 	;;
