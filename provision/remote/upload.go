@@ -19,14 +19,12 @@ import (
 
 // File is a file to be on the server.
 type File struct {
-	Path string // absolute; its folder is made where it is missing
-	// PartDir is where bytes are kept that have arrived, until all have: a folder
-	// that root alone may write, on Path's file system, made where it is missing.
-	// "" is Path's own.
-	PartDir string
-	Mode    fs.FileMode // permission bits only
-	Size    int64       // bytes
-	SHA256  [32]byte    // of the content
+	// Path is absolute. Its folder, which root alone may write, is made where it is
+	// missing, and keeps the bytes that have arrived, until all have.
+	Path   string
+	Mode   fs.FileMode // permission bits only
+	Size   int64       // bytes
+	SHA256 [32]byte    // of the content
 	// Progress is told now and then how many of the bytes that travel (fewer than
 	// the file's, for they are compressed) the server has or was handed, those of
 	// earlier tries included; never by two goroutines at once. May be nil.
@@ -34,22 +32,18 @@ type File struct {
 }
 
 func (f *File) check() error {
-	clean := func(name string) bool { return path.IsAbs(name) && path.Clean(name) == name }
-	if clean(f.Path) && f.Path != "/" && (f.PartDir == "" || clean(f.PartDir)) && f.Size >= 0 && f.Mode&^fs.ModePerm == 0 {
+	clean := path.IsAbs(f.Path) && path.Clean(f.Path) == f.Path
+	if clean && f.Path != "/" && f.Size >= 0 && f.Mode&^fs.ModePerm == 0 {
 		return nil
 	}
-	return &Error{Kind: KindRemote, Message: fmt.Sprintf("cannot upload %d bytes to %q by way of %q with mode %v: "+
-		"absolute paths, a size and plain permission bits are needed", f.Size, f.Path, f.PartDir, f.Mode)}
+	return &Error{Kind: KindRemote, Message: fmt.Sprintf("cannot upload %d bytes to %q with mode %v: "+
+		"an absolute path, a size and plain permission bits are needed", f.Size, f.Path, f.Mode)}
 }
 
 // part is the file that collects what arrives: its name is that of the content,
 // so that a later try finds it.
 func (f *File) part() string {
-	dir := f.PartDir
-	if dir == "" {
-		dir = path.Dir(f.Path)
-	}
-	return path.Join(dir, "."+path.Base(f.Path)+"-"+hex.EncodeToString(f.SHA256[:8])+".part")
+	return path.Join(path.Dir(f.Path), "."+path.Base(f.Path)+"-"+hex.EncodeToString(f.SHA256[:8])+".part")
 }
 
 // Upload, as root, puts the content of r at f.Path, replacing what is there in one

@@ -24,8 +24,8 @@ import (
 // another trap exits in the midst of it.
 const keeper = `LC_ALL=C; export LC_ALL; umask 022
 dst=%s part=%s sum=%x mode=%o size=%d most=%d behind=%d
-dir=${dst%%/*}/ parts=${part%%/*}/ tmp= drop=
-mkdir -p "$dir" "$parts" || exit 1
+dir=${dst%%/*}/ tmp= drop=
+mkdir -p "$dir" || exit 1
 umask 077
 trap 'trap "" HUP INT TERM PIPE
 rm -f "$tmp"

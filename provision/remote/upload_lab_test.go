@@ -11,19 +11,19 @@ import (
 	"github.com/gemini-claude-adapter/gca/provision/lab"
 )
 
-const optSHA = "sha256sum </opt/gca/releases/one/gca; stat -c %a:%U /opt/gca/releases/one/gca; ls -A /opt/gca/releases"
+const optSHA = "sha256sum </opt/gca/releases/one/gca; stat -c %a:%U /opt/gca/releases/one/gca; ls -A /opt/gca/releases /opt/gca/releases/one"
 
 // release is a file as deploys send it.
 func release(data []byte) File {
 	file := fileOf("/opt/gca/releases/one/gca", data)
-	file.PartDir, file.Mode = "/opt/gca/releases", 0o755
+	file.Mode = 0o755
 	return file
 }
 
 // wantRelease checks what is on the server, and takes it away.
 func (v *vps) wantRelease(file File) {
 	v.t.Helper()
-	if got, want := v.sh(optSHA), fmt.Sprintf("%x  -\n755:root\none\n", file.SHA256); got != want {
+	if got, want := v.sh(optSHA), fmt.Sprintf("%x  -\n755:root\n/opt/gca/releases:\none\n\n/opt/gca/releases/one:\ngca\n", file.SHA256); got != want {
 		v.t.Errorf("on the server is %q, want %q", got, want)
 	}
 	v.sh("rm -r /opt/gca")
@@ -79,7 +79,7 @@ func (v *vps) cutAndAgain(user string, password []string, file File, data []byte
 	}
 	err := conn.Upload(v.t.Context(), bytes.NewReader(data), file)
 	wantError(v.t, err, KindUnreachable, "closed on this side")
-	if left := strings.TrimSpace(v.sh("ls -A /opt/gca/releases")); !strings.Contains(left, ".gca-") {
+	if left := strings.TrimSpace(v.sh("ls -A /opt/gca/releases/one")); !strings.Contains(left, ".gca-") {
 		v.t.Errorf("%s: nothing is left but %q", user, left)
 	}
 	first := int64(-1)
