@@ -30,7 +30,20 @@ type BackupOptions struct {
 type Backup struct {
 	Manifest Manifest
 	LeftOut  []string // paths in the service's folder that are links, devices or the like
+	unpruned error    // why archives that are due could not be removed
 	spool    *spool
+}
+
+// Notes are what a person should know of a backup that succeeded.
+func (b *Backup) Notes() []string {
+	var notes []string
+	for _, path := range b.LeftOut {
+		notes = append(notes, path+" was left out: it is not a plain file of its own")
+	}
+	if b.unpruned != nil {
+		notes = append(notes, "archives older than 30 days could not all be removed: "+b.unpruned.Error())
+	}
+	return notes
 }
 
 // NewBackup gathers everything that makes this server's adapter, as it is now. It needs root.
@@ -97,7 +110,7 @@ func (b *Backup) Save(file string) (*Archive, error) {
 // of that name is not replaced. version is that of the running program.
 func SaveArchive(file, version string, write func(io.Writer) error) (*Archive, error) {
 	if _, err := os.Lstat(file); err == nil {
-		return nil, fmt.Errorf("%s is there already\nhint: give another name with -o FILE", file)
+		return nil, isThere(file)
 	}
 	part := file + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -111,10 +124,33 @@ func SaveArchive(file, version string, write func(io.Writer) error) (*Archive, e
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, errors.Join(err, os.Remove(part))
 	}
-	if err := os.Rename(part, file); err != nil {
+	if err := nameIt(part, file); err != nil {
 		return nil, errors.Join(err, os.Remove(part))
 	}
 	return a, syncDir(filepath.Dir(file))
+}
+
+func isThere(file string) error {
+	return fmt.Errorf("%s is there already\nhint: give another name with -o FILE", file)
+}
+
+// nameIt gives part its name, unless something came to have it meanwhile. The name is taken first, since a rename would
+// replace whatever is there; a link would not, but not every file system has links.
+func nameIt(part, file string) error {
+	taken, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return isThere(file)
+	}
+	if err == nil {
+		err = taken.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the backup: %w", err)
+	}
+	if err := os.Rename(part, file); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
 }
 
 func fill(f *os.File, version string, write func(io.Writer) error) (*Archive, error) {
@@ -148,6 +184,7 @@ func ArchiveName(host string, made time.Time) string {
 }
 
 // SaveHere saves the backup in BackupDir under its usual name, and removes the archives there that are older than 30 days.
+// Those that cannot be removed are no error of this one: they are named in its Notes.
 func (b *Backup) SaveHere() (file string, a *Archive, err error) {
 	for made := b.Manifest.Created; ; made = made.Add(time.Second) {
 		file = filepath.Join(BackupDir, ArchiveName(b.Manifest.Host, made))
@@ -160,7 +197,8 @@ func (b *Backup) SaveHere() (file string, a *Archive, err error) {
 	if a, err = b.Save(file); err != nil {
 		return "", nil, err
 	}
-	return file, a, prune(BackupDir, time.Now())
+	b.unpruned = prune(BackupDir, time.Now())
+	return file, a, nil
 }
 
 var archiveName = regexp.MustCompile(`^gca-.*-([0-9]{8}T[0-9]{6}Z)\.tar\.gz(\.part)?$`)

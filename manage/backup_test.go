@@ -148,6 +148,37 @@ func TestSaveArchive(t *testing.T) {
 	}
 }
 
+// What came to have the name while the backup was written is not replaced.
+func TestSaveArchive_late(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.tar.gz")
+	good := goodArchive(t)
+	_, err := SaveArchive(file, testVersion, func(w io.Writer) error {
+		must(t, os.WriteFile(file, []byte("somebody else's"), 0o600))
+		_, err := w.Write(good)
+		return err
+	})
+	text, readErr := os.ReadFile(file)
+	if err == nil || !strings.Contains(err.Error(), "is there already") || readErr != nil || string(text) != "somebody else's" {
+		t.Errorf("got %v; there is %q, %v", err, text, readErr)
+	}
+	if _, err := os.Lstat(file + ".part"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a half backup is left: %v", err)
+	}
+}
+
+// A log that was rotated away after it was listed is no reason to fail.
+func TestCollector_passing(t *testing.T) {
+	top, err := os.OpenRoot(serverAt(t, map[string]string{"var/log/nginx/access.log": ""}))
+	must(t, err)
+	dir, err := top.OpenRoot("var/log/nginx")
+	must(t, err)
+	c := &collector{root: top}
+	if err := c.passing(dir, "access.log.2.gz", nginxLogPath+"access.log.2.gz"); err != nil || len(c.leftOut) > 0 {
+		t.Errorf("got %v, left out %q", err, c.leftOut)
+	}
+	must(t, errors.Join(dir.Close(), top.Close()))
+}
+
 func TestAtMost(t *testing.T) {
 	var out bytes.Buffer
 	w := AtMost(&out, 5)

@@ -115,8 +115,13 @@ func (c *collector) stateFile(dir *os.Root, name string) error {
 	if checkName(as) != nil {
 		return c.orLeaveOut(as, errNotPlain)
 	}
+	return c.passing(dir, name, as)
+}
+
+// passing takes a file that may be gone again: state that was replaced, a log that was rotated away.
+func (c *collector) passing(dir *os.Root, name, as string) error {
 	err := c.file(dir, name, as)
-	if errors.Is(err, fs.ErrNotExist) { // it is gone again
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return c.orLeaveOut(as, err)
@@ -169,7 +174,7 @@ func (c *collector) nginxLogs() error {
 	names, err := readNames(dir)
 	for _, name := range names {
 		if err == nil && nginxLogName.MatchString(name) {
-			err = c.orLeaveOut(nginxLogPath+name, c.file(dir, name, nginxLogPath+name))
+			err = c.passing(dir, name, nginxLogPath+name)
 		}
 	}
 	return errors.Join(err, dir.Close())

@@ -100,6 +100,9 @@ func TestParseAssignment(t *testing.T) {
 	refused("CLIENT_TOKENS=s3cret", "hint: CLIENT_TOKENS=- reads")
 	refused("PROXY_URL=http://u:s3cret@h:1", "hint: PROXY_URL=- reads")
 	refused("PROXY_URL=http://u:s3cret%@h:1", "hint: PROXY_URL=- reads")
+	refused("PROXY_URL=http://s3cret@h:1", "hint: PROXY_URL=- reads")
+	refused("MODEL_MAP=a=b\nCLIENT_TOKENS=s3cret", "MODEL_MAP: a value is one line, without control characters")
+	refused("MODEL_MAP=a=b\x1b[2J", "without control characters")
 }
 
 func TestAnswer(t *testing.T) {
@@ -112,6 +115,9 @@ func TestAnswer(t *testing.T) {
 	}
 	if _, err := keys.Answer(""); err == nil || !strings.Contains(err.Error(), "nothing was given") {
 		t.Errorf("no answer gives %v", err)
+	}
+	if _, err := keys.Answer("one\rPORT=1"); err == nil || !strings.Contains(err.Error(), "GEMINI_API_KEYS: a value is one line") {
+		t.Errorf("two lines give %v", err)
 	}
 	if _, err := keys.Answer("one,s3cret part"); err == nil || !strings.Contains(err.Error(), "key 2 has white space") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a bad answer gives %v", err)

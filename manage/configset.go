@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -41,7 +42,9 @@ func ParseAssignment(word string) (Assignment, error) {
 		a.Value, a.Way = "", Asked
 	case value == "":
 		a.Way = Absent
-	case config.IsSecret(name) || hasPassword(value):
+	case hasControl(value):
+		return Assignment{}, controlError(name)
+	case config.IsSecret(name) || hasLogin(value):
 		return Assignment{}, fmt.Errorf("%s is secret, and arguments can be seen by everybody on the machine\nhint: %s=- reads it from standard input", name, name)
 	}
 	err := config.Check(name, a.Value)
@@ -56,19 +59,28 @@ func ParseAssignment(word string) (Assignment, error) {
 	return a, err
 }
 
-func hasPassword(value string) bool {
+// hasLogin reports whether a URL has a user or a password: either may be a token.
+func hasLogin(value string) bool {
 	u, err := url.Parse(value)
 	if err != nil {
 		return strings.Contains(value, "@") // what cannot be read must not be shown either
 	}
-	_, has := u.User.Password()
-	return has
+	return u.User != nil
+}
+
+func hasControl(value string) bool { return strings.ContainsFunc(value, unicode.IsControl) }
+
+func controlError(name string) error {
+	return fmt.Errorf("%s: a value is one line, without control characters", name)
 }
 
 // Answer gives an Asked assignment its value.
 func (a Assignment) Answer(value string) (Assignment, error) {
 	if value == "" {
 		return a, fmt.Errorf("%s: nothing was given on standard input\nhint: %s= takes it out of the settings", a.Name, a.Name)
+	}
+	if hasControl(value) {
+		return a, controlError(a.Name)
 	}
 	a.Value, a.Way = value, Given
 	err := config.Check(a.Name, value)

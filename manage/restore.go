@@ -16,7 +16,8 @@ import (
 // Restored is what a restore did.
 type Restored struct {
 	Applied converge.Applied // without a step if everything was as in the archive already
-	Safety  string           // file of the backup of what was there before
+	Safety  string           // file of the backup of what was there before; it is there after a failure too
+	Notes   []string         // on that backup
 }
 
 // Restore puts settings, keys, tokens and state of an archive in force on this server. What was there is backed up first. The
@@ -35,7 +36,7 @@ func (m Machine) Restore(ctx context.Context, a *Archive) (Restored, error) {
 		return Restored{}, fmt.Errorf("what is there now could not be backed up, so nothing was changed: %w", err)
 	}
 	applied, err := m.apply(ctx, want)
-	return Restored{Applied: applied, Safety: safety}, err
+	return Restored{applied, safety, before.Notes()}, err
 }
 
 // Texts are settings, keys and tokens of the archive. The error is an [*ArchiveError] if the adapter could not run with them.

@@ -71,15 +71,10 @@ func (f *backupFlags) here(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	for _, path := range b.LeftOut {
-		if _, err := fmt.Fprintf(f.io.err, "gca: %s was left out: it is not a plain file of its own\n", path); err != nil {
-			return err
-		}
-	}
 	file, archive := f.out, (*manage.Archive)(nil)
 	switch f.out {
 	case "-":
-		return b.Write(f.io.out)
+		return errors.Join(b.Write(f.io.out), tellNotes(f.io, b.Notes()))
 	case "":
 		file, archive, err = b.SaveHere()
 	default:
@@ -88,7 +83,16 @@ func (f *backupFlags) here(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return tellSaved(f.io, file, archive, f.json)
+	return errors.Join(tellNotes(f.io, b.Notes()), tellSaved(f.io, file, archive, f.json))
+}
+
+func tellNotes(io *streams, notes []string) error {
+	for _, note := range notes {
+		if _, err := fmt.Fprintln(io.err, "gca: "+visible(note)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // backupResult is what `backup --json` and `backup verify --json` print.

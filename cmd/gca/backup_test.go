@@ -34,18 +34,22 @@ func TestBackup(t *testing.T) {
 }
 
 func testBackupHere(t *testing.T, r *rig) {
-	r.on("mkdir -m 755 /var/backups/gemini-adapter; touch /var/backups/gemini-adapter/gca-old-20200101T000000Z.tar.gz; ln -s /etc/shadow /var/lib/gemini-adapter/planted")
+	r.on("mkdir -m 755 /var/backups/gemini-adapter; cd /var/backups/gemini-adapter; touch gca-old-20200101T000000Z.tar.gz\n" +
+		"touch gca-held-20200102T000000Z.tar.gz; mount --bind /etc/hostname gca-held-20200102T000000Z.tar.gz\n" +
+		"ln -s /etc/shadow /var/lib/gemini-adapter/planted")
 	said := r.on("gemini-manage backup 2>&1")
 	file := regexp.MustCompile(`(?m)^/var/backups/gemini-adapter/gca-.*-[0-9]{8}T[0-9]{6}Z\.tar\.gz$`).FindString(said)
 	if file == "" {
 		t.Fatalf("no file is named in:\n%s", said)
 	}
 	sum := strings.Fields(r.on("sha256sum " + file))[0]
-	for _, want := range []string{"in the clear", "SHA-256 " + sum, "/etc/gemini-adapter/keys", "/var/lib/gemini-adapter/usage.db", "/var/lib/gemini-adapter/planted was left out"} {
+	for _, want := range []string{"in the clear", "SHA-256 " + sum, "/etc/gemini-adapter/keys", "/var/lib/gemini-adapter/usage.db",
+		"/var/lib/gemini-adapter/planted was left out", "could not all be removed: remove /var/backups/gemini-adapter/gca-held-"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("gemini-manage backup lacks %q:\n%s", want, said)
 		}
 	}
+	r.on("cd /var/backups/gemini-adapter; umount gca-held-*; rm gca-held-*")
 	if modes := r.on("stat -c '%a %U %n' /var/backups/gemini-adapter /var/backups/gemini-adapter/*"); modes != "700 root /var/backups/gemini-adapter\n600 root "+file+"\n" {
 		t.Errorf("the archives are:\n%s", modes)
 	}

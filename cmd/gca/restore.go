@@ -104,14 +104,15 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		done, err = m.Restore(ctx, a)
 		return done.Applied, err
 	})
-	if err != nil {
+	err = errors.Join(err, tellNotes(f.io, done.Notes))
+	if done.Safety != "" && (err != nil || !f.json) {
+		_, told := fmt.Fprintf(f.io.err, "what was there before is in %s\n", done.Safety)
+		err = errors.Join(err, told)
+	}
+	if err != nil || !f.json {
 		return err
 	}
-	if f.json {
-		return json.NewEncoder(f.io.out).Encode(restoreResult{1, "", a.Manifest.Host, done.Applied.Changed, done.Safety})
-	}
-	_, err = fmt.Fprintf(f.io.err, "what was there before is in %s\n", done.Safety)
-	return err
+	return json.NewEncoder(f.io.out).Encode(restoreResult{1, "", a.Manifest.Host, done.Applied.Changed, done.Safety})
 }
 
 // toAfar makes the server at target what the archive says.

@@ -60,7 +60,7 @@ func WithoutLines(text string, names ...string) (string, error) {
 }
 
 // Show returns a setting as adapter.env could have it. It is empty for secrets and for names that are no setting; passwords
-// in URLs are masked.
+// in URLs are masked, and users without one.
 func (c *Config) Show(name string) string {
 	switch name {
 	case "HOST":
@@ -68,7 +68,7 @@ func (c *Config) Show(name string) string {
 	case "PORT":
 		return strconv.Itoa(c.Port)
 	case "GEMINI_BASE_URL":
-		return c.BaseURL.Redacted()
+		return showURL(c.BaseURL)
 	case "PROXY_URL":
 		return showURL(c.ProxyURL)
 	case "MAX_FAILURES":
@@ -100,6 +100,11 @@ func (c *Config) Show(name string) string {
 func showURL(u *url.URL) string {
 	if u == nil {
 		return ""
+	}
+	if _, password := u.User.Password(); u.User != nil && !password {
+		masked := *u
+		masked.User = url.User("xxxxx") // a user alone is a token
+		return masked.String()
 	}
 	return u.Redacted()
 }

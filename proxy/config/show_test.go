@@ -34,6 +34,7 @@ func TestConfig_Show(t *testing.T) {
 	f("PORT", "9000", "9000")
 	f("GEMINI_BASE_URL", "https://u:p@x.example/", "https://u:xxxxx@x.example")
 	f("PROXY_URL", "socks5://u:p@x.example:1080", "socks5://u:xxxxx@x.example:1080")
+	f("PROXY_URL", "http://token@x.example:1080", "http://xxxxx@x.example:1080")
 	f("MAX_FAILURES", "4", "4")
 	f("COOLING_PERIOD", "30", "30")
 	f("REQUEST_TIMEOUT", "31", "31")
