@@ -123,7 +123,7 @@ func (st nginxStep) apply(ctx context.Context, r *run) error {
 		}
 	}
 	if units[nginxUnit].Active {
-		return nginxHint(r.sys.systemctl(ctx, "reload", nginxUnit))
+		return nginxHint(reloadNginx(ctx, r.sys))
 	}
 	return nginxHint(r.sys.systemctl(ctx, "start", nginxUnit))
 }
@@ -149,5 +149,5 @@ func reloadIfRunning(ctx context.Context, s *system) error {
 	if err != nil || !units[nginxUnit].Active {
 		return err
 	}
-	return s.systemctl(ctx, "reload", nginxUnit)
+	return reloadNginx(ctx, s)
 }
