@@ -102,7 +102,7 @@ func collectFiles(s *reader, want Want) (Facts, error) {
 		return Facts{}, err
 	}
 	if want.SHA256 != "" {
-		f.ReleaseSHA, err = fileSHA256(s.at(want.releaseGCA()))
+		f.ReleaseSHA, err = plainSHA256(s, want.releaseGCA())
 	}
 	if want.State != nil && err == nil {
 		f.State, err = collectState(s)
@@ -124,6 +124,7 @@ func collectUsers(s *reader, f *Facts) error {
 	return err
 }
 
+// collectState sums the files of the service's own folder. What is no file, or is gone or another one by now, has the empty sum.
 func collectState(s *reader) (map[string]string, error) {
 	entries, err := os.ReadDir(s.at(stateDir))
 	if err := ignoreMissing(err); err != nil {
@@ -131,13 +132,11 @@ func collectState(s *reader) (map[string]string, error) {
 	}
 	sums := map[string]string{}
 	for _, entry := range entries {
-		sums[entry.Name()] = ""
-		if !entry.Type().IsRegular() {
-			continue
-		}
-		if sums[entry.Name()], err = fileSHA256(filepath.Join(s.at(stateDir), entry.Name())); err != nil {
+		sum, err := plainSHA256(s, filepath.Join(stateDir, entry.Name()))
+		if err != nil && !errors.Is(err, errNotPlain) {
 			return nil, err
 		}
+		sums[entry.Name()] = sum
 	}
 	return sums, nil
 }
@@ -147,9 +146,9 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fileSHA256 sums a file; one that is not there has the empty sum.
-func fileSHA256(file string) (string, error) {
-	f, err := os.Open(file)
+// plainSHA256 sums a file that openPlain opens; one that is not there has the empty sum.
+func plainSHA256(s *reader, path string) (string, error) {
+	f, err := s.openPlain(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -20,4 +20,6 @@ func (s *reader) writable(string) bool { return false }
 
 func (s *reader) lockHolder(string) (int, error) { return 0, errors.ErrUnsupported }
 
+func linksOf(fs.FileInfo) uint64 { return 1 }
+
 func ownerOf(fs.FileInfo) (uid, gid int) { return 0, 0 }

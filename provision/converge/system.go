@@ -50,7 +50,7 @@ func (s *system) writeFile(path string, content []byte, mode fs.FileMode, o owne
 
 // copyFile is writeFile with what another file holds.
 func (s *system) copyFile(from, to string, mode fs.FileMode, o owner) error {
-	f, err := os.Open(s.at(from))
+	f, err := s.openPlain(from)
 	if err != nil {
 		return err
 	}
