@@ -163,6 +163,7 @@ func (d *deploy) round(ctx context.Context) (followed bool, err error) {
 	hello, err := a.Hello()
 	switch {
 	case err != nil:
+		err = d.unwelcome(err, a)
 	case hello.Running != nil && !d.DryRun: // a plan is made beside it
 		followed, err = true, d.follow(ctx, a, *hello.Running)
 	default:
@@ -177,11 +178,27 @@ func (d *deploy) round(ctx context.Context) (followed bool, err error) {
 	return followed, nil
 }
 
+// unwelcome answers a refusal in place of a hello: what was sent is not wanted any more.
+func (d *deploy) unwelcome(err error, a *agent) error {
+	if _, ok := errors.AsType[*converge.Refusal](err); ok {
+		return errors.Join(err, d.cancel(a))
+	}
+	return err
+}
+
+// cancel has the agent take away what was sent for nothing. One who only looks has it change nothing; see sweep.
+func (d *deploy) cancel(a *agent) error {
+	if d.DryRun {
+		return nil
+	}
+	return a.Cancel()
+}
+
 // converge has the agent compare, asks the person, and has the agent change what differs.
 func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) error {
 	d.tellLast(hello)
 	if err := d.askKeys(hello.Keys, !hello.Installed); err != nil {
-		return errors.Join(err, a.Cancel())
+		return errors.Join(err, d.cancel(a))
 	}
 	d.ui.Phase(PhasePlan, hello.OS)
 	want := d.want(!hello.Installed)
@@ -211,7 +228,7 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 		d.result.Pending = len(plan.Steps)
 		return nil
 	case err != nil || !agreed:
-		return errors.Join(err, a.Cancel(), declined(err))
+		return errors.Join(err, d.cancel(a), declined(err))
 	case len(plan.Steps) == 0:
 		return d.confirm(ctx, a, health)
 	}

@@ -230,6 +230,66 @@ func TestAgent_ChangedSincePlan(t *testing.T) {
 	f(RefusedRelease, func() { m.must(os.RemoveAll(m.sys.at(ReleaseDir("1.2.3", m.sum)))) })
 }
 
+// A file that is not any more what the plan was to replace is noticed, although the step's words are the same.
+func TestAgent_ChangedUnderTheSameTitle(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	m.put(nginxSite, "# mine\n")
+	c, laptop, ended := m.dial()
+	m.must(c.SendWant(m.want("")))
+	_, err = c.Plan()
+	m.must(err)
+	m.put(nginxSite, "# mine, and better\n")
+	before := m.tree()
+	_, err = c.Apply(Events{})
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedChanged {
+		t.Errorf("%v", err)
+	}
+	m.must(errors.Join(laptop.Close(), <-ended, m.lastWorker()))
+	m.same(before, "changed")
+}
+
+// What the worker refuses, though the front did not, leaves no release behind.
+func TestAgent_RefusedByTheWorker(t *testing.T) {
+	m := newMachine(t)
+	c, laptop, ended := m.dial()
+	m.must(c.SendWant(m.want("AIzaSyTest1")))
+	_, err := c.Plan()
+	m.must(errors.Join(err, os.MkdirAll(m.sys.at(configDir), 0o755), os.Symlink("/srv/keys", m.sys.at(keysFile))))
+	_, err = c.Apply(Events{})
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedSettings {
+		t.Errorf("%v", err)
+	}
+	m.must(errors.Join(laptop.Close(), <-ended, m.lastWorker()))
+	if st, err := m.sys.look("/opt/gemini-adapter"); err != nil || st.Kind != PathAbsent {
+		t.Errorf("the release is %+v, %v", st, err)
+	}
+}
+
+// Of two laptops whose persons said yes, the second is told at once whose deploy is at work.
+func TestAgent_TwoAtTheQuestion(t *testing.T) {
+	m := newMachine(t)
+	first, firstStream, firstEnded := m.dial()
+	second, stream, ended := m.startAs(Agent{Version: "1.2.3", SHA256: m.sum, ReadSettings: readTestSettings})
+	_, err := second.Hello()
+	m.must(err)
+	for _, c := range []*Client{first, second} {
+		m.must(c.SendWant(m.want("AIzaSyTest1")))
+		_, err := c.Plan()
+		m.must(err)
+	}
+	_, err = first.Apply(Events{})
+	m.must(err)
+	_, err = second.Apply(Events{})
+	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedLocked || !strings.Contains(r.Message, "from 203.0.113.9") {
+		t.Errorf("%v", err)
+	}
+	m.must(errors.Join(stream.Close(), <-ended))
+	_, err = first.Commit()
+	m.must(errors.Join(err, firstStream.Close(), <-firstEnded, m.lastWorker()))
+}
+
 // Another user than root cannot even look; the agent says so in place of its hello.
 func TestAgent_NotRoot(t *testing.T) {
 	m := newMachine(t)
@@ -278,14 +338,24 @@ func TestAgent_LinkedSettings(t *testing.T) {
 	m.must(os.MkdirAll(m.sys.at(configDir), 0o755))
 	m.must(os.Symlink("/srv/keys", m.sys.at(keysFile)))
 	before := m.tree()
-	m.upload()
-	c, laptop, ended := m.start()
-	_, err := c.Hello()
-	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedSettings || !strings.Contains(r.Message, keysFile+" is a link") {
-		t.Errorf("%v", err)
+	f := func(name string, cancels bool) {
+		t.Helper()
+		m.upload()
+		sent := m.tree()
+		c, laptop, ended := m.start()
+		_, err := c.Hello()
+		if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedSettings || !strings.Contains(r.Message, keysFile+" is a link") {
+			t.Errorf("%v", err)
+		}
+		if cancels {
+			m.must(c.Cancel())
+			sent = before
+		}
+		m.must(errors.Join(laptop.Close(), <-ended))
+		m.same(sent, name)
 	}
-	m.must(errors.Join(laptop.Close(), <-ended))
-	m.same(before, "linked settings")
+	f("one that only looks", false)
+	f("one that meant to deploy", true)
 }
 
 // Settings that cannot be read are the plan's to tell: the want may mend them, and to ask for keys would hide them.

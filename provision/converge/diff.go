@@ -97,7 +97,13 @@ func (d *differ) adapter() {
 }
 
 func (d *differ) add(kind Kind, name, title string, op operation) {
-	d.steps = append(d.steps, Step{id: string(kind) + ":" + name, kind: kind, group: d.group, title: title, op: op})
+	d.steps = append(d.steps, d.step(kind, name, title, op))
+}
+
+// step makes a step; the name of one that changes a path is that path.
+func (d *differ) step(kind Kind, name, title string, op operation) Step {
+	content := fmt.Sprintf("%T %+v %+v", op, op, d.f.path(name))
+	return Step{id: string(kind) + ":" + name, kind: kind, group: d.group, title: title, sum: sumOf([]byte(content)), op: op}
 }
 
 // begin starts the steps of one group.

@@ -24,9 +24,8 @@ func (d *differ) nginx() {
 		d.add(KindFile, nginxConf, fmt.Sprintf("let each Nginx worker hold %d connections", connections.most), connections)
 	}
 	if changed {
-		d.steps = slices.Insert(d.steps, at, Step{id: "check:nginx", kind: KindCheck, group: GroupNginx,
-			title: "let Nginx check the site before it is in place",
-			op:    stagedNginxStep{d.texts[TemplateSite], d.texts[TemplateMain], connections}})
+		d.steps = slices.Insert(d.steps, at, d.step(KindCheck, "nginx", "let Nginx check the site before it is in place",
+			stagedNginxStep{d.texts[TemplateSite], d.texts[TemplateMain], connections}))
 	}
 	limits := d.f.Hardware.OpenFiles > 0 &&
 		d.file(fileStep{nginxLimits, []byte(d.texts[TemplateNginxUnit]), 0o644, rootUser, false})

@@ -21,7 +21,7 @@ type front struct {
 func (a Agent) front(ctx context.Context, r *reader, in io.Reader, out io.Writer) error {
 	f := &front{agent: a, reader: r, wire: newWire(in, out)}
 	if welcome, err := f.hello(); err != nil || !welcome {
-		return err
+		return gone(err)
 	}
 	m, err := f.next("want", "attach", "cancel")
 	if err != nil {
@@ -31,13 +31,13 @@ func (a Agent) front(ctx context.Context, r *reader, in io.Reader, out io.Writer
 	case attachMessage:
 		return f.attach()
 	case cancelMessage:
-		return errors.Join(f.leaveUnwanted(), f.wire.send(doneMessage{}))
+		return f.cancelled()
 	case wantMessage:
 		want := a.complete(r, m.want())
 		if want.Mode == ModePlan {
 			return f.wire.send(a.show(ctx, r, want))
 		}
-		return f.deploy(ctx, f.system(), want)
+		return f.deploy(ctx, writer(r), want)
 	}
 	return nil
 }
@@ -49,9 +49,6 @@ func gone(err error) error {
 	}
 	return err
 }
-
-// system is what the front has for a laptop that does not only look.
-func (f *front) system() *system { return &system{reader: *f.reader} }
 
 // next waits for one of the accepted types; others are answered and passed over.
 func (f *front) next(accepted ...string) (Message, error) {
@@ -80,13 +77,7 @@ func (f *front) hello() (welcome bool, err error) {
 		err = facts.plainSettings()
 	}
 	if err != nil {
-		r := asRefusal(RefusedServer, err)
-		if r.Kind != RefusedUser {
-			err = f.leaveUnwanted()
-		} else {
-			err = nil
-		}
-		return false, errors.Join(err, f.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: r}))
+		return false, f.unwelcome(asRefusal(RefusedServer, err))
 	}
 	s, err := f.agent.ReadSettings(facts.settingsFiles(Want{}))
 	if err != nil {
@@ -98,6 +89,18 @@ func (f *front) hello() (welcome bool, err error) {
 	}
 	return true, f.wire.send(Hello{Proto: Proto, OS: facts.OS.String(), Keys: s.Keys,
 		Installed: facts.path(currentLink).Kind != PathAbsent, Running: peek(f.reader), Last: last})
+}
+
+// unwelcome refuses before the laptop has said what it is here for. One that only looks says nothing more; one that meant to
+// deploy cancels, which takes its release away.
+func (f *front) unwelcome(r *Refusal) error {
+	if err := f.refuse(r); err != nil || r.Kind == RefusedUser {
+		return err
+	}
+	if _, err := f.next("cancel"); err != nil {
+		return err
+	}
+	return f.cancelled()
 }
 
 // look collects only as root: another user cannot read the settings, let alone change them.
@@ -156,9 +159,14 @@ func (f *front) deploy(ctx context.Context, s *system, want Want) error {
 	case applyMessage:
 		return f.handOver(ctx, s, plan, want)
 	case cancelMessage:
-		err = f.leaveUnwanted()
+		return f.cancelled()
 	}
-	return errors.Join(err, f.wire.send(doneMessage{}))
+	return f.wire.send(doneMessage{})
+}
+
+// cancelled is for a laptop that meant to deploy, and does not any more: one that only looks cannot cancel.
+func (f *front) cancelled() error {
+	return errors.Join(f.leaveUnwanted(), f.wire.send(doneMessage{}))
 }
 
 func (f *front) refuse(err error) error {
@@ -182,7 +190,7 @@ func (f *front) plan(ctx context.Context, s *system, want Want) (plan Plan, err 
 
 // leaveUnwanted takes the release of this agent away again where no deploy came of it. One that is under way may be using it.
 func (f *front) leaveUnwanted() error {
-	s := f.system()
+	s := writer(f.reader)
 	want := Want{SHA256: f.agent.SHA256, Version: f.agent.Version}
 	unlock, err := takeLock(s, time.Now(), "the end of a deploy that was not wanted")
 	if r, ok := errors.AsType[*Refusal](err); ok && r.Kind == RefusedLocked {

@@ -3,7 +3,11 @@ package converge
 import (
 	"context"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +15,45 @@ import (
 
 // A plan is made by who has no means to write: the compiler holds it.
 var _ func(Agent, context.Context, *reader, Want) PlanMessage = Agent.show
+
+// Who makes a writer is known by name, and none of these is on the way to a plan that is only shown: the front does it once the
+// laptop has said that it means to deploy.
+func TestWriter_MadeBy(t *testing.T) {
+	var makers []string
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			ast.Inspect(decl, func(n ast.Node) bool {
+				var made ast.Expr
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					made = n.Fun
+				case *ast.CompositeLit:
+					made = n.Type
+				}
+				if id, ok := made.(*ast.Ident); ok && slices.Contains([]string{"writer", "newSystem", "system"}, id.Name) {
+					makers = append(makers, decl.(*ast.FuncDecl).Name.Name+" "+id.Name)
+				}
+				return true
+			})
+		}
+	}
+	slices.Sort(makers)
+	want := []string{"Local newSystem", "Work newSystem", "front writer", "leaveUnwanted writer", "newSystem writer", "writer system"}
+	if !slices.Equal(makers, want) {
+		t.Errorf("writers are made by %q, want %q", makers, want)
+	}
+}
 
 // whole is everything under root, the lock, the run folder and the times of change too.
 func (m *machine) whole() []string {

@@ -28,9 +28,16 @@ func startWorker(ctx context.Context, s *system, gca string) error {
 		"--property=OOMScoreAdjust=-900", gca, "agent", "--worker",
 	}
 	for end := time.Now().Add(unitTime); ; {
-		_, err := s.run(ctx, "systemd-run", args...)
-		if err == nil || time.Now().After(end) {
+		// Two laptops may have been at the question: the one that was answered first holds the lock by now.
+		if err := lockFree(s); err != nil {
 			return err
+		}
+		_, err := s.run(ctx, "systemd-run", args...)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("cannot start the worker of the deploy: %w", err)
 		}
 		// The unit's name is taken while the worker before is ending, and for good where it left a failed unit.
 		_, resetErr := s.run(ctx, "systemctl", "reset-failed", workerUnit)
@@ -111,7 +118,7 @@ func (f *front) order(ctx context.Context, s *system, want Want) (net.Conn, *wir
 		launch = startWorker
 	}
 	if err := launch(ctx, s, want.releaseGCA()); err != nil {
-		return nil, nil, fmt.Errorf("cannot start the worker of the deploy: %w", err)
+		return nil, nil, err
 	}
 	conn, err := dialWorker(f.reader)
 	if err != nil {

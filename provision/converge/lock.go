@@ -46,6 +46,15 @@ func awaitLock(f *os.File) (taken bool, err error) {
 	}
 }
 
+// lockFree is the refusal that names who holds the lock, if somebody does.
+func lockFree(s *system) error {
+	unlock, err := takeLock(s, time.Now(), "a look whether a deploy is at work")
+	if err != nil {
+		return err
+	}
+	return unlock()
+}
+
 // lockedBy is the refusal that names who holds the lock.
 func lockedBy(s *reader) error {
 	holder, err := s.readText(LockFile)

@@ -152,12 +152,14 @@ func (m *machine) dial() (*Client, io.Closer, <-chan error) {
 }
 
 // start is dial before the agent has said anything.
-func (m *machine) start() (*Client, io.Closer, <-chan error) {
+func (m *machine) start() (*Client, io.Closer, <-chan error) { return m.startAs(m.agent()) }
+
+func (m *machine) startAs(a Agent) (*Client, io.Closer, <-chan error) {
 	toAgent, laptop := io.Pipe()
 	fromAgent, agent := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := m.agent().front(context.Background(), &m.sys.reader, toAgent, agent)
+		err := a.front(context.Background(), &m.sys.reader, toAgent, agent)
 		ended <- errors.Join(err, agent.Close(), toAgent.Close())
 	}()
 	return NewClient(fromAgent, laptop), laptop, ended

@@ -37,12 +37,13 @@ const (
 	GroupFail2ban Group = "fail2ban"
 )
 
-// Step is one change of a plan. The value that was shown is the value that runs.
+// Step is one change of a plan. What runs is made anew, by the worker, and its sums are those that were shown.
 type Step struct {
 	id     string
 	kind   Kind
 	group  Group
 	title  string
+	sum    string
 	op     operation
 	before *string // text of a file without secrets
 	after  *string
@@ -50,7 +51,7 @@ type Step struct {
 
 // Info is what a person gets to see of the step, without the texts of files.
 func (s Step) Info() StepInfo {
-	return StepInfo{ID: s.id, Kind: s.kind, Group: s.group, Title: s.title}
+	return StepInfo{ID: s.id, Kind: s.kind, Group: s.group, Title: s.title, Sum: s.sum}
 }
 
 // StepInfo describes a step.
@@ -59,6 +60,9 @@ type StepInfo struct {
 	Kind  Kind   `json:"kind"`
 	Group Group  `json:"group"`
 	Title string `json:"title"` // has no secret
+	// Sum is a SHA-256, in hexadecimal digits, of all that the step does and of what it replaces, secrets included: steps
+	// with the same sum do the same to the same.
+	Sum string `json:"sum"`
 	// Before and After are the whole texts of a file without secrets, in a plan made to be shown whole ([Plan.Whole]).
 	// Before is empty where the file is to be made; both are nil for everything else.
 	Before *string `json:"before,omitempty"`

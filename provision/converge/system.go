@@ -16,7 +16,10 @@ type system struct {
 	reader
 }
 
-func newSystem(root string) *system { return &system{reader: *newReader(root)} }
+func newSystem(root string) *system { return writer(newReader(root)) }
+
+// writer is the one place where who can look becomes who can write too. Nothing that makes a plan to be shown comes here.
+func writer(r *reader) *system { return &system{reader: *r} }
 
 // run runs a command to its end and returns what it wrote to stdout.
 // The error of a failed command ends with the last lines that it wrote.

@@ -199,7 +199,7 @@ func (o order) refuse(err error) error {
 func (w *worker) agree(ctx context.Context, e *engine, o order) (plan Plan, agreed bool, err error) {
 	plan, err = e.plan(ctx, o.want)
 	if err != nil {
-		return Plan{}, false, o.refuse(err)
+		return Plan{}, false, o.refuse(errors.Join(err, leave(w.sys, o.want)))
 	}
 	l := o.laptop
 	if err := l.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes}); err != nil {
