@@ -305,9 +305,18 @@ func TestDiff_Refuses(t *testing.T) {
 	},
 		RefusedPort, "port 80", "apache2", "42", "systemctl disable --now apache2")
 	f(fresh, func(f *Facts, _ *Want) {
-		f.Listeners = []Listener{{Port: 8000, Address: "0.0.0.0", Program: "python3", PID: 43}}
+		f.Listeners = []Listener{{Port: 8000, Address: "0.0.0.0", Program: "python3", PID: 43}, {Port: 8001, Address: "127.0.0.1"}}
 	},
-		RefusedPort, "PORT=8000", "python3", "43")
+		RefusedPort, "PORT=8000", "python3", "43", "echo PORT=8002 >/etc/gemini-adapter/adapter.env")
+	f(equal, func(f *Facts, _ *Want) {
+		f.Listeners = []Listener{{Port: 22, Address: "0.0.0.0", Program: "sshd", PID: 45}}
+		f.Paths[settingsFile] = PathState{Kind: PathFile, Content: []byte("PORT=22\n")}
+	},
+		RefusedPort, "PORT=22", "sshd", "hint: choose another one: gca config set HOST PORT=8001")
+	f(fresh, func(f *Facts, _ *Want) {
+		f.Listeners = []Listener{{Port: 80, Address: "::", Program: "sshd", PID: 46}}
+	},
+		RefusedPort, "sshd", "move pid 46 to another port")
 	f(equal, func(f *Facts, _ *Want) { f.Listeners = []Listener{{Port: 80, Program: "caddy", PID: 44}} }, RefusedPort, "caddy")
 	f(equal, func(f *Facts, _ *Want) {
 		f.Paths[nginxConf] = PathState{Kind: PathFile, Content: []byte("http { include conf.d/*.conf; }")}

@@ -2,6 +2,7 @@ package converge
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -51,7 +52,14 @@ func RefuseWebPort(l Listener) *Refusal {
 	if l.Port != webPort || l.Program == "nginx" {
 		return nil
 	}
-	return portRefusal(l, "which Nginx needs")
+	hint := fmt.Sprintf("the adapter needs port 80 for itself: move pid %d to another port (systemctl status %[1]d names its unit), or deploy to another server", l.PID)
+	if l.PID == 0 {
+		hint = "the adapter needs port 80 for itself: ss -ltnp on the server shows who listens there"
+	}
+	if slices.Contains([]string{"apache2", "caddy", "lighttpd", "haproxy", "traefik"}, l.Program) {
+		hint = "systemctl disable --now " + l.Program
+	}
+	return portRefusal(l, "which Nginx needs", hint)
 }
 
 // checkSettings refuses an adapter without keys, and to fight over a port.
@@ -64,7 +72,7 @@ func checkSettings(f Facts, s Settings) error {
 			return refusal
 		}
 		if l.Port == s.Port && onLoopback(l.Address) && !ownsPort(f, s.Port) {
-			return portRefusal(l, fmt.Sprintf("which the adapter needs (PORT=%d)", s.Port))
+			return portRefusal(l, fmt.Sprintf("which the adapter needs (PORT=%d)", s.Port), otherPort(f))
 		}
 	}
 	return nil
@@ -80,13 +88,22 @@ func ownsPort(f Facts, port int) bool {
 	return socket.Active && strings.Contains(socket.Listen, fmt.Sprintf(":%d ", port))
 }
 
-func portRefusal(l Listener, why string) *Refusal {
-	program, hint := l.Program, fmt.Sprintf("systemctl status %d   # names its unit; then: systemctl disable --now UNIT", l.PID)
+// otherPort is how to choose another port for the adapter, one that is free.
+func otherPort(f Facts) string {
+	port := 8001
+	for slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.Port == port }) {
+		port++
+	}
+	if f.path(settingsFile).Kind == PathFile {
+		return fmt.Sprintf("choose another one: gca config set HOST PORT=%d", port)
+	}
+	return fmt.Sprintf("choose another one, on the server: mkdir -p %s && echo PORT=%d >%s   # then deploy again", path.Dir(settingsFile), port, settingsFile)
+}
+
+func portRefusal(l Listener, why, hint string) *Refusal {
+	program := l.Program
 	if program == "" {
 		program = "another program"
-	}
-	if slices.Contains([]string{"apache2", "caddy", "lighttpd", "haproxy", "traefik"}, program) {
-		hint = "systemctl disable --now " + program
 	}
 	return refuse(RefusedPort, hint, "port %d, %s, is held by %s (pid %d)", l.Port, why, program, l.PID)
 }
