@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -78,10 +79,38 @@ func awaitHealth(ctx context.Context, version string, doors ...door) (int, *Erro
 		select {
 		case <-time.After(healthPause):
 		case <-deadline.Done():
-			return 0, &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", doors[0].url), Err: first,
+			return 0, &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", doors[0].url), Err: unheard(first),
 				Hint: "if it answers on the server (curl http://127.0.0.1/health), open TCP port 80 in your provider's firewall, then deploy again"}
 		}
 	}
+}
+
+// unheard says in words why no answer came; what came instead of the adapter's answer stays as it is.
+func unheard(err error) error {
+	var asked *url.Error
+	switch {
+	case !errors.As(err, &asked):
+		return err
+	case asked.Timeout():
+		return &silence{fmt.Sprintf("no answer within %.0f s", healthTime.Seconds())}
+	}
+	return &silence{asked.Err.Error()}
+}
+
+// silence is that nothing came back at all.
+type silence struct{ message string }
+
+func (e *silence) Error() string { return e.message }
+
+// heardInside says what is known where the server's own look at the adapter, through Nginx, went well: what is put back
+// cannot be looked at any more.
+func (e *Error) heardInside() *Error {
+	e.Hint = "it answered on the server itself, but something else answers at this address: see that the address is this server's, then deploy again"
+	var nothing *silence
+	if errors.As(e.Err, &nothing) {
+		e.Hint = "it answered on the server itself, so something in between stops TCP port 80: open it in your provider's firewall, then deploy again"
+	}
+	return e
 }
 
 func askHealth(ctx context.Context, client *http.Client, url, version string) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestAwaitHealth(t *testing.T) {
@@ -40,6 +41,31 @@ func TestAwaitHealth_nobodyThere(t *testing.T) {
 	if err == nil || err.Kind != KindRolledBack || !strings.Contains(err.Error(), "open TCP port 80") {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestError_heardInside(t *testing.T) {
+	f := func(cause error, words ...string) {
+		t.Helper()
+		got := (&Error{Message: "the adapter does not answer", Err: unheard(cause), Hint: "curl"}).heardInside().Error()
+		for _, word := range append(words, "it answered on the server itself") {
+			if !strings.Contains(got, word) {
+				t.Errorf("%q does not say %q", got, word)
+			}
+		}
+		if strings.Contains(got, "curl") || strings.Contains(got, "Get ") {
+			t.Errorf("%q", got)
+		}
+	}
+	ask := func(within time.Duration, url string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), within)
+		defer cancel()
+		return askHealth(ctx, http.DefaultClient, url, "2")
+	}
+	f(ask(0, "http://127.0.0.1:1"), "no answer within 30 s", "stops TCP port 80")
+	f(ask(time.Minute, "http://127.0.0.1:1"), "connection refused", "stops TCP port 80")
+	foreign := httptest.NewServer(http.NotFoundHandler())
+	defer foreign.Close()
+	f(ask(time.Minute, foreign.URL), "404 Not Found came instead", "the address is this server's")
 }
 
 // Where the public address is closed from here, the other door counts.

@@ -23,7 +23,11 @@ func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, version 
 				Hint: "look at the firewall that the server had before: ufw show added, nft list ruleset"}
 		}
 	}
-	return health()
+	failed := health()
+	if failed != nil && slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return s.ID == converge.WebCheck }) {
+		return failed.heardInside()
+	}
+	return failed
 }
 
 // quietTime is how long nothing may be heard of a server before the person is told. On a connection that works, an answer

@@ -92,7 +92,7 @@ func (d *differ) adapter() {
 	}
 	if d.serviceChanged || d.webChanged {
 		d.begin(GroupNginx)
-		d.add(KindCheck, "web", "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
+		d.add(KindCheck, webCheck, "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
 	}
 }
 

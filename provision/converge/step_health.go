@@ -16,6 +16,11 @@ const (
 	healthBody  = 64 << 10 // bytes read of an answer
 )
 
+const webCheck = "web"
+
+// WebCheck is the ID of the step that has the adapter's answer through Nginx, on the server itself.
+const WebCheck = string(KindCheck) + ":" + webCheck
+
 // healthStep waits for the adapter's own answer at an address.
 type healthStep struct {
 	address string // host:port; empty is where Nginx answers
