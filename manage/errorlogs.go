@@ -147,6 +147,9 @@ type journalEntry struct {
 	Message    json.RawMessage `json:"MESSAGE"` // text, or its bytes as numbers where it is not all text
 }
 
+// ownChange begins what systemd says of the socket when a new PORT is put in force, which restarts it right after.
+const ownChange = SocketUnit + ": Socket unit configuration has changed while unit has been running"
+
 // trouble turns an entry into a line, if it is about trouble. The adapter's lines are JSON objects with a level of their own;
 // whatever else it writes are the last words of a crash.
 func (e journalEntry) trouble() (LogLine, bool) {
@@ -157,7 +160,7 @@ func (e journalEntry) trouble() (LogLine, bool) {
 	line := LogLine{Schema: 1, Time: time.UnixMicro(micros), Source: "adapter", Text: e.text()}
 	if e.Identifier != "gemini-adapter" {
 		line.Source = "systemd"
-		return line, e.Priority != "" && e.Priority <= "4"
+		return line, e.Priority != "" && e.Priority <= "4" && !strings.HasPrefix(line.Text, ownChange)
 	}
 	var own struct {
 		Level  string `json:"level"`

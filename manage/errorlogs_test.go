@@ -34,6 +34,7 @@ func TestTrouble(t *testing.T) {
 	f(own("panic: \x1b[2Joh"), true, "adapter", "panic: ?[2Joh")
 	f(`{"__REALTIME_TIMESTAMP":"1","PRIORITY":"4","SYSLOG_IDENTIFIER":"systemd","MESSAGE":"Failed"}`, true, "systemd", "Failed")
 	f(`{"__REALTIME_TIMESTAMP":"1","PRIORITY":"6","SYSLOG_IDENTIFIER":"systemd","MESSAGE":"Started"}`, false, "", "")
+	f(`{"__REALTIME_TIMESTAMP":"1","PRIORITY":"4","SYSLOG_IDENTIFIER":"systemd","MESSAGE":"gemini-adapter.socket: Socket unit configuration has changed while unit has been running, no open socket file descriptor left. The socket unit is not functional until restarted."}`, false, "", "")
 	f(`{"__REALTIME_TIMESTAMP":"1","PRIORITY":"6","SYSLOG_IDENTIFIER":"gemini-adapter","MESSAGE":[111,104,27]}`, true, "adapter", "oh?")
 	f(`{"__REALTIME_TIMESTAMP":"1","PRIORITY":"6","SYSLOG_IDENTIFIER":"gemini-adapter","MESSAGE":null}`, true, "adapter", "")
 	f(`{"PRIORITY":"3","SYSLOG_IDENTIFIER":"systemd","MESSAGE":"x"}`, false, "", "")
