@@ -77,7 +77,7 @@ func controlError(name string) error {
 // Answer gives an Asked assignment its value.
 func (a Assignment) Answer(value string) (Assignment, error) {
 	if value == "" {
-		return a, fmt.Errorf("%s: nothing was given on standard input\nhint: %s= takes it out of the settings", a.Name, a.Name)
+		return a, fmt.Errorf("%s: nothing was given\nhint: %s= takes it out of the settings", a.Name, a.Name)
 	}
 	if hasControl(value) {
 		return a, controlError(a.Name)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 // group is a command with commands below it, in one of two hands: in gca's, where the first argument is the host, or, with a
@@ -132,8 +133,10 @@ func newConfigSet(g group) *cobra.Command {
 		Short: "Change settings: all of those given, or none",
 		Long: `set changes settings, all of those given or none. NAME= takes a setting out of the file, so that its default counts.
 NAME=- reads the value from a prompt without echo or, without a terminal, from a line of standard input, one line for
-each such NAME in their order: keys, tokens and passwords are taken in no other way.`,
-		Example: g.examples("set", "PORT=9000 MAX_BODY=20MB", "COOLING_PERIOD=", "GEMINI_API_KEYS=- < keys.txt"),
+each such NAME in their order, with commas between several keys or tokens: keys, tokens and passwords are taken in no
+other way. GEMINI_API_KEYS and CLIENT_TOKENS add to what the files keys and tokens beside adapter.env hold; from your own
+machine, gca deploy --keys-file FILE (one key a line) replaces the file keys.`,
+		Example: g.examples("set", "PORT=9000 MAX_BODY=20MB", "COOLING_PERIOD=", "GEMINI_API_KEYS=-"),
 		Args:    g.args(1, 100),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			words := given
@@ -168,7 +171,13 @@ func assignments(g group, words []string) ([]manage.Assignment, error) {
 		seen[a.Name] = true
 		all = append(all, a)
 	}
+	return answers(g, all)
+}
+
+// answers asks for the values that were left out.
+func answers(g group, all []manage.Assignment) ([]manage.Assignment, error) {
 	asker := newPrompt(g.io, g.ssh != nil && g.ssh.noInput)
+	last := ""
 	lines := bufio.NewReader(io.LimitReader(g.io.in, maxSecretFile))
 	for i, a := range all {
 		if a.Way != manage.Asked {
@@ -181,12 +190,32 @@ func assignments(g group, words []string) ([]manage.Assignment, error) {
 		if all[i], err = a.Answer(value); err != nil {
 			return nil, &usageError{err.Error()}
 		}
+		last = a.Name
+	}
+	if asker == nil && last != "" {
+		return all, nothingLeft(lines, last)
 	}
 	return all, nil
 }
 
+// nothingLeft refuses lines that nobody asked for: a list with a value a line would lose all but its first.
+func nothingLeft(lines *bufio.Reader, last string) error {
+	rest, err := io.ReadAll(lines)
+	if err != nil {
+		return fmt.Errorf("cannot read standard input: %w", err)
+	}
+	if len(bytes.TrimSpace(rest)) == 0 {
+		return nil
+	}
+	return &usageError{last + ": standard input has more lines than there are NAME=-; nothing was changed\n" +
+		"hint: several values go in one line, commas between: paste -sd, FILE | the same command"}
+}
+
 func readValue(asker *prompt, lines *bufio.Reader, name string) (string, error) {
 	if asker != nil {
+		if config.IsSecret(name) || name == "MODEL_MAP" {
+			name += ", commas between several"
+		}
 		return asker.secret(name)
 	}
 	line, err := lines.ReadString('\n')

@@ -151,7 +151,7 @@ func testConfigRefused(t *testing.T, r *rig) {
 		f(exitUsage, "PROT: no such setting", "PROT=1")
 		f(exitUsage, "PORT is given twice", "PORT=1", "PORT=2")
 		f(exitUsage, "hint: GEMINI_API_KEYS=- reads it from standard input", "GEMINI_API_KEYS="+secretKey)
-		f(exitUsage, "nothing was given on standard input", "GEMINI_API_KEYS=-")
+		f(exitUsage, "GEMINI_API_KEYS: nothing was given", "GEMINI_API_KEYS=-")
 		f(exitUsage, "an argument is missing")
 		f(exitRefused, "Nginx", "PORT=80")
 		f(exitRefused, "9300", "PORT=9300")
