@@ -80,8 +80,10 @@ func (e *ArchiveError) Error() string {
 	return e.Message + "\nhint: " + e.Hint
 }
 
+const unusable = "this archive cannot be used: "
+
 func bad(format string, args ...any) *ArchiveError {
-	return &ArchiveError{Message: "this archive cannot be used: " + fmt.Sprintf(format, args...)}
+	return &ArchiveError{Message: unusable + fmt.Sprintf(format, args...)}
 }
 
 // place says what a file of an archive is for.

@@ -229,11 +229,16 @@ func readManifest(t *tar.Reader, version string) (Manifest, error) {
 	if errors.Is(err, io.EOF) {
 		return Manifest{}, bad("it is empty")
 	}
-	if err != nil {
+	var strange *ArchiveError
+	switch {
+	case errors.As(err, &strange):
+		return Manifest{}, bad("it is no backup of gca: %s", strings.TrimPrefix(strange.Message, unusable))
+	case errors.Is(err, tar.ErrHeader):
+		return Manifest{}, bad("it is no backup of gca: there is no tar file in it")
+	case err != nil:
 		return Manifest{}, err
-	}
-	if head.Name != manifestName {
-		return Manifest{}, bad("it does not begin with %s", manifestName)
+	case head.Name != manifestName:
+		return Manifest{}, bad("it is no backup of gca: it does not begin with %s", manifestName)
 	}
 	if head.Size > maxManifest {
 		return Manifest{}, bad("%s has %d bytes, at most %d", manifestName, head.Size, maxManifest)

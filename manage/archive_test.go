@@ -184,7 +184,10 @@ func TestArchive_forgedEntries(t *testing.T) {
 	plus := func(e entry) func([]entry) []entry {
 		return func(all []entry) []entry { return append(all, e) }
 	}
-	f(func(all []entry) []entry { return all[1:] }, "does not begin with manifest.json")
+	f(func(all []entry) []entry { return all[1:] }, "it is no backup of gca: it does not begin with manifest.json")
+	f(func([]entry) []entry {
+		return []entry{{head: tar.Header{Name: "etc/", Typeflag: tar.TypeDir}}}
+	}, "it is no backup of gca: etc/ is a folder")
 	f(func([]entry) []entry { return nil }, "it is empty")
 	f(func(all []entry) []entry { return all[:len(all)-1] }, "is missing")
 	f(func(all []entry) []entry { return append(all[:2:2], all[1:]...) }, "twice")

@@ -90,6 +90,7 @@ func TestParseAssignment(t *testing.T) {
 	}
 	refused("PORT", "expected NAME=VALUE")
 	refused("s3cret", "expected NAME=VALUE")
+	refused("=s3cret", "nothing in front of its =")
 	refused("GEMINI_API_KEY=s3cret", "did you mean GEMINI_API_KEYS?")
 	refused("PORT=70000", `PORT="70000": expected a whole number from 1 to 65535`)
 	refused("PROT=1", "PROT: no such setting")

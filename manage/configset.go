@@ -36,6 +36,9 @@ func ParseAssignment(word string) (Assignment, error) {
 	if !ok {
 		return Assignment{}, errors.New("expected NAME=VALUE, and one word has no =") // the word may be a secret
 	}
+	if name == "" {
+		return Assignment{}, errors.New("expected NAME=VALUE, and one word has nothing in front of its =")
+	}
 	a := Assignment{Name: name, Value: value}
 	switch {
 	case value == "-":

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,10 +43,26 @@ func (g group) finish(cmd *cobra.Command) *cobra.Command {
 
 // args counts the arguments behind the host.
 func (g group) args(low, high int) cobra.PositionalArgs {
-	if g.ssh != nil {
-		low, high = low+1, high+1
+	if g.ssh == nil {
+		return args(low, high)
 	}
-	return args(low, high)
+	return func(cmd *cobra.Command, given []string) error {
+		if len(given) > 0 && (strings.Contains(given[0], "=") || slices.Contains(config.Names(), given[0])) {
+			return hostFirst(cmd, given[0])
+		}
+		return args(low+1, high+1)(cmd, given)
+	}
+}
+
+// hostFirst is the error of a word where the host should be.
+func hostFirst(cmd *cobra.Command, word string) error {
+	name, _, _ := strings.Cut(word, "=") // the value may be a secret
+	return &usageError{fmt.Sprintf("%s: %s is no server; the host comes first\nhint: usage: %s", cmd.CommandPath(), name, cmd.UseLine())}
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func newConfig(io *streams, ssh *sshFlags) *cobra.Command {
@@ -56,7 +73,7 @@ func newConfig(io *streams, ssh *sshFlags) *cobra.Command {
 		Long: `config shows and changes the settings in ` + manage.EnvFile + `. A change is judged before anything is touched; then the
 adapter restarts with it and must answer, also through Nginx, or everything is put back. The file of before stays
 beside it as adapter.env.old.`,
-		Args: args(0, 0),
+		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newConfigGet(g), newConfigSet(g), newConfigEdit(g))

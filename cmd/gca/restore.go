@@ -34,6 +34,9 @@ func newRestore(streams *streams, ssh *sshFlags) *cobra.Command {
 		Args:  f.args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if ssh != nil {
+				if isFile(given[0]) && !isFile(given[1]) {
+					return hostFirst(cmd, given[0])
+				}
 				return f.toAfar(cmd, given[0], given[1])
 			}
 			return f.here(cmd.Context(), given[0])

@@ -37,23 +37,27 @@ func baseCommand(name, short string) *cobra.Command {
 		Short:         short,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			hint := name + " --help lists the commands"
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = "did you mean " + name + " " + strings.Join(near, " or "+name+" ") + "?"
-			}
-			return &usageError{fmt.Sprintf("no such command: %s\nhint: %s", args[0], hint)}
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Sprintf("%v\nhint: %s --help", err, cmd.CommandPath())}
 	})
 	return root
+}
+
+// noSuchCommand refuses what is none of the commands below cmd, and names those that it may have been meant for.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	name := cmd.CommandPath()
+	hint := name + " --help lists the commands"
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + name + " " + strings.Join(near, " or "+name+" ") + "?"
+	}
+	return &usageError{fmt.Sprintf("no such command: %s\nhint: %s", args[0], hint)}
 }
 
 // args checks the number of arguments and says what is expected.
