@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -15,6 +16,8 @@ const (
 	maxOutput   = 1 << 20 // bytes kept of a command's output
 	commandTime = 90 * time.Second
 	queryTime   = 30 * time.Second
+	queryGrace  = 5 * time.Second
+	runGrace    = 20 * time.Second // apt-get that is interrupted lets the dpkg that it started end
 )
 
 // command is a program to run to its end, with nobody to answer it.
@@ -24,7 +27,8 @@ type command struct {
 	args  []string
 	path  string // its PATH
 	limit time.Duration
-	line  func(string) // is told each line of output as it comes; may be nil
+	grace time.Duration // from the limit, when it is interrupted, to its kill; and for what it left running to let go of its output
+	line  func(string)  // is told each line of output as it comes; may be nil
 
 	merged bool // stderr counts as stdout
 }
@@ -39,7 +43,8 @@ func execute(ctx context.Context, c command) (string, error) {
 		"DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "UCF_FORCE_CONFFOLD=1",
 		"NEEDRESTART_SUSPEND=1", "NEEDRESTART_MODE=l", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0",
 	}
-	cmd.WaitDelay = 5 * time.Second
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = c.grace
 	var stdout bytes.Buffer
 	all := &lineWriter{tell: c.line}
 	cmd.Stdout = io.MultiWriter(&limitedWriter{to: &stdout, left: maxOutput}, all)
@@ -48,7 +53,8 @@ func execute(ctx context.Context, c command) (string, error) {
 		cmd.Stderr = cmd.Stdout
 	}
 	err := cmd.Run()
-	if err == nil {
+	// A service that a command started may keep the command's output open for as long as it runs.
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		return stdout.String(), nil
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

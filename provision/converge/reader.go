@@ -60,7 +60,7 @@ func (s *reader) ask(ctx context.Context, q query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return execute(ctx, command{file: file, name: name, args: args, path: s.path, limit: queryTime, merged: q == queryNginx})
+	return execute(ctx, command{file: file, name: name, args: args, path: s.path, limit: queryTime, grace: queryGrace, merged: q == queryNginx})
 }
 
 // readText reads a small file; one that is not there is empty.

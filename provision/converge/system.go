@@ -42,7 +42,7 @@ func (s *system) runLines(ctx context.Context, limit time.Duration, line func(st
 			line(text)
 		}
 	}
-	c := command{file: file, name: name, args: args, path: s.path, limit: limit, line: hear}
+	c := command{file: file, name: name, args: args, path: s.path, limit: limit, grace: runGrace, line: hear}
 	return execute(context.WithoutCancel(ctx), c)
 }
 
