@@ -85,7 +85,8 @@ func readJail(text string) (sshd, ignores bool) {
 	return sshd, ignores
 }
 
-// deployers are the addresses that deploys came from, the latest last: those of our file and the client's.
+// deployers are the addresses that deploys came from: those of our file, and at the end a client that is new. Of too many the
+// first are left out, the client never. A client that is known keeps its place, so that its next deploy changes nothing.
 func deployers(jail, client string) []string {
 	var found []string
 	for line := range strings.Lines(jail) {
@@ -98,7 +99,15 @@ func deployers(jail, client string) []string {
 		}
 	}
 	found = appendClient(found, client)
-	return found[max(0, len(found)-keptClients):]
+	current := appendClient(nil, client)
+	for len(found) > keptClients {
+		oldest := 0
+		if slices.Contains(current, found[0]) {
+			oldest = 1
+		}
+		found = slices.Delete(found, oldest, oldest+1)
+	}
+	return found
 }
 
 // appendClient takes an address up once; networks and loopback are no deployers.
