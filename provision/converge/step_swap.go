@@ -46,11 +46,23 @@ func (swapStep) apply(ctx context.Context, r *run) error {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	root, err := r.sys.lookup(rootUser, rootUser)
+	return r.sys.addSwapLine(text)
+}
+
+// addSwapLine ends the table, which keeps its mode and owner.
+func (s *system) addSwapLine(text string) error {
+	now, err := s.look(fstab)
 	if err != nil {
 		return err
 	}
-	return r.sys.writeFile(fstab, []byte(text+fstabLine), 0o644, root)
+	if now.Kind == PathAbsent {
+		o, err := s.lookup(rootUser, rootUser)
+		if err != nil {
+			return err
+		}
+		now.Mode, now.UID, now.GID = 0o644, o.uid, o.gid
+	}
+	return s.writeFile(fstab, []byte(text+fstabLine), now.Mode, owner{now.UID, now.GID})
 }
 
 func swapOn(ctx context.Context, s *system, name string, args ...string) error {
