@@ -112,6 +112,10 @@ func (d *differ) sysctls() {
 	d.file(fileStep{sysctlConf, []byte(d.texts[TemplateSysctl]), 0o644, rootUser, false})
 	var differ []sysctl
 	for _, w := range set {
+		if w.Refused {
+			d.remark("the kernel did not take %s=%s, and works without", w.Key, w.Value)
+			continue
+		}
 		if d.f.Sysctls[w.Key].Value != w.Value {
 			differ = append(differ, w)
 		}
@@ -134,6 +138,7 @@ func usableSysctls(now map[string]Sysctl) (set []sysctl, missing, owned []string
 		case st.Owner != "":
 			owned = append(owned, w.Key)
 		default:
+			w.Refused = st.Refused
 			set = append(set, w)
 		}
 	}

@@ -12,28 +12,80 @@ import (
 type sysctlStep struct{ values []sysctl }
 
 func (st sysctlStep) before(_ context.Context, r *run) (reversal, error) {
+	file, err := r.sys.pathReversal(sysctlConf, false)
+	if err != nil {
+		return reversal{}, err
+	}
 	undo := action{Op: opSysctl}
 	for _, w := range st.values {
-		now, err := r.sys.readText(sysctlFile(w.Key))
+		now, err := r.sys.sysctlNow(w.Key)
 		if err != nil {
 			return reversal{}, err
 		}
-		undo.Names = append(undo.Names, w.Key+"="+strings.Join(strings.Fields(now), " "))
+		undo.Names = append(undo.Names, w.Key+"="+now)
 	}
-	return reversal{Undo: []action{undo}}, nil
+	return reversal{Undo: []action{undo, file}}, nil
 }
 
 func (st sysctlStep) apply(_ context.Context, r *run) error {
+	var refused []sysctl
 	for _, w := range st.values {
-		if err := r.sys.setSysctl(w.Key, w.Value); err != nil {
-			// Some containers let a setting be written and refuse its value: no reason to undo a whole deploy.
+		// Some containers let a setting be written and refuse its value: no reason to undo a whole deploy.
+		if err := r.sys.trySysctl(w); err != nil {
 			r.progress(fmt.Sprintf("%s could not be set: %v", w.Key, err))
+			refused = append(refused, w)
+		}
+	}
+	return r.sys.markRefused(refused)
+}
+
+// check finds that each value was taken, or is marked as one that was not.
+func (st sysctlStep) check(_ context.Context, r *run) error {
+	now, err := collectSysctls(&r.sys.reader, false)
+	if err != nil {
+		return err
+	}
+	for _, w := range st.values {
+		if got := now[w.Key]; got.Value != w.Value && !got.Refused {
+			return fmt.Errorf("%s is %q, not %s as set a moment ago", w.Key, got.Value, w.Value)
 		}
 	}
 	return nil
 }
 
-func (sysctlStep) check(context.Context, *run) error { return nil }
+// trySysctl sets a value and reads it back: some kernels take another one without a word.
+func (s *system) trySysctl(w sysctl) error {
+	if err := s.setSysctl(w.Key, w.Value); err != nil {
+		return err
+	}
+	now, err := s.sysctlNow(w.Key)
+	if err == nil && now != w.Value {
+		err = fmt.Errorf("the kernel made %q of %s", now, w.Value)
+	}
+	return err
+}
+
+// markRefused notes in our own file what the kernel did not take, so that the next deploy does not try it again.
+func (s *system) markRefused(refused []sysctl) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	st, err := s.state(sysctlConf)
+	if err != nil {
+		return err
+	}
+	text := string(st.Content)
+	for _, w := range refused {
+		text = strings.Replace(text, "\n"+w.line(), "\n-"+w.line(), 1)
+	}
+	return s.writeFile(sysctlConf, []byte(text), st.Mode, owner{st.UID, st.GID})
+}
+
+// sysctlNow is a kernel setting, its words parted by one space.
+func (s *system) sysctlNow(key string) (string, error) {
+	text, err := s.readText(sysctlFile(key))
+	return strings.Join(strings.Fields(text), " "), err
+}
 
 func (s *system) setSysctl(key, value string) error {
 	f, err := os.OpenFile(s.at(sysctlFile(key)), os.O_WRONLY|os.O_TRUNC, 0)
@@ -44,12 +96,16 @@ func (s *system) setSysctl(key, value string) error {
 	return errors.Join(err, f.Close())
 }
 
-// resetSysctls is the reversal: "key=value" each.
+// resetSysctls is the reversal: "key=value" each. What has its value still was refused before, and would be again.
 func (s *system) resetSysctls(settings []string) error {
 	var errs []error
 	for _, setting := range settings {
 		key, value, _ := strings.Cut(setting, "=")
-		errs = append(errs, s.setSysctl(key, value))
+		now, err := s.sysctlNow(key)
+		if err == nil && now != value {
+			err = s.setSysctl(key, value)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -9,29 +9,37 @@ import (
 type Sysctl struct {
 	Value    string // now, its words parted by one space
 	Writable bool
+	Refused  bool   // our own file says that the kernel did not take the value that we want
 	Owner    string // a file of the server's own that sets it to something else; empty if none does
 }
 
 // sysctl is one setting that a deploy wants, with its reason.
-type sysctl struct{ Key, Value, Why string }
+type sysctl struct {
+	Key, Value, Why string
+
+	Refused bool // it is written for the next boot, which may fail to set it too
+}
 
 func wantedSysctls() []sysctl {
 	return []sysctl{
-		{"net.core.somaxconn", "65535", "connections that wait to be accepted"},
-		{"net.ipv4.tcp_max_syn_backlog", "65535", "connections that wait for the client's last word"},
-		{"net.ipv4.tcp_syncookies", "1", "what to do when even that is full"},
-		{"net.core.default_qdisc", "fq", "paces what bbr sends"},
-		{"net.ipv4.tcp_congestion_control", "bbr", "holds its pace on long links that lose packets"},
-		{"net.ipv4.tcp_slow_start_after_idle", "0", "a stream that paused goes on at full pace"},
-		{"net.ipv4.tcp_notsent_lowat", "131072", "events do not wait behind a full buffer"},
-		{"net.ipv4.tcp_keepalive_time", "300", "vanished clients are found out in minutes, not hours"},
-		{"net.ipv4.tcp_keepalive_intvl", "30", "the same"},
-		{"net.ipv4.tcp_keepalive_probes", "5", "the same"},
-		{"net.ipv4.tcp_mtu_probing", "1", "networks that swallow large packets"},
-		{"net.ipv4.tcp_fin_timeout", "30", "closed connections are forgotten sooner"},
-		{"vm.swappiness", "10", "memory goes to swap late"},
+		{Key: "net.core.somaxconn", Value: "65535", Why: "connections that wait to be accepted"},
+		{Key: "net.ipv4.tcp_max_syn_backlog", Value: "65535", Why: "connections that wait for the client's last word"},
+		{Key: "net.ipv4.tcp_syncookies", Value: "1", Why: "what to do when even that is full"},
+		{Key: "net.core.default_qdisc", Value: "fq", Why: "paces what bbr sends"},
+		{Key: "net.ipv4.tcp_congestion_control", Value: "bbr", Why: "holds its pace on long links that lose packets"},
+		{Key: "net.ipv4.tcp_slow_start_after_idle", Value: "0", Why: "a stream that paused goes on at full pace"},
+		{Key: "net.ipv4.tcp_notsent_lowat", Value: "131072", Why: "events do not wait behind a full buffer"},
+		{Key: "net.ipv4.tcp_keepalive_time", Value: "300", Why: "vanished clients are found out in minutes, not hours"},
+		{Key: "net.ipv4.tcp_keepalive_intvl", Value: "30", Why: "the same"},
+		{Key: "net.ipv4.tcp_keepalive_probes", Value: "5", Why: "the same"},
+		{Key: "net.ipv4.tcp_mtu_probing", Value: "1", Why: "networks that swallow large packets"},
+		{Key: "net.ipv4.tcp_fin_timeout", Value: "30", Why: "closed connections are forgotten sooner"},
+		{Key: "vm.swappiness", Value: "10", Why: "memory goes to swap late"},
 	}
 }
+
+// line is the setting in sysctl.d(5). A dash before it says that a failure to set it is none.
+func (w sysctl) line() string { return w.Key + " = " + w.Value + "\n" }
 
 func sysctlFile(key string) string { return "/proc/sys/" + strings.ReplaceAll(key, ".", "/") }
 
@@ -41,13 +49,18 @@ func collectSysctls(s *reader, container bool) (map[string]Sysctl, error) {
 	if err != nil {
 		return nil, err
 	}
+	ours, err := s.readText(sysctlConf)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]Sysctl{}
 	for _, w := range wantedSysctls() {
 		text, err := s.readText(sysctlFile(w.Key))
 		if err != nil || text == "" {
 			continue // not in this kernel, or not ours to see
 		}
-		st := Sysctl{Value: strings.Join(strings.Fields(text), " "), Writable: s.writable(sysctlFile(w.Key))}
+		st := Sysctl{Value: strings.Join(strings.Fields(text), " "), Writable: s.writable(sysctlFile(w.Key)),
+			Refused: strings.Contains("\n"+ours, "\n-"+w.line())}
 		if w.Key == "net.ipv4.tcp_congestion_control" && !bbrAvailable(s, container) {
 			st.Writable = false
 		}
