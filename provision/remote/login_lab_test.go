@@ -70,6 +70,26 @@ func (v *vps) wantIn(text string, opts Options, describe string) {
 	}
 }
 
+// becomesRoot logs in and runs a command as root, twice in one run.
+func (v *vps) becomesRoot(t *testing.T, text string, opts Options) {
+	t.Helper()
+	for range 2 { // the second one remembers the first
+		host, err := Resolve(t.Context(), text, &opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := Dial(t.Context(), host, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := conn.RunRoot(t.Context(), Cmd{Line: "id -un", Stdout: &out}); err != nil || out.String() != "root\n" {
+			t.Errorf("%q, %v", out.String(), err)
+		}
+		closed(t, conn)
+	}
+}
+
 func TestLab_Login(t *testing.T) {
 	v := newVPS(t, lab.Options{})
 	v.visit()
@@ -83,47 +103,17 @@ func TestLab_Login(t *testing.T) {
 
 	t.Run("the login's password serves sudo", func(t *testing.T) {
 		who := person{password: lab.SudoerPassword}
-		opts := Options{Prompts: who.prompts()}
-		for range 2 { // the second one remembers the first
-			host, err := Resolve(t.Context(), "sudoer"+at, &opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			conn, err := Dial(t.Context(), host, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var out bytes.Buffer
-			if err := conn.RunRoot(t.Context(), Cmd{Line: "id -un", Stdout: &out}); err != nil || out.String() != "root\n" {
-				t.Errorf("%q, %v", out.String(), err)
-			}
-			closed(t, conn)
-		}
+		v.becomesRoot(t, "sudoer"+at, Options{Prompts: who.prompts()})
 		if len(who.asked) != 1 {
 			t.Errorf("asked %q", who.asked)
 		}
 	})
-
 	t.Run("sudo's password is asked for once in a run", func(t *testing.T) {
 		asked := 0
-		opts := Options{IdentityFile: v.KeyFile, Prompts: Prompts{Sudo: func(string, int) ([]byte, error) {
+		v.becomesRoot(t, "sudoer"+at, Options{IdentityFile: v.KeyFile, Prompts: Prompts{Sudo: func(string, int) ([]byte, error) {
 			asked++
 			return []byte(lab.SudoerPassword), nil
-		}}}
-		host, err := Resolve(t.Context(), "sudoer"+at, &opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			conn, err := Dial(t.Context(), host, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := conn.RunRoot(t.Context(), Cmd{Line: "true"}); err != nil {
-				t.Error(err)
-			}
-			closed(t, conn)
-		}
+		}}})
 		if asked != 1 {
 			t.Errorf("asked %d times", asked)
 		}

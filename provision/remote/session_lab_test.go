@@ -13,78 +13,84 @@ import (
 func TestLab_Limits(t *testing.T) {
 	v := newVPS(t, lab.Options{})
 	v.visit()
-	t.Run("trap27 MaxSessions", func(t *testing.T) {
-		v.sshd("MaxSessions 2")
-		conn, err := v.enter("root@"+v.Addr, Options{IdentityFile: v.KeyFile})
+	t.Run("trap27 MaxSessions", v.maxSessions)
+	t.Run("trap27 MaxSessions of one", v.maxSessionsOfOne)
+	t.Run("trap27 MaxStartups", v.maxStartups)
+}
+
+func (v *vps) maxSessions(t *testing.T) {
+	v.sshd("MaxSessions 2")
+	conn, err := v.enter("root@"+v.Addr, Options{IdentityFile: v.KeyFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, conn)
+	data := randomBytes(1 << 20)
+	file := fileOf("/root/file", data)
+	if err := conn.Upload(t.Context(), bytes.NewReader(data), file); err != nil {
+		t.Error(err)
+	}
+	var running []*Process
+	for range 2 {
+		p, err := conn.Start(t.Context(), "cat")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer closed(t, conn)
-		data := randomBytes(1 << 20)
-		file := fileOf("/root/file", data)
-		if err := conn.Upload(t.Context(), bytes.NewReader(data), file); err != nil {
+		running = append(running, p)
+	}
+	_, err = conn.Start(t.Context(), "cat")
+	wantError(t, err, KindRemote, "refuses another session", "MaxSessions")
+	for _, p := range running {
+		p.endInput()
+		if err := p.Wait(); err != nil {
 			t.Error(err)
 		}
-		var running []*Process
-		for range 2 {
-			p, err := conn.Start(t.Context(), "cat")
-			if err != nil {
-				t.Fatal(err)
-			}
-			running = append(running, p)
+	}
+}
+
+func (v *vps) maxSessionsOfOne(t *testing.T) {
+	v.sshd("MaxSessions 1")
+	conn, err := v.enter("root@"+v.Addr, Options{IdentityFile: v.KeyFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, conn)
+	data := randomBytes(1 << 20)
+	for range 3 { // one session has to be enough, whichever comes first
+		if err := conn.Upload(t.Context(), bytes.NewReader(data), fileOf("/root/file", data)); err != nil {
+			t.Error(err)
 		}
-		_, err = conn.Start(t.Context(), "cat")
-		wantError(t, err, KindRemote, "refuses another session", "MaxSessions")
-		for _, p := range running {
-			p.endInput()
-			if err := p.Wait(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	t.Run("trap27 MaxSessions of one", func(t *testing.T) {
-		v.sshd("MaxSessions 1")
-		conn, err := v.enter("root@"+v.Addr, Options{IdentityFile: v.KeyFile})
+	}
+}
+
+func (v *vps) maxStartups(t *testing.T) {
+	v.sshd("MaxStartups 1:100:1")
+	var held net.Conn
+	hold := func() {
+		sock, err := net.Dial("tcp", v.Addr+":22")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer closed(t, conn)
-		data := randomBytes(1 << 20)
-		for range 3 { // one session has to be enough, whichever comes first
-			if err := conn.Upload(t.Context(), bytes.NewReader(data), fileOf("/root/file", data)); err != nil {
-				t.Error(err)
-			}
+		held = sock
+		if _, err := sock.Read(make([]byte, 8)); err != nil {
+			t.Fatal(err)
 		}
-	})
-	t.Run("trap27 MaxStartups", func(t *testing.T) {
-		v.sshd("MaxStartups 1:100:1")
-		var held net.Conn
-		hold := func() {
-			sock, err := net.Dial("tcp", v.Addr+":22")
-			if err != nil {
-				t.Fatal(err)
+	}
+	hold()
+	told := 0
+	v.wantIn("root@"+v.Addr, Options{IdentityFile: v.KeyFile, pauses: []time.Duration{100 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Second},
+		Prompts: Prompts{Waiting: func(text string) {
+			told++
+			if !strings.Contains(text, "as a busy server does") {
+				t.Errorf("told %q", text)
 			}
-			held = sock
-			if _, err := sock.Read(make([]byte, 8)); err != nil {
-				t.Fatal(err)
+			if told == 2 {
+				held.Close()
 			}
-		}
-		hold()
-		told := 0
-		v.wantIn("root@"+v.Addr, Options{IdentityFile: v.KeyFile, pauses: []time.Duration{100 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Second},
-			Prompts: Prompts{Waiting: func(text string) {
-				told++
-				if !strings.Contains(text, "as a busy server does") {
-					t.Errorf("told %q", text)
-				}
-				if told == 2 {
-					held.Close()
-				}
-			}}}, "root@"+v.Addr+", key "+v.KeyFile)
-		if told < 2 {
-			t.Errorf("told %d times", told)
-		}
-	})
+		}}}, "root@"+v.Addr+", key "+v.KeyFile)
+	if told < 2 {
+		t.Errorf("told %d times", told)
+	}
 }
 
 // The environment is the server's, whatever the laptop's is.

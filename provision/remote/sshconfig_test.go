@@ -41,9 +41,7 @@ func lookups(t *testing.T, check func(t *testing.T, find lookup)) {
 	})
 }
 
-func TestLookup(t *testing.T) {
-	more := filepath.Join(t.TempDir(), "more")
-	dir := writeConfig(t, `
+const lookupConfig = `
 Host tokyo
   HostName 203.0.113.9
   User ubuntu
@@ -69,8 +67,11 @@ Host *.example.com !no.example.com
   User deploy
   HostName %h
 Match all
-  Include `+more+`
-`)
+  Include `
+
+func TestLookup(t *testing.T) {
+	more := filepath.Join(t.TempDir(), "more")
+	dir := writeConfig(t, lookupConfig+more+"\n")
 	if err := os.WriteFile(more, []byte("Host paris\n Port 99\n User included\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
