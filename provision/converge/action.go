@@ -92,7 +92,7 @@ func (a action) restore(s *system) error {
 		if a.Saved == "" || strings.Contains(a.Saved, "/") {
 			return fmt.Errorf("the journal names %q for the old content of %s", a.Saved, a.Path)
 		}
-		return s.copyFile(openDir+"/"+a.Saved, a.Path, a.Was.Mode, owner{a.Was.UID, a.Was.GID})
+		return s.putBack(openDir+"/"+a.Saved, a.Path, a.Was.Mode, owner{a.Was.UID, a.Was.GID})
 	case PathLink:
 		return s.writeLink(a.Path, a.Was.Target)
 	case PathDir:

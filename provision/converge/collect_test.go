@@ -12,6 +12,9 @@ import (
 func serverWith(t *testing.T, files map[string]string) *reader {
 	t.Helper()
 	s := newReader(t.TempDir())
+	if err := os.Mkdir(s.at("/var"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for path, text := range files {
 		if err := os.MkdirAll(filepath.Dir(s.at(path)), 0o755); err != nil {
 			t.Fatal(err)
@@ -42,7 +45,7 @@ func TestCollectHardware(t *testing.T) {
 	f := func(files map[string]string, want Hardware) {
 		t.Helper()
 		got, err := collectHardware(serverWith(t, files))
-		want.DiskFree = got.DiskFree
+		want.DiskFree, want.VarFree = got.DiskFree, got.VarFree
 		if err != nil || got != want || got.DiskFree == 0 {
 			t.Errorf("%+v, %v", got, err)
 		}

@@ -74,6 +74,7 @@ const (
 	RefusedLocked   RefusalKind = "locked"   // another deploy is running
 	RefusedChanged  RefusalKind = "changed"  // the server is not any more what the plan was made for
 	RefusedEnded    RefusalKind = "ended"    // the deploy to attach to has ended
+	RefusedSpace    RefusalKind = "space"    // the disk has no room for the deploy
 	RefusedUndo     RefusalKind = "undo"     // an earlier deploy died, and could not be taken back whole
 	RefusedServer   RefusalKind = "server"   // the server could not be looked at
 )

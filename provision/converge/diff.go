@@ -28,6 +28,9 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 		return Plan{}, err
 	}
 	texts, err := renderAll(w, newView(f, w, s))
+	if err == nil {
+		texts[TemplateSite], err = siteOf(f, w, s, texts[TemplateSite])
+	}
 	if err != nil {
 		return Plan{}, asRefusal(RefusedSettings, err)
 	}
@@ -39,6 +42,9 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 	}
 	if len(d.steps) > 0 {
 		d.notes = append(d.notes, d.remarks...)
+		if refusal := d.refuseSpace(); refusal != nil {
+			return Plan{}, refusal
+		}
 	}
 	return Plan{steps: d.steps, notes: d.notes}, nil
 }
@@ -55,6 +61,17 @@ func renderAll(w Want, v view) (map[string]string, error) {
 	return texts, nil
 }
 
+// siteOf is the site that is to be there: text or, where a deploy wrote it before Nginx's version was known, that one.
+func siteOf(f Facts, w Want, s Settings, text string) (string, error) {
+	old := f
+	old.Nginx = oldestNginx()
+	forAll, err := render(TemplateSite, w.Templates[TemplateSite], newView(old, w, s))
+	if string(f.path(nginxSite).Content) == forAll {
+		return forAll, err
+	}
+	return text, err
+}
+
 // differ collects the steps of one plan.
 type differ struct {
 	f     Facts
@@ -68,6 +85,7 @@ type differ struct {
 	remarks        []string // see remark
 	serviceChanged bool     // the adapter has to be restarted
 	webChanged     bool     // Nginx has to be reloaded
+	installs       bool     // there are packages to install
 	group          Group
 }
 

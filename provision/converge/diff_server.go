@@ -60,6 +60,7 @@ func (d *differ) packages() {
 	if len(missing) == 0 {
 		return
 	}
+	d.installs = true
 	if left := d.f.Dpkg.Unfinished; len(left) > 0 {
 		d.add(KindPackage, "unfinished", "let dpkg finish "+joinSome(left), unfinishedStep{})
 	}
@@ -121,11 +122,8 @@ func (d *differ) sysctls() {
 		}
 	}
 	if len(differ) > 0 {
-		names := make([]string, 0, len(differ))
-		for _, w := range differ {
-			names = append(names, w.Key)
-		}
-		d.add(KindSysctl, "kernel", "set "+joinSome(names), sysctlStep{differ})
+		title := "set " + plural(len(differ), "kernel setting") + " for many connections"
+		d.add(KindSysctl, "kernel", title, sysctlStep{differ})
 	}
 }
 

@@ -34,7 +34,7 @@ func readTestSettings(files SettingsFiles) (Settings, error) {
 func freshFacts() Facts {
 	return Facts{
 		OS: OSRelease{ID: "debian", Version: "12"}, Systemd: 252, IPv6: true, Credentials: true,
-		Hardware: Hardware{OpenFiles: 1 << 20, Memory: 4 << 30, FileSystem: "ext4", DiskFree: 50 << 30},
+		Hardware: Hardware{OpenFiles: 1 << 20, Memory: 4 << 30, FileSystem: "ext4", DiskFree: 50 << 30, VarFree: 50 << 30},
 		Sysctls:  stockSysctls(), Paths: map[string]PathState{releasesDir: {Kind: PathDir}}, Units: map[string]UnitState{},
 		SSHPorts: []int{22, 2222}, Listeners: []Listener{{Port: 22, Address: "0.0.0.0", Program: "sshd", PID: 9}},
 		Firewall: Firewall{UFW: UFWAbsent}, ReleaseSHA: testSum,

@@ -55,13 +55,9 @@ func (a Agent) compare(ctx context.Context, s *reader, want Want) (Plan, error) 
 	return Diff(facts, want, a.ReadSettings)
 }
 
-// run carries the plan out and returns its last word, which is not told yet: done or rolled back. keep is asked once
-// everything is applied; its error puts everything back, as a failed step and an ended ctx do.
-func (e *engine) run(ctx context.Context, plan Plan, want Want, keep func(context.Context) error) Message {
-	journal, err := openJournal(e.sys)
-	if err != nil {
-		return e.back(ctx, want, failureOf(err))
-	}
+// run carries the plan out with a journal that has just begun, and returns its last word, which is not told yet: done or
+// rolled back. keep is asked once everything is applied; its error puts everything back, as a failed step and an ended ctx do.
+func (e *engine) run(ctx context.Context, journal *Journal, plan Plan, want Want, keep func(context.Context) error) Message {
 	for _, step := range plan.steps {
 		if err := e.step(ctx, journal, step); err != nil {
 			return e.back(ctx, want, stepFailure(ctx, step, err), journal.close())

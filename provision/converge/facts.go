@@ -14,7 +14,7 @@ type Facts struct {
 	Hardware    Hardware
 	Sysctls     map[string]Sysctl // of the wanted ones, those that the kernel has
 	Dpkg        Dpkg
-	Nginx       NginxVersion // zero where it is not installed
+	Nginx       NginxVersion // installed or, where none is, to be installed; zero where nobody knows
 	Fail2ban    Fail2ban
 	Passwords   string // the file that has sshd let passwords in; empty if none says so
 	Credentials bool   // systemd can hand credentials to a service here

@@ -30,6 +30,9 @@ func failureOf(err error) RolledBack {
 			told.Log = append(told.Log, bounded(line))
 		}
 	}
+	if told.Hint == "" && strings.Contains(strings.ToLower(err.Error()), "no space left on device") {
+		told.Hint = roomHint
+	}
 	told.Log = told.Log[max(0, len(told.Log)-maxLog):]
 	return told
 }

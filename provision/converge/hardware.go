@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -11,7 +12,8 @@ type Hardware struct {
 	Container  bool
 	Memory     int64  // bytes
 	Swap       bool   // there is some, at work or in fstab
-	DiskFree   int64  // bytes, for what root may write to /
+	DiskFree   int64  // bytes that root may write to /
+	VarFree    int64  // bytes that root may write to /var, which is often the same
 	FileSystem string // of /
 	OpenFiles  int    // how many files a service may open at most; 0 where the kernel does not say
 }
@@ -31,9 +33,10 @@ func collectHardware(s *reader) (Hardware, error) {
 	h.Swap = strings.Count(texts["/proc/swaps"], "\n") > 1 || fstabHasSwap(texts["/etc/fstab"])
 	h.FileSystem = rootFileSystem(texts["/proc/mounts"])
 	h.OpenFiles = openFiles(texts["/proc/1/limits"])
-	var err error
-	h.DiskFree, err = diskFree(s.root)
-	return h, err
+	var errs [2]error
+	h.DiskFree, errs[0] = diskFree(s.root)
+	h.VarFree, errs[1] = diskFree(s.at("/var"))
+	return h, errors.Join(errs[:]...)
 }
 
 // memoryOf reads "MemTotal:  1000000 kB".

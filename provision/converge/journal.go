@@ -60,6 +60,9 @@ func openJournal(s *system) (*Journal, error) {
 	if err := errors.Join(os.Chmod(s.at(gcaDir), 0o700), os.Chmod(s.at(journalDir), 0o700)); err != nil {
 		return nil, err
 	}
+	if err := makeReserve(s, openDir); err != nil {
+		return nil, err
+	}
 	log, err := os.OpenFile(s.at(openDir+"/"+journalLog), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -123,7 +126,7 @@ func (j *Journal) seal(release string, now time.Time) (notes []string, err error
 	if err := syncDir(j.sys.at(journalDir)); err != nil {
 		notes = append(notes, err.Error())
 	}
-	return append(notes, forgetSecrets(j.sys, name)...), nil
+	return append(notes, tidy(j.sys, name)...), nil
 }
 
 // syncDir makes a rename in dir outlast a power cut.
@@ -135,9 +138,12 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// forgetSecrets removes the secret copies of a sealed journal, and says what it could not remove.
-func forgetSecrets(s *system, name string) (notes []string) {
+// tidy removes the secret copies and the reserve of a sealed journal, and says what it could not remove.
+func tidy(s *system, name string) (notes []string) {
 	dir := journalDir + "/" + name
+	if err := freeReserve(s, dir); err != nil {
+		notes = append(notes, err.Error())
+	}
 	records, err := readJournal(s, dir)
 	if err != nil {
 		notes = append(notes, err.Error())
@@ -158,14 +164,14 @@ func forgetSecrets(s *system, name string) (notes []string) {
 	return notes
 }
 
-// sweep forgets the secrets that sealed journals still hold because their deploy died right after its commit.
+// sweep tidies sealed journals whose deploy died right after its commit.
 func sweep(s *system) (notes []string) {
 	sealed, err := sealedJournals(s)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	for _, name := range sealed {
-		notes = append(notes, forgetSecrets(s, name)...)
+		notes = append(notes, tidy(s, name)...)
 	}
 	return notes
 }
@@ -247,8 +253,11 @@ func undoOrLeave(ctx context.Context, s *system) []error {
 }
 
 func takeBack(ctx context.Context, s *system) []error {
-	records, err := readJournal(s, openDir)
 	var errs []error
+	if err := freeReserve(s, openDir); err != nil {
+		errs = append(errs, err)
+	}
+	records, err := readJournal(s, openDir)
 	if err != nil {
 		errs = append(errs, err)
 	}

@@ -180,6 +180,9 @@ func TestJournal_DeathAfterCommit(t *testing.T) {
 	if tree := strings.Join(m.tree(), "\n"); strings.Contains(tree, "AIzaSyOld") || !strings.Contains(tree, "AIzaSyNew") {
 		t.Error("the old key is still on the server, or the new one is not")
 	}
+	if files, err := filepath.Glob(m.sys.at(journalDir + "/*/" + reserveFile)); err != nil || len(files) > 0 {
+		t.Errorf("a sealed journal keeps its reserve: %v, %v", files, err)
+	}
 }
 
 // Until the rename nothing that an undo needs is gone.

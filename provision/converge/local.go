@@ -40,9 +40,13 @@ func (a Agent) local(ctx context.Context, s *system, want Want, events Events) (
 	if len(plan.steps) == 0 {
 		return Applied{}, nil
 	}
+	journal, err := begin(s)
+	if err != nil {
+		return Applied{}, err
+	}
 	// All that there is to look at from here are the plan's own checks, which have passed by now.
 	keep := func(ctx context.Context) error { return context.Cause(ctx) }
-	switch end := e.run(ctx, plan, want, keep).(type) {
+	switch end := e.run(ctx, journal, plan, want, keep).(type) {
 	case RolledBack:
 		return Applied{}, &RolledBackError{end}
 	case doneMessage:

@@ -75,7 +75,7 @@ func (m *machine) tools(bin string) {
 	m.must(err)
 	m.must(os.MkdirAll(bin, 0o755))
 	m.must(os.WriteFile(filepath.Join(bin, "tools.sh"), script, 0o755))
-	for _, name := range []string{"apt-get", "dpkg", "fail2ban-client", "groupadd", "groupdel", "journalctl", "nginx", "nft", "iptables-save",
+	for _, name := range []string{"apt-cache", "apt-get", "dpkg", "fail2ban-client", "groupadd", "groupdel", "journalctl", "nginx", "nft", "iptables-save",
 		"sshd", "systemctl", "systemd-run", "useradd", "userdel"} {
 		m.must(os.Symlink("tools.sh", filepath.Join(bin, name)))
 	}
@@ -111,7 +111,7 @@ func (m *machine) port() string {
 	return port
 }
 
-// tree is everything under root but the lock and the worker's folder: kinds, modes, contents and targets.
+// tree is everything under root but the lock, a journal's reserve and the worker's folder: kinds, modes, contents and targets.
 func (m *machine) tree() []string {
 	m.Helper()
 	var lines []string
@@ -122,6 +122,9 @@ func (m *machine) tree() []string {
 		}
 		if "/"+name == runDir {
 			return fs.SkipDir
+		}
+		if d.Name() == reserveFile {
+			return nil // it has nothing to read
 		}
 		st, err := m.sys.state("/" + name)
 		lines = append(lines, fmt.Sprintf("%s %s %o %d:%d %s %q", name, st.Kind, st.Mode, st.UID, st.GID, st.Target, st.Content))

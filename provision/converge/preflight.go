@@ -27,8 +27,8 @@ func preflight(f Facts, w Want) error {
 	case f.nginxInstalled() && !strings.Contains(string(f.path(nginxConf).Content), "/etc/nginx/sites-enabled/"):
 		return refuse(RefusedNginx, "add `include /etc/nginx/sites-enabled/*;` to its http block",
 			"the Nginx of this server does not read /etc/nginx/sites-enabled")
-	case f.nginxInstalled() && f.Nginx.before(oldestNginx):
-		return refuse(RefusedNginx, "apt-get install --only-upgrade nginx", "the server has Nginx %s; gca needs %s or later", f.Nginx, oldestNginx)
+	case f.nginxInstalled() && f.Nginx.before(oldestNginx()):
+		return refuse(RefusedNginx, "apt-get install --only-upgrade nginx", "the server has Nginx %s; gca needs %s or later", f.Nginx, oldestNginx())
 	case f.OwnDefault:
 		return refuse(RefusedNginx, "mv "+nginxDefault+" /etc/nginx/sites-enabled/mysite, take `default_server` out of its listen lines, then deploy again",
 			"%s was edited and serves something of its own", nginxDefault)
@@ -73,6 +73,32 @@ func checkSettings(f Facts, s Settings) error {
 		}
 		if l.Port == s.Port && onLoopback(l.Address) && !ownsPort(f, s.Port) {
 			return portRefusal(l, fmt.Sprintf("which the adapter needs (PORT=%d)", s.Port), otherPort(f))
+		}
+	}
+	return nil
+}
+
+// What a deploy writes, in bytes.
+const (
+	spaceOfPackages = 150 << 20 // with their lists and archives
+	spaceOfChanges  = reserveBytes + 4<<20
+)
+
+// refuseSpace says that a plan has no room on the disk, or nil.
+func (d *differ) refuseSpace() *Refusal {
+	need := int64(spaceOfChanges)
+	if d.installs {
+		need += spaceOfPackages
+	}
+	for _, file := range d.w.State {
+		need += int64(len(file.Content))
+	}
+	for _, disk := range []struct {
+		path string
+		free int64
+	}{{"/", d.f.Hardware.DiskFree}, {"/var", d.f.Hardware.VarFree}} {
+		if disk.free < need {
+			return refuseSpace(disk.path, need, disk.free)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ const (
 	queryIPTablesLegacy
 	querySSHD
 	queryNginx
+	queryNginxCandidate
 	queryCredential
 )
 
@@ -35,6 +36,8 @@ func (q query) command() (name string, args []string) {
 		return "sshd", []string{"-T"}
 	case queryNginx: // it tells its version on stderr
 		return "nginx", []string{"-v"}
+	case queryNginxCandidate: // with its caches in memory alone
+		return "apt-cache", []string{"-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "policy", "nginx"}
 	case queryCredential: // a unit of its own that tries to read a credential, and is gone when it ends
 		return "systemd-run", []string{"--wait", "--quiet", "--collect", "--property=LoadCredential=probe:/etc/os-release",
 			"--property=User=nobody", "--property=PrivateMounts=yes", "/bin/sh", "-c", `test -r "$CREDENTIALS_DIRECTORY/probe"`}

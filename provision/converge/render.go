@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/template"
@@ -31,12 +32,11 @@ func TemplateNames() []string {
 	}
 }
 
-// view is what a template can see. The site uses only directives that every
-// Nginx since 1.18 has, since a fresh server's version is not known before the
-// package is there and the plan is shown before that.
+// view is what a template can see.
 type view struct {
 	Systemd        int
-	Credentials    bool // LoadCredential works here
+	Nginx          NginxVersion // the oldest where it is not known: what that understands, all do
+	Credentials    bool         // LoadCredential works here
 	IPv6           bool
 	Port           int
 	MaxBody        int64
@@ -109,6 +109,7 @@ func newView(f Facts, w Want, s Settings) view {
 	files := min(f.Hardware.OpenFiles, workerFiles)
 	return view{
 		Systemd:        f.Systemd,
+		Nginx:          cmp.Or(f.Nginx, oldestNginx()),
 		Credentials:    f.Credentials,
 		IPv6:           f.IPv6,
 		Port:           s.Port,

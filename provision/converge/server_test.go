@@ -27,7 +27,7 @@ func TestDiff_Swap(t *testing.T) {
 	f := func(change func(*Hardware), step bool, note string) {
 		t.Helper()
 		facts := freshFacts()
-		facts.Hardware = Hardware{Memory: 1 << 30, DiskFree: 20 << 30, FileSystem: "ext4", OpenFiles: 1 << 20}
+		facts.Hardware = Hardware{Memory: 1 << 30, DiskFree: 20 << 30, VarFree: 20 << 30, FileSystem: "ext4", OpenFiles: 1 << 20}
 		change(&facts.Hardware)
 		p := mustDiff(t, facts, testWant(t))
 		if made := p.steps[0].kind == KindSwap; made != step {
@@ -142,7 +142,7 @@ func TestDiff_Sysctls(t *testing.T) {
 		t.Errorf("again: %q, notes %q", ids(p), p.notes)
 	}
 	equal.Sysctls["net.core.somaxconn"] = Sysctl{Value: "128", Writable: true}
-	if p = mustDiff(t, equal, testWant(t)); !slices.Equal(ids(p), []string{"sysctl:kernel"}) || p.steps[0].title != "set net.core.somaxconn" {
+	if p = mustDiff(t, equal, testWant(t)); !slices.Equal(ids(p), []string{"sysctl:kernel"}) || p.steps[0].title != "set 1 kernel setting for many connections" {
 		t.Errorf("drift: %q", ids(p))
 	}
 	facts.Sysctls = nil
@@ -301,10 +301,42 @@ func TestDiff_OldNginx(t *testing.T) {
 		facts.Nginx = v
 		mustDiff(t, facts, testWant(t))
 	}
+	t.Run("a site from before the version was known stays", func(t *testing.T) {
+		facts := freshFacts()
+		facts.Nginx = NginxVersion{}
+		facts = after(facts, mustDiff(t, facts, testWant(t)))
+		facts.Nginx = NginxVersion{1, 26, 3}
+		if p := mustDiff(t, facts, testWant(t)); len(p.steps) > 0 {
+			t.Errorf("%q", ids(p))
+		}
+	})
+	t.Run("an upgrade renders the site anew", func(t *testing.T) {
+		facts := freshFacts()
+		facts.Nginx = NginxVersion{1, 22, 1}
+		facts = after(facts, mustDiff(t, facts, testWant(t)))
+		facts.Nginx = NginxVersion{1, 18, 0}
+		if p := mustDiff(t, facts, testWant(t)); !slices.Contains(ids(p), "file:"+nginxSite) {
+			t.Errorf("%q", ids(p))
+		}
+	})
 	facts.Nginx = NginxVersion{1, 14, 2}
 	if _, err := Diff(facts, testWant(t), readTestSettings); err == nil || !strings.Contains(err.Error(), "has Nginx 1.14.2; gca needs 1.18.0") {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestParseCandidate(t *testing.T) {
+	f := func(text string, want NginxVersion) {
+		t.Helper()
+		if got := parseCandidate(text); got != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+	f("nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9+deb12u3\n  Version table:\n     1.22.1-9 500\n", NginxVersion{1, 22, 1})
+	f("nginx:\n  Installed: (none)\n  Candidate: 1.24.0-2ubuntu7.5\n", NginxVersion{1, 24, 0})
+	f("nginx:\n  Installed: (none)\n  Candidate: (none)\n", NginxVersion{})
+	f("N: Unable to locate package nginx\n", NginxVersion{})
+	f("", NginxVersion{})
 }
 
 func TestParseNginxVersion(t *testing.T) {

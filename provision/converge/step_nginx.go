@@ -28,7 +28,7 @@ func (st stagedNginxStep) apply(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	if _, err := r.sys.run(ctx, "nginx", "-t", "-q", "-c", filepath.Join(stage, "nginx.conf")); err != nil {
-		return fmt.Errorf("nginx refuses the new site, which was not put in place: %w", err)
+		return fmt.Errorf("nginx refuses the new site, which was not put in place\n%w", err)
 	}
 	return nil
 }
@@ -123,9 +123,9 @@ func (st nginxStep) apply(ctx context.Context, r *run) error {
 		}
 	}
 	if units[nginxUnit].Active {
-		return nginxHint(reloadNginx(ctx, r.sys))
+		return nginxHint("does not take its new settings", reloadNginx(ctx, r.sys))
 	}
-	return nginxHint(r.sys.systemctl(ctx, "start", nginxUnit))
+	return nginxHint("does not start", r.sys.systemctl(ctx, "start", nginxUnit))
 }
 
 func (st nginxStep) check(ctx context.Context, r *run) error {
@@ -136,11 +136,11 @@ func (st nginxStep) check(ctx context.Context, r *run) error {
 	return err
 }
 
-func nginxHint(err error) error {
+func nginxHint(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w\nhint: nginx -t; journalctl -u nginx -n 20   # on the server", err)
+	return fmt.Errorf("nginx %s\n%w\nhint: nginx -t; journalctl -u nginx -n 20   # on the server", what, err)
 }
 
 // reloadIfRunning is for a reversal, which may have removed Nginx again.

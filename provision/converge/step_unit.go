@@ -97,10 +97,10 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 		r.progress("waiting for running requests to end")
 	}
 	if err := s.systemctl(ctx, "start", socketUnit); err != nil {
-		return unitError(ctx, s, err)
+		return unitError(ctx, s, fmt.Errorf("the adapter's socket does not start\n%w", err))
 	}
 	if err := s.systemctlWithin(ctx, st.stop, "restart", serviceUnit); err != nil {
-		return unitError(ctx, s, err)
+		return unitError(ctx, s, fmt.Errorf("the adapter does not start\n%w", err))
 	}
 	return nil
 }
@@ -140,8 +140,10 @@ func (st settingsStep) apply(ctx context.Context, r *run) error {
 	if _, err := os.Stat(r.sys.at(st.gca)); err != nil {
 		return err
 	}
-	_, err := r.sys.run(ctx, st.gca, "serve", "--check", "--config-dir", r.sys.at(configDir), "--behind-proxy")
-	return err
+	if _, err := r.sys.run(ctx, st.gca, "serve", "--check", "--config-dir", r.sys.at(configDir), "--behind-proxy"); err != nil {
+		return fmt.Errorf("the adapter would not start with these settings, keys and tokens\n%w", err)
+	}
+	return nil
 }
 
 func (settingsStep) check(context.Context, *run) error { return nil }

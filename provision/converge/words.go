@@ -28,10 +28,15 @@ func countText(text []byte, what string) string {
 			n++
 		}
 	}
+	return " (" + plural(n, what) + ")"
+}
+
+// plural is "1 key" or "2 keys".
+func plural(n int, what string) string {
 	if n != 1 {
 		what += "s"
 	}
-	return fmt.Sprintf(" (%d %s)", n, what)
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // changedSettings names the settings that two texts do not have in common.

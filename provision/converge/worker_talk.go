@@ -181,12 +181,17 @@ func (w *worker) obey(ctx context.Context) error {
 		close(w.settled)
 		return errors.Join(err, unlock())
 	}
+	journal, err := begin(w.sys)
+	if err != nil {
+		close(w.settled)
+		return errors.Join(o.refuse(errors.Join(err, leave(w.sys, o.want))), unlock())
+	}
 	h := newHub(plan, o.want, time.Now())
 	h.attach(o.laptop, 1) // it has the plan
 	w.hub.Store(h)
 	close(w.settled)
 	e.tell = h.tell
-	end := e.run(ctx, plan, o.want, func(ctx context.Context) error { return w.awaitCommit(ctx, h) })
+	end := e.run(ctx, journal, plan, o.want, func(ctx context.Context) error { return w.awaitCommit(ctx, h) })
 	// The lock is free before the end is told, so that who hears of it can go on at once.
 	return errors.Join(unlock(), w.part(h, o.want, end))
 }

@@ -79,6 +79,7 @@ apt-get)
 	;;
 dpkg | systemd-run | fail2ban-client) ;;
 nginx) echo 'nginx version: nginx/1.22.1' >&2 ;;
+apt-cache) printf 'nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9+deb12u3\n' ;;
 journalctl) echo "the adapter said this" ;;
 sshd) echo port 22 ;;
 systemctl)
