@@ -39,8 +39,7 @@ func TestDeploy_diskFull(t *testing.T) {
 		})
 	}
 	f("upload", "connecting to", exitFailed, "no space for the upload")
-	f("plan", "applying", exitRefused, "no space: 170 MB needed, 0 MB free on /", "apt-get -q -y purge ufw")
-	f("packages", "Reading package lists", exitRolledBack, "the disk is full", "apt-get -q -y purge ufw")
+	f("packages", "… install ufw", exitRolledBack, "the disk is full", "apt-get -q -y purge ufw")
 	f("settings", "✓ make the system user gemini", exitRolledBack, "o space left on device")
 	f("service", "✓ make a client token", exitRolledBack, "o space left on device")
 	f("firewall", "✓ reload Nginx", exitRolledBack, "o space left on device")

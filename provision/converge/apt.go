@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +19,9 @@ const (
 	aptRetryTime = 3 * time.Second
 	lockPoll     = 500 * time.Millisecond
 	waitTell     = 3 * time.Second // between two words about a wait
+	fullPatience = 10              // seconds with a full disk that apt-get is given to say so
+
+	aptLists = "update" // what apt-get calls to fetch its lists
 )
 
 // aptLocks are what a package manager holds while it works; apt-get waits for the first by itself, but says nothing of its holder.
@@ -57,7 +62,11 @@ func apt(ctx context.Context, r *run, line func(string), args ...string) (string
 
 // aptGet runs apt-get once. Its error shows the command without the options that every one has.
 func aptGet(ctx context.Context, r *run, line func(string), args ...string) (string, error) {
-	out, err := r.sys.runLines(ctx, aptTime, line, "apt-get", aptArgs(args...)...)
+	start := r.sys.runLines
+	if args[0] == aptLists {
+		start = r.sys.runKillable
+	}
+	out, err := start(ctx, aptTime, line, "apt-get", aptArgs(args...)...)
 	if failed, ok := errors.AsType[*commandError](err); ok {
 		failed.args = args
 	}
@@ -121,7 +130,7 @@ func aptError(err error) error {
 	}
 	text := err.Error()
 	switch {
-	case strings.Contains(text, "No space left on device"), strings.Contains(text, "enough free space"):
+	case noSpace(err), strings.Contains(text, "No space left on device"), strings.Contains(text, "enough free space"):
 		return fmt.Errorf("the disk is full\n%w\nhint: df -h / /var   # on the server; apt-get clean frees what apt keeps", err)
 	case strings.Contains(text, "dpkg was interrupted"), strings.Contains(text, "Unmet dependencies"):
 		return fmt.Errorf("%w\nhint: dpkg --configure -a && apt-get -f install   # on the server, then deploy again", err)
@@ -144,13 +153,39 @@ func mirrorError(address, reason string, err error) error {
 // aptUpdate refreshes the lists. Where a mirror cannot be reached apt-get goes on with the lists that it has and ends well;
 // that is told, and counts only if a package cannot be had.
 func aptUpdate(ctx context.Context, r *run) (complaint string, err error) {
+	ctx, stop := untilFull(ctx, &r.sys.reader)
+	defer stop()
 	_, err = apt(ctx, r, func(line string) {
 		if complaint == "" && unreachable.MatchString(line) {
 			complaint = line
 		}
 		r.progress(line)
-	}, "update")
+	}, aptLists)
 	return complaint, err
+}
+
+// untilFull ends with ctx, and when /var has been full for a while: apt-get says so when it installs packages, but where it
+// fetches lists it may wait for ever.
+func untilFull(ctx context.Context, s *reader) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for full := 0; full < fullPatience; {
+			if pause(ctx, time.Second) != nil {
+				return
+			}
+			if free, err := diskFree(s.at("/var")); err == nil && free < 4096 {
+				full++
+			} else {
+				full = 0
+			}
+		}
+		cancel(syscall.ENOSPC)
+	})
+	return ctx, func() {
+		cancel(nil)
+		watching.Wait()
+	}
 }
 
 // waitForCloudInit lets a first boot end. Its exit status 2 means "done, with complaints"; no other stops a deploy either.

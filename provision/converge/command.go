@@ -57,8 +57,11 @@ func execute(ctx context.Context, c command) (string, error) {
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		return stdout.String(), nil
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		err = fmt.Errorf("no end after %s", c.limit)
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
 	}
 	return stdout.String(), &commandError{name: c.name, args: c.args, last: all.lastLines(), err: err}
 }

@@ -30,6 +30,11 @@ func (s *system) run(ctx context.Context, name string, args ...string) (string, 
 // runLines is run with a time limit and a function that is told each line of output as it comes.
 // It is not cut short by a cancelled ctx: a package manager killed half-way leaves a broken server.
 func (s *system) runLines(ctx context.Context, limit time.Duration, line func(string), name string, args ...string) (string, error) {
+	return s.runKillable(context.WithoutCancel(ctx), limit, line, name, args...)
+}
+
+// runKillable is runLines for a command that does no harm where it is killed: it ends with ctx, and its error is then the cause.
+func (s *system) runKillable(ctx context.Context, limit time.Duration, line func(string), name string, args ...string) (string, error) {
 	file, err := s.find(name)
 	if err != nil {
 		return "", err
@@ -43,7 +48,7 @@ func (s *system) runLines(ctx context.Context, limit time.Duration, line func(st
 		}
 	}
 	c := command{file: file, name: name, args: args, path: s.path, limit: limit, grace: runGrace, line: hear}
-	return execute(context.WithoutCancel(ctx), c)
+	return execute(ctx, c)
 }
 
 // writeFile puts a whole file in place: readers see the old or the new one.

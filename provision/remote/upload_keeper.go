@@ -18,19 +18,22 @@ import (
 // begin, and what they all are to be.
 //
 // An end of the input that comes too early is a lost connection: the part stays.
-// It goes where it has become useless, or where it has filled the disk.
+// It goes where it has become useless, or where it has filled the disk, and with it
+// the folders that were made for it.
 //
 // A signal only interrupts what it is at, for dash skips its EXIT trap when
 // another trap exits in the midst of it.
 const keeper = `LC_ALL=C; export LC_ALL; umask 022
 dst=%s part=%s sum=%x mode=%o size=%d most=%d behind=%d
 dir=${dst%%/*}/ tmp= drop=
+new=$(d=$dir; while [ ! -d "$d" ]; do echo "$d"; d=$(dirname "$d"); done | tail -n 1)
 mkdir -p "$dir" || exit 1
 umask 077
 trap 'trap "" HUP INT TERM PIPE
 rm -f "$tmp"
 [ -s "$mine" ] || drop=1
-[ -z "$drop" ] || [ ! "$part" -ef "$mine" ] || rm -f "$part"' EXIT; trap : HUP INT TERM PIPE
+[ -z "$drop" ] || [ ! "$part" -ef "$mine" ] || rm -f "$part"
+[ -z "$new" ] || find "$new" -depth -type d -empty -delete' EXIT; trap : HUP INT TERM PIPE
 mine=/proc/$$/fd/3
 tmp=$(mktemp "$part.XXXXXX") || exit 1
 if [ -f "$part" ]; then head -c "$most" "$part" >"$tmp" || exit 1; fi
