@@ -43,13 +43,14 @@ func (s *system) putBack(saved, path string, mode fs.FileMode, o owner) error {
 	if err := ignoreMissing(os.Remove(tmp)); err != nil {
 		return err
 	}
+	// Its owner and mode are given to it here, where nobody but root can put another file in its place.
+	if err := errors.Join(os.Lchown(from, o.uid, o.gid), os.Chmod(from, mode)); err != nil {
+		return err
+	}
 	if os.Link(from, tmp) != nil { // it lies on another file system, or this one has no links
 		return s.copyFile(saved, path, mode, o)
 	}
-	err := errors.Join(os.Lchown(tmp, o.uid, o.gid), os.Chmod(tmp, mode))
-	if err == nil {
-		err = os.Rename(tmp, to)
-	}
+	err := os.Rename(tmp, to)
 	// A rename leaves the name where both are one file already.
 	return errors.Join(err, ignoreMissing(os.Remove(tmp)))
 }
