@@ -87,6 +87,9 @@ type LogOptions struct {
 
 // Logs copies the adapter's journal to w, oldest line first, until ctx ends if Follow is set.
 func Logs(ctx context.Context, w io.Writer, o LogOptions) error {
+	if err := mayReadJournal(ctx); err != nil {
+		return err
+	}
 	args := []string{"--unit", ServiceUnit, "--no-pager", "--output", "short-iso", "--lines", strconv.Itoa(o.Lines)}
 	if o.Follow {
 		args = append(args, "--follow")
@@ -98,10 +101,24 @@ func Logs(ctx context.Context, w io.Writer, o LogOptions) error {
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("cannot read the journal: %s\nhint: sudo gemini-manage logs", strings.TrimSpace(complaint.String()))
 	}
-	if strings.Contains(complaint.String(), "not seeing messages from other users") {
-		return fmt.Errorf("this user may not read the adapter's journal: %w", ErrNotRoot)
-	}
 	return nil
+}
+
+// mayReadJournal asks before the first line is shown: journalctl shows a journal that it may not read as an empty one, and
+// with JSON it does not even say so.
+func mayReadJournal(ctx context.Context) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	said, err := exec.CommandContext(ctx, "journalctl", "--unit", ServiceUnit, "--no-pager", "--lines", "0").CombinedOutput()
+	denied := strings.Contains(string(said), "not seeing messages from other users") || strings.Contains(string(said), "insufficient permissions")
+	switch {
+	case denied:
+		return fmt.Errorf("this user may not read the adapter's journal: %w", ErrNotRoot)
+	case err != nil && ctx.Err() == nil:
+		return fmt.Errorf("cannot read the journal: %s\nhint: sudo gemini-manage logs", strings.TrimSpace(string(said)))
+	}
+	return ctx.Err()
 }
 
 // unit is what systemd knows of the service.

@@ -97,7 +97,7 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 		}
 		p.line("requests", "%d answered, %d errors, %d open streams", r.Adapter.Requests, r.Adapter.Errors, r.Adapter.OpenStreams)
 	} else if r.State == "active" {
-		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status")
+		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status")
 	}
 	name := "problems"
 	for _, problem := range r.Problems {

@@ -39,7 +39,7 @@ problems    1 of 2 keys are active
 service     active, release unknown
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo gemini-manage status
+            keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status
 `)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gemini-claude-adapter/gca/provision/lab"
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
@@ -52,7 +53,20 @@ func TestErrorLogs(t *testing.T) {
 	if got := r.on("runuser -u sudoer -- gemini-manage error-logs 2>&1 || echo code $?"); !strings.Contains(got, "hint: ") || !strings.Contains(got, "code 4") {
 		t.Errorf("without sudo:\n%s", got)
 	}
+	if got := r.on("runuser -u sudoer -- gemini-manage logs 2>&1 || echo code $?"); strings.Contains(got, "No entries") || !strings.Contains(got, "needs root") || !strings.Contains(got, "code 4") {
+		t.Errorf("logs without sudo:\n%s", got)
+	}
 	testErrorsFollowed(t, r)
+	asked := r.as("sudoer")
+	for _, verb := range []string{"logs", "error-logs"} {
+		got := asked.typed(nil, []answer{{"for sudo", lab.SudoerPassword}}, asked.verb(words(verb))...)
+		if got.code != exitOK || strings.Contains(got.out, "needs root") {
+			t.Errorf("%s with a password: exit code %d\n%s", verb, got.code, got.out)
+		}
+		if got := asked.run(nil, asked.verb(words(verb), "--no-input")...); got.code != exitAuth {
+			t.Errorf("%s with nobody to ask: exit code %d\n%s%s", verb, got.code, got.out, got.err)
+		}
+	}
 }
 
 // testErrorsFollowed reads what comes while it looks, and ends with an interruption.

@@ -116,7 +116,7 @@ func complaint(err error) string {
 	case errors.As(err, &deploy):
 		return deploy.Error()
 	case errors.Is(err, manage.ErrNotRoot):
-		return err.Error() + "\nhint: the same command with sudo in front"
+		return err.Error() + "\nhint: the same command with sudo in front; from a laptop, at a terminal and without --no-input, gca asks for the password"
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	}

@@ -95,6 +95,7 @@ type rootNeed int
 const (
 	rootIfFree rootNeed = iota // if that takes no question: as root, or with a sudo that asks for no password
 	rootAlways                 // with sudo's password if need be
+	rootToRead                 // as rootAlways where a person can be asked, as rootIfFree otherwise: the login may have the right
 )
 
 // runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours.
@@ -111,7 +112,7 @@ func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, ne
 	tool := remote.Quote(append([]string{manageTool}, verb...)...)
 	cmd := remote.Cmd{Line: "exec " + tool, Stdin: stdin, Stdout: stdout, Stderr: io.err}
 	installed := "[ -x " + manageTool + " ] || exit 127; "
-	if need == rootAlways {
+	if need == rootAlways || need == rootToRead && opts.Prompts.Sudo != nil {
 		cmd.Line = installed + cmd.Line
 		err = conn.RunRoot(ctx, cmd)
 	} else {

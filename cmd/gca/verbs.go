@@ -29,8 +29,8 @@ func verbs() []verb {
 		{name: "stop", need: rootAlways, short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
 		{name: "restart", need: rootAlways, short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart, "the adapter serves")},
 		{name: "status", short: "Show how the adapter is; exit code 1 if it is not healthy", flags: status.flags, local: status.run, remote: status.carry},
-		{name: "logs", short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
-		{name: "error-logs", short: "Show what went wrong: warnings, errors, requests that failed at the adapter or at Google, and Nginx's error log, by time",
+		{name: "logs", need: rootToRead, short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
+		{name: "error-logs", need: rootToRead, short: "Show what went wrong: warnings, errors, requests that failed at the adapter or at Google, and Nginx's error log, by time",
 			flags: trouble.flags, local: trouble.run, remote: trouble.carry},
 	}
 }
