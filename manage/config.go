@@ -174,21 +174,40 @@ func CheckEnv(before, text string) error {
 		}
 	}
 	values, err := config.EnvValues(text)
-	if host, set := values["HOST"]; err == nil && set && host != had["HOST"] {
-		err = checkHost(host)
-	}
 	if err != nil {
 		return &settingsError{err}
+	}
+	for _, name := range []string{"HOST", "CLIENT_TOKENS"} {
+		value, set := values[name]
+		if !set || value == had[name] {
+			continue
+		}
+		if err := checkHere(name, value); err != nil {
+			return &settingsError{err}
+		}
 	}
 	return nil
 }
 
-// checkHost refuses a setting that would do nothing here.
-func checkHost(value string) error {
-	if value == "127.0.0.1" {
-		return nil
+// minToken is how many characters a client token must have that is set here.
+const minToken = 16
+
+// checkHere refuses what an adapter takes and a server should not have: an address where Nginx does not look, and a client
+// token that can be guessed, since the whole world may try.
+func checkHere(name, value string) error {
+	switch name {
+	case "HOST":
+		if value != "127.0.0.1" {
+			return fmt.Errorf("HOST=%q: expected 127.0.0.1, where Nginx finds the adapter on this server", value)
+		}
+	case "CLIENT_TOKENS":
+		for i, token := range strings.Split(value, ",") {
+			if token = strings.TrimSpace(token); token != "" && len(token) < minToken {
+				return fmt.Errorf("CLIENT_TOKENS: token %d is easily guessed: expected %d characters or more\nhint: openssl rand -hex 16 makes one", i+1, minToken)
+			}
+		}
 	}
-	return fmt.Errorf("HOST=%q: expected 127.0.0.1, where Nginx finds the adapter on this server", value)
+	return nil
 }
 
 // ErrUnchanged is what changes return that change nothing.

@@ -65,6 +65,8 @@ func TestCheckEnv(t *testing.T) {
 	f("nonsense", "PORT=9000\n", "")
 	f("", "HOST=0.0.0.0\n", "expected 127.0.0.1")
 	f("HOST=0.0.0.0\n", "HOST=0.0.0.0\n", "")
+	f("", "CLIENT_TOKENS=a-token-of-many-letters,s3cret\n", "token 2 is easily guessed: expected 16 characters or more\nhint: openssl rand -hex 16")
+	f("CLIENT_TOKENS=short\n", "CLIENT_TOKENS=short\nPORT=9000\n", "")
 }
 
 func TestParseAssignment(t *testing.T) {
@@ -119,6 +121,12 @@ func TestAnswer(t *testing.T) {
 	}
 	if _, err := keys.Answer("one\rPORT=1"); err == nil || !strings.Contains(err.Error(), "GEMINI_API_KEYS: a value is one line") {
 		t.Errorf("two lines give %v", err)
+	}
+	if got, err := (Assignment{"CLIENT_TOKENS", "", Asked}).Answer("exactly-sixteen-"); err != nil || got.Way != Given {
+		t.Errorf("a token of sixteen letters gives %+v, %v", got, err)
+	}
+	if _, err := (Assignment{"CLIENT_TOKENS", "", Asked}).Answer("s3cret"); err == nil || !strings.Contains(err.Error(), "token 1 is easily guessed") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("a short token gives %v", err)
 	}
 	if _, err := keys.Answer("one,s3cret part"); err == nil || !strings.Contains(err.Error(), "key 2 has white space") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a bad answer gives %v", err)

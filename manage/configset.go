@@ -56,8 +56,8 @@ func ParseAssignment(word string) (Assignment, error) {
 		return Assignment{}, unknownName(name)
 	case a.Way != Given:
 		return a, nil
-	case err == nil && name == "HOST":
-		err = checkHost(value)
+	case err == nil:
+		err = checkHere(name, value)
 	}
 	return a, err
 }
@@ -87,8 +87,8 @@ func (a Assignment) Answer(value string) (Assignment, error) {
 	}
 	a.Value, a.Way = value, Given
 	err := config.Check(a.Name, value)
-	if err == nil && a.Name == "HOST" {
-		err = checkHost(value)
+	if err == nil {
+		err = checkHere(a.Name, value)
 	}
 	return a, err
 }
