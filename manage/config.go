@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -29,10 +28,10 @@ type ConfigReport struct {
 	Settings []ConfigEntry `json:"settings"`
 }
 
-// ConfigEntry is one setting as it counts.
+// ConfigEntry is one setting as it counts. Keys and tokens have one for each file that holds some.
 type ConfigEntry struct {
 	Name   string       `json:"name"`
-	Value  string       `json:"value"` // of keys their ids, of tokens their number
+	Value  string       `json:"value"` // of keys their ids; of tokens their names, or their number where they have none
 	Source ConfigSource `json:"source"`
 }
 
@@ -42,19 +41,40 @@ type ConfigSource string
 // The sources of a value.
 const (
 	FromFile    ConfigSource = "file"    // adapter.env
+	FromKeys    ConfigSource = "keys"    // the file keys
+	FromTokens  ConfigSource = "tokens"  // the file tokens
 	FromDefault ConfigSource = "default" // it is not in adapter.env
 	FromNobody  ConfigSource = "unknown" // in adapter.env, and no setting of this release
 )
 
 // ReadEnv returns the text of this server's adapter.env.
 func ReadEnv() (string, error) {
-	f, err := os.Open(EnvFile)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return "", ErrNotRoot
-	case errors.Is(err, fs.ErrNotExist):
+	text, err := readConfigFile(EnvFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", ErrNotInstalled
-	case err != nil:
+	}
+	return text, err
+}
+
+// ReadTexts returns the texts of this server's adapter.env, keys and tokens.
+func ReadTexts() (texts config.Texts, err error) {
+	if texts.Env, err = ReadEnv(); err != nil {
+		return texts, err
+	}
+	for name, text := range map[string]*string{config.KeysFile: &texts.Keys, config.TokensFile: &texts.Tokens} {
+		if *text, err = readConfigFile(configDir + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return texts, err
+		}
+	}
+	return texts, nil
+}
+
+func readConfigFile(name string) (string, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return "", ErrNotRoot
+	}
+	if err != nil {
 		return "", err
 	}
 	text, err := ReadEnvFrom(f)
@@ -70,23 +90,33 @@ func ReadEnvFrom(r io.Reader) (string, error) {
 	return string(text), err
 }
 
-// Config tells the settings that text, an adapter.env, comes to.
-func Config(text string) (*ConfigReport, error) {
-	cfg, err := config.ParseEnv(text)
+// Config tells the settings that the texts come to.
+func Config(texts config.Texts) (*ConfigReport, error) {
+	cfg, err := config.ParseEnv(texts.Env)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w\nhint: gemini-manage config edit", EnvFile, err)
 	}
-	values, err := config.EnvValues(text)
+	values, err := config.EnvValues(texts.Env)
 	if err != nil {
 		return nil, err
 	}
+	files, err := config.Texts{Keys: texts.Keys, Tokens: texts.Tokens}.Parse()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configDir, err)
+	}
 	r := &ConfigReport{Schema: 1}
 	for _, name := range config.Names() {
-		source := FromDefault
-		if _, set := values[name]; set {
-			source = FromFile
+		beside := besideEnv(files, name)
+		_, set := values[name]
+		switch {
+		case set:
+			r.Settings = append(r.Settings, ConfigEntry{name, show(cfg, name), FromFile})
+		case beside.Value == "":
+			r.Settings = append(r.Settings, ConfigEntry{name, show(cfg, name), FromDefault})
 		}
-		r.Settings = append(r.Settings, ConfigEntry{name, show(cfg, name), source})
+		if beside.Value != "" {
+			r.Settings = append(r.Settings, beside)
+		}
 	}
 	for _, name := range cfg.Unknown {
 		r.Settings = append(r.Settings, ConfigEntry{name, "", FromNobody}) // it may be a secret under a wrong name
@@ -94,15 +124,39 @@ func Config(text string) (*ConfigReport, error) {
 	return r, nil
 }
 
+// besideEnv is what the files keys and tokens add to a setting, with an empty value if nothing.
+func besideEnv(files *config.Config, name string) ConfigEntry {
+	switch name {
+	case "GEMINI_API_KEYS":
+		return ConfigEntry{name, keyIDs(files.Keys), FromKeys}
+	case "CLIENT_TOKENS":
+		names := make([]string, 0, len(files.Tokens))
+		for _, token := range files.Tokens {
+			if token.Name != "" {
+				names = append(names, token.Name)
+			}
+		}
+		if hidden := len(files.Tokens) - len(names); hidden > 0 {
+			names = append(names, fmt.Sprintf("%d without a name", hidden))
+		}
+		return ConfigEntry{name, strings.Join(names, ","), FromTokens}
+	}
+	return ConfigEntry{}
+}
+
+func keyIDs(all []config.Key) string {
+	ids := make([]string, 0, len(all))
+	for _, key := range all {
+		ids = append(ids, keys.ID(key.Secret))
+	}
+	return strings.Join(ids, ",")
+}
+
 // show is a setting as anybody may see it.
 func show(cfg *config.Config, name string) string {
 	switch name {
 	case "GEMINI_API_KEYS":
-		ids := make([]string, 0, len(cfg.Keys))
-		for _, key := range cfg.Keys {
-			ids = append(ids, keys.ID(key.Secret))
-		}
-		return strings.Join(ids, ",")
+		return keyIDs(cfg.Keys)
 	case "CLIENT_TOKENS":
 		if len(cfg.Tokens) == 0 {
 			return ""
@@ -112,24 +166,53 @@ func show(cfg *config.Config, name string) string {
 	return cfg.Show(name)
 }
 
-// Find returns the entry of a name. The error says which names there are.
-func (r *ConfigReport) Find(name string) (ConfigEntry, error) {
-	i := slices.IndexFunc(r.Settings, func(e ConfigEntry) bool { return e.Name == name })
-	if i < 0 {
-		return ConfigEntry{}, unknownName(name)
+// Find returns the report of one name. The error says which names there are.
+func (r *ConfigReport) Find(name string) (*ConfigReport, error) {
+	one := &ConfigReport{Schema: r.Schema}
+	for _, e := range r.Settings {
+		if e.Name == name {
+			one.Settings = append(one.Settings, e)
+		}
 	}
-	return r.Settings[i], nil
+	if len(one.Settings) == 0 {
+		return nil, unknownName(name)
+	}
+	return one, nil
 }
 
 // Print writes the report for a person.
 func (r *ConfigReport) Print(w io.Writer) error {
 	for _, e := range r.Settings {
-		note := map[ConfigSource]string{FromDefault: "  (default)", FromNobody: "  (no setting of this release; what it is set to is not shown)"}[e.Source]
+		note := e.file()
+		switch e.Source {
+		case FromDefault:
+			note = "  (default)"
+		case FromNobody:
+			note = "  (no setting of this release; what it is set to is not shown)"
+		}
 		if _, err := fmt.Fprintf(w, "%s=%s%s\n", e.Name, e.Value, note); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// PrintValues writes the values alone. Of keys and tokens it says which come from a file beside adapter.env.
+func (r *ConfigReport) PrintValues(w io.Writer) error {
+	for _, e := range r.Settings {
+		if _, err := fmt.Fprintln(w, e.Value+e.file()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// file names a file beside adapter.env.
+func (e ConfigEntry) file() string {
+	if e.Source == FromKeys || e.Source == FromTokens {
+		return "  (file " + string(e.Source) + ")"
+	}
+	return ""
 }
 
 func unknownName(name string) error {

@@ -3,26 +3,34 @@ package manage
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 func TestConfig(t *testing.T) {
 	const text = "PORT=9000 # ours\nGEMINI_API_KEYS=AIza-a-long-key-of-google-1234,short\nCLIENT_TOKENS=tok-secret\nPROXY_URL=http://me:pass-secret@proxy:1\nHEALTH_CHECK_INTERVAL=60\nGEMINI_API_KEY=AIza-misspelt-secret\n"
-	r, err := Config(text)
+	const keyFile = "AIza-a-key-of-the-file-5678 label=tokyo\n"
+	r, err := Config(config.Texts{Env: text, Keys: keyFile, Tokens: "sha256:" + strings.Repeat("ab", 32) + " name=laptop\nsha256:" + strings.Repeat("cd", 32) + "\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := func(name, value string, source ConfigSource) {
 		t.Helper()
-		if e, err := r.Find(name); err != nil || e.Value != value || e.Source != source {
-			t.Errorf("%s: got %+v, %v; want %q, %s", name, e, err, value, source)
+		one, err := r.Find(name)
+		if err != nil || !slices.Contains(one.Settings, ConfigEntry{name, value, source}) {
+			t.Errorf("%s: got %+v, %v; want %q, %s", name, one, err, value, source)
 		}
 	}
 	f("PORT", "9000", FromFile)
 	f("MAX_BODY", "50MB", FromDefault)
 	f("GEMINI_API_KEYS", "79e954ab-1234,f9b0078b", FromFile)
+	f("GEMINI_API_KEYS", keys.ID(config.NewSecret("AIza-a-key-of-the-file-5678")), FromKeys)
 	f("CLIENT_TOKENS", "1 hidden", FromFile)
+	f("CLIENT_TOKENS", "laptop,1 without a name", FromTokens)
 	f("PROXY_URL", "http://me:xxxxx@proxy:1", FromFile)
 	f("HEALTH_CHECK_INTERVAL", "", FromNobody)
 	f("GEMINI_API_KEY", "", FromNobody)
@@ -36,7 +44,7 @@ func TestConfig(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"PORT=9000\n", "MAX_BODY=50MB  (default)\n", "HEALTH_CHECK_INTERVAL=  (no setting of this release; what it is set to is not shown)\n"} {
+	for _, want := range []string{"PORT=9000\n", "MAX_BODY=50MB  (default)\n", "GEMINI_API_KEYS=79e954ab-1234,f9b0078b\nGEMINI_API_KEYS=", "-5678  (file keys)\n", "CLIENT_TOKENS=laptop,1 without a name  (file tokens)\n", "HEALTH_CHECK_INTERVAL=  (no setting of this release; what it is set to is not shown)\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
@@ -44,7 +52,14 @@ func TestConfig(t *testing.T) {
 	if strings.Contains(out.String(), "secret") || strings.Contains(out.String(), "AIza") {
 		t.Errorf("a secret shows:\n%s", &out)
 	}
-	if _, err := Config("PORT=x"); err == nil || !strings.Contains(err.Error(), `line 1: PORT="x": expected a whole number`) {
+	alone, err := Config(config.Texts{Keys: keyFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one, err := alone.Find("GEMINI_API_KEYS"); err != nil || len(one.Settings) != 1 || one.Settings[0].Source != FromKeys {
+		t.Errorf("keys of the file alone: %+v, %v", one, err)
+	}
+	if _, err := Config(config.Texts{Env: "PORT=x"}); err == nil || !strings.Contains(err.Error(), `line 1: PORT="x": expected a whole number`) {
 		t.Errorf("PORT=x: %v", err)
 	}
 }
@@ -109,17 +124,17 @@ func TestParseAssignment(t *testing.T) {
 }
 
 func TestAnswer(t *testing.T) {
-	keys, err := ParseAssignment("GEMINI_API_KEYS=-")
+	asked, err := ParseAssignment("GEMINI_API_KEYS=-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := keys.Answer("one,two"); err != nil || got != (Assignment{"GEMINI_API_KEYS", "one,two", Given}) {
+	if got, err := asked.Answer("one,two"); err != nil || got != (Assignment{"GEMINI_API_KEYS", "one,two", Given}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if _, err := keys.Answer(""); err == nil || !strings.Contains(err.Error(), "nothing was given") {
+	if _, err := asked.Answer(""); err == nil || !strings.Contains(err.Error(), "nothing was given") {
 		t.Errorf("no answer gives %v", err)
 	}
-	if _, err := keys.Answer("one\rPORT=1"); err == nil || !strings.Contains(err.Error(), "GEMINI_API_KEYS: a value is one line") {
+	if _, err := asked.Answer("one\rPORT=1"); err == nil || !strings.Contains(err.Error(), "GEMINI_API_KEYS: a value is one line") {
 		t.Errorf("two lines give %v", err)
 	}
 	if got, err := (Assignment{"CLIENT_TOKENS", "", Asked}).Answer("exactly-sixteen-"); err != nil || got.Way != Given {
@@ -128,7 +143,7 @@ func TestAnswer(t *testing.T) {
 	if _, err := (Assignment{"CLIENT_TOKENS", "", Asked}).Answer("s3cret"); err == nil || !strings.Contains(err.Error(), "token 1 is easily guessed") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a short token gives %v", err)
 	}
-	if _, err := keys.Answer("one,s3cret part"); err == nil || !strings.Contains(err.Error(), "key 2 has white space") || strings.Contains(err.Error(), "s3cret") {
+	if _, err := asked.Answer("one,s3cret part"); err == nil || !strings.Contains(err.Error(), "key 2 has white space") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a bad answer gives %v", err)
 	}
 }

@@ -87,7 +87,7 @@ func newConfigGet(g group) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     g.use("get", "[NAME]"),
-		Short:   "Show all settings as they count, or the bare value of one; keys are shown by their ids",
+		Short:   "Show all settings as they count, or the bare value of one; keys are shown by their ids, tokens by their names",
 		Example: g.examples("get", "", "PORT"),
 		Args:    g.args(0, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -119,11 +119,11 @@ func (g group) examples(verb string, tails ...string) string {
 }
 
 func configGet(io *streams, given []string, asJSON bool) error {
-	text, err := manage.ReadEnv()
+	texts, err := manage.ReadTexts()
 	if err != nil {
 		return err
 	}
-	report, err := manage.Config(text)
+	report, err := manage.Config(texts)
 	if err != nil {
 		return err
 	}
@@ -131,15 +131,12 @@ func configGet(io *streams, given []string, asJSON bool) error {
 		return report.Print(io.out)
 	}
 	if len(given) == 1 {
-		entry, err := report.Find(given[0])
-		if err != nil {
+		if report, err = report.Find(given[0]); err != nil {
 			return &usageError{err.Error()}
 		}
 		if !asJSON {
-			_, err := fmt.Fprintln(io.out, entry.Value)
-			return err
+			return report.PrintValues(io.out)
 		}
-		report.Settings = []manage.ConfigEntry{entry}
 	}
 	return json.NewEncoder(io.out).Encode(report)
 }
