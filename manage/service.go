@@ -58,7 +58,7 @@ func checkSettings(ctx context.Context) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return ErrNotInstalled
 	case err != nil:
-		return fmt.Errorf("the settings are not right, so nothing was started or stopped:\n%s", strings.TrimSpace(string(out)))
+		return fmt.Errorf("the settings are not right, so nothing was started or stopped:\n%s", strings.TrimPrefix(strings.TrimSpace(string(out)), "gca: "))
 	}
 	return nil
 }
