@@ -18,7 +18,7 @@ import (
 const (
 	inotifyLimit  = "/proc/sys/fs/inotify/max_user_instances"
 	inotifyServer = 18
-	fewestSeats   = 2 // what one test may need at once
+	fewestSeats   = 4 // two tests side by side, with two servers each, must not wait for each other
 	seatPause     = 200 * time.Millisecond
 )
 
