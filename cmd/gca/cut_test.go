@@ -67,6 +67,7 @@ func cutDeploy(t *testing.T, direction lab.Direction, at int64, fault lab.Fault)
 		case <-struck:
 			return r, first
 		default:
+			r.link.Heal() // calls the cut off
 			wantDone(t, r.rig, first)
 			t.Logf("it has ended before byte %d", at)
 		}
