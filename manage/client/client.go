@@ -3,12 +3,14 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -160,11 +162,22 @@ func (c *Client) networkError(err error) error {
 		return err
 	case errors.As(err, &dns):
 		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("no such host: %s", dns.Name), Hint: "check the address, then gca connect http://YOUR-SERVER"}
+	case c.plainOnly(err):
+		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("there is no HTTPS at %s", c.Profile.URL),
+			Hint: "a deployed adapter speaks plain http: gca connect http" + strings.TrimPrefix(c.Profile.URL, "https")}
 	case errors.As(err, &op) && op.Op == "dial":
 		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("cannot connect to %s: %v", c.Profile.URL, op.Err),
 			Hint: "is the server up, and does its provider's firewall let that port in? on the server: gemini-manage status"}
 	}
 	return &Error{Hop: HopNetwork, Message: fmt.Sprintf("the connection to %s broke: %v", c.Profile.URL, err), Hint: "try again; on the server: gemini-manage logs"}
+}
+
+// plainOnly reports whether the address asks for HTTPS where nobody speaks it.
+func (c *Client) plainOnly(err error) bool {
+	var op *net.OpError
+	var record tls.RecordHeaderError
+	return strings.HasPrefix(c.Profile.URL, "https://") &&
+		(errors.As(err, &op) && op.Op == "dial" || errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"))
 }
 
 type errorBody struct {
@@ -187,7 +200,19 @@ func (c *Client) statusError(resp *http.Response) error {
 	case http.StatusUnauthorized:
 		return &Error{Hop: HopToken, Message: "the adapter does not accept the client token: " + e.Error.Message, Hint: "gca connect " + c.Profile.URL + ", with the token that the deploy printed"}
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusForbidden, 529:
-		return &Error{Hop: HopGemini, Message: e.Error.Message, Hint: "on the server: gemini-manage status shows the keys"}
+		return unserved(e.Error.Message)
 	}
 	return &Error{Hop: HopAdapter, Message: fmt.Sprintf("the adapter answered %s: %s", resp.Status, e.Error.Message)}
+}
+
+// unserved tells apart, by the words that came, who of those behind the server's door did not answer.
+func unserved(message string) *Error {
+	switch {
+	case strings.HasPrefix(message, "the adapter "): // Nginx's words for a backend that is not there
+		return &Error{Hop: HopAdapter, Message: message, Hint: "from your laptop: gca start HOST"}
+	case strings.HasPrefix(message, "gemini: the connection failed"):
+		return &Error{Hop: HopGemini, Message: message,
+			Hint: "the adapter cannot reach Gemini: look at the server's network, and at the address: gca config get HOST GEMINI_BASE_URL"}
+	}
+	return &Error{Hop: HopGemini, Message: message, Hint: "on the server: gemini-manage status shows the keys; other keys: gca deploy --keys-file FILE HOST"}
 }

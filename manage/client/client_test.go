@@ -69,6 +69,8 @@ func TestAsk_failures(t *testing.T) {
 	}
 	f(401, `{"error":{"message":"who are you"}}`, "token", "gca connect")
 	f(503, `{"error":{"message":"no usable Gemini API key: 2 invalid"}}`, "gemini", "2 invalid")
+	f(502, `{"error":{"message":"gemini: the connection failed: dial tcp 203.0.113.7:443: connect: connection refused"}}`, "gemini", "hint: the adapter cannot reach Gemini")
+	f(502, `{"error":{"message":"the adapter does not answer; run gemini-manage status on the server"}}`, "adapter", "gca start HOST")
 	f(500, `<html>`, "adapter", "500")
 	f(200, stream, "network", "before the answer did")
 	f(200, stream+"data: {\"type\":\"error\",\"error\":{\"message\":\"overloaded\"}}\n\n", "gemini", "overloaded")
@@ -86,6 +88,12 @@ func TestHealth(t *testing.T) {
 	nobody := &Client{Profile: Profile{URL: "http://127.0.0.1:1"}}
 	if _, err := nobody.Health(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot connect to http://127.0.0.1:1") {
 		t.Errorf("nobody there: got %v", err)
+	}
+	for _, url := range []string{"https" + strings.TrimPrefix(serve(t, 200, "{}").Profile.URL, "http"), "https://127.0.0.1:1"} {
+		want := "plain http: gca connect http" + strings.TrimPrefix(url, "https")
+		if _, err := (&Client{Profile: Profile{URL: url}}).Health(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", url, err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
