@@ -71,6 +71,7 @@ func (m *Mode) UnmarshalText(text []byte) error {
 type ArchiveError struct {
 	Message string
 	Hint    string
+	Needs   string // version of gca from which on it can be read; "" if that is not what is wrong
 }
 
 func (e *ArchiveError) Error() string {
@@ -170,7 +171,7 @@ func printable(name string) string {
 func (m *Manifest) validate(version string) error {
 	if newer(m.GCA, version) {
 		return &ArchiveError{Message: fmt.Sprintf("this archive was made by gca %s, and this is gca %s", printable(m.GCA), version),
-			Hint: "use gca " + printable(m.GCA) + " or a later one"}
+			Hint: "use gca " + printable(m.GCA) + " or a later one", Needs: printable(m.GCA)}
 	}
 	if !semver.IsValid("v" + m.GCA) {
 		return bad("it names no version of gca")

@@ -265,7 +265,7 @@ func parseManifest(text []byte) (Manifest, error) {
 	}
 	if head.Schema > archiveSchema {
 		return Manifest{}, &ArchiveError{Message: fmt.Sprintf("this archive has format %d, and this gca reads formats up to %d", head.Schema, archiveSchema),
-			Hint: strings.TrimSpace("use gca " + printable(head.GCA) + " or a later one")}
+			Hint: strings.TrimSpace("use gca " + printable(head.GCA) + " or a later one"), Needs: printable(head.GCA)}
 	}
 	var m Manifest
 	strict := json.NewDecoder(bytes.NewReader(text))

@@ -123,7 +123,7 @@ type deploy struct {
 // the context's cause. On any of them the server is as it was, but for an *Error of KindPartial, whose Result counts, of
 // KindRollbackFailed, and of KindInterrupted and KindCut, after which the server goes on by itself.
 func Deploy(ctx context.Context, opts Options, ui UI) (Result, error) {
-	d := &deploy{Options: opts, ui: ui, result: Result{URL: httpURL(opts.Host)}}
+	d := &deploy{Options: opts, ui: ui, result: Result{URL: AdapterURL(opts.Host)}}
 	err := d.connected(ctx, func() error {
 		defer d.sweep(ctx)
 		for {
@@ -360,7 +360,8 @@ func (d *deploy) events(steps []converge.StepInfo) converge.Events {
 	}
 }
 
-func httpURL(host remote.Host) string {
+// AdapterURL is where the adapter of a server is reached.
+func AdapterURL(host remote.Host) string {
 	if name := host.Name(); net.ParseIP(name) != nil && strings.Contains(name, ":") {
 		return "http://[" + name + "]"
 	}

@@ -10,15 +10,21 @@ import (
 	"github.com/gemini-claude-adapter/gca/provision/payload"
 )
 
-// applyHere changes this server by change, and shows the steps.
-func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error)) error {
+// changeHere changes this server, and shows the steps and the client token if one had to be made.
+func changeHere(io *streams, change func(manage.Machine) (converge.Applied, error)) error {
+	applied, err := applyHere(io, change)
+	return errors.Join(err, tellToken(io, applied.ClientToken))
+}
+
+// applyHere changes this server, and shows the steps: all of them first, then each as it is done.
+func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error)) (converge.Applied, error) {
 	self, err := payload.Open("")
 	if err != nil {
-		return err
+		return converge.Applied{}, err
 	}
 	templates, err := templateTexts()
 	if err != nil {
-		return err
+		return converge.Applied{}, err
 	}
 	show := &stepLines{io: io, titles: make(map[string]string)}
 	applied, err := change(manage.Machine{
@@ -27,7 +33,7 @@ func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error
 		Events:    converge.Events{Plan: show.plan, Step: show.step},
 	})
 	if err != nil {
-		return unchanged(io, ofChange(err))
+		return converge.Applied{}, unchanged(io, ofChange(err))
 	}
 	for _, note := range applied.Notes {
 		show.line("  ! " + note)
@@ -37,7 +43,7 @@ func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error
 		said = fmt.Sprintf("done in %s; the adapter answers", count(applied.Changed, "step"))
 	}
 	show.line(said)
-	return errors.Join(tellToken(io, applied.ClientToken), show.broken)
+	return applied, show.broken
 }
 
 // tellToken shows a client token that a change had to make, since it is kept nowhere.
@@ -64,6 +70,9 @@ func (s *stepLines) plan(plan converge.PlanMessage) {
 	for _, note := range plan.Notes {
 		s.line("  ! " + note)
 	}
+	for _, step := range plan.Steps {
+		s.line("  + " + step.Title)
+	}
 }
 
 func (s *stepLines) step(e converge.StepEvent) {
@@ -76,7 +85,7 @@ func (s *stepLines) step(e converge.StepEvent) {
 }
 
 func (s *stepLines) line(text string) {
-	if _, err := fmt.Fprintln(s.io.err, text); s.broken == nil {
+	if _, err := fmt.Fprintln(s.io.err, visible(text)); s.broken == nil {
 		s.broken = err
 	}
 }
@@ -110,6 +119,9 @@ func asRefused(name string, err error) error {
 	var wrong *manage.ArchiveError
 	if !errors.As(err, &wrong) {
 		return err
+	}
+	if name == "-" {
+		name = "standard input"
 	}
 	return &provision.Error{Kind: provision.KindRefused, Message: name, Err: wrong}
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,6 +33,7 @@ func TestBackup(t *testing.T) {
 	t.Run("bad archives are refused", func(t *testing.T) { testRestoreRefused(t, r.in(t), file) })
 	t.Run("restore on the server", func(t *testing.T) { testRestoreHere(t, r.in(t), file) })
 	t.Run("restore goes back", func(t *testing.T) { testRestoreBack(t, r.in(t), file) })
+	t.Run("restore half-way", func(t *testing.T) { testRestoreHalf(t, r.in(t), file) })
 	t.Run("restore elsewhere", func(t *testing.T) { testRestoreElsewhere(t, r.in(t), file) })
 }
 
@@ -148,12 +152,38 @@ func testRestoreRefused(t *testing.T, r *rig, file string) {
 		f("trailing", append(bytes.Clone(good), '!'), "there is something behind its end")
 		f("foreign", []byte("PK\x03\x04"), "it is a zip file")
 		f("empty", nil, "it is empty")
+		newer := r.server.Command(t.Context(), "sh", "-c", "gemini-manage restore --yes - 2>&1; echo code $?")
+		newer.Stdin = bytes.NewReader(repacked(t, good, `"gca": "0.`, `"gca": "9.`))
+		if out, err := newer.CombinedOutput(); err != nil || !strings.Contains(string(out), "hint: bring this server to gca 9.") || !strings.Contains(string(out), "code 7") {
+			t.Errorf("an archive of a newer release gives %v\n%s", err, out)
+		}
+		r.fails(nil, exitUsage, "hint: gca restore "+r.target()+" FILE", r.verb(words("restore"), "--yes", "-")...)
 		r.fails(nil, exitUsage, "no such file", r.verb(words("restore"), "--yes", "/no/such/file")...)
 		r.fails(nil, exitUsage, "hint: the same command with --yes", r.verb(words("restore"), file)...)
 	})
 	if after := r.on(backups); after != kept {
 		t.Errorf("a refused restore made a backup:\n%s", after)
 	}
+}
+
+// repacked is an archive with another text of the same length in it.
+func repacked(t *testing.T, packed []byte, from, to string) []byte {
+	t.Helper()
+	in, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(in)
+	if err != nil || !bytes.Contains(text, []byte(from)) {
+		t.Fatalf("there is no %q, %v", from, err)
+	}
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err = w.Write(bytes.Replace(text, []byte(from), []byte(to), 1))
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func testRestoreHere(t *testing.T, r *rig, file string) {
@@ -236,9 +266,43 @@ func testRestoreElsewhere(t *testing.T, r *rig, file string) {
 	if got := sudoer.typed(nil, []answer{{"Make sudoer@", "y"}, {"Password of sudoer for sudo", lab.SudoerPassword}}, sudoer.verb(words("restore"), file)...); got.code != 0 {
 		t.Errorf("by sudo with a password: exit code %d\n%s", got.code, got.out)
 	}
+	const release = "readlink /opt/gemini-adapter/current; ls /opt/gemini-adapter/releases"
+	installed := other.on(release)
+	other.gca = otherRelease(t, other.gca)
 	again := other.ok(nil, other.verb(words("restore"), "--yes", "--json", file)...)
 	var said restoreResult
-	if err := json.Unmarshal([]byte(again.out), &said); err != nil || said.URL != "http://"+other.server.Addr || said.Schema != 1 {
+	if err := json.Unmarshal([]byte(again.out), &said); err != nil || said.URL != "http://"+other.server.Addr || said.Schema != 1 || said.Safety == "" || said.ClientToken != "" {
 		t.Errorf("restore --json printed %s (%v)", again.out, err)
+	}
+	if now := other.on(release); now != installed {
+		t.Errorf("a restore changed the release from\n%sto\n%s", installed, now)
+	}
+}
+
+// otherRelease is the same program with another hash.
+func otherRelease(t *testing.T, gca string) string {
+	t.Helper()
+	text, err := os.ReadFile(gca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "gca")
+	if err := os.WriteFile(file, append(text, '\n'), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// testRestoreHalf has a server without an adapter refuse what only the archive's state brings about.
+func testRestoreHalf(t *testing.T, r *rig, file string) {
+	other := newRig(t, ready()...)
+	other.home = r.home
+	other.on(`mkdir -p /etc/systemd/system/gemini-adapter.service.d
+printf '[Service]\nExecStartPre=/bin/sh -c "! [ -e /var/lib/gemini-adapter/usage.db ]"\n' >/etc/systemd/system/gemini-adapter.service.d/picky.conf`)
+	other.fails(nil, exitRolledBack, "stays: it serves at http://"+other.server.Addr+" with the archive's settings, keys and tokens, but without its state",
+		other.verb(words("restore"), "--yes", file)...)
+	other.serves()
+	if got := other.on("gemini-manage config get PORT; ls -A /var/lib/gemini-adapter"); got != "9100\n" {
+		t.Errorf("it has %q", got)
 	}
 }

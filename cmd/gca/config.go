@@ -164,7 +164,7 @@ machine, gca deploy --keys-file FILE (one key a line) replaces the file keys.`,
 			if g.ssh != nil {
 				return g.ssh.setRemote(cmd.Context(), g.io, given[0], all)
 			}
-			return applyHere(g.io, func(m manage.Machine) (converge.Applied, error) { return m.Set(cmd.Context(), all) })
+			return changeHere(g.io, func(m manage.Machine) (converge.Applied, error) { return m.Set(cmd.Context(), all) })
 		},
 	}
 	return g.finish(cmd)
@@ -334,7 +334,7 @@ func newConfigPut(io *streams) *cobra.Command {
 }
 
 func putHere(ctx context.Context, io *streams, from, text string) error {
-	return applyHere(io, func(m manage.Machine) (converge.Applied, error) { return m.ReplaceEnv(ctx, from, text) })
+	return changeHere(io, func(m manage.Machine) (converge.Applied, error) { return m.ReplaceEnv(ctx, from, text) })
 }
 
 // unchanged turns the news that nothing is to be done into words.

@@ -77,6 +77,7 @@ func TestConfig(t *testing.T) {
 	t.Run("set refuses", func(t *testing.T) { testConfigRefused(t, r.in(t)) })
 	t.Run("set goes back", func(t *testing.T) { testConfigBack(t, r.in(t)) })
 	t.Run("secrets", func(t *testing.T) { testConfigSecrets(t, r.in(t)) })
+	t.Run("set goes on alone", func(t *testing.T) { testConfigAlone(t, r.in(t)) })
 	t.Run("edit on the server", func(t *testing.T) { testEditHere(t, r.in(t)) })
 	t.Run("edit from a laptop", func(t *testing.T) { testEditAfar(t, r.in(t)) })
 	t.Run("edit at a terminal", func(t *testing.T) { testEditTyped(t, r.in(t)) })
@@ -108,8 +109,8 @@ func testConfigGet(t *testing.T, r *rig) {
 func testConfigSet(t *testing.T, r *rig) {
 	before := r.on("cat /etc/gemini-adapter/adapter.env")
 	got := r.ok(nil, r.verb(words("config set"), "PORT=9100", "MAX_BODY=1MB", "DRAIN_TIMEOUT=20")...)
-	if !strings.Contains(got.err, "restart the adapter") {
-		t.Errorf("config set did not show its steps:\n%s", got.err)
+	if planned, done := strings.Index(got.err, "  + restart the adapter"), strings.Index(got.err, "  ✓ "); planned < 0 || done < planned {
+		t.Errorf("config set did not show its steps before it took them:\n%s", got.err)
 	}
 	r.serves()
 	state := r.on("systemctl show -p Listen gemini-adapter.socket; systemctl show -p TimeoutStopUSec gemini-adapter; cat /etc/nginx/sites-available/gemini-adapter /etc/gemini-adapter/adapter.env")
@@ -173,6 +174,24 @@ systemctl daemon-reload`)
 		t.Errorf("a change that failed left something:\n%s", differ(before, after))
 	}
 	r.serves()
+	r.on("rm -r /etc/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
+}
+
+// testConfigAlone loses sight of changes that the server then finishes.
+func testConfigAlone(t *testing.T, r *rig) {
+	r.on(`mkdir /etc/systemd/system/gemini-adapter.service.d
+printf '[Service]\nExecStartPre=sleep 2\n' >/etc/systemd/system/gemini-adapter.service.d/slow.conf; systemctl daemon-reload`)
+	finished := func(what string, got result, code int, far *rig, port string) {
+		t.Helper()
+		wantEnd(t, what, got, code, "the server goes on with it by itself", "hint: `gca config get "+far.target()+"`")
+		r.on("i=0; until [ $((i += 1)) -gt 200 ] || ss -Hltn | grep -q :" + port + " && flock -n /run/gca.lock true && [ $(gemini-manage config get PORT) = " + port + " ]; do sleep 0.1; done; [ $i -le 200 ]")
+		r.serves()
+	}
+	finished("Ctrl-C", r.begin("  + restart the adapter", nil, r.verb(words("config set"), "PORT=9450")...).interrupt(), exitInterrupted, r, "9450")
+	far, link := r.over(lab.LinkOptions{})
+	cut := far.begin("  + restart the adapter", nil, far.verb(words("config set"), "PORT=9460")...)
+	link.Break(lab.Reset)
+	finished("a cut", cut.end(), exitUnreachable, far, "9460")
 	r.on("rm -r /etc/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
 }
 
@@ -259,11 +278,12 @@ func testEditAfar(t *testing.T, r *rig) {
 	}
 }
 
-// testEditTyped mends at the second try what was wrong at the first.
+// testEditTyped mends at the second try what was wrong at the first. Ctrl-C in the editor is the editor's.
 func testEditTyped(t *testing.T, r *rig) {
 	once := filepath.Join(t.TempDir(), "once")
 	editor := r.script("editor", `if [ -e `+once+` ]; then sed -i s/PORT=.*/PORT=9230/ "$1"; else touch `+once+`; sed -i s/PORT=.*/PORT=bad/ "$1"; fi`)
-	got := r.typed([]string{"EDITOR=" + editor}, []answer{{"Edit again?", "y"}}, r.verb(words("config edit"))...)
+	held := r.script("held", `trap ': >`+once+`.held' INT; echo editing; while ! [ -e `+once+`.held ]; do sleep 0.1 || :; done; exec '`+editor+`' "$1"`)
+	got := r.typed([]string{"EDITOR=" + held}, []answer{{"editing", "\x03"}, {"Edit again?", "y"}}, r.verb(words("config edit"))...)
 	if got.code != 0 || !strings.Contains(got.out, `PORT="bad": expected a whole number`) {
 		t.Errorf("exit code %d\n%s", got.code, got.out)
 	}

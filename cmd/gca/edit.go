@@ -11,8 +11,10 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
 	"github.com/gemini-claude-adapter/gca/manage"
 )
@@ -75,13 +77,24 @@ func (e editing) again(wrong error) error {
 	return err
 }
 
+// editorGrace is how long an editor may take to end when it is told to.
+const editorGrace = 2 * time.Second
+
+// once lends the terminal to the editor: Ctrl-C is a key of it. An end of ctx ends it too, as editors expect to be ended.
 func (e editing) once(ctx context.Context, command []string, file string) (string, error) {
 	cmd := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], file)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.io.in, e.io.err, e.io.err // stdout is for data
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", context.Canceled
-		}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = editorGrace
+	restore := keepTerminal(e.io.in)
+	e.io.lent.Store(true)
+	err := cmd.Run()
+	e.io.lent.Store(false)
+	restore()
+	if ctx.Err() != nil {
+		return "", context.Canceled
+	}
+	if err != nil {
 		return "", fmt.Errorf("the editor %s failed, so nothing was changed: %w\nhint: EDITOR=nano chooses another one", strings.Join(command, " "), err)
 	}
 	f, err := os.Open(file)
@@ -90,6 +103,15 @@ func (e editing) once(ctx context.Context, command []string, file string) (strin
 	}
 	text, err := manage.ReadEnvFrom(f)
 	return text, errors.Join(err, f.Close())
+}
+
+// keepTerminal returns what brings a terminal back to how it is now, whatever a program leaves of it.
+func keepTerminal(f *os.File) (restore func()) {
+	state, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return func() {} // it is no terminal
+	}
+	return func() { _ = term.Restore(int(f.Fd()), state) } // one that has gone needs nothing
 }
 
 // editor is the person's choice, which may have arguments, or the first one that is there.

@@ -107,18 +107,18 @@ func deployCode(kind provision.Kind) int {
 	return exitFailed
 }
 
-// complaint is what the person reads of err, "" if nothing is left to say.
+// complaint is what the person reads of err, "" if nothing is left to say. It may hold words of a server.
 func complaint(err error) string {
 	var deploy *provision.Error
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &deploy):
-		return deploy.Error()
+		return visible(deploy.Error())
 	case errors.Is(err, manage.ErrNotRoot):
-		return err.Error() + "\nhint: the same command with sudo in front; from a laptop, at a terminal and without --no-input, gca asks for the password"
+		return visible(err.Error()) + "\nhint: the same command with sudo in front; from a laptop, at a terminal and without --no-input, gca asks for the password"
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	}
-	return err.Error()
+	return visible(err.Error())
 }

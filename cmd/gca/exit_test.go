@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,4 +47,30 @@ func TestExitCode(t *testing.T) {
 	f(&statusError{42}, 42)
 	f(provision.ErrDeclined, 1)
 	f(&statusError{exitPending}, 20)
+}
+
+// What a server says in an error cannot command the terminal.
+func TestComplaint_visible(t *testing.T) {
+	f := func(err error, want string) {
+		t.Helper()
+		if got := complaint(err); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f(errors.New("it said \x1b[2J\u202eok\r"), "it said \uFFFD[2J\uFFFDok\uFFFD")
+	f(&provision.Error{Message: "rolled back", Err: errors.New("\x1b]0;title\a"), Hint: "again"}, "rolled back: \uFFFD]0;title\uFFFD\nhint: again")
+	f(&remote.Error{Message: "no\x9b31m"}, "no\uFFFD31m")
+}
+
+func TestVisibleWriter(t *testing.T) {
+	var out bytes.Buffer
+	w := &visibleWriter{to: &out}
+	for _, c := range []byte("✓ done\n\x1b[2J\x9b\tü€𝄞\n") {
+		if n, err := w.Write([]byte{c}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if want := "✓ done\n\uFFFD[2J\uFFFD\tü€𝄞\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
@@ -82,6 +84,26 @@ func visible(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// visibleWriter passes text of a server on as visible shows it.
+type visibleWriter struct {
+	to   io.Writer
+	rest []byte // the beginning of a character
+}
+
+func (w *visibleWriter) Write(p []byte) (int, error) {
+	text := append(w.rest, p...)
+	whole := len(text)
+	for i := max(0, whole-utf8.UTFMax+1); i < len(text); i++ {
+		if utf8.RuneStart(text[i]) && !utf8.FullRune(text[i:]) {
+			whole = i
+			break
+		}
+	}
+	w.rest = bytes.Clone(text[whole:])
+	_, err := io.WriteString(w.to, visible(string(text[:whole])))
+	return len(p), err
 }
 
 // span is a time as a person reads it: 0.4s, 12s, 2m05s.

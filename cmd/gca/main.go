@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -17,9 +18,9 @@ import (
 const version = "0.1.0"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	code := run(ctx, os.Args, &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	io := &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	ctx, stop := io.untilInterrupted()
+	code := run(ctx, os.Args, io)
 	stop()
 	os.Exit(code)
 }
@@ -28,6 +29,26 @@ func main() {
 type streams struct {
 	in       *os.File
 	out, err io.Writer
+	lent     atomic.Bool // the terminal is another program's, and Ctrl-C with it
+}
+
+// untilInterrupted is a context that ends at SIGTERM, and at Ctrl-C unless that is another program's. A second one ends the
+// process at once.
+func (s *streams) untilInterrupted() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for sig := range signals {
+			if sig == os.Interrupt && s.lent.Load() {
+				continue
+			}
+			signal.Stop(signals)
+			cancel()
+			return
+		}
+	}()
+	return ctx, cancel
 }
 
 // run is the program: it returns the exit code.

@@ -30,8 +30,12 @@ func TestMain(m *testing.M) {
 	}
 	built.dir = dir
 	testscript.Main(cleanup{m, dir}, map[string]func(){
-		"gca":           func() { os.Exit(run(context.Background(), os.Args, &streams{os.Stdin, os.Stdout, os.Stderr})) },
-		"gemini-manage": func() { os.Exit(run(context.Background(), os.Args, &streams{os.Stdin, os.Stdout, os.Stderr})) },
+		"gca": func() {
+			os.Exit(run(context.Background(), os.Args, &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+		},
+		"gemini-manage": func() {
+			os.Exit(run(context.Background(), os.Args, &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+		},
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,8 +49,9 @@ put back. With - the archive comes from standard input; that needs --yes.`
 	cmd.Example = "  gemini-manage restore " + manage.BackupDir + "/gca-tokyo-20261123T021400Z.tar.gz"
 	if ssh != nil {
 		cmd.Long = `restore checks an archive of gca backup to its last byte, shows what it is, asks, and makes a server an adapter with its
-settings, keys, tokens and state. A server that has no adapter yet gets one first. What an adapter that is there has is
-backed up on the server. The adapter must answer in the end, or everything is put back.`
+settings, keys, tokens and state. An adapter that is there keeps its release, what it has is backed up on the server, and
+it must answer in the end, or everything is put back. A server that has no adapter yet gets one first, with the archive's
+settings, keys and tokens; that stays if the rest fails.`
 		cmd.Example = "  gca restore root@198.51.100.7 gca-tokyo-20261123T021400Z.tar.gz"
 		cmd.Flags().StringVar(&f.binary, "binary", "", "send this gca `FILE`, built for the server's platform, instead of the running one")
 	}
@@ -79,11 +81,12 @@ func (f *restoreFlags) agree(a *manage.Archive, name, question string) error {
 
 // restoreResult is what `restore --json` prints.
 type restoreResult struct {
-	Schema  int    `json:"schema"`
-	URL     string `json:"url,omitempty"` // from a laptop
-	From    string `json:"from"`          // host that the archive was made on
-	Changed int    `json:"changed"`       // steps
-	Safety  string `json:"safety,omitempty"`
+	Schema      int    `json:"schema"`
+	URL         string `json:"url,omitempty"` // from a laptop
+	From        string `json:"from"`          // host that the archive was made on
+	Changed     int    `json:"changed"`       // steps
+	Safety      string `json:"safety,omitempty"`
+	ClientToken string `json:"client_token,omitempty"` // made, since the archive has none; kept nowhere
 }
 
 // here restores on this server.
@@ -95,6 +98,10 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		return errNobodyToAsk
 	}
 	a, err := readBackup(f.io, name)
+	var wrong *manage.ArchiveError
+	if errors.As(err, &wrong) && wrong.Needs != "" {
+		wrong.Hint = "bring this server to gca " + wrong.Needs + " or a later one first, from your laptop: gca deploy root@THIS-SERVER"
+	}
 	if err != nil {
 		return err
 	}
@@ -102,57 +109,103 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		return err
 	}
 	var done manage.Restored
-	err = applyHere(f.io, func(m manage.Machine) (converge.Applied, error) {
+	_, err = applyHere(f.io, func(m manage.Machine) (converge.Applied, error) {
 		var err error
 		done, err = m.Restore(ctx, a)
 		return done.Applied, err
 	})
 	err = errors.Join(err, tellNotes(f.io, done.Notes))
-	if done.Safety != "" && (err != nil || !f.json) {
-		_, told := fmt.Fprintf(f.io.err, "what was there before is in %s\n", done.Safety)
-		err = errors.Join(err, told)
+	result := restoreResult{Schema: 1, From: a.Manifest.Host, Changed: done.Applied.Changed, Safety: done.Safety, ClientToken: done.Applied.ClientToken.Reveal()}
+	if f.json && err == nil {
+		return json.NewEncoder(f.io.out).Encode(result)
 	}
-	if err != nil || !f.json {
-		return err
-	}
-	return json.NewEncoder(f.io.out).Encode(restoreResult{1, "", a.Manifest.Host, done.Applied.Changed, done.Safety})
+	return errors.Join(err, f.tell(result))
 }
 
-// toAfar makes the server at target what the archive says.
-func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) (err error) {
+// tell says what is to be kept of a restore: the file of what was there before, and a token.
+func (f *restoreFlags) tell(result restoreResult) error {
+	var err error
+	if result.Safety != "" {
+		_, err = fmt.Fprintf(f.io.err, "what was there before is in %s\n", visible(result.Safety))
+	}
+	return errors.Join(err, tellToken(f.io, converge.NewSecret(result.ClientToken)))
+}
+
+// toAfar makes the server at target what the archive says. A server that has an adapter keeps its release.
+func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
+	if name == "-" {
+		return &usageError{"an archive for a server is read from a file, not from standard input\nhint: gca restore " + target + " FILE"}
+	}
 	a, err := readBackup(f.io, name)
 	if err != nil {
 		return err
 	}
-	texts, _, err := a.Texts()
+	texts, cfg, err := a.Texts()
 	if err != nil {
 		return asRefused(name, err)
 	}
 	if err := f.agree(a, name, "Make "+target+" an adapter like that?"); err != nil {
 		return err
 	}
-	result, err := f.deploy(cmd, target, name, texts)
+	done, err := f.send(cmd.Context(), target, name)
+	var bare *noAdapterError
+	if errors.As(err, &bare) {
+		done, err = f.begin(cmd, target, name, texts)
+	}
+	if err != nil && len(cfg.Tokens) == 0 {
+		_, told := fmt.Fprintf(f.io.err, "The archive has no client token, and the server makes one for it; if it was not shown: gca config set %s CLIENT_TOKENS=-\n", target)
+		return errors.Join(err, told)
+	}
 	if err != nil {
 		return err
 	}
-	archive, err := os.Open(name)
+	host, _, err := f.ssh.parse(cmd.Context(), target, f.io)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, archive.Close()) }()
-	// The answers of the server's side go to the screen: stdout is for this side's result.
-	if err := f.ssh.runRemote(cmd.Context(), f.io, target, rootAlways, archive, f.io.err, "restore", "--yes", "-"); err != nil {
-		return err
-	}
-	return f.tellMoved(a, result)
+	done.URL = provision.AdapterURL(host)
+	return f.tellMoved(a, done)
 }
 
-// deploy brings the server to this release. One that has no adapter begins with what the archive holds.
-func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, texts config.Texts) (provision.Result, error) {
-	// Both connections of a restore use what was typed for the first one.
-	if _, _, err := f.ssh.parse(cmd.Context(), target, f.io); err != nil {
-		return provision.Result{}, err
+const maxAnswer = 64 << 10 // bytes of a result
+
+// send has the adapter of the server put the archive in force.
+func (f *restoreFlags) send(ctx context.Context, target, name string) (done restoreResult, err error) {
+	archive, err := os.Open(name)
+	if err != nil {
+		return done, err
 	}
+	defer func() { err = errors.Join(err, archive.Close()) }()
+	var answer bytes.Buffer
+	if err := f.ssh.runRemote(ctx, f.io, target, rootAlways, archive, manage.AtMost(&answer, maxAnswer), "restore", "--yes", "--json", "-"); err != nil {
+		return done, err
+	}
+	if err := json.Unmarshal(answer.Bytes(), &done); err != nil || done.Schema != 1 {
+		return done, fmt.Errorf("the server restored the archive, and its answer cannot be read: %q", answer.String())
+	}
+	return done, nil
+}
+
+// begin makes a server an adapter with what the archive holds, and has that restore the rest.
+func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, texts config.Texts) (restoreResult, error) {
+	deployed, err := f.deploy(cmd, target, name, texts)
+	if err != nil && !partial(err) {
+		return restoreResult{}, err
+	}
+	done, err := f.send(cmd.Context(), target, name)
+	done.Changed += deployed.Changed
+	var failed *statusError
+	if errors.As(err, &failed) {
+		_, told := fmt.Fprintf(f.io.err, "The adapter that was deployed for it stays: it serves at %s with the archive's settings, keys and tokens, but without its state.\n"+
+			"hint: gca error-logs %s, then the same gca restore again\n", deployed.URL, target)
+		err = errors.Join(err, told, f.tell(restoreResult{ClientToken: deployed.ClientToken}))
+	}
+	return done, err
+}
+
+// deploy makes the server an adapter of this release that begins with what the archive holds.
+func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, texts config.Texts) (provision.Result, error) {
+	// All connections of a restore use what was typed for the first one.
 	d := &deployFlags{ssh: *f.ssh, binary: f.binary, yes: true}
 	opts, err := d.options(cmd, f.io, target)
 	if err != nil {
@@ -168,20 +221,20 @@ func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, texts con
 }
 
 // tellMoved says what the person has to do now, and remembers the new address where the token is known here.
-func (f *restoreFlags) tellMoved(a *manage.Archive, result provision.Result) error {
-	known, err := f.follow(a, result.URL)
-	if err != nil {
-		return err
-	}
+func (f *restoreFlags) tellMoved(a *manage.Archive, done restoreResult) error {
+	known, err := f.follow(a, done.URL)
 	if f.json {
-		return json.NewEncoder(f.io.out).Encode(restoreResult{Schema: 1, URL: result.URL, From: a.Manifest.Host, Changed: result.Changed})
+		return errors.Join(err, json.NewEncoder(f.io.out).Encode(done))
 	}
-	next := "Clients need the new address: gca connect " + result.URL + ", with the same token"
-	if known {
+	tokens, next := "the same tokens", "Clients need the new address: gca connect "+done.URL+", with the same token"
+	switch {
+	case done.ClientToken != "":
+		tokens, next = "a new client token", "Clients need both: gca connect "+done.URL
+	case known:
 		next = "gca test and gca ask use it from now on. Other clients need the new address"
 	}
-	_, err = fmt.Fprintf(f.io.out, "The adapter serves at %s with the same keys and the same tokens.\n%s; where they use a name, point its DNS record there.\n", result.URL, next)
-	return err
+	_, told := fmt.Fprintf(f.io.out, "The adapter serves at %s with the same keys and %s.\n%s; where they use a name, point its DNS record there.\n", done.URL, tokens, next)
+	return errors.Join(err, told, f.tell(done))
 }
 
 // follow saves the new address for this user, if the token saved here is one of the archive's.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gemini-claude-adapter/gca/provision"
 	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
@@ -65,7 +67,7 @@ func (f *sshFlags) parse(ctx context.Context, text string, io *streams) (remote.
 // loginPrompts ask on the terminal; p is nil where nobody can be asked.
 func loginPrompts(io *streams, p *prompt) remote.Prompts {
 	// A screen that has gone is no reason to stop waiting.
-	waiting := func(text string) { _, _ = fmt.Fprintln(io.err, text) }
+	waiting := func(text string) { _, _ = fmt.Fprintln(io.err, visible(text)) }
 	if p == nil {
 		return remote.Prompts{Waiting: waiting}
 	}
@@ -98,7 +100,18 @@ const (
 	rootToRead                 // as rootAlways where a person can be asked, as rootIfFree otherwise: the login may have the right
 )
 
-// runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours.
+// noAdapterError is a server without gemini-manage.
+type noAdapterError struct {
+	host   remote.Host
+	target string // as it was given
+}
+
+func (e *noAdapterError) Error() string {
+	return fmt.Sprintf("no adapter is installed on %s\nhint: gca deploy %s", e.host, e.target)
+}
+
+// runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours. A verb with an input is one that
+// changes the server, which nothing on this side stops once it has begun.
 func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) (err error) {
 	host, opts, err := f.parse(ctx, target, io)
 	if err != nil {
@@ -109,8 +122,14 @@ func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, ne
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	tool := remote.Quote(append([]string{manageTool}, verb...)...)
-	cmd := remote.Cmd{Line: "exec " + tool, Stdin: stdin, Stdout: stdout, Stderr: io.err}
+	if isTerminal(stdout) {
+		stdout = &visibleWriter{to: stdout}
+	}
+	change := &input{Reader: stdin}
+	cmd := remote.Cmd{Line: "exec " + remote.Quote(append([]string{manageTool}, verb...)...), Stdout: stdout, Stderr: &visibleWriter{to: io.err}}
+	if stdin != nil {
+		cmd.Stdin = change
+	}
 	installed := "[ -x " + manageTool + " ] || exit 127; "
 	if need == rootAlways || need == rootToRead && opts.Prompts.Sudo != nil {
 		cmd.Line = installed + cmd.Line
@@ -122,9 +141,38 @@ func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, ne
 	var exit *remote.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.Status == 127:
-		return fmt.Errorf("no adapter is installed on %s\nhint: gca deploy %s", host, target)
+		return &noAdapterError{host, target}
 	case errors.As(err, &exit):
 		return &statusError{exit.Status}
+	case err != nil && change.begun.Load():
+		return leftAlone(ctx, err, target)
+	}
+	return err
+}
+
+// input knows whether a command on the server has begun, which asks for its input then.
+type input struct {
+	io.Reader
+	begun atomic.Bool
+}
+
+func (i *input) Read(p []byte) (int, error) {
+	i.begun.Store(true)
+	return i.Reader.Read(p)
+}
+
+// leftAlone is the error of a change that this side has lost sight of: sshd passes no signal on to what runs as root, and
+// ends nothing when a connection does.
+func leftAlone(ctx context.Context, err error, target string) error {
+	hint := fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", target)
+	var lost *remote.Error
+	switch {
+	case ctx.Err() != nil:
+		return &provision.Error{Kind: provision.KindInterrupted, Message: "the server goes on with it by itself", Hint: hint}
+	case errors.As(err, &lost) && lost.Kind == remote.KindUnreachable:
+		cause := *lost
+		cause.Hint = ""
+		return &provision.Error{Kind: provision.KindCut, Message: "the server goes on with it by itself, and nothing more can be seen from here", Err: &cause, Hint: hint}
 	}
 	return err
 }
