@@ -283,7 +283,7 @@ func testEditTyped(t *testing.T, r *rig) {
 	once := filepath.Join(t.TempDir(), "once")
 	editor := r.script("editor", `if [ -e `+once+` ]; then sed -i s/PORT=.*/PORT=9230/ "$1"; else touch `+once+`; sed -i s/PORT=.*/PORT=bad/ "$1"; fi`)
 	held := r.script("held", `trap ': >`+once+`.held' INT; echo editing; while ! [ -e `+once+`.held ]; do sleep 0.1 || :; done; exec '`+editor+`' "$1"`)
-	got := r.typed([]string{"EDITOR=" + held}, []answer{{"editing", "\x03"}, {"Edit again?", "y"}}, r.verb(words("config edit"))...)
+	got := r.typed([]string{"EDITOR='" + held + "'"}, []answer{{"editing", "\x03"}, {"Edit again?", "y"}}, r.verb(words("config edit"))...)
 	if got.code != 0 || !strings.Contains(got.out, `PORT="bad": expected a whole number`) {
 		t.Errorf("exit code %d\n%s", got.code, got.out)
 	}

@@ -114,14 +114,21 @@ func keepTerminal(f *os.File) (restore func()) {
 	return func() { _ = term.Restore(int(f.Fd()), state) } // one that has gone needs nothing
 }
 
+// shellSigns are what only a shell understands.
+const shellSigns = "|&;<>()$`\\\"'*?[]#~=%!{}\n"
+
 // editor is the person's choice, which may have arguments, or the first one that is there.
 func (e editing) editor() ([]string, error) {
 	for _, name := range []string{"VISUAL", "EDITOR"} {
 		if choice := os.Getenv(name); strings.TrimSpace(choice) != "" {
-			if runtime.GOOS == "windows" {
+			switch {
+			case runtime.GOOS == "windows":
 				return []string{choice}, nil
+			case !strings.ContainsAny(choice, shellSigns):
+				return strings.Fields(choice), nil
 			}
-			return []string{"/bin/sh", "-c", choice + ` "$@"`, "sh"}, nil
+			// A shell without a trap would end with Ctrl-C, whatever its command made of it.
+			return []string{"/bin/sh", "-c", "trap : INT; " + choice + ` "$@"`, "sh"}, nil
 		}
 	}
 	if !isatty.IsTerminal(e.io.in.Fd()) {

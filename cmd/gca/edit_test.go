@@ -15,7 +15,11 @@ import (
 func TestEditing_ended(t *testing.T) {
 	dir := t.TempDir()
 	begun, told := filepath.Join(dir, "begun"), filepath.Join(dir, "told")
-	t.Setenv("VISUAL", "trap ': >"+told+"; exit 1' TERM; : >"+begun+"; while :; do sleep 0.05; done; :")
+	editor := filepath.Join(dir, "editor")
+	if err := os.WriteFile(editor, []byte("#!/bin/sh\ntrap ': >"+told+"; exit 1' TERM; : >"+begun+"; while :; do sleep 0.05; done\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("VISUAL", editor+" -x")
 	none, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
