@@ -13,7 +13,10 @@ import (
 // changeHere changes this server, and shows the steps and the client token if one had to be made.
 func changeHere(io *streams, change func(manage.Machine) (converge.Applied, error)) error {
 	applied, err := applyHere(io, change)
-	return errors.Join(err, tellToken(io, applied.ClientToken))
+	if err != nil {
+		return unchanged(io, err)
+	}
+	return errors.Join(tellChanged(io, applied.Changed), tellToken(io, applied.ClientToken))
 }
 
 // applyHere changes this server, and shows the steps: all of them first, then each as it is done.
@@ -33,17 +36,22 @@ func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error
 		Events:    converge.Events{Plan: show.plan, Step: show.step},
 	})
 	if err != nil {
-		return converge.Applied{}, unchanged(io, ofChange(err))
+		return converge.Applied{}, ofChange(err)
 	}
 	for _, note := range applied.Notes {
 		show.line("  ! " + note)
 	}
-	said := "nothing had to be changed"
-	if applied.Changed > 0 {
-		said = fmt.Sprintf("done in %s; the adapter answers", count(applied.Changed, "step"))
-	}
-	show.line(said)
 	return applied, show.broken
+}
+
+// tellChanged says how a change ended that went well.
+func tellChanged(io *streams, steps int) error {
+	said := "nothing had to be changed"
+	if steps > 0 {
+		said = fmt.Sprintf("done in %s; the adapter answers", count(steps, "step"))
+	}
+	_, err := fmt.Fprintln(io.err, said)
+	return err
 }
 
 // tellToken shows a client token that a change had to make, since it is kept nowhere.

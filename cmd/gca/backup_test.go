@@ -252,6 +252,11 @@ func testRestoreElsewhere(t *testing.T, r *rig, file string) {
 			t.Errorf("the restore did not print %q:\n%s", want, got.out)
 		}
 	}
+	for _, wrong := range []string{"nothing had to be changed", "what was there before"} {
+		if strings.Contains(got.out+got.err, wrong) {
+			t.Errorf("where no adapter was the restore said %q:\n%s%s", wrong, got.out, got.err)
+		}
+	}
 	if after := other.on(held); after != before {
 		t.Errorf("the other server has:\n%s", differ(before, after))
 	}

@@ -105,7 +105,7 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.agree(a, name, "Put this in the place of what this server has?"); err != nil {
+	if err := f.agree(a, name, "Put this in the place of this server's settings, keys, tokens and state? Clients with other tokens are shut out."); err != nil {
 		return err
 	}
 	var done manage.Restored
@@ -114,6 +114,9 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		done, err = m.Restore(ctx, a)
 		return done.Applied, err
 	})
+	if err == nil && !f.json {
+		err = tellChanged(f.io, done.Applied.Changed)
+	}
 	err = errors.Join(err, tellNotes(f.io, done.Notes))
 	result := restoreResult{Schema: 1, From: a.Manifest.Host, Changed: done.Applied.Changed, Safety: done.Safety, ClientToken: done.Applied.ClientToken.Reveal()}
 	if f.json && err == nil {
@@ -144,7 +147,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	if err != nil {
 		return asRefused(name, err)
 	}
-	if err := f.agree(a, name, "Make "+target+" an adapter like that?"); err != nil {
+	if err := f.agree(a, name, "Make "+target+" an adapter like that? Whatever adapter is there loses its settings, keys and tokens, and clients with other tokens are shut out."); err != nil {
 		return err
 	}
 	done, err := f.send(cmd.Context(), target, name)
@@ -194,6 +197,7 @@ func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, texts conf
 	}
 	done, err := f.send(cmd.Context(), target, name)
 	done.Changed += deployed.Changed
+	done.Safety = "" // before the restore there was nothing
 	var failed *statusError
 	if errors.As(err, &failed) {
 		_, told := fmt.Fprintf(f.io.err, "The adapter that was deployed for it stays: it serves at %s with the archive's settings, keys and tokens, but without its state.\n"+
@@ -226,13 +230,14 @@ func (f *restoreFlags) tellMoved(a *manage.Archive, done restoreResult) error {
 	if f.json {
 		return errors.Join(err, json.NewEncoder(f.io.out).Encode(done))
 	}
-	tokens, next := "the same tokens", "Clients need the new address: gca connect "+done.URL+", with the same token"
+	tokens, next := "the same tokens", "Clients that used another address need this one: gca connect "+done.URL+", with the same token"
 	switch {
 	case done.ClientToken != "":
 		tokens, next = "a new client token", "Clients need both: gca connect "+done.URL
 	case known:
-		next = "gca test and gca ask use it from now on. Other clients need the new address"
+		next = "gca test and gca ask use it from now on. Clients that used another address need this one"
 	}
+	err = errors.Join(err, tellChanged(f.io, done.Changed))
 	_, told := fmt.Fprintf(f.io.out, "The adapter serves at %s with the same keys and %s.\n%s; where they use a name, point its DNS record there.\n", done.URL, tokens, next)
 	return errors.Join(err, told, f.tell(done))
 }
