@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,9 +75,25 @@ func Status(ctx context.Context, site string) (*Report, error) {
 	}
 	r.Health, r.Active, r.Total = health.Status, health.ActiveKeys, health.TotalKeys
 	if health.Status != "healthy" {
-		r.problem(fmt.Sprintf("%d of %d keys are active", health.ActiveKeys, health.TotalKeys), "gemini-manage logs")
+		r.problem(fmt.Sprintf("%d of %d keys are active", health.ActiveKeys, health.TotalKeys), keyCure(r.Adapter))
 	}
 	return r, nil
+}
+
+// keyCure tells keys that come back by themselves from those that Google refuses for good.
+func keyCure(adapter *control.Status) string {
+	if adapter != nil && slices.ContainsFunc(adapter.Keys, func(key control.Key) bool { return key.State == "disabled" }) {
+		return "replace it: gca deploy --keys-file FILE HOST"
+	}
+	return "gemini-manage logs"
+}
+
+// count is "1 request", "2 requests".
+func count[N int | int64 | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (r *Report) problem(what, cure string) {
@@ -93,9 +110,9 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 	}
 	if r.Adapter != nil {
 		for _, key := range r.Adapter.Keys {
-			p.line("", "%-24s %-9s %d requests, %d failures%s", named(key), key.State, key.Requests, key.Failures, why(key, now))
+			p.line("", "%-24s %-9s %s, %s%s", named(key), key.State, count(key.Requests, "request"), count(key.Failures, "failure"), why(key, now))
 		}
-		p.line("requests", "%d answered, %d errors, %d open streams", r.Adapter.Requests, r.Adapter.Errors, r.Adapter.OpenStreams)
+		p.line("requests", "%d answered, %s, %s", r.Adapter.Requests, count(r.Adapter.Errors, "error"), count(r.Adapter.OpenStreams, "open stream"))
 	} else if r.State == "active" {
 		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status")
 	}

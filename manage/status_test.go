@@ -31,7 +31,7 @@ health      degraded
 keys        1 active of 2
             k1-1111                  active    7 requests, 0 failures
             k2-2222 (spare)          resting   0 requests, 3 failures: quota a minute, back in 12s
-requests    7 answered, 1 errors, 2 open streams
+requests    7 answered, 1 error, 2 open streams
 problems    1 of 2 keys are active
             cure: gemini-manage logs
 `)
@@ -41,6 +41,17 @@ health      healthy
 keys        3 active of 3
             keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status
 `)
+}
+
+func TestKeyCure(t *testing.T) {
+	f := func(state, want string) {
+		t.Helper()
+		if got := keyCure(&control.Status{Keys: []control.Key{{State: "active"}, {State: state}}}); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", state, got)
+		}
+	}
+	f("resting", "gemini-manage logs")
+	f("disabled", "gca deploy --keys-file FILE HOST")
 }
 
 func TestParseUnit(t *testing.T) {
