@@ -118,6 +118,9 @@ func (d *differ) published() {
 
 func (st firewallStep) title() string {
 	title := "let TCP ports " + joinPorts(st.ports) + " in"
+	if len(st.ports) == 1 {
+		title = "let TCP port " + joinPorts(st.ports) + " in"
+	}
 	switch {
 	case len(st.ports) == 0:
 		return "turn ufw on at boot"
