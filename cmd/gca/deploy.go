@@ -93,7 +93,7 @@ func (f *deployFlags) run(cmd *cobra.Command, io *streams, target string) error 
 	if err != nil && f.json {
 		screen.emit(line{Type: "error", Code: exitCode(err), Text: complaint(err)}, "")
 	}
-	broken := screen.end(err == nil)
+	broken := screen.end(err == nil || partial(err)) // all but the first real answer went well
 	if err != nil && result.ClientToken == "" && !partial(err) {
 		return errors.Join(err, broken)
 	}

@@ -41,7 +41,14 @@ func baseCommand(name, short string) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{fmt.Sprintf("%v\nhint: %s --help", err, cmd.CommandPath())}
+		if !cmd.HasParent() && cmd.Flags().NArg() > 0 { // the command before the flag is the first mistake
+			return cmd.Args(cmd, cmd.Flags().Args())
+		}
+		text, _, number := strings.Cut(err.Error(), ": strconv.ParseInt:")
+		if number {
+			text += ": expected a whole number"
+		}
+		return &usageError{fmt.Sprintf("%s\nhint: %s --help", text, cmd.CommandPath())}
 	})
 	return root
 }
