@@ -38,7 +38,7 @@ func TestDeploy_diskFull(t *testing.T) {
 			wantDone(t, r, r.deploy())
 		})
 	}
-	f("upload", "connecting to", exitFailed, "no space for the upload")
+	f("upload", "connecting to", exitFailed, "make room")
 	f("packages", "… install ufw", exitRolledBack, "the disk is full", "apt-get -q -y purge ufw")
 	f("settings", "✓ make the system user gemini", exitRolledBack, "o space left on device")
 	f("service", "✓ make a client token", exitRolledBack, "o space left on device")

@@ -19,10 +19,13 @@ import (
 //	        so does the plan of a want in plan mode
 //	laptop: apply (with steps only), commit (without steps) or cancel;
 //	        after attach nothing
-//	agent:  plan with a refusal, if the worker came to another plan; else
+//	agent:  plan with a refusal, if the worker came to another plan or cannot
+//	        begin; else
 //	        step and progress …, then applied, or undo, more progress and
 //	        rolled_back, which ends it
-//	laptop: commit or rollback; rollback also earlier
+//	laptop: commit or rollback; rollback also earlier; and alive, every
+//	        three seconds from apply or attach on, for one that says nothing
+//	        counts as gone
 //	agent:  done or rolled_back; taken_over at any time, which ends it
 //	laptop: heard, once it knows of a rollback
 //
