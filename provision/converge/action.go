@@ -13,6 +13,7 @@ import (
 type opcode string
 
 const (
+	opNone         opcode = ""              // nothing
 	opPath         opcode = "path"          // put Path back to Was
 	opPurge        opcode = "purge"         // remove the packages Names
 	opUserDel      opcode = "userdel"       // remove the users Names
@@ -87,7 +88,10 @@ func (a action) restore(s *system) error {
 	file := s.at(a.Path)
 	switch a.Was.Kind {
 	case PathAbsent:
-		return os.RemoveAll(file)
+		if ours(a.Path) {
+			return os.RemoveAll(file)
+		}
+		return removeMade(file)
 	case PathFile:
 		if a.Saved == "" || strings.Contains(a.Saved, "/") {
 			return fmt.Errorf("the journal names %q for the old content of %s", a.Saved, a.Path)

@@ -22,6 +22,8 @@ const (
 	journalDir = gcaDir + "/journal"
 	openDir    = journalDir + "/open"
 	journalLog = "journal"
+
+	failedPrefix = "failed-" // of a journal that could not be undone whole
 )
 
 // Journal records what a deploy is about to change, with what it takes to change it back.
@@ -29,6 +31,7 @@ type Journal struct {
 	sys *system
 	log *os.File
 	n   int
+	rev reversal // of the step at hand
 }
 
 // record is one line of the journal. A step has a line before it is applied, with its reversal, and one after.
@@ -36,13 +39,16 @@ type record struct {
 	N        int       `json:"n"`
 	Time     time.Time `json:"time"`
 	Step     string    `json:"step"`
-	State    string    `json:"state"` // intent or done
+	State    string    `json:"state"` // intent, done or undone
 	Reversal *reversal `json:"reversal,omitempty"`
+
+	Wrote map[string]string `json:"wrote,omitempty"` // with done: what each path holds now, see fingerprint
 }
 
 const (
 	stateIntent = "intent"
 	stateDone   = "done"
+	stateUndone = "undone" // Step names one action of a reversal
 )
 
 // unfinished reports whether a deploy died before its end.
@@ -67,6 +73,11 @@ func openJournal(s *system) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, dir := range []string{openDir, journalDir, gcaDir, "/var/lib"} {
+		if err := syncDir(s.at(dir)); err != nil {
+			return nil, errors.Join(err, log.Close())
+		}
+	}
 	return &Journal{sys: s, log: log}, nil
 }
 
@@ -80,6 +91,10 @@ func (j *Journal) intent(step string, rev reversal) error {
 			}
 		}
 	}
+	if err := syncDir(j.sys.at(openDir)); err != nil {
+		return err
+	}
+	j.rev = rev
 	return j.write(record{N: j.n, Time: time.Now().UTC(), Step: step, State: stateIntent, Reversal: &rev})
 }
 
@@ -96,8 +111,13 @@ func (j *Journal) save(a *action, name string) error {
 	return j.sys.copyFile(a.Path, openDir+"/"+name, 0o600, root)
 }
 
+// done says what the step came to, so that an undo can tell it from what others do later.
 func (j *Journal) done(step string) error {
-	return j.write(record{N: j.n, Time: time.Now().UTC(), Step: step, State: stateDone})
+	wrote, err := j.rev.fingerprints(&j.sys.reader)
+	if err != nil {
+		return err
+	}
+	return j.write(record{N: j.n, Time: time.Now().UTC(), Step: step, State: stateDone, Wrote: wrote})
 }
 
 func (j *Journal) write(r record) error {
@@ -126,7 +146,15 @@ func (j *Journal) seal(release string, now time.Time) (notes []string, err error
 	if err := syncDir(j.sys.at(journalDir)); err != nil {
 		notes = append(notes, err.Error())
 	}
-	return append(notes, tidy(j.sys, name)...), nil
+	// Who has deployed well since has put right what failed.
+	failed, err := filepath.Glob(j.sys.at(journalDir + "/" + failedPrefix + "*"))
+	if err != nil {
+		notes = append(notes, err.Error())
+	}
+	for _, dir := range append(failed, name) {
+		notes = append(notes, tidy(j.sys, filepath.Base(dir))...)
+	}
+	return notes, nil
 }
 
 // syncDir makes a rename in dir outlast a power cut.
@@ -240,50 +268,21 @@ func (j *Journal) close() error {
 // after an error, and returns all of them. Then the journal is gone; with errors
 // it is kept under a name of its own, to look at.
 func undo(ctx context.Context, s *system) []error {
-	errs := takeBack(ctx, s)
+	errs := takeBack(ctx, s, journalDir+"/"+failedPrefix+"…")
 	return append(errs, closeUndone(s, len(errs) > 0)...)
 }
 
 // undoOrLeave is undo for a process that has to end soon: what cannot be put back stays open for the next deploy.
 func undoOrLeave(ctx context.Context, s *system) []error {
-	if errs := takeBack(ctx, s); len(errs) > 0 {
+	if errs := takeBack(ctx, s, openDir); len(errs) > 0 {
 		return errs
 	}
 	return closeUndone(s, false)
 }
 
-func takeBack(ctx context.Context, s *system) []error {
-	var errs []error
-	if err := freeReserve(s, openDir); err != nil {
-		errs = append(errs, err)
-	}
-	records, err := readJournal(s, openDir)
-	if err != nil {
-		errs = append(errs, err)
-	}
-	do := func(step string, actions []action) {
-		for _, a := range actions {
-			if err := a.do(ctx, s); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", step, err))
-			}
-		}
-	}
-	for _, r := range slices.Backward(records) {
-		if r.Reversal != nil {
-			do(r.Step, r.Reversal.Undo)
-		}
-	}
-	for _, r := range records {
-		if r.Reversal != nil {
-			do(r.Step, r.Reversal.Settle)
-		}
-	}
-	return errs
-}
-
 func closeUndone(s *system, failed bool) []error {
 	if failed {
-		name := filepath.Join(journalDir, "failed-"+time.Now().UTC().Format("20060102T150405.000Z"))
+		name := filepath.Join(journalDir, failedPrefix+time.Now().UTC().Format("20060102T150405.000Z"))
 		if err := os.Rename(s.at(openDir), s.at(name)); err != nil {
 			return []error{err}
 		}

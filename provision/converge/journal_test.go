@@ -256,6 +256,122 @@ func TestJournal_LargeFile(t *testing.T) {
 	m.must(err)
 }
 
+// A journal that is undone late leaves alone what a person did since, and says where the old content lies.
+func TestJournal_LeavesLaterWork(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	m.put(nginxSite, "# first\n")
+	before := m.tree()
+	facts, err := collect(context.Background(), &m.sys.reader, m.want("AIzaSyNew"))
+	m.must(err)
+	p, err := Diff(facts, m.want("AIzaSyNew"), readTestSettings)
+	m.must(err)
+	m.carry(p, len(p.steps)-1, false)
+	m.put(nginxSite, "# later\n")
+	errs := undo(context.Background(), newLike(m.sys))
+	if len(errs) != 1 || !strings.Contains(errs[0].Error(), nginxSite+" was changed after the deploy wrote it, and was left") ||
+		!strings.Contains(errs[0].Error(), ".old") {
+		t.Fatalf("%v", errs)
+	}
+	if text, err := m.sys.readText(nginxSite); err != nil || text != "# later\n" {
+		t.Errorf("the site is %q, %v", text, err)
+	}
+	olds, err := filepath.Glob(m.sys.at(journalDir + "/" + failedPrefix + "*/*.old"))
+	m.must(err)
+	if tree := strings.Join(m.tree(), "\n"); len(olds) == 0 || !strings.Contains(tree, "AIzaSyOld") {
+		t.Errorf("the failed journal has %v", olds)
+	}
+	m.must(os.RemoveAll(filepath.Dir(olds[0])))
+	m.put(nginxSite, "# first\n")
+	m.same(before, "but for the site")
+}
+
+// What a person put into a folder that the deploy made stays, and so does the folder; a good deploy later forgets the old keys.
+func TestJournal_LeavesAFullFolder(t *testing.T) {
+	m := newMachine(t)
+	facts, err := collect(context.Background(), &m.sys.reader, m.want("AIzaSyTest1"))
+	m.must(err)
+	p, err := Diff(facts, m.want("AIzaSyTest1"), readTestSettings)
+	m.must(err)
+	m.carry(p, len(p.steps)-1, false)
+	m.put(keysFile, "AIzaSyMine\n")
+	m.put(configDir+"/.gca-123", "cut short")
+	errs := undo(context.Background(), newLike(m.sys))
+	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "before it was not there") {
+		t.Errorf("%v", errs)
+	}
+	if text, err := m.sys.readText(keysFile); err != nil || text != "AIzaSyMine\n" {
+		t.Errorf("the keys are %q, %v", text, err)
+	}
+	m.put(configDir+"/mine", "x")
+	if err := removeMade(m.sys.at(configDir)); err == nil || !strings.Contains(err.Error(), "/mine was not written by the deploy") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestJournal_FailedForgetsSecrets(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	journal, err := openJournal(m.sys)
+	m.must(err)
+	rev, err := fileStep{path: keysFile, secret: true}.before(context.Background(), &run{sys: m.sys})
+	m.must(err)
+	rev.Settle = []action{{Op: "dance"}}
+	m.must(errors.Join(journal.intent("file:"+keysFile, rev), journal.close()))
+	if errs := undo(context.Background(), m.sys); len(errs) != 1 {
+		t.Fatalf("%v", errs)
+	}
+	_, _, err = m.deploy("AIzaSyNew")
+	m.must(err)
+	if strings.Contains(strings.Join(m.tree(), "\n"), "AIzaSyOld") {
+		t.Error("the old key is still on the server")
+	}
+}
+
+// An undo that was cut short goes on where it was, behind a line that was being written.
+func TestJournal_UndoesOnce(t *testing.T) {
+	m := newMachine(t)
+	m.put("/etc/a", "old")
+	was, err := m.sys.pathReversal("/etc/a", false)
+	m.must(err)
+	journal, err := openJournal(m.sys)
+	m.must(err)
+	m.must(journal.intent("odd:one", reversal{Undo: []action{{Op: "dance"}}}))
+	m.must(journal.intent("file:/etc/a", reversal{Undo: []action{was}}))
+	m.put("/etc/a", "new")
+	m.must(journal.done("file:/etc/a"))
+	_, err = journal.log.WriteString(`{"n":99,"st`)
+	m.must(errors.Join(err, journal.close()))
+	for range 2 {
+		if errs := undoOrLeave(context.Background(), m.sys); len(errs) != 1 || !strings.Contains(errs[0].Error(), "dance") {
+			t.Errorf("%v", errs)
+		}
+		if text, err := m.sys.readText("/etc/a"); err != nil || text != "old" && text != "since" {
+			t.Errorf("/etc/a is %q, %v", text, err)
+		}
+		m.put("/etc/a", "since")
+	}
+}
+
+// A package that somebody's later package needs stays, with what it needs itself.
+func TestPurge_LeavesWhatIsNeeded(t *testing.T) {
+	m := newMachine(t)
+	bin := filepath.SplitList(m.sys.path)[0]
+	m.must(os.Remove(filepath.Join(bin, "apt-get")))
+	script := "#!/bin/sh\ncase \"$*\" in\n*simulate*nginx*) echo 'Purg nginx:amd64 [1]'; echo 'Purg later [1]' ;;\n" +
+		"*simulate*) echo 'Purg ufw [1]' ;;\n*) echo \"$*\" >>" + bin + "/purged ;;\nesac\n"
+	m.must(os.WriteFile(filepath.Join(bin, "apt-get"), []byte(script), 0o755))
+	err := purge(context.Background(), m.sys, []string{"nginx", "ufw"})
+	if err == nil || !strings.HasPrefix(err.Error(), "nginx stays installed") {
+		t.Errorf("%v", err)
+	}
+	if text, err := os.ReadFile(bin + "/purged"); err != nil || !strings.HasSuffix(string(text), " purge ufw\n") {
+		t.Errorf("purged %q, %v", text, err)
+	}
+}
+
 // A package that cannot be configured is removed all the same; apt-get's own failure is said with dpkg's.
 func TestPurge_BrokenPackage(t *testing.T) {
 	f := func(apt string, words ...string) {

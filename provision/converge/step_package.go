@@ -134,9 +134,54 @@ func purge(ctx context.Context, s *system, names []string) error {
 		return nil
 	}
 	_, configureErr := s.runLines(ctx, aptTime, nil, "dpkg", "--configure", "-a")
-	_, err := s.runLines(ctx, aptTime, nil, "apt-get", aptArgs(append([]string{"purge"}, names...)...)...)
+	needed, err := neededByOthers(ctx, s, names)
 	if err != nil {
 		return errors.Join(configureErr, err)
 	}
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(needed, name) })
+	if len(names) > 0 {
+		_, err = s.runLines(ctx, aptTime, nil, "apt-get", aptArgs(append([]string{"purge"}, names...)...)...)
+	}
+	if err != nil {
+		return errors.Join(configureErr, err)
+	}
+	if len(needed) > 0 {
+		return fmt.Errorf("%s stays installed, for packages that came later need it", joinSome(needed))
+	}
 	return nil
+}
+
+// neededByOthers are those of the packages that could not be purged alone: others, that are not among them, would go too.
+func neededByOthers(ctx context.Context, s *system, names []string) (needed []string, err error) {
+	if others, err := goesToo(ctx, s, names, names); err != nil || !others {
+		return nil, err
+	}
+	for _, name := range names {
+		others, err := goesToo(ctx, s, names, []string{name})
+		if err != nil {
+			return nil, err
+		}
+		if others {
+			needed = append(needed, name)
+		}
+	}
+	return needed, nil
+}
+
+// goesToo asks apt-get whether a purge would take more than the packages that are known.
+func goesToo(ctx context.Context, s *system, known, purged []string) (bool, error) {
+	out, err := s.runLines(ctx, aptTime, nil, "apt-get", aptArgs(append([]string{"--simulate", "purge"}, purged...)...)...)
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(out) {
+		w := strings.Fields(line)
+		if len(w) < 2 || w[0] != "Purg" && w[0] != "Remv" {
+			continue
+		}
+		if name, _, _ := strings.Cut(w[1], ":"); !slices.Contains(known, name) && !slices.Contains(known, w[1]) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
