@@ -102,6 +102,9 @@ type Result struct {
 // ErrDeclined is what Deploy returns when the person said no to the plan. Nothing was changed.
 var ErrDeclined = errors.New("nothing was changed")
 
+// ErrDeclinedLate is ErrDeclined where the server had to finish something first.
+var ErrDeclinedLate = errors.New("nothing of this plan was done; what an earlier deploy had left half-way was taken back")
+
 // fewKeys is the number of keys below which a person is warned: a free key is out of quota within minutes of work.
 const fewKeys = 3
 
@@ -119,7 +122,7 @@ type deploy struct {
 	result   Result
 }
 
-// Deploy brings the server to the wanted state. The error is an *Error, a *remote.Error, ErrDeclined, one of UI's, or wraps
+// Deploy brings the server to the wanted state. The error is an *Error, a *remote.Error, ErrDeclined, ErrDeclinedLate, one of UI's, or wraps
 // the context's cause. On any of them the server is as it was, but for an *Error of KindPartial, whose Result counts, of
 // KindRollbackFailed, and of KindInterrupted and KindCut, after which the server goes on by itself.
 func Deploy(ctx context.Context, opts Options, ui UI) (Result, error) {
@@ -228,16 +231,19 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 		d.result.Pending = len(plan.Steps)
 		return nil
 	case err != nil || !agreed:
-		return errors.Join(err, d.cancel(a), declined(err))
+		return errors.Join(err, d.cancel(a), declined(err, plan.TookBack))
 	case len(plan.Steps) == 0:
 		return d.confirm(ctx, a, health)
 	}
 	return d.apply(ctx, a, plan.Steps)
 }
 
-func declined(err error) error {
-	if err != nil {
+func declined(err error, tookBack bool) error {
+	switch {
+	case err != nil:
 		return nil
+	case tookBack:
+		return ErrDeclinedLate
 	}
 	return ErrDeclined
 }

@@ -9,6 +9,19 @@ import (
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
 
+// A plan that was declined changed nothing by itself; what an earlier deploy had left is another matter.
+func TestDeclined(t *testing.T) {
+	f := func(err error, tookBack bool, want error) {
+		t.Helper()
+		if got := declined(err, tookBack); got != want {
+			t.Errorf("%v, %v: %v", err, tookBack, got)
+		}
+	}
+	f(nil, false, ErrDeclined)
+	f(nil, true, ErrDeclinedLate)
+	f(context.Canceled, true, nil)
+}
+
 // What the server said counts, also where the deploy was at work.
 func TestDeploy_Explain(t *testing.T) {
 	f := func(err error, want Kind, text string) {

@@ -42,7 +42,7 @@ func (e *engine) plan(ctx context.Context, want Want) (Plan, error) {
 		notes = append(notes, "an earlier deploy died half-way; it was taken back first")
 	}
 	plan, err := e.agent.compare(ctx, &e.sys.reader, want)
-	plan.notes = append(notes, plan.notes...)
+	plan.notes, plan.tookBack = append(notes, plan.notes...), died
 	return plan, err
 }
 

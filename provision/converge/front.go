@@ -144,7 +144,7 @@ func (f *front) deploy(ctx context.Context, s *system, want Want) error {
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes}); err != nil {
+	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, TookBack: plan.tookBack}); err != nil {
 		return err
 	}
 	word := "apply"

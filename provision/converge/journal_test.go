@@ -127,7 +127,7 @@ func TestAgent_TakesBackTheDead(t *testing.T) {
 	m.must(c.SendWant(m.want("")))
 	plan, err := c.Plan()
 	m.must(err)
-	if len(plan.Steps) != 0 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], "died half-way") {
+	if len(plan.Steps) != 0 || !plan.TookBack || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], "died half-way") {
 		t.Errorf("%+v", plan)
 	}
 	_, err = c.Commit()

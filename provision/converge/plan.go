@@ -73,6 +73,8 @@ type StepInfo struct {
 type Plan struct {
 	steps []Step
 	notes []string
+
+	tookBack bool // a deploy that died, before the server was looked at
 }
 
 // Steps describes the steps in the order in which they run; none means that the server is as it should be.

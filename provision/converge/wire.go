@@ -114,9 +114,11 @@ func (m wantMessage) want() Want {
 
 // PlanMessage answers a want: what would be done, or why nothing can be.
 type PlanMessage struct {
-	Steps   []StepInfo `json:"steps"`
-	Notes   []string   `json:"notes,omitempty"`
-	Refused *Refusal   `json:"refused,omitempty"`
+	Steps []StepInfo `json:"steps"`
+	Notes []string   `json:"notes,omitempty"`
+	// TookBack means that a deploy of before, which died, was taken back for this plan, whatever becomes of the plan.
+	TookBack bool     `json:"took_back,omitempty"`
+	Refused  *Refusal `json:"refused,omitempty"`
 }
 
 // StepState is how far a step has come.
