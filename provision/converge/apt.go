@@ -20,6 +20,7 @@ const (
 	lockPoll     = 500 * time.Millisecond
 	waitTell     = 3 * time.Second // between two words about a wait
 	fullPatience = 10              // seconds with a full disk that apt-get is given to say so
+	fullBytes    = 64 << 20        // free on a disk that counts as full: apt-get takes away what it could not write whole
 
 	aptLists = "update" // what apt-get calls to fetch its lists
 )
@@ -174,7 +175,7 @@ func untilFull(ctx context.Context, s *reader) (context.Context, func()) {
 			if pause(ctx, time.Second) != nil {
 				return
 			}
-			if free, err := diskFree(s.at("/var")); err == nil && free < 4096 {
+			if free, err := diskFree(s.at("/var")); err == nil && free < fullBytes {
 				full++
 			} else {
 				full = 0
