@@ -268,29 +268,6 @@ func TestAgent_RefusedByTheWorker(t *testing.T) {
 	}
 }
 
-// Of two laptops whose persons said yes, the second is told at once whose deploy is at work.
-func TestAgent_TwoAtTheQuestion(t *testing.T) {
-	m := newMachine(t)
-	first, firstStream, firstEnded := m.dial()
-	second, stream, ended := m.startAs(Agent{Version: "1.2.3", SHA256: m.sum, ReadSettings: readTestSettings})
-	_, err := second.Hello()
-	m.must(err)
-	for _, c := range []*Client{first, second} {
-		m.must(c.SendWant(m.want("AIzaSyTest1")))
-		_, err := c.Plan()
-		m.must(err)
-	}
-	_, err = first.Apply(Events{})
-	m.must(err)
-	_, err = second.Apply(Events{})
-	if r, ok := errors.AsType[*Refusal](err); !ok || r.Kind != RefusedLocked || !strings.Contains(r.Message, "from 203.0.113.9") {
-		t.Errorf("%v", err)
-	}
-	m.must(errors.Join(stream.Close(), <-ended))
-	_, err = first.Commit()
-	m.must(errors.Join(err, firstStream.Close(), <-firstEnded, m.lastWorker()))
-}
-
 // Another user than root cannot even look; the agent says so in place of its hello.
 func TestAgent_NotRoot(t *testing.T) {
 	m := newMachine(t)
