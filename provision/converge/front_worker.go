@@ -80,8 +80,16 @@ func (f *front) attach() error {
 	}
 	w := newWire(conn, conn)
 	by := f.agent.complete(f.reader, Want{}).Client
-	if err := w.send(attachMessage{By: by}); err != nil {
+	err = w.send(attachMessage{By: by})
+	var first []byte
+	if err == nil {
+		first, err = w.line()
+	}
+	if err != nil { // a worker that is ending leaves whoever was not let in yet without a word
 		return errors.Join(f.refuse(errEnded()), conn.Close())
+	}
+	if _, err := f.wire.out.Write(first); err != nil {
+		return errors.Join(err, conn.Close())
 	}
 	return f.relay(conn, w)
 }
