@@ -31,6 +31,8 @@ type Call struct {
 	Stream       bool
 	IncludeUsage bool // Chat Completions: a usage chunk at the end of a stream
 	SingleCall   bool // the client allows no parallel tool calls: only the first one is passed on
+	// Conversation is the client's own hint at which requests belong together, "" if there is none.
+	Conversation string
 
 	Request      *gemini.Request
 	Thinking     Thinking
@@ -42,10 +44,20 @@ type Call struct {
 
 	Carried []Record // signatures that the request itself carried, oldest first
 	Tools   ToolNames
+	BuiltIn BuiltIn // tools that Google runs itself; Prepare declares those that go with the model and the functions
+	// Stops are the stop sequences that the proxy looks for itself, since Gemini takes five at most. Set by Prepare.
+	Stops []string
 	// StrictTools: the client wants arguments held to the schema; Prepare asks for it where the model can.
 	StrictTools bool
 
 	decoded *gemini.Request // what Decode made, so that Prepare can start afresh for another model
+}
+
+// BuiltIn says which tools of Google's own the client asked for.
+type BuiltIn struct {
+	Search bool // Google Search, which grounds the answer
+	Fetch  bool // reading pages whose addresses stand in the prompt
+	Code   bool // running Python
 }
 
 // Thinking is what the client asked of the model's thinking, before it is fitted to the model.

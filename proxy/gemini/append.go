@@ -38,7 +38,7 @@ func (r *Request) AppendJSON(dst []byte) []byte {
 	if r.GenerationConfig != nil {
 		dst = r.GenerationConfig.append(append(dst, `,"generationConfig":`...))
 	}
-	return append(dst, '}')
+	return append(appendField(dst, `,"continuationToken":`, r.ContinuationToken), '}')
 }
 
 func comma(dst []byte, i int) []byte {
@@ -79,8 +79,15 @@ func (p *Part) append(dst []byte) []byte {
 		dst = p.FunctionCall.append(append(dst, `"functionCall":`...))
 	case p.FunctionResponse != nil:
 		dst = p.FunctionResponse.append(append(dst, `"functionResponse":`...))
+	case p.ToolCall != nil:
+		dst = append(append(dst, `"toolCall":`...), p.ToolCall...)
+	case p.ToolResponse != nil:
+		dst = append(append(dst, `"toolResponse":`...), p.ToolResponse...)
 	default:
 		dst = append(dst, `"text":""`...)
+	}
+	if p.MediaResolution != nil {
+		dst = append(AppendQuoted(append(dst, `,"mediaResolution":{"level":`...), p.MediaResolution.Level), '}')
 	}
 	if p.Thought {
 		dst = append(dst, `,"thought":true`...)
@@ -111,24 +118,36 @@ func (f *FunctionResponse) append(dst []byte) []byte {
 }
 
 func (t *Tool) append(dst []byte) []byte {
+	switch {
+	case t.GoogleSearch != nil:
+		return append(dst, `{"googleSearch":{}}`...)
+	case t.URLContext != nil:
+		return append(dst, `{"urlContext":{}}`...)
+	case t.CodeExecution != nil:
+		return append(dst, `{"codeExecution":{}}`...)
+	}
 	dst = append(dst, `{"functionDeclarations":[`...)
 	for i := range t.FunctionDeclarations {
 		d := &t.FunctionDeclarations[i]
 		dst = AppendQuoted(append(comma(dst, i), `{"name":`...), d.Name)
 		dst = appendRaw(dst, `,"description":`, json.RawMessage(d.Description))
-		dst = append(appendRaw(dst, `,"parametersJsonSchema":`, d.ParametersJSONSchema), '}')
+		dst = appendRaw(dst, `,"parametersJsonSchema":`, d.ParametersJSONSchema)
+		dst = append(appendRaw(dst, `,"parameters":`, d.Parameters), '}')
 	}
 	return append(dst, ']', '}')
 }
 
 func (t *ToolConfig) append(dst []byte) []byte {
-	if t.FunctionCallingConfig == nil {
-		return append(dst, '{', '}')
+	start := len(dst)
+	dst = append(dst, '{')
+	if c := t.FunctionCallingConfig; c != nil {
+		dst = AppendQuoted(append(dst, `,"functionCallingConfig":{"mode":`...), c.Mode)
+		dst = append(appendStrings(dst, `,"allowedFunctionNames":`, c.AllowedFunctionNames), '}')
 	}
-	dst = append(dst, `{"functionCallingConfig":{"mode":`...)
-	dst = AppendQuoted(dst, t.FunctionCallingConfig.Mode)
-	dst = appendStrings(dst, `,"allowedFunctionNames":`, t.FunctionCallingConfig.AllowedFunctionNames)
-	return append(dst, '}', '}')
+	if t.IncludeServerSideToolInvocations {
+		dst = append(dst, `,"includeServerSideToolInvocations":true`...)
+	}
+	return dropComma(append(dst, '}'), start)
 }
 
 func (g *GenerationConfig) append(dst []byte) []byte {
@@ -148,6 +167,7 @@ func (g *GenerationConfig) append(dst []byte) []byte {
 	}
 	dst = appendField(dst, `,"responseMimeType":`, g.ResponseMimeType)
 	dst = appendRaw(dst, `,"responseJsonSchema":`, g.ResponseJSONSchema)
+	dst = appendRaw(dst, `,"responseSchema":`, g.ResponseSchema)
 	if g.ThinkingConfig != nil {
 		dst = g.ThinkingConfig.append(append(dst, `,"thinkingConfig":`...))
 	}

@@ -28,12 +28,12 @@ func TestAppendJSONKeepsEveryByte(t *testing.T) {
 			{Role: "user", Parts: []Part{
 				{FunctionResponse: &FunctionResponse{ID: "i", Name: "f", Response: json.RawMessage(`{"output":"x"}`),
 					Parts: []Part{{InlineData: &Blob{"image/png", "AA=="}}}}},
-				{FunctionResponse: &FunctionResponse{Name: "g"}}, {FileData: &FileData{"u", "m"}}}},
+				{FunctionResponse: &FunctionResponse{Name: "g"}}, {FileData: &FileData{FileURI: "u", MimeType: "m"}}}},
 		},
 		SystemInstruction: &Content{Parts: []Part{{Text: Text(`"s"`)}}},
 		Tools: []Tool{{FunctionDeclarations: []FunctionDeclaration{
 			{Name: "f", Description: Text(`""`), ParametersJSONSchema: json.RawMessage(`{"type":"object"}`)}, {Name: "g"}}}},
-		ToolConfig:     &ToolConfig{&FunctionCallingConfig{"ANY", []string{"f", "g"}}},
+		ToolConfig:     &ToolConfig{FunctionCallingConfig: &FunctionCallingConfig{"ANY", []string{"f", "g"}}},
 		SafetySettings: []SafetySetting{{"C", "OFF"}},
 		GenerationConfig: &GenerationConfig{Temperature: &half, TopP: &half, TopK: &zero, MaxOutputTokens: 9,
 			StopSequences: []string{"</a>\n"}, Seed: &seed, ResponseMimeType: "application/json",
@@ -54,6 +54,13 @@ func TestAppendJSONWritesEveryField(t *testing.T) {
 	r.Contents[0].Parts = []Part{ // a part holds one thing
 		{Text: part.Text, Thought: true, ThoughtSignature: "s"}, {InlineData: part.InlineData}, {FileData: part.FileData},
 		{FunctionCall: part.FunctionCall}, {FunctionResponse: part.FunctionResponse},
+		{ToolCall: part.ToolCall}, {ToolResponse: part.ToolResponse, ThoughtSignature: "s"},
+	}
+	r.Contents[0].Parts[1].MediaResolution = part.MediaResolution
+	tool := r.Tools[0]
+	r.Tools = []Tool{ // and so does a tool
+		{FunctionDeclarations: tool.FunctionDeclarations}, {GoogleSearch: tool.GoogleSearch},
+		{URLContext: tool.URLContext}, {CodeExecution: tool.CodeExecution},
 	}
 	part.FunctionResponse.Parts = []Part{{InlineData: &Blob{"a", "b"}}}
 	r.SystemInstruction.Parts = []Part{{Text: Text(`"s"`)}}
@@ -61,7 +68,7 @@ func TestAppendJSONWritesEveryField(t *testing.T) {
 	if err := json.Unmarshal(r.AppendJSON(nil), &back); err != nil {
 		t.Fatal(err)
 	}
-	part.FunctionCall.ClientID, part.FunctionResponse.ClientID = "", ""
+	part.FunctionCall.ClientID, part.FunctionResponse.ClientID, part.FileData.Param = "", "", ""
 	if !reflect.DeepEqual(r, back) {
 		t.Errorf("got  %s\nwant %s", back.AppendJSON(nil), r.AppendJSON(nil))
 	}

@@ -69,6 +69,7 @@ func (d *Decoder) response(dst []Event, apiErr **APIError) []Event {
 func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
 	w := &d.w
 	var finish Event
+	var ground Grounding
 	w.Object("", func(name []byte) {
 		switch string(name) {
 		case "content":
@@ -83,11 +84,23 @@ func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
 			finish.Finish = FinishReason(w.String())
 		case "finishMessage":
 			finish.Message = w.String()
+		case "continuationToken":
+			finish.Continuation = w.String()
+		case "groundingMetadata":
+			d.grounding(&ground)
+		case "urlContextMetadata":
+			d.urlContext(&ground)
 		default:
 			w.Skip()
 		}
 	})
+	if len(ground.Queries)+len(ground.Sources)+len(ground.Supports)+len(ground.URLs) > 0 {
+		dst = append(dst, Event{Kind: EventGrounding, Grounding: &ground})
+	}
 	if finish.Finish.Class() == FinishIncomplete {
+		if finish.Continuation != "" {
+			dst = append(dst, Event{Kind: EventCheckpoint, Continuation: finish.Continuation})
+		}
 		return dst, nil
 	}
 	finish.Kind = EventFinish
@@ -97,6 +110,7 @@ func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
 func (d *Decoder) part(dst []Event) []Event {
 	w := &d.w
 	var p Part
+	ev := Event{}
 	w.Object("", func(name []byte) {
 		switch string(name) {
 		case "text":
@@ -109,12 +123,28 @@ func (d *Decoder) part(dst []Event) []Event {
 			p.FunctionCall = d.call()
 		case "inlineData":
 			p.InlineData = d.blob()
+		case "executableCode":
+			ev.Code = d.code()
+		case "codeExecutionResult":
+			ev.CodeResult = d.codeResult()
+		case "toolCall":
+			p.ToolCall = d.object()
+		case "toolResponse":
+			p.ToolResponse = d.object()
 		default:
 			w.Skip()
 		}
 	})
-	ev := Event{Text: p.Text, Signature: p.ThoughtSignature}
+	ev.Text, ev.Signature = p.Text, p.ThoughtSignature
 	switch {
+	case ev.Code != nil:
+		ev.Kind = EventCode
+	case ev.CodeResult != nil:
+		ev.Kind = EventCodeResult
+	case p.ToolCall != nil:
+		ev.Kind, ev.Server = EventServerCall, p.ToolCall
+	case p.ToolResponse != nil:
+		ev.Kind, ev.Server = EventServerResult, p.ToolResponse
 	case p.FunctionCall != nil:
 		ev.Kind, ev.Call = EventCall, p.FunctionCall
 	case p.InlineData != nil && !p.Thought:

@@ -23,6 +23,16 @@ func describe(events []Event) string {
 			fmt.Fprintf(&b, "image %s %s", ev.Blob.MimeType, ev.Blob.Data)
 		case EventUsage:
 			fmt.Fprintf(&b, "usage %v", ev.Usage)
+		case EventCode:
+			fmt.Fprintf(&b, "code %s %s", ev.Code.Language, ev.Code.Code)
+		case EventCodeResult:
+			fmt.Fprintf(&b, "result %s %s", ev.CodeResult.Outcome, ev.CodeResult.Output)
+		case EventServerCall, EventServerResult:
+			fmt.Fprintf(&b, "server %s", ev.Server)
+		case EventGrounding:
+			fmt.Fprintf(&b, "grounding %+v", *ev.Grounding)
+		case EventCheckpoint:
+			fmt.Fprintf(&b, "checkpoint %s", ev.Continuation)
 		case EventFinish:
 			fmt.Fprintf(&b, "finish %s %s blocked=%v", ev.Finish, ev.Message, ev.PromptBlocked)
 		}
@@ -57,6 +67,11 @@ func TestE10_E11_E14_E15_Chunk(t *testing.T) {
 	f(`{"candidates":[{"content":null,"index":"x"}]}`)
 	f(`{"candidates":[{"content":{"role":"model","parts":null}}]}`)
 	f(`{"candidates":"x","more":[{"y":1}]}`)
+	f(`{"candidates":[{"continuationToken":"t"}]}`, `checkpoint t`)
+	f(`{"candidates":[{"groundingMetadata":{"webSearchQueries":["q"],"groundingChunks":[{"web":{"uri":"u","title":"t"}},{"retrievedContext":{}}],`+
+		`"groundingSupports":[{"segment":{"endIndex":3,"text":"abc"},"groundingChunkIndices":[0,9]},{}]},`+
+		`"urlContextMetadata":{"urlMetadata":[{"retrievedUrl":"r","urlRetrievalStatus":"S"}]}}]}`,
+		`grounding {Queries:[q] Sources:[{URI:u Title:t} {URI: Title:}] Supports:[{Start:0 End:3 Text:abc Sources:[0 9]} {Start:0 End:0 Text: Sources:[]}] URLs:[{URL:r Status:S}]}`)
 	f(part(`{"text":"a\u00e9"}`), `text "a\u00e9"`)
 	f(part(`{"text":""}`))
 	f(part(`{"text":"","thoughtSignature":"S"}`), `text "" sig=S`)
@@ -68,7 +83,7 @@ func TestE10_E11_E14_E15_Chunk(t *testing.T) {
 	f(part(`{"functionCall":{"name":"f","args":[1]}}`), `call f# {}`)
 	f(part(`{"functionCall":{"id":"i","name":"f","args":{"b":1,"a":"<&>"}},"thoughtSignature":"S"}`),
 		`call f#i {"b":1,"a":"<&>"} sig=S`)
-	f(part(`{"executableCode":{"code":"1"}},{"future":{}},{},{"text":"x"}`), `text "x"`)
+	f(part(`{"executableCode":{"language":"PYTHON","code":"1"}},{"codeExecutionResult":{"output":"2"}},{"toolCall":{"id":"a"}},{"future":{}},{},{"text":"x"}`), `code PYTHON 1`, `result  2`, `server {"id":"a"}`, `text "x"`)
 	f(part(`{"inlineData":{"mimeType":"image/png","data":"AA=="}}`), `image image/png AA==`)
 	f(`{"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":null,"thoughtsTokenCount":"x","totalTokenCount":-1}}`,
 		`usage {7 0 0 0 0 0}`)

@@ -1,15 +1,23 @@
 package gemini
 
+import "encoding/json"
+
 // EventKind is the closed set of things that happen in an answer.
 type EventKind uint8
 
 const (
-	EventText    EventKind = iota + 1 // Text, Signature
-	EventThought                      // Text, Signature
-	EventCall                         // Call, Signature
-	EventImage                        // Blob, Signature
-	EventUsage                        // Usage: totals so far, the last one counts as a whole
-	EventFinish                       // Finish, Message, PromptBlocked
+	EventText         EventKind = iota + 1 // Text, Signature
+	EventThought                           // Text, Signature
+	EventCall                              // Call, Signature
+	EventImage                             // Blob, Signature
+	EventUsage                             // Usage: totals so far, the last one counts as a whole
+	EventFinish                            // Finish, Message, PromptBlocked, StopSequence, Continuation
+	EventCode                              // Code, Signature: the model wrote code, which Google runs
+	EventCodeResult                        // CodeResult, Signature
+	EventServerCall                        // Server, Signature: Google runs a tool of its own
+	EventServerResult                      // Server, Signature
+	EventGrounding                         // Grounding: what the answer rests on; the last one counts as a whole
+	EventCheckpoint                        // Continuation: the answer can be resumed from here
 )
 
 // Event is one thing that an answer's stream said. A thought signature is a field of the part that it came with; an empty
@@ -24,7 +32,49 @@ type Event struct {
 	Finish        FinishReason
 	Message       string // Google's words beside the finish reason
 	PromptBlocked bool   // Finish is promptFeedback.blockReason: there was no candidate at all
+	StopSequence  string // Finish is STOP because this text came; only the proxy knows that, Google does not say
+	Continuation  string // token to go on with, opaque
+	Code          *ExecutableCode
+	CodeResult    *CodeResult
+	Server        json.RawMessage // toolCall or toolResponse as it came
+	Grounding     *Grounding
 }
+
+// ExecutableCode is code that the model had Google run.
+type ExecutableCode struct {
+	ID       string
+	Language string // PYTHON
+	Code     Text
+}
+
+// CodeResult is what that code did.
+type CodeResult struct {
+	ID      string
+	Outcome string // OUTCOME_OK, OUTCOME_FAILED, OUTCOME_DEADLINE_EXCEEDED
+	Output  Text
+}
+
+// Grounding is groundingMetadata and urlContextMetadata: what was searched and read for the answer.
+type Grounding struct {
+	Queries  []string
+	Sources  []Source
+	Supports []Support
+	URLs     []RetrievedURL
+}
+
+// Source is a page; Title may be "".
+type Source struct{ URI, Title string }
+
+// Support says which sources back a stretch of the answer. Start and End count bytes of UTF-8 in the whole answer's text;
+// they may run past its end (recorded traffic).
+type Support struct {
+	Start, End int
+	Text       string // of the stretch
+	Sources    []int  // indexes into Sources, perhaps out of range
+}
+
+// RetrievedURL is a page that Google read; Status is URL_RETRIEVAL_STATUS_SUCCESS or the like.
+type RetrievedURL struct{ URL, Status string }
 
 // FinishReason is Google's word for why the answer ended. Unknown values are possible.
 type FinishReason string

@@ -19,6 +19,8 @@ type Request struct {
 	ToolConfig        *ToolConfig       `json:"toolConfig,omitempty"`
 	SafetySettings    []SafetySetting   `json:"safetySettings,omitempty"`
 	GenerationConfig  *GenerationConfig `json:"generationConfig,omitempty"`
+	// ContinuationToken resumes an answer that ended with CONTINUATION; opaque. All else must be as it was.
+	ContinuationToken string `json:"continuationToken,omitempty"`
 }
 
 // Content is one turn, or a part of one: consecutive user contents are legal. Parts must not be empty.
@@ -27,17 +29,27 @@ type Content struct {
 	Parts []Part `json:"parts"`
 }
 
-// Part holds exactly one of Text, InlineData, FileData, FunctionCall and FunctionResponse.
+// Part holds exactly one of Text, InlineData, FileData, FunctionCall, FunctionResponse, ToolCall and ToolResponse.
 type Part struct {
 	Text             Text              `json:"text,omitempty"`
 	InlineData       *Blob             `json:"inlineData,omitempty"`
 	FileData         *FileData         `json:"fileData,omitempty"`
 	FunctionCall     *FunctionCall     `json:"functionCall,omitempty"`
 	FunctionResponse *FunctionResponse `json:"functionResponse,omitempty"`
+	// ToolCall and ToolResponse are a tool that Google ran, and what it gave: JSON objects, echoed as they came.
+	ToolCall     json.RawMessage `json:"toolCall,omitempty"`
+	ToolResponse json.RawMessage `json:"toolResponse,omitempty"`
+
+	MediaResolution *MediaResolution `json:"mediaResolution,omitempty"` // beside media; Gemini 3 and later
 
 	Thought bool `json:"thought,omitempty"` // Text is a thought summary
 	// ThoughtSignature is opaque: returned on the very part it came with, never decoded and encoded again.
 	ThoughtSignature string `json:"thoughtSignature,omitempty"`
+}
+
+// MediaResolution says how closely the model looks at a medium: MEDIA_RESOLUTION_LOW, _MEDIUM, _HIGH or _ULTRA_HIGH.
+type MediaResolution struct {
+	Level string `json:"level"`
 }
 
 // Blob is inline media; Data is base64 as received.
@@ -50,6 +62,8 @@ type Blob struct {
 type FileData struct {
 	FileURI  string `json:"fileUri"`
 	MimeType string `json:"mimeType,omitempty"`
+
+	Param string `json:"-"` // the client's field that the URI stood in, for errors; never sent upstream
 }
 
 // FunctionCall is a call that the model made. Args is a JSON object; absent means {}.
@@ -71,22 +85,34 @@ type FunctionResponse struct {
 	ClientID string `json:"-"` // the id of the call as the client knows it; never sent upstream
 }
 
-// Tool carries one kind of tool.
+// Tool carries one kind of tool: functions that the client runs, or one of those that Google runs itself.
 type Tool struct {
 	FunctionDeclarations []FunctionDeclaration `json:"functionDeclarations,omitempty"`
+	GoogleSearch         *struct{}             `json:"googleSearch,omitempty"`
+	URLContext           *struct{}             `json:"urlContext,omitempty"`
+	CodeExecution        *struct{}             `json:"codeExecution,omitempty"`
+}
+
+// BuiltIn reports whether Google runs the tool.
+func (t *Tool) BuiltIn() bool {
+	return t.GoogleSearch != nil || t.URLContext != nil || t.CodeExecution != nil
 }
 
 // FunctionDeclaration declares a function. Name starts with a letter or an underscore, then [A-Za-z0-9_.:-], 64 characters
-// at most to be safe; ParametersJSONSchema is ordinary JSON Schema.
+// at most to be safe. One of the schemas is set: ParametersJSONSchema is ordinary JSON Schema, Parameters the subset of
+// OpenAPI 3.0 that the API documents, in which unknown names are refused.
 type FunctionDeclaration struct {
 	Name                 string          `json:"name"`
 	Description          Text            `json:"description,omitempty"`
 	ParametersJSONSchema json.RawMessage `json:"parametersJsonSchema,omitempty"`
+	Parameters           json.RawMessage `json:"parameters,omitempty"`
 }
 
-// ToolConfig must not be sent without function declarations.
+// ToolConfig: FunctionCallingConfig must not be sent without function declarations; IncludeServerSideToolInvocations is
+// needed for functions beside built-in tools, and refused before Gemini 3.
 type ToolConfig struct {
-	FunctionCallingConfig *FunctionCallingConfig `json:"functionCallingConfig,omitempty"`
+	FunctionCallingConfig            *FunctionCallingConfig `json:"functionCallingConfig,omitempty"`
+	IncludeServerSideToolInvocations bool                   `json:"includeServerSideToolInvocations,omitempty"`
 }
 
 // FunctionCallingConfig says whether the model may or must call. AllowedFunctionNames goes with ANY and VALIDATED only.
@@ -101,7 +127,8 @@ type SafetySetting struct {
 	Threshold string `json:"threshold"`
 }
 
-// GenerationConfig holds the scalars. MaxOutputTokens counts thoughts too; five StopSequences at most.
+// GenerationConfig holds the scalars. MaxOutputTokens counts thoughts too; five StopSequences at most; of the two schemas
+// one at most, ResponseSchema being the subset that FunctionDeclaration.Parameters takes.
 type GenerationConfig struct {
 	Temperature        *float64        `json:"temperature,omitempty"`
 	TopP               *float64        `json:"topP,omitempty"`
@@ -111,6 +138,7 @@ type GenerationConfig struct {
 	Seed               *int32          `json:"seed,omitempty"`
 	ResponseMimeType   string          `json:"responseMimeType,omitempty"`
 	ResponseJSONSchema json.RawMessage `json:"responseJsonSchema,omitempty"`
+	ResponseSchema     json.RawMessage `json:"responseSchema,omitempty"`
 	ThinkingConfig     *ThinkingConfig `json:"thinkingConfig,omitempty"`
 }
 
