@@ -35,10 +35,11 @@ type Chunk struct {
 	Usage          *Usage          `json:"usage,omitempty"`
 	PromptFeedback *PromptFeedback `json:"promptFeedback,omitempty"` // then the chunk has no candidate
 	Grounding      json.RawMessage `json:"grounding,omitempty"`
-	Bare           bool            `json:"bare,omitempty"`  // candidates: [], only usage
-	Raw            string          `json:"raw,omitempty"`   // written as it is, frame and all
-	Error          *APIError       `json:"error,omitempty"` // an error inside the stream
-	Cut            bool            `json:"cut,omitempty"`   // the connection is closed hard, in place of this chunk
+	Token          string          `json:"continuationToken,omitempty"` // a checkpoint, or beside finishReason CONTINUATION
+	Bare           bool            `json:"bare,omitempty"`              // candidates: [], only usage
+	Raw            string          `json:"raw,omitempty"`               // written as it is, frame and all
+	Error          *APIError       `json:"error,omitempty"`             // an error inside the stream
+	Cut            bool            `json:"cut,omitempty"`               // the connection is closed hard, in place of this chunk
 }
 
 // Usage is usageMetadata. Candidates exclude thoughts; total is the sum of all but the cached ones.
@@ -151,6 +152,15 @@ func (c Chunk) Wait(d time.Duration) Chunk { c.Delay = Duration(d); return c }
 // Ends returns the chunk with a finish reason.
 func (c Chunk) Ends(reason string) Chunk { c.FinishReason = reason; return c }
 
+// Checkpoint returns the chunk with a continuation token in the middle of an answer.
+func (c Chunk) Checkpoint(token string) Chunk { c.Token = token; return c }
+
+// Continues returns the chunk as the end of a segment that goes on with the token.
+func (c Chunk) Continues(token string) Chunk {
+	c.Token, c.FinishReason = token, finishContinuation
+	return c
+}
+
 // With returns the chunk with usage of its own.
 func (c Chunk) With(u Usage) Chunk { c.Usage = &u; return c }
 
@@ -185,6 +195,9 @@ func (c Chunk) check() error {
 	}
 	if set > 1 {
 		return fmt.Errorf("a chunk is parts, raw bytes, an error, a block, bare or a cut, not several of them")
+	}
+	if c.Token != "" && (c.Raw != "" || c.Error != nil || c.Cut || c.PromptFeedback != nil || c.Bare) {
+		return fmt.Errorf("a continuation token goes with a candidate")
 	}
 	for _, p := range c.Parts {
 		if p.FunctionCall != nil && len(p.FunctionCall.Args) > 0 && !json.Valid(p.FunctionCall.Args) {

@@ -59,6 +59,7 @@
 //	thinking-level       a level that the model doesn't have
 //	thinking-budget      a budget out of the model's range; any on Gemini 4
 //	cached-content       cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4
+//	continuation         a continuationToken that wasn't given for this very request
 //	input-tokens         more input tokens than the model takes
 //	signature-missing    no signature on the first call of a step of the current turn, on 3 and later
 //	signature-invalid    a signature of the current turn that isn't the fake's, or sits on another part, call or model

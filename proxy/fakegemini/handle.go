@@ -155,7 +155,7 @@ func (x *exchange) read(body []byte) *refusal {
 		}
 	}
 	x.body = &GenerateContentRequest{}
-	q := &asked{body: x.body, model: x.model, message: "GenerateContentRequest", stream: x.rec.Verb == verbStream, signer: x.s.signer}
+	q := &asked{body: x.body, model: x.model, message: "GenerateContentRequest", stream: x.rec.Verb == verbStream, signer: x.s.signer, given: &x.s.given}
 	var r *refusal
 	if x.rec.Verb == verbCount {
 		x.count = &CountTokensRequest{}

@@ -26,6 +26,7 @@ type Candidate struct {
 	FinishMessage     string            `json:"finishMessage,omitempty"`
 	Index             int               `json:"index"`
 	GroundingMetadata json.RawMessage   `json:"groundingMetadata,omitempty"`
+	ContinuationToken string            `json:"continuationToken,omitempty"`
 }
 
 // CandidateContent is the content of a candidate, parts before role as Google writes it.
@@ -44,16 +45,29 @@ type piece struct {
 type composer struct {
 	model  Model
 	signer *signer
+	given  *continuations
 	body   *GenerateContentRequest
 	id     string
 	usage  Usage
+	before int // tokens of output of the segments before
 	calls  int
 	signed bool
 }
 
+// newComposer begins an answer, or goes on where the request's continuation token points to: then the prompt counts
+// what was said already.
+func newComposer(s *Server, model Model, body *GenerateContentRequest, seq int) *composer {
+	c := &composer{model: model, signer: s.signer, given: &s.given, body: body, id: responseID(seq), usage: Usage{Prompt: promptTokens(body)}}
+	if of, ok := s.given.find(body.ContinuationToken); ok {
+		c.signed, c.calls, c.before = of.signed, of.calls, of.spent
+		c.usage.Prompt += of.spent
+	}
+	return c
+}
+
 // compose fills in everything that the script left open.
-func compose(model Model, s *signer, body *GenerateContentRequest, seq int, a Answer) ([]piece, error) {
-	c := &composer{model: model, signer: s, body: body, id: responseID(seq), usage: Usage{Prompt: promptTokens(body), Thoughts: a.Thoughts}}
+func (c *composer) compose(a Answer) ([]piece, error) {
+	c.usage.Thoughts = a.Thoughts
 	chunks := c.ended(a)
 	out := make([]piece, 0, len(chunks))
 	for i, chunk := range chunks {
@@ -98,7 +112,7 @@ func (c *composer) ended(a Answer) []Chunk {
 }
 
 func (c *composer) response(chunk Chunk, last bool) (*Response, error) {
-	parts, err := c.parts(chunk.Parts, last)
+	parts, err := c.parts(chunk.Parts, last && chunk.FinishReason != finishContinuation)
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +124,19 @@ func (c *composer) response(chunk Chunk, last bool) (*Response, error) {
 	}
 	if chunk.PromptFeedback == nil && !chunk.Bare {
 		r.Candidates = []Candidate{{Content: &CandidateContent{Role: "model", Parts: parts}, FinishReason: chunk.FinishReason,
-			FinishMessage: chunk.FinishMessage, GroundingMetadata: chunk.Grounding}}
+			FinishMessage: chunk.FinishMessage, GroundingMetadata: chunk.Grounding, ContinuationToken: chunk.Token}}
 	}
-	return r, nil
+	return r, c.remember(chunk.Token)
+}
+
+// remember notes what a continuation token stands for.
+func (c *composer) remember(token string) error {
+	if token == "" {
+		return nil
+	}
+	sum, err := requestSum(c.model.ID, c.body)
+	c.given.give(token, continuation{request: sum, signed: c.signed, calls: c.calls, spent: c.before + c.usage.Candidates + c.usage.Thoughts})
+	return err
 }
 
 // parts gives ids to calls, and signatures: to the first call of the answer; else to the last text. On 2.x only when
@@ -231,6 +255,9 @@ func foldCandidate(out *Response, c Candidate) {
 	into := &out.Candidates[0]
 	if c.FinishReason != "" {
 		into.FinishReason, into.FinishMessage = c.FinishReason, c.FinishMessage
+	}
+	if c.ContinuationToken != "" {
+		into.ContinuationToken = c.ContinuationToken
 	}
 	if c.GroundingMetadata != nil {
 		into.GroundingMetadata = c.GroundingMetadata

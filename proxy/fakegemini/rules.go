@@ -90,6 +90,7 @@ const (
 	RuleThinkingBudget RuleName = "thinking-budget"
 	RuleThinkingNone   RuleName = "thinking-none"
 	RuleCachedContent  RuleName = "cached-content"
+	RuleContinuation   RuleName = "continuation"
 	RuleInputTokens    RuleName = "input-tokens"
 )
 
@@ -152,6 +153,7 @@ func Rules() []Rule {
 		{RuleThinkingLevel, StageMeaning, FromReports, "a level that the model doesn't have", false, thinkingLevel},
 		{RuleThinkingBudget, StageMeaning, FromReports, "a budget out of the model's range; any on Gemini 4", false, thinkingBudget},
 		{RuleCachedContent, StageMeaning, FromReports, "cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4", false, cachedContent},
+		{RuleContinuation, StageMeaning, FromDocs, "a continuationToken that wasn't given for this very request", false, continues},
 		{RuleInputTokens, StageMeaning, FromTraffic, "more input tokens than the model takes", false, inputTokens},
 
 		{RuleSignMissing, StageMeaning, FromTraffic, "no signature on the first call of a step of the current turn, on 3 and later", false, signaturesPresent},
@@ -167,6 +169,7 @@ type asked struct {
 	message string // the message name that field paths begin with
 	stream  bool
 	signer  *signer
+	given   *continuations
 }
 
 // refusal is a refused request: the rule and the answer.

@@ -27,7 +27,11 @@ type asks struct {
 	path        string // instead of model and verb
 	header      string // "Name: value"; the good key when empty, none when "-"
 	body        string
+	before      func(t *testing.T, s *Server) // what happens first
 }
+
+// onceAsked returns the request after another one to the same fake.
+func (a asks) onceAsked(before func(t *testing.T, s *Server)) asks { a.before = before; return a }
 
 func gen(model, body string) asks   { return asks{model: model, body: body} }
 func count(model, body string) asks { return asks{model: model, verb: verbCount, body: body} }
@@ -38,6 +42,9 @@ func (a asks) try(t *testing.T) (int, string, RuleName) {
 	small := Model{ID: "small", Family: gen3, Input: 100}
 	s := New(Options{Keys: []string{"good"}, MaxBody: 4000, Models: append(Models(), small)})
 	t.Cleanup(func() { mustClose(t, s) })
+	if a.before != nil {
+		a.before(t, s)
+	}
 	path := a.path
 	if path == "" {
 		verb := a.verb
@@ -159,6 +166,7 @@ func TestRules(t *testing.T) {
 	toolPairs(f)
 	schemaPairs(f)
 	configPairs(f)
+	continuationPairs(f)
 	for _, r := range Rules() {
 		if !covered[r.Name] {
 			t.Errorf("rule %s has no pair of a refused and an accepted request", r.Name)

@@ -29,6 +29,7 @@ type Server struct {
 	script  script
 	gates   gates
 	records records
+	given   continuations
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 	busy    sync.WaitGroup
@@ -134,11 +135,12 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Reset forgets scripts, key rules, gates and records. Signatures stay valid.
+// Reset forgets scripts, key rules, gates, records and continuation tokens. Signatures stay valid.
 func (s *Server) Reset() {
 	s.script.reset()
 	s.gates.reset()
 	s.records.reset()
+	s.given.reset()
 }
 
 // RotateSignatures makes every signature so far a corrupted one, as after a change of Google's backend.

@@ -83,7 +83,7 @@ func (x *exchange) sse() bool { return x.req.URL.Query().Get("alt") == "sse" }
 
 // speak writes an answer of chunks, whole or as a stream.
 func (x *exchange) speak(a Answer) {
-	pieces, err := compose(x.model, x.s.signer, x.body, x.rec.Seq, a)
+	pieces, err := newComposer(x.s, x.model, x.body, x.rec.Seq).compose(a)
 	if err != nil {
 		x.fail(Err(500, err.Error()))
 		return
