@@ -71,6 +71,7 @@ func prewarmed(in *inbound, encoder front.Encoder) {
 func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 	x := &exchange{s: s, codec: in.codec, call: call, access: in.access, again: maxAgain}
 	in.access.model, in.access.stream = call.Model, call.Stream
+	call.Conversation = conversation(in, call.Conversation)
 	if n, err := strconv.Atoi(string(in.Request.Header.Peek("x-stainless-retry-count"))); err == nil && n > 0 {
 		x.again = 0 // the client tries again itself
 	}
@@ -80,6 +81,14 @@ func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 		s.watcher.add(c, x.cancel)
 	}
 	return x
+}
+
+// conversation names what the request belongs to: Claude Code's header, which wins, or what the body said.
+func conversation(in *inbound, said string) string {
+	if session := in.Request.Header.Peek("x-claude-code-session-id"); len(session) > 0 {
+		return string(session)
+	}
+	return said
 }
 
 // close ends the exchange, whatever it is doing.

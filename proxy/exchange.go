@@ -52,12 +52,13 @@ type tried struct {
 	unsure   int // keys that do not see the model
 	harmless int // refusals that left the key as it was
 	repaired bool
+	keys     []string // ids of those that it failed with
 }
 
 // run makes attempts until one gives a whole answer or there is nothing left to try.
 func (x *exchange) run() {
 	for {
-		lease, err := x.s.pool.Acquire(x.ctx, x.call.Target, x.until())
+		lease, err := x.s.pool.Acquire(x.ctx, x.want(), x.until())
 		if err != nil {
 			x.failure = x.noKey(err)
 			return
@@ -67,11 +68,17 @@ func (x *exchange) run() {
 			return
 		}
 		x.access.kind = failed.Kind.String()
+		x.tried.keys = append(x.tried.keys, lease.KeyID())
 		if x.committed || !x.mayGoOn(failed) || !x.pause(failed) {
 			x.failure = x.tell(failed)
 			return
 		}
 	}
+}
+
+// want is the key that the next attempt asks for.
+func (x *exchange) want() keys.Want {
+	return keys.Want{Model: x.call.Target, Conversation: x.call.Conversation, Avoid: x.tried.keys}
 }
 
 // until is when the request stops waiting for resting keys.

@@ -46,6 +46,7 @@ type Config struct {
 type Key struct {
 	Secret Secret
 	Label  string
+	Group  string // keys of one Google project have the same, and share its quotas; "" is a project of its own
 }
 
 // Token is a client's credential, kept as its SHA-256.

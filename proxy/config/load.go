@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -97,14 +98,19 @@ func (c *Config) loadSecrets(src Source) []error {
 	return faults
 }
 
+// dedupe keeps the first of equal keys, with what any of them says about it.
 func (c *Config) dedupe() {
-	seen := make(map[string]bool)
+	seen := make(map[string]int)
 	keys := c.Keys[:0]
 	for _, key := range c.Keys {
-		if !seen[key.Secret.Reveal()] {
-			seen[key.Secret.Reveal()] = true
+		i, again := seen[key.Secret.Reveal()]
+		if !again {
+			seen[key.Secret.Reveal()] = len(keys)
 			keys = append(keys, key)
+			continue
 		}
+		keys[i].Label = cmp.Or(keys[i].Label, key.Label)
+		keys[i].Group = cmp.Or(keys[i].Group, key.Group)
 	}
 	c.Keys = keys
 }

@@ -53,13 +53,13 @@ HEALTH_CHECK_INTERVAL=60
 func TestLoad_precedence(t *testing.T) {
 	cfg, err := load(t, map[string]string{
 		EnvFile:    "PORT=8001\nMAX_BODY=1MB\nGEMINI_API_KEYS=from-file\n",
-		KeysFile:   "# mine\nkey-a label=alpha\n\nfrom-env\n",
+		KeysFile:   "# mine\nkey-a label=alpha\n\nfrom-env label=x group=g\n",
 		TokensFile: fmt.Sprintf("sha256:%x name=laptop role=client\n", HashToken("tok")),
 	}, "PORT=9000", "GEMINI_API_KEYS=from-env", "CLIENT_TOKENS=one,two")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Keys) != 2 || cfg.Keys[0].Secret.Reveal() != "from-env" || cfg.Keys[1].Label != "alpha" {
+	if len(cfg.Keys) != 2 || cfg.Keys[0].Secret.Reveal() != "from-env" || cfg.Keys[0].Group != "g" || cfg.Keys[0].Label != "x" || cfg.Keys[1].Label != "alpha" {
 		t.Errorf("keys: got %d, first %q", len(cfg.Keys), cfg.Keys[0].Secret.Reveal())
 	}
 	if cfg.Port != 9000 || cfg.MaxBody != 1<<20 || cfg.Addr() != "0.0.0.0:9000" {
@@ -162,7 +162,7 @@ func TestErrorsHideSecrets(t *testing.T) {
 }
 
 func TestFormatKeys_roundTrip(t *testing.T) {
-	const text = "one\ntwo label=b\n"
+	const text = "one\ntwo label=b\nthree group=g\nfour group=g label=d\n"
 	keys, err := ParseKeys(text)
 	if err != nil || FormatKeys(keys) != text {
 		t.Errorf("got %q, error %v", FormatKeys(keys), err)

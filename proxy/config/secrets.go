@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ParseKeys reads the file keys: one key a line, `KEY [label=NAME]`, with comments behind #. An error names the line, never
+// ParseKeys reads the file keys: one key a line, `KEY [group=NAME] [label=NAME]`, with comments behind #. An error names the line, never
 // the key.
 func ParseKeys(text string) ([]Key, error) {
 	var keys []Key
@@ -20,11 +20,15 @@ func ParseKeys(text string) ([]Key, error) {
 			return nil, fmt.Errorf("line %d: the key %w", i+1, err)
 		}
 		for _, field := range fields[1:] {
-			label, ok := strings.CutPrefix(field, "label=")
-			if !ok || !isLabel(label) {
-				return nil, fmt.Errorf("line %d: the key has white space inside, or is followed by something other than label=NAME", i+1)
+			name, value, _ := strings.Cut(field, "=")
+			switch {
+			case name == "label" && isLabel(value):
+				key.Label = value
+			case name == "group" && isLabel(value):
+				key.Group = value
+			default:
+				return nil, fmt.Errorf("line %d: the key has white space inside, or is followed by something other than group=NAME and label=NAME", i+1)
 			}
-			key.Label = label
 		}
 		keys = append(keys, key)
 	}
@@ -52,6 +56,9 @@ func FormatKeys(keys []Key) string {
 	var b strings.Builder
 	for _, key := range keys {
 		b.WriteString(key.Secret.Reveal())
+		if key.Group != "" {
+			b.WriteString(" group=" + key.Group)
+		}
 		if key.Label != "" {
 			b.WriteString(" label=" + key.Label)
 		}

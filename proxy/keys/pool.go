@@ -9,7 +9,8 @@
 //	   └──┼─────────────────────────────────                  │
 //	      └───────────────────────────────────────────────────┘
 //
-// A rest counts for one model, or for all of them; another model on the same key is served meanwhile.
+// A rest counts for one model, or for all of them; another model on the same key is served meanwhile. What Google says of the
+// key's project (Reason.project) counts for all keys of its group.
 package keys
 
 import (
@@ -49,6 +50,8 @@ type key struct {
 	id     string
 	label  string
 	secret config.Secret
+	hash   uint64
+	peers  []*key // all keys of the group, this one among them
 
 	disabled Reason          // not None: the key is out until it is reset
 	whole    rest            // for all models
@@ -68,10 +71,19 @@ type rest struct {
 // New makes a pool of the keys in their configured order.
 func New(configured []config.Key, options Options) *Pool {
 	p := &Pool{options: options, changed: make(chan struct{})}
-	for _, k := range configured {
-		p.keys = append(p.keys, &key{
-			id: ID(k.Secret), label: k.Label, secret: k.Secret, rests: map[string]rest{},
-		})
+	groups := map[string][]*key{}
+	for _, c := range configured {
+		k := &key{id: ID(c.Secret), label: c.Label, secret: c.Secret, hash: hash(c.Secret.Reveal()), rests: map[string]rest{}}
+		k.peers = []*key{k}
+		p.keys = append(p.keys, k)
+		if c.Group != "" {
+			groups[c.Group] = append(groups[c.Group], k)
+		}
+	}
+	for _, group := range groups {
+		for _, k := range group {
+			k.peers = group
+		}
 	}
 	return p
 }
@@ -88,15 +100,15 @@ func ID(secret config.Secret) string {
 	return id
 }
 
-// Acquire leases the next key, round robin, that is neither disabled nor resting for model. If all of them rest, it waits for
-// the first to come back when that is no later than until, and else answers at once with a *NoneError. The other error is
-// ctx's cause.
-func (p *Pool) Acquire(ctx context.Context, model string, until time.Time) (*Lease, error) {
+// Acquire leases a key that is neither disabled nor resting for the model, by the order of Want. If all of them rest, it
+// waits for the first to come back when that is no later than until, and else answers at once with a *NoneError. The other
+// error is ctx's cause.
+func (p *Pool) Acquire(ctx context.Context, want Want, until time.Time) (*Lease, error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		lease, none, changed := p.try(model)
+		lease, none, changed := p.try(want)
 		if lease != nil {
 			return lease, nil
 		}
@@ -123,32 +135,31 @@ func sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) error 
 }
 
 // try makes one round over the keys: a lease, or why there is none and what to wait on.
-func (p *Pool) try(model string) (*Lease, *NoneError, <-chan struct{}) {
+func (p *Pool) try(want Want) (*Lease, *NoneError, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	for i := range p.keys {
-		k := p.keys[(p.next+i)%len(p.keys)]
-		if k.disabled != NoReason || k.resting(model, now).reason != NoReason {
-			continue
-		}
-		p.next = (p.next + i + 1) % len(p.keys)
+	if k := p.choose(want, now); k != nil {
 		k.inflight++
 		k.requests++
 		return &Lease{pool: p, key: k}, nil, nil
 	}
-	return nil, p.none(model, now), p.changed
+	return nil, p.none(want, now), p.changed
 }
 
 // none counts why no key is left.
-func (p *Pool) none(model string, now time.Time) *NoneError {
-	e := &NoneError{Total: len(p.keys), Disabled: map[Reason]int{}, Resting: map[Reason]int{}}
+func (p *Pool) none(want Want, now time.Time) *NoneError {
+	e := &NoneError{Key: want.Only, Disabled: map[Reason]int{}, Resting: map[Reason]int{}}
 	for _, k := range p.keys {
+		if want.Only != "" && k.id != want.Only {
+			continue
+		}
+		e.Total++
 		if k.disabled != NoReason {
 			e.Disabled[k.disabled]++
 			continue
 		}
-		r := k.resting(model, now)
+		r := k.resting(want.Model, now)
 		e.Resting[r.reason]++
 		if e.Soonest.IsZero() || r.until.Before(e.Soonest) {
 			e.Soonest = r.until
@@ -178,10 +189,14 @@ func (p *Pool) settle(k *key, o Outcome) {
 		k.served(o.model, time.Now())
 	case outcomeRest:
 		k.failures++
-		k.rest(o)
+		for _, peer := range k.reached(o.reason) {
+			peer.rest(o)
+		}
 	case outcomeDisable:
 		k.failures++
-		k.disabled = o.reason
+		for _, peer := range k.reached(o.reason) {
+			peer.disabled = o.reason
+		}
 		close(p.changed)
 		p.changed = make(chan struct{})
 	case outcomeFault:
@@ -193,6 +208,14 @@ func (p *Pool) settle(k *key, o Outcome) {
 		}
 	case outcomeNone:
 	}
+}
+
+// reached are the keys that a reason counts for, once it was said of k.
+func (k *key) reached(reason Reason) []*key {
+	if reason.project() {
+		return k.peers
+	}
+	return []*key{k}
 }
 
 // served forgets the key's past troubles, but not a rest that another request has brought about meanwhile.

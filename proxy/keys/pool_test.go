@@ -28,7 +28,7 @@ func newPool(secrets ...string) *Pool {
 // take acquires without waiting and returns the key's secret, which tests may see.
 func take(t *testing.T, p *Pool, model string) (*Lease, string) {
 	t.Helper()
-	l, err := p.Acquire(t.Context(), model, time.Now())
+	l, err := p.Acquire(t.Context(), Want{Model: model}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func use(t *testing.T, p *Pool, model string, o Outcome) string {
 
 func none(t *testing.T, p *Pool, model string) *NoneError {
 	t.Helper()
-	l, err := p.Acquire(t.Context(), model, time.Now())
+	l, err := p.Acquire(t.Context(), Want{Model: model}, time.Now())
 	var e *NoneError
 	if !errors.As(err, &e) {
 		t.Fatalf("got lease %v, error %v; want a NoneError", l, err)
@@ -189,10 +189,10 @@ func TestAcquireWaitsForTheSoonest(t *testing.T) {
 		use(t, p, model, Rest(model, RateLimited, 60*time.Second))
 		use(t, p, model, Rest(model, RateLimited, 20*time.Second))
 		began := time.Now()
-		if _, err := p.Acquire(t.Context(), model, began.Add(19*time.Second)); err == nil || time.Since(began) != 0 {
+		if _, err := p.Acquire(t.Context(), Want{Model: model}, began.Add(19*time.Second)); err == nil || time.Since(began) != 0 {
 			t.Errorf("a wait that is known to be too long took %v: %v", time.Since(began), err)
 		}
-		l, err := p.Acquire(t.Context(), model, began.Add(20*time.Second))
+		l, err := p.Acquire(t.Context(), Want{Model: model}, began.Add(20*time.Second))
 		if err != nil || l.key.secret.Reveal() != "b" || time.Since(began) != 20*time.Second {
 			t.Errorf("got %v, %v after %v", l, err, time.Since(began))
 		}
@@ -207,7 +207,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(3*time.Second, func() { cancel(gone) })
 		began := time.Now()
-		_, err := p.Acquire(ctx, model, began.Add(time.Hour))
+		_, err := p.Acquire(ctx, Want{Model: model}, began.Add(time.Hour))
 		if !errors.Is(err, gone) || time.Since(began) != 3*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
@@ -221,7 +221,7 @@ func TestAWaiterLearnsThatTheLastKeyDied(t *testing.T) {
 		use(t, p, model, Rest(model, RateLimited, 60*time.Second))
 		time.AfterFunc(time.Second, func() { l.Done(Disable(Leaked)) })
 		began := time.Now()
-		_, err := p.Acquire(t.Context(), model, began.Add(time.Hour))
+		_, err := p.Acquire(t.Context(), Want{Model: model}, began.Add(time.Hour))
 		if err == nil || err.Error() != "no usable Gemini API key: 1 reported as leaked" || time.Since(began) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
@@ -334,7 +334,7 @@ func TestManyAtOnce(t *testing.T) {
 		for i := range 16 {
 			wg.Go(func() {
 				for n := range 200 {
-					l, err := p.Acquire(t.Context(), model, time.Now().Add(time.Second))
+					l, err := p.Acquire(t.Context(), Want{Model: model}, time.Now().Add(time.Second))
 					var e *NoneError
 					if errors.As(err, &e) {
 						continue
@@ -373,7 +373,7 @@ func BenchmarkAcquireDone(b *testing.B) {
 	ctx, until := b.Context(), time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		l, err := p.Acquire(ctx, model, until)
+		l, err := p.Acquire(ctx, Want{Model: model}, until)
 		if err != nil {
 			b.Fatal(err)
 		}

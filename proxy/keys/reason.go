@@ -63,8 +63,19 @@ func (r Reason) long() bool {
 	return r == DayQuota || r == NoAccess || r == NoModel || r == Depleted
 }
 
+// project reports whether the reason is the project's, so that it counts for all of its keys: Google's quotas are
+// (Gemini API docs), and so are the models that it sees.
+func (r Reason) project() bool {
+	switch r {
+	case Suspended, NoBilling, DayQuota, NoAccess, NoModel, Depleted, SpendCap, RateLimited:
+		return true
+	}
+	return false
+}
+
 // NoneError says that no key can serve a model now.
 type NoneError struct {
+	Key      string // the id of the only key that could, "" where any could
 	Total    int
 	Disabled map[Reason]int // how many keys are out for which reason
 	Resting  map[Reason]int // how many keys come back by themselves
@@ -73,6 +84,12 @@ type NoneError struct {
 
 // Error lists how many keys are out for which reason.
 func (e *NoneError) Error() string {
+	if e.Key != "" && e.Total == 0 {
+		return "the only Gemini API key that could serve this is not configured any more: " + e.Key
+	}
+	if e.Key != "" {
+		return "the only Gemini API key that could serve this is not usable: " + e.counts() + " (" + e.Key + ")"
+	}
 	if e.Total == 0 {
 		return "no usable Gemini API key: none is configured"
 	}

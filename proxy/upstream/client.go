@@ -78,7 +78,7 @@ func Encode(model string, r *gemini.Request) *Request {
 func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watch := time.AfterFunc(c.options.FirstByte, func() { cancel(errNoFirstByte) })
-	resp, err := c.send(ctx, lease, r)
+	resp, err := c.send(ctx, lease, http.MethodPost, c.address(r.model, "streamGenerateContent")+"?alt=sse", r.body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = c.refusal(resp, lease, r.tokens)
 	} else if err != nil {
@@ -96,9 +96,13 @@ func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stre
 	}, nil
 }
 
-func (c *Client) send(ctx context.Context, lease *keys.Lease, r *Request) (*http.Response, error) {
-	address := c.base + "/v1beta/models/" + url.PathEscape(r.model) + ":streamGenerateContent?alt=sse"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(r.body))
+// address is the URL of a method of a model.
+func (c *Client) address(model, method string) string {
+	return c.base + "/v1beta/models/" + url.PathEscape(model) + ":" + method
+}
+
+func (c *Client) send(ctx context.Context, lease *keys.Lease, method, address string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ const secret = "AIzaSyPLANTEDPLANTEDPLANTED9876"
 func lease(t testing.TB) *keys.Lease {
 	t.Helper()
 	pool := keys.New([]config.Key{{Secret: config.NewSecret(secret)}}, keys.Options{MaxFailures: 3, CoolingPeriod: time.Minute})
-	l, err := pool.Acquire(t.Context(), "m", time.Now())
+	l, err := pool.Acquire(t.Context(), keys.Want{Model: "m"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

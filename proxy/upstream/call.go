@@ -1,0 +1,55 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+)
+
+// Method is a method of the API that answers in one piece.
+type Method string
+
+// The methods, by Google's names.
+const (
+	CountTokens  Method = "countTokens"
+	EmbedContent Method = "embedContent"
+	BatchEmbed   Method = "batchEmbedContents"
+	ListModels   Method = "list" // of no model and without a body; the first 1,000 models, more than there are
+)
+
+// maxWhole bounds an answer in one piece: a hundred embeddings of 3,072 numbers have less than 10 MB.
+const maxWhole = 64 << 20
+
+// Call makes a call that is answered in one piece, and returns the answer's body. It takes as long as FirstByte at most. model
+// may begin with "models/". The error is always an *Error.
+func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, model string, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(context.Canceled)
+	watch := time.AfterFunc(c.options.FirstByte, func() { cancel(errNoFirstByte) })
+	defer watch.Stop()
+	verb, address := http.MethodPost, c.address(strings.TrimPrefix(model, "models/"), string(method))
+	if method == ListModels {
+		verb, address = http.MethodGet, c.base+"/v1beta/models?pageSize=1000"
+	}
+	resp, err := c.send(ctx, lease, verb, address, body)
+	if err != nil {
+		return nil, network(ctx, err, lease)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, c.refusal(resp, lease, 0)
+	}
+	defer func() { _ = resp.Body.Close() }() // what was read counts
+	whole, err := io.ReadAll(io.LimitReader(resp.Body, maxWhole+1))
+	switch {
+	case err != nil:
+		return nil, network(ctx, err, lease)
+	case len(whole) > maxWhole:
+		return nil, &Error{Kind: Garbled, Message: fmt.Sprintf("the answer has more than %d MB", maxWhole>>20)}
+	}
+	return whole, nil
+}

@@ -1,0 +1,74 @@
+package upstream
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCall(t *testing.T) {
+	var got string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		got = fmt.Sprint(r.Method, " ", r.URL, " ", r.Header["X-Goog-Api-Key"], " ", string(body))
+		if _, err := io.WriteString(w, `{"totalTokens":3}`); err != nil {
+			t.Error(err)
+		}
+	})
+	f := func(method Method, model, body, want string) {
+		t.Helper()
+		answer, err := c.Call(t.Context(), lease(t), method, model, []byte(body))
+		if err != nil || string(answer) != `{"totalTokens":3}` || got != want {
+			t.Errorf("%s, %v, asked %s", answer, err, got)
+		}
+	}
+	f(CountTokens, "models/m", "{}", "POST /v1beta/models/m:countTokens ["+secret+"] {}")
+	f(BatchEmbed, "m", `{"requests":[]}`, "POST /v1beta/models/m:batchEmbedContents ["+secret+`] {"requests":[]}`)
+	f(ListModels, "", "", "GET /v1beta/models?pageSize=1000 ["+secret+"] ")
+}
+
+func TestCall_failures(t *testing.T) {
+	f := func(want Kind, h http.HandlerFunc) {
+		t.Helper()
+		c := serve(t, h)
+		if want == NoFirstByte {
+			c.options.FirstByte = 50 * time.Millisecond
+		} else {
+			c.options.FirstByte = time.Minute
+		}
+		answer, err := c.Call(t.Context(), lease(t), CountTokens, "m", nil)
+		if kind(t, err) != want || answer != nil {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	status := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			if _, err := io.WriteString(w, body); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	f(KeyInvalid, status(400, `{"error":{"message":"API key not valid: `+secret+`"}}`))
+	f(NoModel, status(404, `{"error":{"code":404,"status":"NOT_FOUND"}}`))
+	f(Garbled, status(302, ""))
+	f(NoFirstByte, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	f(Unreachable, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "cut") // the connection ends here, which is the point
+	})
+	f(Garbled, func(w http.ResponseWriter, _ *http.Request) {
+		piece := strings.Repeat(" ", 1<<20)
+		for range maxWhole>>20 + 1 {
+			if _, err := io.WriteString(w, piece); err != nil {
+				return
+			}
+		}
+	})
+}
