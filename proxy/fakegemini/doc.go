@@ -1,8 +1,8 @@
 // Package fakegemini is a strict stand-in for Google's Gemini API (generativelanguage, v1beta) on loopback: the measuring
 // stick for everything that talks to Gemini. It shares no code with the proxy, so that a mistake of ours isn't made twice.
 //
-// It serves generateContent, streamGenerateContent (SSE with alt=sse, else one JSON array in pieces), countTokens, and
-// the list and the entries of models, with Google's wire shapes, errors and wordings. Without a script a small built-in
+// It serves generateContent, streamGenerateContent (SSE with alt=sse, else one JSON array in pieces), countTokens,
+// embedContent, batchEmbedContents, and the list and the entries of models, with Google's wire shapes, errors and wordings. Without a script a small built-in
 // model answers; tests script answers, errors, delays, cuts and lock-step streams, per key where they want, from inside
 // the process ([Server]) or over HTTP (paths under /_fake/). Everything that was asked is recorded.
 //
@@ -20,6 +20,11 @@
 //	wrong-type           a value of the wrong type, an unknown enum value, bad base64; args or response not an object
 //	two-data-fields      two data fields in one part
 //	count-form           countTokens with both contents and generateContentRequest
+//	embed-batch          batchEmbedContents with no request, or more than 100
+//	embed-model          a request of a batch without the model of the path, in the form models/x
+//	embed-content        nothing to embed, or an empty part
+//	embed-media          anything but text for a model that embeds text only
+//	embed-dimensions     outputDimensionality below 1 or above the model's own
 //	no-contents          no contents
 //	no-parts             a content without parts
 //	empty-part           a part without a data field ({}); an empty text is legal

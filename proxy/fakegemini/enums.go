@@ -89,6 +89,14 @@ type Modality string
 
 func (Modality) values() []string { return []string{"MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO"} }
 
+// TaskType is what an embedding is for.
+type TaskType string
+
+func (TaskType) values() []string {
+	return []string{"TASK_TYPE_UNSPECIFIED", "RETRIEVAL_QUERY", "RETRIEVAL_DOCUMENT", "SEMANTIC_SIMILARITY", "CLASSIFICATION", "CLUSTERING",
+		"QUESTION_ANSWERING", "FACT_VERIFICATION", "CODE_RETRIEVAL_QUERY"}
+}
+
 // protoEnums gives the enums whose name on the wire isn't simply their Go name.
 var protoEnums = map[string]string{
 	"Mode": "FunctionCallingConfig.Mode", "ThinkingLevel": "ThinkingConfig.ThinkingLevel", "SchemaType": "Type",

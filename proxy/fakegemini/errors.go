@@ -164,8 +164,11 @@ func ErrInvalidArgument() *APIError { return Err(400, "Request contains an inval
 // ErrUnknownModel is the 404 for a model, by verb (generateContent, countTokens …).
 func ErrUnknownModel(model, verb string) *APIError {
 	call := "ListModels"
-	if verb == verbGenerate || verb == verbStream {
+	switch verb {
+	case verbGenerate, verbStream:
 		verb, call = verbGenerate, "ModelService.ListModels"
+	case verbBatch:
+		verb = verbEmbed
 	}
 	return Err(404, fmt.Sprintf("models/%s is not found for API version v1beta, or is not supported for %s. Call %s to see the list of available models and their supported methods.", model, verb, call))
 }

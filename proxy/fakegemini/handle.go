@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -16,9 +17,14 @@ const (
 	verbGenerate = "generateContent"
 	verbStream   = "streamGenerateContent"
 	verbCount    = "countTokens"
+	verbEmbed    = "embedContent"
+	verbBatch    = "batchEmbedContents"
 	verbList     = "list"
 	verbGet      = "get"
 )
+
+// modelVerbs are the calls of a model.
+var modelVerbs = []string{verbGenerate, verbStream, verbCount, verbEmbed, verbBatch}
 
 // Handler is the fake as an http.Handler.
 func (s *Server) Handler() http.Handler {
@@ -57,7 +63,7 @@ type exchange struct {
 	rec   *Recorded
 	model Model
 	body  *GenerateContentRequest
-	count *CountTokensRequest
+	embed []EmbedContentRequest
 	state End
 }
 
@@ -74,7 +80,7 @@ func route(req *http.Request) (verb, model string) {
 		return verbList, ""
 	case req.Method == http.MethodGet && slash && !isCall && !strings.Contains(rest, "/"):
 		return verbGet, rest
-	case req.Method == http.MethodPost && model != "" && (action == verbGenerate || action == verbStream || action == verbCount):
+	case req.Method == http.MethodPost && model != "" && slices.Contains(modelVerbs, action):
 		return action, model
 	}
 	return "", ""
@@ -107,7 +113,7 @@ func (x *exchange) prepare(body []byte, tooLarge bool) *refusal {
 		return nil
 	}
 	model, ok := x.s.models.find(x.rec.Model)
-	if x.model = model; !ok || x.rec.Verb != verbGet && !model.generates() {
+	if x.model = model; !ok || !model.does(x.rec.Verb) {
 		return &refusal{RuleModel, ErrUnknownModel(x.rec.Model, x.rec.Verb)}
 	}
 	if x.rec.Verb == verbGet {
@@ -154,22 +160,41 @@ func (x *exchange) read(body []byte) *refusal {
 			return r
 		}
 	}
-	x.body = &GenerateContentRequest{}
-	q := &asked{body: x.body, model: x.model, message: "GenerateContentRequest", stream: x.rec.Verb == verbStream, signer: x.s.signer, given: &x.s.given}
-	var r *refusal
-	if x.rec.Verb == verbCount {
-		x.count = &CountTokensRequest{}
-		r = read(body, x.count)
-		x.body = x.count.body()
-		q.body, q.count, q.message = x.body, x.count, x.count.message()
-	} else {
-		r = read(body, x.body)
-	}
-	x.s.records.update(x.rec, func(rec *Recorded) { rec.Request = x.body })
+	q := &asked{body: &GenerateContentRequest{}, model: x.model, stream: x.rec.Verb == verbStream, signer: x.s.signer, given: &x.s.given}
+	r := q.readAs(x.rec.Verb, body)
+	x.body, x.embed = q.body, q.embed
+	x.s.records.update(x.rec, func(rec *Recorded) {
+		if rec.Embed = x.embed; q.call != onEmbed {
+			rec.Request = x.body
+		}
+	})
 	if r != nil {
 		return r
 	}
 	return judge(q)
+}
+
+// readAs reads a body as the verb has it.
+func (q *asked) readAs(verb string, body []byte) *refusal {
+	switch verb {
+	case verbCount:
+		q.call, q.count = onCount, &CountTokensRequest{}
+		r := read(body, q.count)
+		q.body, q.message = q.count.body(), q.count.message()
+		return r
+	case verbEmbed:
+		q.call, q.message = onEmbed, "EmbedContentRequest"
+		q.embed = make([]EmbedContentRequest, 1)
+		return read(body, &q.embed[0])
+	case verbBatch:
+		q.call, q.message = onEmbed, "BatchEmbedContentsRequest"
+		batch := &BatchEmbedContentsRequest{}
+		r := read(body, batch)
+		q.embed = batch.Requests
+		return r
+	}
+	q.call, q.message = onGenerate, "GenerateContentRequest"
+	return read(body, q.body)
 }
 
 func (c *CountTokensRequest) body() *GenerateContentRequest {
@@ -206,10 +231,13 @@ func (x *exchange) answer(refused *refusal) {
 	}
 }
 
-// content answers generateContent, streamGenerateContent and countTokens.
+// speaks tells whether a verb is answered with words.
+func speaks(verb string) bool { return verb == verbGenerate || verb == verbStream }
+
+// content answers the calls of a model.
 func (x *exchange) content() {
 	a, scripted := x.s.script.take(x.s.records.copyOf(x.rec))
-	if !scripted && x.rec.Verb != verbCount {
+	if !scripted && speaks(x.rec.Verb) {
 		a = imagine(x.model, x.body, x.s.opts.Delay)
 	}
 	if err := a.check(); err != nil {
@@ -226,6 +254,8 @@ func (x *exchange) content() {
 		x.raw(a.Raw)
 	case x.rec.Verb == verbCount:
 		x.tokens()
+	case !speaks(x.rec.Verb):
+		x.plain(http.StatusOK, x.vectors())
 	default:
 		x.speak(a)
 	}

@@ -58,6 +58,15 @@ type Model struct {
 	Input    int // tokens
 	Output   int // tokens
 	Methods  []string
+	Embeds   Embedding
+}
+
+// Embedding says what a model of vectors does.
+type Embedding struct {
+	Dimensions int  // most, and those of a vector unasked
+	Media      bool // takes more than text
+	Unit       bool // shortened vectors are of length 1 again, and the task type is ignored
+	Usage      bool // answers with usageMetadata
 }
 
 var (
@@ -90,6 +99,8 @@ const (
 	outputLimit = 65536
 )
 
+var embedMethods = []string{"embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"}
+
 // Models is the fake's table: the models that Google serves, by family.
 func Models() []Model {
 	list := []Model{
@@ -114,7 +125,9 @@ func Models() []Model {
 		{ID: "gemini-flash-lite-latest", Alias: "gemini-3.5-flash-lite"},
 		{ID: "gemini-pro-latest", Alias: "gemini-3.1-pro-preview"},
 		{ID: "gemma-4-31b-it", Family: gen2, Input: 131072, Output: 8192},
-		{ID: "gemini-embedding-001", Input: 2048, Output: 1, Methods: []string{"embedContent"}},
+		{ID: "gemini-embedding-001", Input: 2048, Output: 1, Methods: embedMethods, Embeds: Embedding{Dimensions: 3072}},
+		{ID: "gemini-embedding-2-preview", Input: 8192, Output: 1, Methods: embedMethods, Embeds: Embedding{Dimensions: 3072, Media: true, Unit: true}},
+		{ID: "gemini-embedding-2", Input: 8192, Output: 1, Methods: embedMethods, Embeds: Embedding{Dimensions: 3072, Media: true, Unit: true, Usage: true}},
 	}
 	return list
 }
@@ -159,5 +172,16 @@ func (t modelTable) named(id string) (Model, bool) {
 	return t[i], true
 }
 
-// generates tells whether the model answers prompts.
-func (m Model) generates() bool { return slices.Contains(m.Methods, "generateContent") }
+// does tells whether the model has the method of a verb.
+func (m Model) does(verb string) bool {
+	method := verb
+	switch verb {
+	case verbGet:
+		return true
+	case verbStream:
+		method = verbGenerate
+	case verbBatch:
+		method = verbEmbed
+	}
+	return slices.Contains(m.Methods, method)
+}

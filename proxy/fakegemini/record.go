@@ -36,9 +36,10 @@ type Recorded struct {
 	Header  http.Header             `json:"header,omitempty"`
 	Key     string                  `json:"key,omitempty"`
 	Model   string                  `json:"model,omitempty"` // as asked
-	Verb    string                  `json:"verb,omitempty"`  // generateContent, streamGenerateContent, countTokens, list, get
+	Verb    string                  `json:"verb,omitempty"`  // generateContent, streamGenerateContent, countTokens, embedContent, batchEmbedContents, list, get
 	Body    []byte                  `json:"body,omitempty"`  // base64 over the admin path
 	Request *GenerateContentRequest `json:"request,omitempty"`
+	Embed   []EmbedContentRequest   `json:"embed,omitempty"`   // of embedContent and batchEmbedContents
 	Refused RuleName                `json:"refused,omitempty"` // the rule that refused it
 	Reason  string                  `json:"reason,omitempty"`  // what the refusal said
 	Status  int                     `json:"status,omitempty"`  // of the answer; 0 until it began

@@ -31,9 +31,20 @@ type Rule struct {
 	Stage   Stage
 	Wording Wording
 	Says    string // what is refused
-	counts  bool   // countTokens checks it too
+	on      calls  // the calls that are checked
 	check   func(*asked) *refusal
 }
+
+// calls is a set of calls of the API.
+type calls int
+
+const (
+	onGenerate calls = 1 << iota
+	onCount
+	onEmbed
+	onPrompt = onGenerate | onCount
+	onAny    = onPrompt | onEmbed
+)
 
 // The names of the rules.
 const (
@@ -91,80 +102,92 @@ const (
 	RuleThinkingNone   RuleName = "thinking-none"
 	RuleCachedContent  RuleName = "cached-content"
 	RuleContinuation   RuleName = "continuation"
+	RuleEmbedBatch     RuleName = "embed-batch"
+	RuleEmbedModel     RuleName = "embed-model"
+	RuleEmbedContent   RuleName = "embed-content"
+	RuleEmbedMedia     RuleName = "embed-media"
+	RuleEmbedSize      RuleName = "embed-dimensions"
 	RuleInputTokens    RuleName = "input-tokens"
 )
 
 // Rules is the table of all rules, in the order in which they are looked at.
 func Rules() []Rule {
 	return []Rule{
-		{RulePath, StageTransport, FromUs, "a path or method that doesn't exist", true, nil},
-		{RuleManyKeys, StageTransport, FromReports, "more than one credential: x-goog-api-key, key=, Authorization", true, nil},
-		{RuleNoKey, StageTransport, FromReports, "no credential", true, nil},
-		{RuleBadKey, StageTransport, FromTraffic, "a key that isn't among those accepted", true, nil},
-		{RuleBodySize, StageTransport, FromDocs, "a body over 100 MB", true, nil},
-		{RuleModel, StageTransport, FromTraffic, "an unknown model, or one without the method", true, nil},
+		{RulePath, StageTransport, FromUs, "a path or method that doesn't exist", onAny, nil},
+		{RuleManyKeys, StageTransport, FromReports, "more than one credential: x-goog-api-key, key=, Authorization", onAny, nil},
+		{RuleNoKey, StageTransport, FromReports, "no credential", onAny, nil},
+		{RuleBadKey, StageTransport, FromTraffic, "a key that isn't among those accepted", onAny, nil},
+		{RuleBodySize, StageTransport, FromDocs, "a body over 100 MB", onAny, nil},
+		{RuleModel, StageTransport, FromTraffic, "an unknown model, or one without the method", onAny, nil},
 
-		{RuleJSON, StageReading, FromReports, "malformed JSON, or text that isn't UTF-8", true, nil},
-		{RuleDepth, StageReading, FromUs, "more than 100 levels of nesting", true, nil},
-		{RuleUnknownName, StageReading, FromTraffic, "a field name that the API doesn't have, anywhere", true, nil},
-		{RuleType, StageReading, FromTraffic, "a value of the wrong type, an unknown enum value, bad base64; args or response not an object", true, nil},
-		{RuleOneOf, StageReading, FromReports, "two data fields in one part", true, nil},
+		{RuleJSON, StageReading, FromReports, "malformed JSON, or text that isn't UTF-8", onAny, nil},
+		{RuleDepth, StageReading, FromUs, "more than 100 levels of nesting", onAny, nil},
+		{RuleUnknownName, StageReading, FromTraffic, "a field name that the API doesn't have, anywhere", onAny, nil},
+		{RuleType, StageReading, FromTraffic, "a value of the wrong type, an unknown enum value, bad base64; args or response not an object", onAny, nil},
+		{RuleOneOf, StageReading, FromReports, "two data fields in one part", onAny, nil},
 
-		{RuleCountForm, StageMeaning, FromDocs, "countTokens with both contents and generateContentRequest", true, countForm},
-		{RuleContents, StageMeaning, FromReports, "no contents", true, contentsPresent},
-		{RuleParts, StageMeaning, FromReports, "a content without parts", true, partsPresent},
-		{RulePartData, StageMeaning, FromReports, "a part without a data field ({}); an empty text is legal", true, partData},
-		{RuleCallName, StageMeaning, FromReports, "a functionCall or functionResponse without a name", true, callNames},
-		{RuleResponseObject, StageMeaning, FromUs, "a functionResponse without a response", true, responseObject},
-		{RuleRole, StageMeaning, FromReports, "a role other than user and model", true, roles},
-		{RuleSystemText, StageMeaning, FromDocs, "a system instruction with anything but text", true, systemText},
+		{RuleCountForm, StageMeaning, FromDocs, "countTokens with both contents and generateContentRequest", onPrompt, countForm},
+		{RuleEmbedBatch, StageMeaning, FromReports, "batchEmbedContents with no request, or more than 100", onEmbed, embedBatch},
+		{RuleEmbedModel, StageMeaning, FromReports, "a request of a batch without the model of the path, in the form models/x", onEmbed, embedModel},
+		{RuleEmbedContent, StageMeaning, FromReports, "nothing to embed, or an empty part", onEmbed, embedContent},
+		{RuleEmbedMedia, StageMeaning, FromDocs, "anything but text for a model that embeds text only", onEmbed, embedMedia},
+		{RuleEmbedSize, StageMeaning, FromDocs, "outputDimensionality below 1 or above the model's own", onEmbed, embedSize},
+		{RuleContents, StageMeaning, FromReports, "no contents", onPrompt, contentsPresent},
+		{RuleParts, StageMeaning, FromReports, "a content without parts", onPrompt, partsPresent},
+		{RulePartData, StageMeaning, FromReports, "a part without a data field ({}); an empty text is legal", onPrompt, partData},
+		{RuleCallName, StageMeaning, FromReports, "a functionCall or functionResponse without a name", onPrompt, callNames},
+		{RuleResponseObject, StageMeaning, FromUs, "a functionResponse without a response", onPrompt, responseObject},
+		{RuleRole, StageMeaning, FromReports, "a role other than user and model", onPrompt, roles},
+		{RuleSystemText, StageMeaning, FromDocs, "a system instruction with anything but text", onPrompt, systemText},
 
-		{RuleSingleTurn, StageMeaning, FromReports, "one content only, and its role is model", false, singleTurn},
-		{RuleFirstTurn, StageMeaning, FromDocs, "a conversation that begins with a model turn", false, firstTurn},
-		{RuleCallTurn, StageMeaning, FromReports, "a function call turn that isn't right after a user turn or a function response turn", false, callTurn},
-		{RuleResponseTurn, StageMeaning, FromReports, "a function response turn that isn't right after a function call turn", false, responseTurn},
-		{RuleResponseCount, StageMeaning, FromReports, "more or fewer responses than calls, calls without any response included", false, responseCount},
-		{RuleResponseName, StageMeaning, FromUs, "a response whose name is not that of a call of the turn before", false, responseNames},
-		{RuleResponseID, StageMeaning, FromUs, "a response whose id is not that of its call", false, responseIDs},
-		{RuleResponseMedia, StageMeaning, FromDocs, "functionResponse.parts on Gemini 2.x", false, responseMedia},
-		{RuleLastTurn, StageMeaning, FromDocs, "a conversation that ends in a model turn, on 3.5-flash-lite and newer", false, lastTurn},
+		{RuleSingleTurn, StageMeaning, FromReports, "one content only, and its role is model", onGenerate, singleTurn},
+		{RuleFirstTurn, StageMeaning, FromDocs, "a conversation that begins with a model turn", onGenerate, firstTurn},
+		{RuleCallTurn, StageMeaning, FromReports, "a function call turn that isn't right after a user turn or a function response turn", onGenerate, callTurn},
+		{RuleResponseTurn, StageMeaning, FromReports, "a function response turn that isn't right after a function call turn", onGenerate, responseTurn},
+		{RuleResponseCount, StageMeaning, FromReports, "more or fewer responses than calls, calls without any response included", onGenerate, responseCount},
+		{RuleResponseName, StageMeaning, FromUs, "a response whose name is not that of a call of the turn before", onGenerate, responseNames},
+		{RuleResponseID, StageMeaning, FromUs, "a response whose id is not that of its call", onGenerate, responseIDs},
+		{RuleResponseMedia, StageMeaning, FromDocs, "functionResponse.parts on Gemini 2.x", onGenerate, responseMedia},
+		{RuleLastTurn, StageMeaning, FromDocs, "a conversation that ends in a model turn, on 3.5-flash-lite and newer", onGenerate, lastTurn},
 
-		{RuleFunctionName, StageMeaning, FromReports, "a function name with other characters, or over 64 of them", true, functionNames},
-		{RuleDuplicate, StageMeaning, FromReports, "a function declared twice", true, duplicateFunctions},
-		{RuleTwoSchemas, StageMeaning, FromUs, "parameters beside parametersJsonSchema, or the same of response", true, twoSchemas},
-		{RuleSchema, StageMeaning, FromReports, "a proto schema whose structure is wrong", true, schemas},
-		{RuleCallingConfig, StageMeaning, FromReports, "functionCallingConfig without declarations", false, callingConfig},
-		{RuleAllowedMode, StageMeaning, FromDocs, "allowedFunctionNames with a mode other than ANY and VALIDATED", false, allowedMode},
-		{RuleAllowedNames, StageMeaning, FromDocs, "an allowed name that isn't declared", false, allowedNames},
-		{RuleBuiltInFlag, StageMeaning, FromReports, "built-in tools beside functions without includeServerSideToolInvocations, on 3 and later", false, builtInFlag},
-		{RuleBuiltInOld, StageMeaning, FromReports, "built-in tools beside functions, or the flag, on 2.x", false, builtInOld},
-		{RuleJSONWithCalls, StageMeaning, FromReports, "functions beside application/json on 2.x", false, jsonWithCalls},
+		{RuleFunctionName, StageMeaning, FromReports, "a function name with other characters, or over 64 of them", onPrompt, functionNames},
+		{RuleDuplicate, StageMeaning, FromReports, "a function declared twice", onPrompt, duplicateFunctions},
+		{RuleTwoSchemas, StageMeaning, FromUs, "parameters beside parametersJsonSchema, or the same of response", onPrompt, twoSchemas},
+		{RuleSchema, StageMeaning, FromReports, "a proto schema whose structure is wrong", onPrompt, schemas},
+		{RuleCallingConfig, StageMeaning, FromReports, "functionCallingConfig without declarations", onGenerate, callingConfig},
+		{RuleAllowedMode, StageMeaning, FromDocs, "allowedFunctionNames with a mode other than ANY and VALIDATED", onGenerate, allowedMode},
+		{RuleAllowedNames, StageMeaning, FromDocs, "an allowed name that isn't declared", onGenerate, allowedNames},
+		{RuleBuiltInFlag, StageMeaning, FromReports, "built-in tools beside functions without includeServerSideToolInvocations, on 3 and later", onGenerate, builtInFlag},
+		{RuleBuiltInOld, StageMeaning, FromReports, "built-in tools beside functions, or the flag, on 2.x", onGenerate, builtInOld},
+		{RuleJSONWithCalls, StageMeaning, FromReports, "functions beside application/json on 2.x", onGenerate, jsonWithCalls},
 
-		{RuleSchemaMime, StageMeaning, FromReports, "a response schema without application/json, or two of them", false, schemaMime},
-		{RuleStopSequences, StageMeaning, FromReports, "more than 5 stop sequences", false, stopSequences},
-		{RuleCandidates, StageMeaning, FromDocs, "candidateCount out of 1 to 8; over 1 on Gemini 4", false, candidates},
-		{RuleTemperature, StageMeaning, FromDocs, "a temperature out of 0 to 2", false, temperature},
-		{RuleTopP, StageMeaning, FromDocs, "a topP out of 0 to 1", false, topP},
-		{RuleOutputTokens, StageMeaning, FromDocs, "maxOutputTokens below 1 or above the model's limit", false, outputTokens},
-		{RuleOutputWhole, StageMeaning, FromDocs, "maxOutputTokens above 32768 for generateContent on Gemini 4", false, outputWhole},
-		{RulePenalty, StageMeaning, FromDocs, "presencePenalty or frequencyPenalty on 3.5-flash-lite and newer", false, penalties},
-		{RuleThinkingNone, StageMeaning, FromDocs, "thinkingConfig on a model that doesn't think", false, thinkingNone},
-		{RuleThinkingBoth, StageMeaning, FromDocs, "thinkingBudget and thinkingLevel together", false, thinkingBoth},
-		{RuleThinkingLevel, StageMeaning, FromReports, "a level that the model doesn't have", false, thinkingLevel},
-		{RuleThinkingBudget, StageMeaning, FromReports, "a budget out of the model's range; any on Gemini 4", false, thinkingBudget},
-		{RuleCachedContent, StageMeaning, FromReports, "cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4", false, cachedContent},
-		{RuleContinuation, StageMeaning, FromDocs, "a continuationToken that wasn't given for this very request", false, continues},
-		{RuleInputTokens, StageMeaning, FromTraffic, "more input tokens than the model takes", false, inputTokens},
+		{RuleSchemaMime, StageMeaning, FromReports, "a response schema without application/json, or two of them", onGenerate, schemaMime},
+		{RuleStopSequences, StageMeaning, FromReports, "more than 5 stop sequences", onGenerate, stopSequences},
+		{RuleCandidates, StageMeaning, FromDocs, "candidateCount out of 1 to 8; over 1 on Gemini 4", onGenerate, candidates},
+		{RuleTemperature, StageMeaning, FromDocs, "a temperature out of 0 to 2", onGenerate, temperature},
+		{RuleTopP, StageMeaning, FromDocs, "a topP out of 0 to 1", onGenerate, topP},
+		{RuleOutputTokens, StageMeaning, FromDocs, "maxOutputTokens below 1 or above the model's limit", onGenerate, outputTokens},
+		{RuleOutputWhole, StageMeaning, FromDocs, "maxOutputTokens above 32768 for generateContent on Gemini 4", onGenerate, outputWhole},
+		{RulePenalty, StageMeaning, FromDocs, "presencePenalty or frequencyPenalty on 3.5-flash-lite and newer", onGenerate, penalties},
+		{RuleThinkingNone, StageMeaning, FromDocs, "thinkingConfig on a model that doesn't think", onGenerate, thinkingNone},
+		{RuleThinkingBoth, StageMeaning, FromDocs, "thinkingBudget and thinkingLevel together", onGenerate, thinkingBoth},
+		{RuleThinkingLevel, StageMeaning, FromReports, "a level that the model doesn't have", onGenerate, thinkingLevel},
+		{RuleThinkingBudget, StageMeaning, FromReports, "a budget out of the model's range; any on Gemini 4", onGenerate, thinkingBudget},
+		{RuleCachedContent, StageMeaning, FromReports, "cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4", onGenerate, cachedContent},
+		{RuleContinuation, StageMeaning, FromDocs, "a continuationToken that wasn't given for this very request", onGenerate, continues},
+		{RuleInputTokens, StageMeaning, FromTraffic, "more input tokens than the model takes", onGenerate, inputTokens},
 
-		{RuleSignMissing, StageMeaning, FromTraffic, "no signature on the first call of a step of the current turn, on 3 and later", false, signaturesPresent},
-		{RuleSignInvalid, StageMeaning, FromReports, "a signature of the current turn that isn't the fake's, or sits on another part, call or model", false, signaturesValid},
+		{RuleSignMissing, StageMeaning, FromTraffic, "no signature on the first call of a step of the current turn, on 3 and later", onGenerate, signaturesPresent},
+		{RuleSignInvalid, StageMeaning, FromReports, "a signature of the current turn that isn't the fake's, or sits on another part, call or model", onGenerate, signaturesValid},
 	}
 }
 
 // asked is a request at the stage of meaning.
 type asked struct {
 	body    *GenerateContentRequest
-	count   *CountTokensRequest // set for countTokens only
+	count   *CountTokensRequest   // set for countTokens only
+	embed   []EmbedContentRequest // set for embedContent and batchEmbedContents only
+	call    calls                 // the one of this request
 	model   Model
 	message string // the message name that field paths begin with
 	stream  bool
@@ -196,7 +219,7 @@ func (q *asked) violations(rule RuleName, lines []string) *refusal {
 // judge looks at every rule of meaning and returns the first that refuses.
 func judge(q *asked) *refusal {
 	for _, rule := range Rules() {
-		if rule.check == nil || q.count != nil && !rule.counts {
+		if rule.check == nil || rule.on&q.call == 0 {
 			continue
 		}
 		if r := rule.check(q); r != nil {

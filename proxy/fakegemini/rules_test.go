@@ -40,7 +40,8 @@ func count(model, body string) asks { return asks{model: model, verb: verbCount,
 func (a asks) try(t *testing.T) (int, string, RuleName) {
 	t.Helper()
 	small := Model{ID: "small", Family: gen3, Input: 100}
-	s := New(Options{Keys: []string{"good"}, MaxBody: 4000, Models: append(Models(), small)})
+	vectors := Model{ID: "m", Methods: embedMethods, Embeds: Embedding{Dimensions: 4}}
+	s := New(Options{Keys: []string{"good"}, MaxBody: 8000, Models: append(Models(), small, vectors)})
 	t.Cleanup(func() { mustClose(t, s) })
 	if a.before != nil {
 		a.before(t, s)
@@ -167,6 +168,7 @@ func TestRules(t *testing.T) {
 	schemaPairs(f)
 	configPairs(f)
 	continuationPairs(f)
+	embedPairs(f)
 	for _, r := range Rules() {
 		if !covered[r.Name] {
 			t.Errorf("rule %s has no pair of a refused and an accepted request", r.Name)
@@ -191,7 +193,7 @@ func transportPairs(f pair) {
 	f(RuleManyKeys, asks{model: m38, header: "x-goog-api-key: good\nX-Goog-Api-Key: good", body: ok}, 400, "Multiple authentication", gen(m38, ok))
 	f(RuleBadKey, asks{model: m38, header: "x-goog-api-key: bad", body: ok}, 400, "API key not valid. Please pass a valid API key.", gen(m38, ok))
 	f(RuleBadKey, asks{model: m38, header: "Authorization: Bearer good", body: ok}, 401, "Request had invalid authentication credentials", gen(m38, ok))
-	f(RuleBodySize, gen(m38, part(`{"text":"`+strings.Repeat("x", 4000)+`"}`)), 400, "Request payload size exceeds the limit: 4000 bytes.", gen(m38, part(`{"text":"`+strings.Repeat("x", 3900)+`"}`)))
+	f(RuleBodySize, gen(m38, part(`{"text":"`+strings.Repeat("x", 8000)+`"}`)), 400, "Request payload size exceeds the limit: 8000 bytes.", gen(m38, part(`{"text":"`+strings.Repeat("x", 7900)+`"}`)))
 	f(RuleModel, gen("gemini-9", ok), 404, "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent. Call ModelService.ListModels to see", gen("gemini-flash-latest", ok))
 	f(RuleModel, asks{model: "gemini-9", verb: verbStream, body: ok}, 404, "supported for generateContent", asks{model: m4, verb: verbStream + "", body: ok})
 	f(RuleModel, count("gemini-9", ok), 404, "supported for countTokens. Call ListModels to see the list of available models", count(m38, `{"contents":[`+hi+`]}`))

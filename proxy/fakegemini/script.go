@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Responder answers a request in code; ok=false leaves it to the queue and the model. Of an answer to countTokens only
-// Error and Raw count.
+// Responder answers a request in code; ok=false leaves it to the queue and the model. Of an answer to countTokens,
+// embedContent and batchEmbedContents only Delay, Error and Raw count.
 type Responder func(r Recorded) (a Answer, ok bool)
 
 // KeyRule is how the fake treats one API key.
@@ -114,7 +114,7 @@ func (sc *script) take(r Recorded) (Answer, bool) {
 	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if len(sc.queue) == 0 || r.Verb == verbCount {
+	if len(sc.queue) == 0 || !speaks(r.Verb) {
 		return Answer{}, false
 	}
 	a := sc.queue[0]

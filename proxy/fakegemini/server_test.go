@@ -256,7 +256,7 @@ func TestSwappedSignatures(t *testing.T) {
 		t.Helper()
 		model, _ := newModelTable(nil).find(m38)
 		body := &GenerateContentRequest{Contents: []Content{{Parts: []Part{{Text: &text}}}, step(first), gave, step(second), gave}}
-		if r := judge(&asked{body: body, model: model, signer: s.signer}); (r == nil) != good {
+		if r := judge(&asked{call: onGenerate, body: body, model: model, signer: s.signer}); (r == nil) != good {
 			t.Errorf("got %v, want good=%v", r, good)
 		}
 	}

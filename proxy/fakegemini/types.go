@@ -64,6 +64,20 @@ type CountTokensRequest struct {
 	GenerateContentRequest *GenerateContentRequest `json:"generateContentRequest,omitempty"`
 }
 
+// EmbedContentRequest is the body of embedContent, and one of batchEmbedContents.
+type EmbedContentRequest struct {
+	Model                string   `json:"model,omitempty"`
+	Content              *Content `json:"content,omitempty"`
+	TaskType             TaskType `json:"taskType,omitempty"`
+	Title                string   `json:"title,omitempty"`
+	OutputDimensionality *int32   `json:"outputDimensionality,omitempty"`
+}
+
+// BatchEmbedContentsRequest is the body of batchEmbedContents.
+type BatchEmbedContentsRequest struct {
+	Requests []EmbedContentRequest `json:"requests,omitempty"`
+}
+
 // Content is one turn.
 type Content struct {
 	Role  string `json:"role,omitempty"`

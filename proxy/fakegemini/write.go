@@ -192,16 +192,10 @@ func (x *exchange) step(gate string) bool {
 
 // tokens answers countTokens.
 func (x *exchange) tokens() {
-	n := promptTokens(x.body)
-	x.plain(http.StatusOK, countResponse{TotalTokens: n, Details: []modalityTokens{{Modality: "TEXT", TokenCount: n}}})
+	x.plain(http.StatusOK, countResponse{TotalTokens: promptTokens(x.body), Details: promptDetails(x.body)})
 }
 
 type countResponse struct {
 	TotalTokens int              `json:"totalTokens"`
 	Details     []modalityTokens `json:"promptTokensDetails,omitempty"`
-}
-
-type modalityTokens struct {
-	Modality   string `json:"modality"`
-	TokenCount int    `json:"tokenCount"`
 }
