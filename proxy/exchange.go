@@ -38,6 +38,7 @@ type exchange struct {
 	again int // how many more empty answers are tried again
 	tried tried
 
+	shaped    []gemini.Event // what became of the event read last
 	held      []gemini.Event // of the running attempt, until commitContent
 	committed bool
 	out       chan gemini.Event // where events of a stream go; nil for an answer in one piece, which stays in held
@@ -116,19 +117,27 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 		return asUpstream(err)
 	}
 	defer func() { _ = stream.Close() }() // whatever it says, the answer is over
-	for {
+	shaper := front.NewShaper(x.call)
+	for done := false; !done; {
 		ev, err := stream.Next()
 		if errors.Is(err, io.EOF) {
-			x.commitContent()
-			return x.lost()
+			break
 		}
 		if err != nil {
 			return asUpstream(err)
 		}
-		if lost := x.pass(ev); lost != nil {
-			return lost
+		x.shaped, done = shaper.Shape(x.shaped[:0], ev)
+		if done {
+			x.shaped = append(x.shaped, stream.LastUsage()...)
+		}
+		for _, ev := range x.shaped {
+			if lost := x.pass(ev); lost != nil {
+				return lost
+			}
 		}
 	}
+	x.commitContent()
+	return x.lost()
 }
 
 // pass takes one event of the running attempt.

@@ -10,13 +10,19 @@ const (
 	EndCalls                    // it waits for the results of its calls
 	EndLength                   // the output limit is reached
 	EndRefusal                  // a filter stopped it
+	EndStop                     // a stop sequence came: EventFinish.StopSequence
+	EndWindow                   // prompt and answer together fill the model's window
 )
 
-// Ending tells how an answer ended whose verdict is gemini.Whole: finish is its EventFinish, calls the number of calls passed
-// on.
-func Ending(finish *gemini.Event, calls int) EndReason {
+// Ending tells how the answer to call ended, when its verdict is gemini.Whole: finish is its EventFinish, usage its last
+// EventUsage, calls the number of calls passed on.
+func Ending(call *Call, finish *gemini.Event, usage gemini.Usage, calls int) EndReason {
 	class := finish.Finish.Class()
 	switch {
+	case finish.StopSequence != "":
+		return EndStop
+	case class == gemini.FinishLength && fillsWindow(call.Target, usage):
+		return EndWindow
 	case finish.PromptBlocked || class == gemini.FinishRefusal:
 		return EndRefusal
 	case class == gemini.FinishLength || class == gemini.FinishContinue:
@@ -25,4 +31,9 @@ func Ending(finish *gemini.Event, calls int) EndReason {
 		return EndCalls
 	}
 	return EndTurn
+}
+
+func fillsWindow(model string, u gemini.Usage) bool {
+	window := gemini.FamilyOf(model).Window
+	return window > 0 && u.Prompt+u.ToolUse+u.Thoughts+u.Candidates >= window
 }

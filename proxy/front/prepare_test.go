@@ -206,24 +206,3 @@ func TestPrepareRefusesAnEmptyConversation(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
-
-func TestEnding(t *testing.T) {
-	f := func(reason gemini.FinishReason, calls int, want EndReason) {
-		t.Helper()
-		if got := Ending(&gemini.Event{Kind: gemini.EventFinish, Finish: reason}, calls); got != want {
-			t.Errorf("%q, %d calls: %d, want %d", reason, calls, got, want)
-		}
-	}
-	f("STOP", 0, EndTurn)
-	f("STOP", 1, EndCalls)
-	f("MAX_TOKENS", 0, EndLength)
-	f("MAX_TOKENS", 1, EndLength)
-	f("CONTINUATION", 0, EndLength)
-	f("SAFETY", 0, EndRefusal)
-	f("MALFORMED_FUNCTION_CALL", 1, EndCalls) // E134
-	f("FOO", 0, EndTurn)                      // E13
-	f("TOO_MANY_TOOL_CALLS", 2, EndCalls)
-	if got := Ending(&gemini.Event{Finish: "OTHER", PromptBlocked: true}, 0); got != EndRefusal {
-		t.Errorf("a blocked prompt: %d", got)
-	}
-}

@@ -33,10 +33,14 @@ type Family struct {
 	Sampling      bool // temperature, topP and topK have an effect
 	Strict        bool // functionCallingConfig mode VALIDATED
 	OutputLimit   int  // largest maxOutputTokens of one stream
+	Window        int  // tokens that prompt and answer share, 0 where each has a limit of its own
 }
 
 // outputLimit is the same for every text model since 2.5; on Gemini 4 it is the limit of one streamed segment.
 const outputLimit = 65536
+
+// sharedWindow is what prompt, thoughts and answer have together on Gemini 4.
+const sharedWindow = 1 << 20
 
 // FamilyOf reads the family off a model id, with or without "models/". An id of an unknown generation is taken for the
 // newest one.
@@ -84,6 +88,9 @@ func (f *Family) third() {
 		f.Levels = []string{"MINIMAL", "LOW", "MEDIUM", "HIGH"}
 	case hasAny(f.Name, "-neon", "-hydrogen"):
 		f.Levels = []string{"LOW", "MEDIUM", "HIGH", "XHIGH"}
+	}
+	if f.Major >= 4 {
+		f.Window = sharedWindow
 	}
 	f.Prefill = f.Major == 3 && f.Minor < 5
 	f.Sampling = f.Prefill || f.Major == 3 && f.Minor == 5 && !strings.Contains(f.Name, "lite")

@@ -51,6 +51,16 @@ func (s *Stream) Next() (gemini.Event, error) {
 	return gemini.Event{}, s.err
 }
 
+// LastUsage is what the frame read last says of usage and Next has not returned yet. It does not wait.
+func (s *Stream) LastUsage() (usage []gemini.Event) {
+	for _, ev := range s.pending[s.next:] {
+		if ev.Kind == gemini.EventUsage {
+			usage = append(usage, ev)
+		}
+	}
+	return usage
+}
+
 // fill reads one frame.
 func (s *Stream) fill() {
 	if !s.reader.Ready() {

@@ -124,9 +124,6 @@ func (e *encoder) close(dst []byte, carried ...front.Record) []byte {
 
 // toolUse writes a whole call. Its signature rides in the thinking block before it, an empty one if need be.
 func (e *encoder) toolUse(dst []byte, ev *gemini.Event) []byte {
-	if e.call.SingleCall && e.calls > 0 {
-		return dst
-	}
 	e.calls++
 	var carried []front.Record
 	if e.call.ShowThoughts && ev.Signature != "" {
@@ -231,7 +228,7 @@ func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
 }
 
 func (e *encoder) End(dst []byte) []byte {
-	reason := front.Ending(&e.finish, e.calls)
+	reason := front.Ending(e.call, &e.finish, e.usage, e.calls)
 	if e.finish.PromptBlocked {
 		text := gemini.Quote("Request blocked by Gemini (" + string(e.finish.Finish) + ").")
 		dst = e.delta(dst, openText, text)
@@ -259,8 +256,18 @@ func (e *encoder) stop(dst []byte, reason front.EndReason) []byte {
 		words = "max_tokens"
 	case front.EndRefusal:
 		words = "refusal"
+	case front.EndStop:
+		words = "stop_sequence"
+	case front.EndWindow:
+		words = "model_context_window_exceeded"
 	}
-	dst = append(append(append(dst, `"stop_reason":"`...), words...), `","stop_sequence":null,"stop_details":`...)
+	dst = append(append(append(dst, `"stop_reason":"`...), words...), `","stop_sequence":`...)
+	if reason == front.EndStop {
+		dst = gemini.AppendQuoted(dst, e.finish.StopSequence)
+	} else {
+		dst = append(dst, "null"...)
+	}
+	dst = append(dst, `,"stop_details":`...)
 	if reason != front.EndRefusal {
 		return append(dst, "null"...)
 	}

@@ -69,9 +69,6 @@ func (e *encoder) text(dst []byte, folded *[]byte, field string, text gemini.Tex
 
 // toolCall writes a whole call: first its name, then its arguments.
 func (e *encoder) toolCall(dst []byte, ev *gemini.Event) []byte {
-	if e.call.SingleCall && e.calls > 0 {
-		return dst
-	}
 	index := e.calls
 	e.calls++
 	args := front.Object(ev.Call.Args)
@@ -155,7 +152,7 @@ func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
 }
 
 func (e *encoder) End(dst []byte) []byte {
-	reason := front.Ending(&e.finish, e.calls)
+	reason := front.Ending(e.call, &e.finish, e.usage, e.calls)
 	if e.finish.PromptBlocked {
 		e.refusal = "Request blocked by Gemini (" + string(e.finish.Finish) + ")."
 	}
@@ -202,7 +199,7 @@ func finishReason(reason front.EndReason) string {
 	switch reason {
 	case front.EndCalls:
 		return `"tool_calls"`
-	case front.EndLength:
+	case front.EndLength, front.EndWindow:
 		return `"length"`
 	case front.EndRefusal:
 		return `"content_filter"`

@@ -126,13 +126,19 @@ func Encode(codec front.Codec, call *front.Call, stream bool, events []gemini.Ev
 	c := *call
 	c.Stream = stream
 	encoder := codec.Encoder(&c, Meta())
+	shaper := front.NewShaper(&c)
 	var out []byte
 	var tally gemini.Tally
-	for i := range events {
+	var shaped []gemini.Event
+	var done bool
+	for i := 0; i < len(events) && !done; i++ {
 		tally.Note(&events[i])
-		out = encoder.Event(out, &events[i])
+		shaped, done = shaper.Shape(shaped[:0], events[i])
+		for j := range shaped {
+			out = encoder.Event(out, &shaped[j])
+		}
 	}
-	if tally.Verdict() == gemini.Whole {
+	if done || tally.Verdict() == gemini.Whole {
 		return encoder.End(out)
 	}
 	failure := &front.Error{Kind: front.Overloaded, Message: "no usable answer"}
