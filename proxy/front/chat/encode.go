@@ -148,7 +148,7 @@ func (e *encoder) Ping(dst []byte) []byte {
 }
 
 func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
-	return append(appendError(append(dst, "data: "...), failure), "\n\n"...)
+	return append(front.AppendOpenAIError(append(dst, "data: "...), failure), "\n\n"...)
 }
 
 func (e *encoder) End(dst []byte) []byte {
@@ -182,7 +182,7 @@ func (e *encoder) whole(dst []byte, finishReason string) []byte {
 	default:
 		dst = append(dst, `""`...)
 	}
-	dst = appendOptional(append(dst, `,"refusal":`...), e.refusal)
+	dst = front.AppendOptional(append(dst, `,"refusal":`...), e.refusal)
 	if len(e.reasoning) > 0 {
 		dst = append(append(append(dst, `,"reasoning_content":"`...), e.reasoning...), '"')
 	}
