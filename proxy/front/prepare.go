@@ -33,17 +33,15 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	req.Contents = fitEnding(fitMedia(req.Contents, family), family)
 	restore(req.Contents, call.Carried, target, lookup)
 	req.SafetySettings = safetyOff()
-	req.ToolConfig = fitToolConfig(req.ToolConfig, call.StrictTools && len(req.Tools) > 0, family)
+	fitTools(&req, call, family)
 
 	config := gemini.GenerationConfig{}
 	if req.GenerationConfig != nil {
 		config = *req.GenerationConfig
 	}
 	fitThinking(&config, call, family)
-	fitScalars(&config, family)
-	if len(config.StopSequences) > maxStops {
-		return Invalidf("stop_sequences", "Gemini takes %d different ones at most, these are %d", maxStops, len(config.StopSequences))
-	}
+	fitSampling(&config, family)
+	config.StopSequences, call.Stops = splitStops(config.StopSequences)
 	req.GenerationConfig = &config
 	fitJSON(&req, family)
 
@@ -51,18 +49,23 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	return nil
 }
 
-// fitScalars leaves out what the model has no use for.
-func fitScalars(config *gemini.GenerationConfig, family gemini.Family) {
+// fitSampling leaves out what the model has no use for.
+func fitSampling(config *gemini.GenerationConfig, family gemini.Family) {
 	if !family.Sampling {
 		config.Temperature, config.TopP, config.TopK = nil, nil, nil
 	}
+}
+
+// splitStops gives Gemini as many different stop sequences as it takes, and the proxy the others.
+func splitStops(all []string) (gemini, ours []string) {
 	var stops []string
-	for _, s := range config.StopSequences {
+	for _, s := range all {
 		if s != "" && !slices.Contains(stops, s) {
 			stops = append(stops, s)
 		}
 	}
-	config.StopSequences = stops
+	n := min(len(stops), maxStops)
+	return stops[:n:n], stops[n:]
 }
 
 // fitEnding adds a user's turn where the model does not go on from a turn of its own.
@@ -80,6 +83,7 @@ func fitMedia(contents []gemini.Content, family gemini.Family) []gemini.Content 
 	for i := 0; i < len(contents); i++ {
 		c := contents[i]
 		moved := takeMedia(&c, family)
+		fitResolution(c.Parts, family)
 		out = append(out, c)
 		if len(moved) == 0 {
 			continue
@@ -88,6 +92,7 @@ func fitMedia(contents []gemini.Content, family gemini.Family) []gemini.Content 
 			i++
 			moved = append(moved, contents[i].Parts...)
 		}
+		fitResolution(moved, family)
 		out = append(out, gemini.Content{Role: gemini.RoleUser, Parts: moved})
 	}
 	return out
@@ -103,7 +108,8 @@ func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
 		response := *r
 		response.Parts = nil
 		for _, p := range r.Parts {
-			if family.MediaResults && p.InlineData != nil && staysInResult(p.InlineData.MimeType) {
+			if family.MediaResults && staysInResult(mediaType(p)) {
+				p.MediaResolution = nil // known beside parts of a content alone
 				response.Parts = append(response.Parts, p)
 				continue
 			}
@@ -117,8 +123,28 @@ func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
 	return moved
 }
 
+// fitResolution leaves out the resolution of parts for a model that knows none.
+func fitResolution(parts []gemini.Part, family gemini.Family) {
+	for i := range parts {
+		if !family.MediaResolution {
+			parts[i].MediaResolution = nil
+		}
+	}
+}
+
+// mediaType is the MIME type of a medium, "" if nobody said it.
+func mediaType(p gemini.Part) string {
+	switch {
+	case p.InlineData != nil:
+		return p.InlineData.MimeType
+	case p.FileData != nil:
+		return p.FileData.MimeType
+	}
+	return ""
+}
+
 func noun(p gemini.Part) string {
-	if p.InlineData != nil && strings.HasPrefix(p.InlineData.MimeType, "image/") {
+	if strings.HasPrefix(mediaType(p), "image/") {
 		return "image"
 	}
 	return "file"
@@ -131,18 +157,6 @@ func staysInResult(mimeType string) bool {
 		return true
 	}
 	return false
-}
-
-// fitToolConfig holds arguments to their schemas where the client asked for it and the model can.
-func fitToolConfig(config *gemini.ToolConfig, strict bool, family gemini.Family) *gemini.ToolConfig {
-	mode := ModeAuto
-	if config != nil && config.FunctionCallingConfig != nil {
-		mode = config.FunctionCallingConfig.Mode
-	}
-	if !strict || !family.Strict || mode != ModeAuto {
-		return config
-	}
-	return &gemini.ToolConfig{FunctionCallingConfig: &gemini.FunctionCallingConfig{Mode: ModeValidated}}
 }
 
 // fitJSON asks in words for the JSON that a model with functions cannot be held to.

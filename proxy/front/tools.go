@@ -38,8 +38,9 @@ type ToolChoice struct {
 	Param string
 }
 
-// SetTools declares the client's tools. The last of two tools with one name wins. Without tools it sets nothing, whatever
-// the choice. The error is an *Error: too many tools, or a choice that names none of them.
+// SetTools declares the client's functions; BuiltIn is set before. The last of two with one name wins. Without functions it
+// sets nothing, whatever the choice. The error is an *Error: too many of them, or a choice that names none of them although
+// there are no built-in tools that it may mean.
 func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
 	var decls []gemini.FunctionDeclaration
 	at := map[string]int{}
@@ -59,6 +60,9 @@ func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
 	}
 	if len(decls) > maxTools {
 		return Invalidf("tools", "%d tools, Gemini takes %d at most", len(decls), maxTools)
+	}
+	if len(decls) == 0 && c.BuiltIn != (BuiltIn{}) {
+		return nil
 	}
 	config := gemini.FunctionCallingConfig{Mode: choice.Mode}
 	for _, name := range choice.Names {
@@ -104,6 +108,7 @@ func (c *Call) SetContents(contents []gemini.Content) error {
 	if len(stubs) == 0 {
 		return nil
 	}
+	c.stubbed = true
 	c.Request.Tools = []gemini.Tool{{FunctionDeclarations: stubs}}
 	c.Request.ToolConfig = &gemini.ToolConfig{FunctionCallingConfig: &gemini.FunctionCallingConfig{Mode: ModeNone}}
 	return nil

@@ -26,14 +26,16 @@ type Family struct {
 	ZeroBudget    bool // budget 0 turns thinking off
 	DefaultBudget int  // -1 lets the model decide
 
-	Signatures    bool // calls of the current turn are refused without a thought signature
-	MediaResults  bool // functionResponse.parts
-	JSONWithTools bool // responseMimeType application/json together with functions
-	Prefill       bool // a conversation may end in a model turn
-	Sampling      bool // temperature, topP and topK have an effect
-	Strict        bool // functionCallingConfig mode VALIDATED
-	OutputLimit   int  // largest maxOutputTokens of one stream
-	Window        int  // tokens that prompt and answer share, 0 where each has a limit of its own
+	Signatures      bool // calls of the current turn are refused without a thought signature
+	MediaResults    bool // functionResponse.parts
+	MediaResolution bool // mediaResolution beside a part's media
+	JSONWithTools   bool // responseMimeType application/json together with functions
+	MixedTools      bool // built-in tools together with functions
+	Prefill         bool // a conversation may end in a model turn
+	Sampling        bool // temperature, topP and topK have an effect
+	Strict          bool // functionCallingConfig mode VALIDATED
+	OutputLimit     int  // largest maxOutputTokens of one stream
+	Window          int  // tokens that prompt and answer share, 0 where each has a limit of its own
 }
 
 // outputLimit is the same for every text model since 2.5; on Gemini 4 it is the limit of one streamed segment.
@@ -81,7 +83,8 @@ func (f *Family) second() {
 // third fills in Gemini 3 and everything newer.
 func (f *Family) third() {
 	f.Thinking = ThinkingByLevel
-	f.Signatures, f.MediaResults, f.JSONWithTools, f.Strict = true, true, true, true
+	f.Signatures, f.MediaResults, f.MediaResolution = true, true, true
+	f.JSONWithTools, f.MixedTools, f.Strict = true, true, true
 	f.Levels = []string{"LOW", "MEDIUM", "HIGH"}
 	switch {
 	case f.Major == 3 && f.Minor <= 6 && !strings.Contains(f.Name, "-pro"):
