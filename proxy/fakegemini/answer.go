@@ -16,6 +16,7 @@ type Answer struct {
 	Gate     string    `json:"gate,omitempty"`     // lock-step: chunk n+1 waits for the n-th Arrived of this gate
 	NoFinish bool      `json:"noFinish,omitempty"` // the stream ends without a finish reason
 	Thoughts int       `json:"thoughts,omitempty"` // tokens of thought that no thought part shows
+	ToolUse  int       `json:"toolUse,omitempty"`  // tokens that server-side tools gave the model to read
 }
 
 // Raw is an answer outside of the protocol.
@@ -35,6 +36,7 @@ type Chunk struct {
 	Usage          *Usage          `json:"usage,omitempty"`
 	PromptFeedback *PromptFeedback `json:"promptFeedback,omitempty"` // then the chunk has no candidate
 	Grounding      json.RawMessage `json:"grounding,omitempty"`
+	URLContext     json.RawMessage `json:"urlContext,omitempty"`
 	Token          string          `json:"continuationToken,omitempty"` // a checkpoint, or beside finishReason CONTINUATION
 	Bare           bool            `json:"bare,omitempty"`              // candidates: [], only usage
 	Raw            string          `json:"raw,omitempty"`               // written as it is, frame and all

@@ -68,6 +68,7 @@
 //	input-tokens         more input tokens than the model takes
 //	signature-missing    no signature on the first call of a step of the current turn, on 3 and later
 //	signature-invalid    a signature of the current turn that isn't the fake's, or sits on another part, call or model
+//	tool-echo            a toolCall or toolResponse of the current turn that isn't, signature included, what the fake said, on 3 and later
 //
 // Known to be looser than Google, because no source tells what Google says: duplicate names in one JSON object (the last
 // one counts), functionResponse and text parts in one content, invalid signatures outside of the current turn, signatures on

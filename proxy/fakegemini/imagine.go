@@ -9,7 +9,7 @@ import (
 
 // The built-in model: what the fake says without a script. It is small and says the same to the same request. A prompt
 // that names a declared function, or asks for tools, or runs under mode ANY, gets calls; function responses get a text
-// that quotes them; everything else gets a text about the prompt.
+// that quotes them; Google's own tools are used where they fit (imagine_tools.go); everything else gets a text about the prompt.
 
 // imagine makes the answer to a legal request.
 func imagine(m Model, b *GenerateContentRequest, delay time.Duration) Answer {
@@ -23,6 +23,7 @@ func imagine(m Model, b *GenerateContentRequest, delay time.Duration) Answer {
 		a.Chunks = append(a.Chunks, Finish("MAX_TOKENS"))
 	case len(calls) > 0 && len(results) == 0:
 		a.Chunks = append(a.Chunks, Calls(calls...))
+	case len(results) == 0 && q.useBuiltIns(&a, prompt, left):
 	default:
 		a.Chunks = append(a.Chunks, q.spoken(reply(q, results, prompt), left)...)
 	}

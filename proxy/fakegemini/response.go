@@ -26,6 +26,7 @@ type Candidate struct {
 	FinishMessage     string            `json:"finishMessage,omitempty"`
 	Index             int               `json:"index"`
 	GroundingMetadata json.RawMessage   `json:"groundingMetadata,omitempty"`
+	URLContext        json.RawMessage   `json:"urlContextMetadata,omitempty"`
 	ContinuationToken string            `json:"continuationToken,omitempty"`
 }
 
@@ -67,7 +68,7 @@ func newComposer(s *Server, model Model, body *GenerateContentRequest, seq int) 
 
 // compose fills in everything that the script left open.
 func (c *composer) compose(a Answer) ([]piece, error) {
-	c.usage.Thoughts = a.Thoughts
+	c.usage.Thoughts, c.usage.ToolUse = a.Thoughts, a.ToolUse
 	chunks := c.ended(a)
 	out := make([]piece, 0, len(chunks))
 	for i, chunk := range chunks {
@@ -124,7 +125,7 @@ func (c *composer) response(chunk Chunk, last bool) (*Response, error) {
 	}
 	if chunk.PromptFeedback == nil && !chunk.Bare {
 		r.Candidates = []Candidate{{Content: &CandidateContent{Role: "model", Parts: parts}, FinishReason: chunk.FinishReason,
-			FinishMessage: chunk.FinishMessage, GroundingMetadata: chunk.Grounding, ContinuationToken: chunk.Token}}
+			FinishMessage: chunk.FinishMessage, GroundingMetadata: chunk.Grounding, URLContext: chunk.URLContext, ContinuationToken: chunk.Token}}
 	}
 	return r, c.remember(chunk.Token)
 }
@@ -139,7 +140,8 @@ func (c *composer) remember(token string) error {
 	return err
 }
 
-// parts gives ids to calls, and signatures: to the first call of the answer; else to the last text. On 2.x only when
+// parts gives ids to calls, and signatures: to the first call of the answer; else to the last text; and to every part of
+// a server-side tool. On 2.x only when
 // functions are declared, and to the first part that is no thought.
 func (c *composer) parts(in []Part, last bool) ([]Part, error) {
 	out := make([]Part, len(in))
@@ -153,17 +155,33 @@ func (c *composer) parts(in []Part, last bool) ([]Part, error) {
 			}
 			out[i].FunctionCall = &call
 		}
-		kind := c.kindToSign(p, last && i == len(in)-1)
-		if kind == "" || p.ThoughtSignature != "" {
+		if p.ThoughtSignature != "" {
 			continue
 		}
-		sig, err := c.signer.sign(c.model.ID, kind, nameOf(p))
+		sig, err := c.signature(p, last && i == len(in)-1)
 		if err != nil {
 			return nil, err
 		}
-		out[i].ThoughtSignature, c.signed = sig, true
+		out[i].ThoughtSignature = sig
 	}
 	return out, nil
+}
+
+// signature is that of a part, "" for one that has none.
+func (c *composer) signature(p Part, final bool) (Bytes, error) {
+	if p.isServerTool() && c.model.Family.SignsCalls {
+		sum, err := toolSum(p)
+		if err != nil {
+			return "", err
+		}
+		return c.signer.sign(c.model.ID, signTool, sum)
+	}
+	kind := c.kindToSign(p, final)
+	if kind == "" {
+		return "", nil
+	}
+	c.signed = true
+	return c.signer.sign(c.model.ID, kind, nameOf(p))
 }
 
 func (c *composer) kindToSign(p Part, final bool) string {
@@ -223,7 +241,7 @@ func (c *composer) count(parts []Part) {
 			c.usage.Candidates += n
 		}
 	}
-	c.usage.Total = c.usage.Prompt + c.usage.Candidates + c.usage.Thoughts
+	c.usage.Total = c.usage.Prompt + c.usage.Candidates + c.usage.Thoughts + c.usage.ToolUse
 }
 
 // fold makes the one answer of generateContent out of the pieces of a stream: neighbouring texts of a kind are one part,
@@ -261,6 +279,9 @@ func foldCandidate(out *Response, c Candidate) {
 	}
 	if c.GroundingMetadata != nil {
 		into.GroundingMetadata = c.GroundingMetadata
+	}
+	if c.URLContext != nil {
+		into.URLContext = c.URLContext
 	}
 	for _, p := range c.Content.Parts {
 		into.Content.Parts = foldPart(into.Content.Parts, p)

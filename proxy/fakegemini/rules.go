@@ -102,6 +102,7 @@ const (
 	RuleThinkingNone   RuleName = "thinking-none"
 	RuleCachedContent  RuleName = "cached-content"
 	RuleContinuation   RuleName = "continuation"
+	RuleToolEcho       RuleName = "tool-echo"
 	RuleEmbedBatch     RuleName = "embed-batch"
 	RuleEmbedModel     RuleName = "embed-model"
 	RuleEmbedContent   RuleName = "embed-content"
@@ -179,6 +180,7 @@ func Rules() []Rule {
 
 		{RuleSignMissing, StageMeaning, FromTraffic, "no signature on the first call of a step of the current turn, on 3 and later", onGenerate, signaturesPresent},
 		{RuleSignInvalid, StageMeaning, FromReports, "a signature of the current turn that isn't the fake's, or sits on another part, call or model", onGenerate, signaturesValid},
+		{RuleToolEcho, StageMeaning, FromDocs, "a toolCall or toolResponse of the current turn that isn't, signature included, what the fake said, on 3 and later", onGenerate, toolEcho},
 	}
 }
 

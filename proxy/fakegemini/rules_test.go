@@ -169,6 +169,7 @@ func TestRules(t *testing.T) {
 	configPairs(f)
 	continuationPairs(f)
 	embedPairs(f)
+	echoPairs(t, f)
 	for _, r := range Rules() {
 		if !covered[r.Name] {
 			t.Errorf("rule %s has no pair of a refused and an accepted request", r.Name)

@@ -163,7 +163,7 @@ func signedParts(c Content) []placed {
 	var out []placed
 	calls := 0
 	for _, p := range c.Parts {
-		if p.ThoughtSignature != "" {
+		if p.ThoughtSignature != "" && !p.isServerTool() {
 			out = append(out, placed{p, calls})
 		}
 		if p.FunctionCall != nil {
