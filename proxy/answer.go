@@ -69,18 +69,31 @@ func prewarmed(in *inbound, encoder front.Encoder) {
 }
 
 func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
-	x := &exchange{s: s, codec: in.codec, call: call, access: in.access, again: maxAgain}
+	x := &exchange{s: s, codec: in.codec, call: call, access: in.access}
 	in.access.model, in.access.stream = call.Model, call.Stream
-	call.Conversation = conversation(in, call.Conversation)
-	if n, err := strconv.Atoi(string(in.Request.Header.Peek("x-stainless-retry-count"))); err == nil && n > 0 {
-		x.again = 0 // the client tries again itself
-	}
-	x.ctx, x.cancel = context.WithCancelCause(s.life)
-	if c, ok := in.Conn().(*conn); ok {
-		x.client = c
-		s.watcher.add(c, x.cancel)
-	}
+	x.ctx, x.cancel, x.client = s.follow(in)
+	x.tries = s.newTries(x.ctx, in, call.Model, call.Conversation)
 	return x
+}
+
+// follow makes the context of a request, which ends when its client is gone; the connection, if it can be watched, must be
+// taken from the watcher in the end.
+func (s *Server) follow(in *inbound) (context.Context, context.CancelCauseFunc, *conn) {
+	ctx, cancel := context.WithCancelCause(s.life)
+	c, ok := in.Conn().(*conn)
+	if ok {
+		s.watcher.add(c, cancel)
+	}
+	return ctx, cancel, c
+}
+
+// newTries begins a request for the model and the conversation that its body named; the target is set when it is known.
+func (s *Server) newTries(ctx context.Context, in *inbound, model, said string) tries {
+	t := tries{s: s, ctx: ctx, access: in.access, model: model, conversation: conversation(in, said), again: maxAgain}
+	if n, err := strconv.Atoi(string(in.Request.Header.Peek("x-stainless-retry-count"))); err == nil && n > 0 {
+		t.again = 0 // the client tries again itself
+	}
+	return t
 }
 
 // conversation names what the request belongs to: Claude Code's header, which wins, or what the body said.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -12,16 +11,6 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
 )
-
-const (
-	maxAgain  = 2 // further attempts after an empty, cut or malformed answer
-	maxUnsure = 1 // further keys tried for a model that one key does not see
-	maxPause  = 8 * time.Second
-)
-
-// How long a request may go on: it waits for a resting key no longer than QUEUE_TIMEOUT from its beginning; from then on it
-// still moves on from keys that Google turns down, as many times as there are keys, so that with QUEUE_TIMEOUT=0 each of them
-// gets its chance; and it begins no further attempt once QUEUE_TIMEOUT and REQUEST_TIMEOUT together have passed.
 
 // exchange is one conversation step on its way to Gemini and back. run does all of it in one goroutine, and hands out events:
 // those of the answer that counts, not of attempts before it.
@@ -35,8 +24,8 @@ type exchange struct {
 	access *access
 	client *conn // nil where it cannot be watched
 
-	again int // how many more empty answers are tried again
-	tried tried
+	tries    tries
+	repaired bool
 
 	shaped    []gemini.Event // what became of the event read last
 	held      []gemini.Event // of the running attempt, until commitContent
@@ -45,57 +34,21 @@ type exchange struct {
 	failure   *front.Error      // why run ended, nil for a whole answer
 }
 
-// tried counts what an exchange has been through.
-type tried struct {
-	faults   int // of the service
-	again    int // empty answers
-	moved    int // keys that were turned down
-	unsure   int // keys that do not see the model
-	harmless int // refusals that left the key as it was
-	repaired bool
-	keys     []string // ids of those that it failed with
-}
-
 // run makes attempts until one gives a whole answer or there is nothing left to try.
 func (x *exchange) run() {
-	for {
-		lease, err := x.s.pool.Acquire(x.ctx, x.want(), x.until())
-		if err != nil {
-			x.failure = x.noKey(err)
-			return
-		}
+	x.failure = x.tries.run(func(lease *keys.Lease) (*upstream.Error, bool) {
 		failed := x.attempt(lease)
-		if failed == nil {
-			return
-		}
-		x.access.kind = failed.Kind.String()
-		x.tried.keys = append(x.tried.keys, lease.KeyID())
-		if x.committed || !x.mayGoOn(failed) || !x.pause(failed) {
-			x.failure = x.tell(failed)
-			return
-		}
-	}
+		return failed, x.committed
+	})
 }
-
-// want is the key that the next attempt asks for.
-func (x *exchange) want() keys.Want {
-	return keys.Want{Model: x.call.Target, Conversation: x.call.Conversation, Avoid: x.tried.keys}
-}
-
-// until is when the request stops waiting for resting keys.
-func (x *exchange) until() time.Time { return x.access.began.Add(x.s.cfg.QueueTimeout) }
-
-// limit is when the request begins no further attempt.
-func (x *exchange) limit() time.Time { return x.until().Add(x.s.cfg.RequestTimeout) }
 
 // attempt makes one call with a key, and a second one with the same key after a repair.
 func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 	outcome := keys.None()
 	defer func() { lease.Done(outcome) }()
-	x.access.key = lease.KeyID()
 	failed = x.relay(lease)
-	if failed != nil && failed.Kind.Action() == upstream.Repair && !x.committed && !x.tried.repaired {
-		x.tried.repaired = true
+	if failed != nil && failed.Kind.Action() == upstream.Repair && !x.committed && !x.repaired {
+		x.repaired = true
 		front.Repair(x.call)
 		x.req = upstream.Encode(x.call.Target, x.call.Request)
 		failed = x.relay(lease)
@@ -217,58 +170,6 @@ func (x *exchange) remember(ev *gemini.Event) {
 	if err != nil {
 		x.s.log.Warn("cannot keep a thought signature", "id", x.access.id, "error", err.Error())
 	}
-}
-
-// mayGoOn decides whether a failed attempt is followed by another, and counts it.
-func (x *exchange) mayGoOn(failed *upstream.Error) bool {
-	t := &x.tried
-	switch failed.Kind.Action() {
-	case upstream.Backoff:
-		t.faults++
-		return t.faults <= x.s.cfg.MaxRetries
-	case upstream.Again:
-		t.again++
-		return t.again <= x.again
-	case upstream.NextKey:
-		switch failed.Kind {
-		case upstream.NoModel:
-			t.unsure++
-			return t.unsure <= maxUnsure
-		case upstream.SizeQuota:
-			t.harmless++
-			return t.harmless < len(x.s.cfg.Keys)
-		}
-		t.moved++ // the key is out of the way, but may be back before the others have been asked
-		return t.moved <= len(x.s.cfg.Keys) || time.Now().Before(x.until())
-	}
-	return false
-}
-
-// pause waits before the next attempt after a fault of the service, and reports whether there is time for that attempt.
-func (x *exchange) pause(failed *upstream.Error) bool {
-	var d time.Duration
-	if failed.Kind.Action() == upstream.Backoff {
-		d = pauseBefore(x.s.pace.backoff, x.tried.faults)
-	}
-	if time.Now().Add(d).After(x.limit()) {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-x.ctx.Done(): // Acquire says why
-	}
-	return true
-}
-
-// pauseBefore is the pause before the n-th retry: longer each time up to maxPause, and not the same for all clients.
-func pauseBefore(first time.Duration, n int) time.Duration {
-	d := first
-	for i := 1; i < n && d < maxPause; i++ {
-		d *= 2
-	}
-	return min(d/2+rand.N(d), maxPause)
 }
 
 func asUpstream(err error) *upstream.Error {

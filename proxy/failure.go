@@ -13,8 +13,8 @@ import (
 const regionHelp = "the Gemini API is not available from this server's location\n" +
 	"hint: run gca, or its PROXY_URL, in a supported region"
 
-// tell says to the client what an attempt failed of, when no further one is made.
-func (x *exchange) tell(failed *upstream.Error) *front.Error {
+// tell says to the client what an attempt failed of, when no further one is made. begun is an answer that had begun.
+func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 	words := "gemini: " + failed.Message
 	switch failed.Kind {
 	case upstream.Cancelled:
@@ -22,9 +22,9 @@ func (x *exchange) tell(failed *upstream.Error) *front.Error {
 	case upstream.Region:
 		return &front.Error{Kind: front.Region, Message: regionHelp, NoRetry: true}
 	case upstream.Overflow, upstream.SizeQuota:
-		return x.overflow(failed)
+		return t.overflow(failed)
 	case upstream.NoModel:
-		return unknownModel(x.call.Model)
+		return unknownModel(t.model)
 	case upstream.Signature, upstream.BadRequest:
 		return &front.Error{Kind: front.Invalid, Message: words}
 	case upstream.TooLarge:
@@ -38,7 +38,7 @@ func (x *exchange) tell(failed *upstream.Error) *front.Error {
 	case upstream.NoFirstByte, upstream.Silent, upstream.Deadline:
 		return &front.Error{Kind: front.Timeout, Message: words}
 	case upstream.Cut:
-		if !x.committed {
+		if !begun {
 			return &front.Error{Kind: front.Overloaded, Message: words}
 		}
 	case upstream.MinuteQuota, upstream.Throttled, upstream.DayQuota, upstream.NoAccess, upstream.SpendCap, upstream.Depleted:
@@ -51,7 +51,7 @@ func (x *exchange) tell(failed *upstream.Error) *front.Error {
 }
 
 // overflow gives the codecs the figures for the words that make their clients compact the conversation.
-func (x *exchange) overflow(failed *upstream.Error) *front.Error {
+func (t *tries) overflow(failed *upstream.Error) *front.Error {
 	limit := failed.Limit
 	if limit == 0 {
 		limit = maxInput
@@ -64,14 +64,14 @@ func (x *exchange) overflow(failed *upstream.Error) *front.Error {
 }
 
 // noKey says to the client why there is no key for the request, or that the request was called off.
-func (x *exchange) noKey(err error) *front.Error {
+func (t *tries) noKey(err error) *front.Error {
 	var none *keys.NoneError
 	if !errors.As(err, &none) {
 		return &front.Error{Kind: front.Overloaded, Message: err.Error()}
 	}
 	switch {
 	case none.Only(keys.NoModel):
-		return unknownModel(x.call.Model)
+		return unknownModel(t.model)
 	case none.Dead():
 		return &front.Error{Kind: front.NoKeys, Message: none.Error(), NoRetry: true}
 	}
@@ -92,7 +92,7 @@ func (x *exchange) prepare() *front.Error {
 	if !ok {
 		return unknownModel(x.call.Model)
 	}
-	x.access.target = target
+	x.access.target, x.tries.target = target, target
 	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
 		return front.AsError(err)
 	}

@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+	"github.com/gemini-claude-adapter/gca/proxy/upstream"
+)
+
+const (
+	maxAgain  = 2 // further attempts after an empty, cut or malformed answer
+	maxUnsure = 1 // further keys tried for a model that one key does not see
+	maxPause  = 8 * time.Second
+)
+
+// How long a request may go on: it waits for a resting key no longer than QUEUE_TIMEOUT from its beginning; from then on it
+// still moves on from keys that Google turns down, as many times as there are keys, so that with QUEUE_TIMEOUT=0 each of them
+// gets its chance; and it begins no further attempt once QUEUE_TIMEOUT and REQUEST_TIMEOUT together have passed.
+
+// tries is a request's way through keys and attempts, whatever it asks of Gemini.
+type tries struct {
+	s            *Server
+	ctx          context.Context // ends when the client is gone, or with the server
+	access       *access
+	model        string // as the client named it
+	target       string // as Gemini does
+	conversation string
+	again        int // how many more empty answers are tried again
+
+	faults   int      // of the service
+	empty    int      // answers that were none
+	moved    int      // keys that were turned down
+	unsure   int      // keys that do not see the model
+	harmless int      // refusals that left the key as it was
+	keys     []string // ids of those that it failed with
+}
+
+// run makes attempts until one succeeds or there is nothing left to try; final says of a failed one that it was the last. An
+// attempt gives its lease back.
+func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final bool)) *front.Error {
+	for {
+		want := keys.Want{Model: t.target, Conversation: t.conversation, Avoid: t.keys}
+		lease, err := t.s.pool.Acquire(t.ctx, want, t.until())
+		if err != nil {
+			return t.noKey(err)
+		}
+		t.access.key = lease.KeyID()
+		failed, final := attempt(lease)
+		if failed == nil {
+			return nil
+		}
+		t.access.kind = failed.Kind.String()
+		t.keys = append(t.keys, t.access.key)
+		if final || !t.mayGoOn(failed) || !t.pause(failed) {
+			return t.tell(failed, final)
+		}
+	}
+}
+
+// until is when the request stops waiting for resting keys.
+func (t *tries) until() time.Time { return t.access.began.Add(t.s.cfg.QueueTimeout) }
+
+// limit is when the request begins no further attempt.
+func (t *tries) limit() time.Time { return t.until().Add(t.s.cfg.RequestTimeout) }
+
+// mayGoOn decides whether a failed attempt is followed by another, and counts it.
+func (t *tries) mayGoOn(failed *upstream.Error) bool {
+	switch failed.Kind.Action() {
+	case upstream.Backoff:
+		t.faults++
+		return t.faults <= t.s.cfg.MaxRetries
+	case upstream.Again:
+		t.empty++
+		return t.empty <= t.again
+	case upstream.NextKey:
+		switch failed.Kind {
+		case upstream.NoModel:
+			t.unsure++
+			return t.unsure <= maxUnsure
+		case upstream.SizeQuota:
+			t.harmless++
+			return t.harmless < len(t.s.cfg.Keys)
+		}
+		t.moved++ // the key is out of the way, but may be back before the others have been asked
+		return t.moved <= len(t.s.cfg.Keys) || time.Now().Before(t.until())
+	}
+	return false
+}
+
+// pause waits before the next attempt after a fault of the service, and reports whether there is time for that attempt.
+func (t *tries) pause(failed *upstream.Error) bool {
+	var d time.Duration
+	if failed.Kind.Action() == upstream.Backoff {
+		d = pauseBefore(t.s.pace.backoff, t.faults)
+	}
+	if time.Now().Add(d).After(t.limit()) {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.ctx.Done(): // Acquire says why
+	}
+	return true
+}
+
+// pauseBefore is the pause before the n-th retry: longer each time up to maxPause, and not the same for all clients.
+func pauseBefore(first time.Duration, n int) time.Duration {
+	d := first
+	for i := 1; i < n && d < maxPause; i++ {
+		d *= 2
+	}
+	return min(d/2+rand.N(d), maxPause)
+}
