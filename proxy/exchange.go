@@ -28,6 +28,7 @@ type exchange struct {
 	repaired bool
 
 	shaped    []gemini.Event // what became of the event read last
+	recorder  front.Recorder // of the running attempt
 	held      []gemini.Event // of the running attempt, until commitContent
 	committed bool
 	out       chan gemini.Event // where events of a stream go; nil for an answer in one piece, which stays in held
@@ -70,6 +71,7 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 		return asUpstream(err)
 	}
 	defer func() { _ = stream.Close() }() // whatever it says, the answer is over
+	x.recorder = front.Recorder{Model: x.call.Target}
 	shaper := front.NewShaper(x.call)
 	for done := false; !done; {
 		ev, err := stream.Next()
@@ -97,6 +99,9 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 func (x *exchange) pass(ev gemini.Event) *upstream.Error {
 	switch ev.Kind {
 	case gemini.EventCall:
+		ev.Call.ClientID = x.codec.ToolIDPrefix() + randomID()
+		x.remember(&ev)
+	case gemini.EventServerCall, gemini.EventServerResult:
 		x.remember(&ev)
 	case gemini.EventUsage:
 		x.access.usage = ev.Usage
@@ -161,13 +166,13 @@ func (x *exchange) lost() *upstream.Error {
 	return &upstream.Error{Kind: upstream.Cancelled, Message: context.Cause(x.ctx).Error()}
 }
 
-// remember gives a call the id that the client will know it by, and keeps what must come back with it.
+// remember keeps what must come back with the answer's calls.
 func (x *exchange) remember(ev *gemini.Event) {
-	ev.Call.ClientID = x.codec.ToolIDPrefix() + randomID()
-	err := x.s.deps.Signatures.Put(front.Record{
-		ClientID: ev.Call.ClientID, Name: ev.Call.Name, UpstreamID: ev.Call.ID, Signature: ev.Signature, Model: x.call.Target,
-	})
-	if err != nil {
+	record, ok := x.recorder.Note(ev)
+	if !ok {
+		return
+	}
+	if err := x.s.deps.Signatures.Put(record); err != nil {
 		x.s.log.Warn("cannot keep a thought signature", "id", x.access.id, "error", err.Error())
 	}
 }

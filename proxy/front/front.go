@@ -109,6 +109,10 @@ type Record struct {
 	UpstreamID string `json:"u,omitempty"` // functionCall.id, when the model gave one
 	Signature  string `json:"s,omitempty"`
 	Model      string `json:"m"` // the Gemini model that made the call
+	// Before and After are what tools of Google's own did right before and after the call: JSON arrays of toolCall and
+	// toolResponse parts as they came, "" for none. They must come back in their places.
+	Before string `json:"b,omitempty"`
+	After  string `json:"a,omitempty"`
 }
 
 // Lookup finds the Record of a tool call by the client's id. Safe for concurrent use.

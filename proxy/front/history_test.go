@@ -68,6 +68,10 @@ func formatPart(p gemini.Part) string {
 		if p.FunctionCall.ID != "" {
 			out += "#" + p.FunctionCall.ID
 		}
+	case p.ToolCall != nil:
+		out = string(p.ToolCall)
+	case p.ToolResponse != nil:
+		out = string(p.ToolResponse)
 	case p.FunctionResponse != nil:
 		r := p.FunctionResponse
 		sep := "="

@@ -31,7 +31,7 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 		req.Contents[i] = gemini.Content{Role: c.Role, Parts: slices.Clone(c.Parts)}
 	}
 	req.Contents = fitEnding(fitMedia(req.Contents, family), family)
-	restore(req.Contents, call.Carried, target, lookup)
+	restore(req.Contents, call, target, lookup)
 	req.SafetySettings = safetyOff()
 	fitTools(&req, call, family)
 

@@ -3,6 +3,7 @@ package front
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -30,6 +31,8 @@ type envelopeRecord struct {
 	ClientID   string `json:"c"`
 	UpstreamID string `json:"u,omitempty"`
 	Signature  string `json:"s,omitempty"`
+	Before     string `json:"b,omitempty"`
+	After      string `json:"a,omitempty"`
 }
 
 // Seal packs what must come back with a conversation into one opaque string. It is never empty, with or without records.
@@ -37,7 +40,7 @@ type envelopeRecord struct {
 func Seal(model string, records ...Record) string {
 	e := envelope{Model: model}
 	for _, r := range records {
-		e.Records = append(e.Records, envelopeRecord{r.ClientID, r.UpstreamID, r.Signature})
+		e.Records = append(e.Records, envelopeRecord{r.ClientID, r.UpstreamID, r.Signature, r.Before, r.After})
 	}
 	b, err := json.Marshal(e)
 	if err != nil {
@@ -63,54 +66,137 @@ func Unseal(s string) (records []Record, ok bool) {
 	for _, r := range e.Records {
 		records = append(records, Record{
 			ClientID: r.ClientID, UpstreamID: r.UpstreamID, Signature: r.Signature, Model: e.Model,
+			Before: r.Before, After: r.After,
 		})
 	}
 	return records, true
 }
 
-// restore puts back the signatures and ids that target's family made, and the dummy where one is missing that must be
-// there. contents must be Prepare's own copy.
-func restore(contents []gemini.Content, carried []Record, target string, lookup Lookup) {
-	known := map[string]Record{}
-	for _, r := range carried {
-		known[r.ClientID] = r
+// restorer puts back what the parts of a history came with.
+type restorer struct {
+	known  map[string]Record // carried, by the client's id
+	target string
+	lookup Lookup
+	server bool // Google's own tools are declared, so that what they did may go back
+	ids    map[string]string
+}
+
+// restore puts back the signatures and ids that target's family made, what Google's own tools did where they are declared
+// again, and the dummy where a signature is missing that must be there. contents must be Prepare's own copy.
+func restore(contents []gemini.Content, call *Call, target string, lookup Lookup) {
+	family := gemini.FamilyOf(target)
+	r := restorer{known: map[string]Record{}, target: target, lookup: lookup, ids: map[string]string{},
+		server: call.BuiltIn != BuiltIn{} && family.Signatures}
+	for _, record := range call.Carried {
+		r.known[record.ClientID] = mergeRecords(r.known[record.ClientID], record)
 	}
-	ids := map[string]string{}
 	for i := range contents {
-		for j := range contents[i].Parts {
-			p := &contents[i].Parts[j]
-			switch {
-			case p.FunctionCall != nil:
-				r := find(p.FunctionCall.ClientID, known, target, lookup)
-				p.ThoughtSignature = r.Signature
-				if ids[p.FunctionCall.ClientID] = r.UpstreamID; r.UpstreamID != "" {
-					call := *p.FunctionCall
-					call.ID, p.FunctionCall = r.UpstreamID, &call
-				}
-			case p.FunctionResponse != nil && ids[p.FunctionResponse.ClientID] != "":
-				response := *p.FunctionResponse
-				response.ID, p.FunctionResponse = ids[response.ClientID], &response
-			}
-		}
+		r.content(&contents[i])
 	}
-	if gemini.FamilyOf(target).Signatures {
+	if family.Signatures {
 		placeDummies(contents)
 	}
 }
 
-// find is the record of a call if it is good for target, else the zero Record. A carried signature that does not say which
-// model made it is believed unless the proxy remembers better.
-func find(clientID string, carried map[string]Record, target string, lookup Lookup) Record {
-	r, ok := carried[clientID]
-	if (!ok || r.Model == "") && lookup != nil {
-		if remembered, found := lookup(clientID); found {
-			r = remembered
+func (r *restorer) content(c *gemini.Content) {
+	parts := c.Parts
+	if r.server {
+		parts = r.withServerParts(c.Parts)
+	}
+	for i := range parts {
+		p := &parts[i]
+		switch {
+		case p.FunctionCall != nil:
+			record := r.find(p.FunctionCall.ClientID)
+			p.ThoughtSignature = record.Signature
+			if r.ids[p.FunctionCall.ClientID] = record.UpstreamID; record.UpstreamID != "" {
+				call := *p.FunctionCall
+				call.ID, p.FunctionCall = record.UpstreamID, &call
+			}
+		case p.FunctionResponse != nil && r.ids[p.FunctionResponse.ClientID] != "":
+			response := *p.FunctionResponse
+			response.ID, p.FunctionResponse = r.ids[response.ClientID], &response
 		}
 	}
-	if r.Model != "" && !gemini.SameFamily(r.Model, target) {
+	c.Parts = parts
+}
+
+// withServerParts puts the parts of Google's own tools around the calls that they belong to, and in the place of the texts
+// that tell of them.
+func (r *restorer) withServerParts(parts []gemini.Part) []gemini.Part {
+	calls := map[string]bool{}
+	for _, p := range parts {
+		if p.FunctionCall != nil {
+			calls[p.FunctionCall.ClientID] = true
+		}
+	}
+	out := make([]gemini.Part, 0, len(parts))
+	for _, p := range parts {
+		switch {
+		case p.FunctionCall != nil:
+			record := r.find(p.FunctionCall.ClientID)
+			out = append(append(out, serverParts(record.Before)...), p)
+			out = append(out, serverParts(record.After)...)
+		case p.ServerID != "" && !calls[p.ServerID]:
+			raw := serverParts(r.find(p.ServerID).Before)
+			if len(raw) == 0 {
+				raw = []gemini.Part{p}
+			}
+			out = append(out, raw...)
+		case p.ServerID == "":
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// serverParts reads Record.Before or After. It may have come by way of the client, so that only what they are for is taken.
+func serverParts(list string) []gemini.Part {
+	var parts []gemini.Part
+	if list == "" || json.Unmarshal([]byte(list), &parts) != nil {
+		return nil
+	}
+	var out []gemini.Part
+	for _, p := range parts {
+		switch {
+		case len(p.ToolCall) > 0 && p.ToolCall[0] == '{':
+			out = append(out, gemini.Part{ToolCall: p.ToolCall, ThoughtSignature: p.ThoughtSignature})
+		case len(p.ToolResponse) > 0 && p.ToolResponse[0] == '{':
+			out = append(out, gemini.Part{ToolResponse: p.ToolResponse, ThoughtSignature: p.ThoughtSignature})
+		}
+	}
+	return out
+}
+
+// mergeRecords completes a by b, which is about the same call.
+func mergeRecords(a, b Record) Record {
+	for _, field := range []struct{ to, from *string }{
+		{&a.ClientID, &b.ClientID}, {&a.Name, &b.Name}, {&a.UpstreamID, &b.UpstreamID}, {&a.Signature, &b.Signature},
+		{&a.Model, &b.Model}, {&a.Before, &b.Before}, {&a.After, &b.After},
+	} {
+		if *field.to == "" {
+			*field.to = *field.from
+		}
+	}
+	return a
+}
+
+// find is the record of a call if it is good for the target, else the zero Record. A carried signature that does not say
+// which model made it is believed unless the proxy remembers better. What Google's own tools did is asked of the proxy's
+// memory too: the carrier of a call is gone before the tools that follow it have run.
+func (r *restorer) find(clientID string) Record {
+	record, carried := r.known[clientID]
+	if (!carried || record.Model == "" || r.server) && r.lookup != nil {
+		if remembered, found := r.lookup(clientID); found && carried && record.Model != "" {
+			record = mergeRecords(record, remembered)
+		} else if found {
+			record = remembered
+		}
+	}
+	if record.Model != "" && !gemini.SameFamily(record.Model, r.target) {
 		return Record{}
 	}
-	return r
+	return record
 }
 
 // placeDummies signs the first call of each step of the current turn that has no signature. The current turn is what
@@ -133,14 +219,77 @@ func placeDummies(contents []gemini.Content) {
 }
 
 // Repair gets a prepared call ready for the one retry after Google refused a thought signature: real signatures go, and
-// every step of the current turn gets the dummy.
+// with them the parts that are nothing without one; every step of the current turn gets the dummy.
 func Repair(call *Call) {
 	for i := range call.Request.Contents {
-		for j := range call.Request.Contents[i].Parts {
-			call.Request.Contents[i].Parts[j].ThoughtSignature = ""
+		c := &call.Request.Contents[i]
+		c.Parts = slices.DeleteFunc(c.Parts, func(p gemini.Part) bool { return p.ToolCall != nil || p.ToolResponse != nil })
+		for j := range c.Parts {
+			c.Parts[j].ThoughtSignature = ""
 		}
 	}
+	call.Request.Contents = slices.DeleteFunc(call.Request.Contents, func(c gemini.Content) bool { return len(c.Parts) == 0 })
 	if gemini.FamilyOf(call.Target).Signatures {
 		placeDummies(call.Request.Contents)
 	}
+}
+
+// Recorder makes the records of an answer's calls. The zero value but for Model is ready; events come in their order.
+type Recorder struct {
+	Model string // that makes the calls
+
+	last  Record // of the last call, if there was one
+	loose string // what Google's own tools did before the first call
+}
+
+// Note takes an event and returns the record that it begins or completes, if any; one of the same ClientID takes its place.
+func (r *Recorder) Note(ev *gemini.Event) (Record, bool) {
+	switch ev.Kind {
+	case gemini.EventCall:
+		r.last = Record{ClientID: ev.Call.ClientID, Name: ev.Call.Name, UpstreamID: ev.Call.ID, Signature: ev.Signature,
+			Model: r.Model, Before: r.loose}
+		r.loose = ""
+		return r.last, true
+	case gemini.EventServerCall:
+		return r.server(`{"toolCall":`, ev)
+	case gemini.EventServerResult:
+		return r.server(`{"toolResponse":`, ev)
+	}
+	return Record{}, false
+}
+
+func (r *Recorder) server(head string, ev *gemini.Event) (Record, bool) {
+	part := append([]byte(head), ev.Server...)
+	if ev.Signature != "" {
+		part = gemini.AppendQuoted(append(part, `,"thoughtSignature":`...), ev.Signature)
+	}
+	part = append(part, '}')
+	if r.last.ClientID == "" {
+		r.loose = appendPart(r.loose, part)
+		return Record{}, false
+	}
+	r.last.After = appendPart(r.last.After, part)
+	return r.last, true
+}
+
+// maxServerParts bounds, in bytes, what is kept of Google's own tools around one call; what is beyond is left out.
+const maxServerParts = 256 << 10
+
+func appendPart(list string, part []byte) string {
+	switch {
+	case len(list)+len(part) > maxServerParts:
+		return list
+	case list == "":
+		return "[" + string(part) + "]"
+	}
+	return list[:len(list)-1] + "," + string(part) + "]"
+}
+
+// Server is the record that holds what Google's own tools did so far beside, or in the end without, calls of functions:
+// the last call's, else one under an id of the front's own. ok is false when they did nothing that it holds.
+func (r *Recorder) Server(id string) (record Record, ok bool) {
+	if r.last.ClientID != "" {
+		return r.last, r.last.Before != "" || r.last.After != ""
+	}
+	return Record{ClientID: id, Model: r.Model, Before: r.loose}, r.loose != ""
 }

@@ -113,8 +113,96 @@ func TestPrepareMayBeCalledForAnotherModel(t *testing.T) {
 	}
 }
 
+// What Google's own tools did comes back around the calls it came with, or in the place of the text that tells of it.
+func TestServerPartsComeBack(t *testing.T) {
+	event := func(kind gemini.EventKind, raw, signature string) *gemini.Event {
+		return &gemini.Event{Kind: kind, Server: []byte(raw), Signature: signature}
+	}
+	var r Recorder
+	r.Model = flash38
+	r.Note(event(gemini.EventServerCall, `{"x":"<1>"}`, "S1"))
+	r.Note(event(gemini.EventServerResult, `{"x": 2}`, ""))
+	loose, ok := r.Server("srv")
+	if !ok || loose.ClientID != "srv" {
+		t.Errorf("before a call: %+v, %v", loose, ok)
+	}
+	if _, ok := r.Note(&gemini.Event{Kind: gemini.EventCall, Call: &gemini.FunctionCall{ClientID: "a"}, Signature: "Sa"}); !ok {
+		t.Error("no record of a call")
+	}
+	around, ok := r.Note(event(gemini.EventServerCall, `{"x":3}`, "S3"))
+	if again, _ := r.Server("srv"); !ok || again != around || around.Signature != "Sa" {
+		t.Errorf("after a call: %+v, %v", around, ok)
+	}
+
+	f := func(target, line string, carried []Record, want string, stored ...Record) {
+		t.Helper()
+		call := &Call{Request: &gemini.Request{Contents: Normalise(parseHistory(line))}, Carried: carried, BuiltIn: BuiltIn{Search: true}}
+		for _, c := range call.Request.Contents {
+			for j := range c.Parts {
+				if id, ok := strings.CutPrefix(c.Parts[j].Text.String(), "told:"); ok {
+					c.Parts[j].ServerID = id
+				}
+			}
+		}
+		lookup := func(id string) (Record, bool) {
+			i := slices.IndexFunc(stored, func(r Record) bool { return r.ClientID == id })
+			return append(stored, Record{})[max(i, 0)], i >= 0
+		}
+		if err := Prepare(call, target, lookup); err != nil {
+			t.Fatal(err)
+		}
+		if got := formatHistory(call.Request.Contents); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	const parts = `{"x":"<1>"}<S1>,{"x": 2}`
+	f(flash38, "u:q / m:told:srv,yes / u:r", []Record{loose}, "u:q / m:"+parts+",yes / u:r")
+	f(flash38, "u:q / m:told:srv,yes / u:r", nil, "u:q / m:told:srv,yes / u:r")
+	f(flash37, "u:q / m:told:srv,yes / u:r", []Record{loose}, "u:q / m:told:srv,yes / u:r")
+	f(pro25, "u:q / m:told:srv,yes / u:r", []Record{loose}, "u:q / m:told:srv,yes / u:r")
+	const whole = "u:q / m:look," + parts + `,a()<Sa>,{"x":3}<S3> / u:a=1`
+	f(flash38, "u:q / m:look,a() / u:a=1", nil, whole, around)
+	f(flash38, "u:q / m:look,a(),told:a / u:a=1", []Record{around}, whole)
+	// the carrier of the call went before what followed it
+	carried := around
+	carried.After = ""
+	f(flash38, "u:q / m:look,a(),told:a / u:a=1", []Record{carried, around}, whole)
+	f(flash38, "u:q / m:look,a() / u:a=1", []Record{carried}, whole, around)
+	f(pro25, "u:q / m:look,a(),told:a / u:a=1", []Record{around}, "u:q / m:look,told:a,a() / u:a=1")
+	// no client gets anything else in
+	for _, bad := range []string{"x", "{}", `[{"text":"x"},{"toolCall":"x"},{"functionCall":{"name":"f"}}]`} {
+		f(flash38, "u:q / m:told:srv,yes", []Record{{ClientID: "srv", Model: flash38, Before: bad}}, "u:q / m:told:srv,yes / u:"+continuePrompt)
+	}
+	// without the tools they do not go back
+	if got := prepared(t, "u:q / m:a() / u:a=1", flash38, []Record{around}); got != "u:q / m:a()<Sa> / u:a=1" {
+		t.Errorf("undeclared: %s", got)
+	}
+}
+
+func TestRepairDropsServerParts(t *testing.T) {
+	call := &Call{Target: flash38, Request: &gemini.Request{Contents: []gemini.Content{
+		{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Quote("q")}}},
+		{Role: gemini.RoleModel, Parts: []gemini.Part{{ToolCall: []byte(`{}`), ThoughtSignature: "S"}, {Text: gemini.Quote("x")}}},
+		{Role: gemini.RoleModel, Parts: []gemini.Part{{ToolResponse: []byte(`{}`), ThoughtSignature: "S"}}},
+	}}}
+	Repair(call)
+	if got := formatHistory(call.Request.Contents); got != "u:q / m:x" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestRecorderIsBounded(t *testing.T) {
+	r := Recorder{Model: flash38}
+	for range 100 {
+		r.Note(&gemini.Event{Kind: gemini.EventServerCall, Server: []byte(`"` + strings.Repeat("x", 10_000) + `"`)})
+	}
+	if record, _ := r.Server("s"); len(record.Before) > maxServerParts || len(record.Before) < maxServerParts/2 {
+		t.Errorf("%d bytes are kept", len(record.Before))
+	}
+}
+
 func TestSealAndUnseal(t *testing.T) {
-	in := []Record{{ClientID: "toolu_1", UpstreamID: "u", Signature: "A+/=_-", Model: flash38}, {ClientID: "toolu_2", Model: flash38}}
+	in := []Record{{ClientID: "toolu_1", UpstreamID: "u", Signature: "A+/=_-", Model: flash38, Before: `[{"a": "<"}]`, After: "[]"}, {ClientID: "toolu_2", Model: flash38}}
 	out, ok := Unseal(Seal(flash38, in...))
 	if !ok || !slices.Equal(in, out) {
 		t.Errorf("got %+v, %v", out, ok)

@@ -43,6 +43,9 @@ type Part struct {
 	MediaResolution *MediaResolution `json:"mediaResolution,omitempty"` // beside media; Gemini 3 and later
 
 	Thought bool `json:"thought,omitempty"` // Text is a thought summary
+	// ServerID marks a Text that tells of what Google's own tools did; under this id the parts themselves may be known, which
+	// then take its place. Never sent upstream.
+	ServerID string `json:"-"`
 	// ThoughtSignature is opaque: returned on the very part it came with, never decoded and encoded again.
 	ThoughtSignature string `json:"thoughtSignature,omitempty"`
 }

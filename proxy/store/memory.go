@@ -37,7 +37,7 @@ type entry struct {
 
 func (e *entry) size() int {
 	r := &e.record
-	return len(r.ClientID) + len(r.Name) + len(r.UpstreamID) + len(r.Signature) + len(r.Model)
+	return len(r.ClientID) + len(r.Name) + len(r.UpstreamID) + len(r.Signature) + len(r.Model) + len(r.Before) + len(r.After)
 }
 
 // NewMemory makes an empty one.
