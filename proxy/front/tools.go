@@ -28,6 +28,7 @@ type Tool struct {
 	Name        string
 	Description gemini.Text
 	Schema      json.RawMessage
+	Custom      bool // made by CustomTool
 }
 
 // ToolChoice is what the client wants of its tools. Mode "" is nothing said; Names, with ModeAny and ModeValidated, are the
@@ -46,7 +47,7 @@ func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
 	at := map[string]int{}
 	for _, t := range tools {
 		decl := gemini.FunctionDeclaration{
-			Name: c.Tools.Declare(t.Name), Description: t.Description, ParametersJSONSchema: CleanSchema(t.Schema),
+			Name: c.Tools.Declare(t.Name, t.Custom), Description: t.Description, ParametersJSONSchema: CleanSchema(t.Schema),
 		}
 		if decl.Description == nil {
 			decl.Description = gemini.Text(`""`)
@@ -120,16 +121,20 @@ type ToolNames struct {
 	upstream map[string]string // by the client's name
 	client   map[string]string // by the upstream name
 	declared map[string]bool   // by the client's name
+	custom   map[string]bool   // by the client's name
 }
 
 // Declare adds a tool of this request and returns its upstream name.
-func (n *ToolNames) Declare(name string) string {
+func (n *ToolNames) Declare(name string, custom bool) string {
 	if n.declared == nil {
-		n.declared = map[string]bool{}
+		n.declared, n.custom = map[string]bool{}, map[string]bool{}
 	}
-	n.declared[name] = true
+	n.declared[name], n.custom[name] = true, custom
 	return n.Upstream(name)
 }
+
+// Custom reports whether the tool that the client knows by name is one of CustomTool.
+func (n *ToolNames) Custom(name string) bool { return n.custom[name] }
 
 // Upstream is the name that Gemini gets, the same in every request: the name itself where it is allowed, else a shortened
 // form with a hash of the whole. It takes part in the mapping from now on.

@@ -14,7 +14,7 @@ func TestE122_ToolNames(t *testing.T) {
 	long := "mcp__server__" + strings.Repeat("x", 60)
 	var names ToolNames
 	for _, client := range []string{"Read", "a.b:c-d_9", long + "1", long + "2", "9lives", "with space", "with+space", "ünï", "", long} {
-		up := names.Declare(client)
+		up := names.Declare(client, false)
 		if len(up) > 64 || !isNameStart(up[0]) {
 			t.Errorf("%q became %q", client, up)
 		}
@@ -27,8 +27,8 @@ func TestE122_ToolNames(t *testing.T) {
 			t.Errorf("%q became %q, which became %q", client, up, back)
 		}
 		var other ToolNames
-		other.Declare("something else")
-		if again := other.Declare(client); again != up {
+		other.Declare("something else", false)
+		if again := other.Declare(client, false); again != up {
 			t.Errorf("%q is %q in one request and %q in another", client, up, again)
 		}
 	}
@@ -39,8 +39,8 @@ func TestE122_ToolNames(t *testing.T) {
 
 func TestToolNamesOfTheModel(t *testing.T) {
 	var names ToolNames
-	names.Declare("Read")
-	names.Declare("two words")
+	names.Declare("Read", false)
+	names.Declare("two words", false)
 	names.Upstream("Old")
 	f := func(upstream, want string) {
 		t.Helper()
