@@ -72,8 +72,8 @@ var (
 )
 
 // admit returns the name of the client whose token the request carries, "" where none is needed, or why it is turned away.
-// Every configured token is compared, in constant time, with each of the headers that clients use.
-func (g *gate) admit(h *fasthttp.RequestHeader) (name string, refusal *front.Error) {
+// Every configured token is compared, in constant time, with each of the headers that clients use, and with more.
+func (g *gate) admit(h *fasthttp.RequestHeader, more ...string) (name string, refusal *front.Error) {
 	switch {
 	case g.open == openToAnybody:
 		return "", nil
@@ -83,7 +83,7 @@ func (g *gate) admit(h *fasthttp.RequestHeader) (name string, refusal *front.Err
 		return "", nil
 	}
 	refusal = errNoToken
-	for _, given := range credentials(h) {
+	for _, given := range append(credentials(h), more...) {
 		hash := config.HashToken(given)
 		for _, t := range g.tokens {
 			if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 {

@@ -14,8 +14,17 @@ import (
 // firstAlloc bounds what is set aside for a body before its bytes arrive.
 const firstAlloc = 1 << 20
 
-// readBody reads a request's body, up to MAX_BODY.
+// readBody reads a request's body, up to MAX_BODY. There must be one.
 func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
+	body, refusal := s.readAny(rc)
+	if refusal == nil && len(body) == 0 {
+		refusal = front.Invalidf("", "the request body is empty")
+	}
+	return body, refusal
+}
+
+// readAny reads a request's body, up to MAX_BODY; it may be empty.
+func (s *Server) readAny(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 	length := rc.Request.Header.ContentLength()
 	if int64(length) > s.cfg.MaxBody {
 		return nil, s.tooLarge()
@@ -25,7 +34,7 @@ func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 	}
 	stream := rc.RequestBodyStream()
 	if stream == nil { // neither Content-Length nor Transfer-Encoding
-		return nil, errNoBody()
+		return nil, nil
 	}
 	body := make([]byte, 0, min(max(length, 512), firstAlloc)+1)
 	for {
@@ -41,17 +50,12 @@ func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 			if length > len(body) {
 				return nil, front.Invalidf("", "the request body ended after %d of %d bytes", len(body), length)
 			}
-			if len(body) == 0 {
-				return nil, errNoBody()
-			}
 			return body, nil
 		case err != nil:
 			return nil, front.Invalidf("", "cannot read the request body")
 		}
 	}
 }
-
-func errNoBody() *front.Error { return front.Invalidf("", "the request body is empty") }
 
 func (s *Server) tooLarge() *front.Error {
 	return &front.Error{Kind: front.TooLarge, Message: fmt.Sprintf("the request body is larger than %d bytes (MAX_BODY)", s.cfg.MaxBody)}

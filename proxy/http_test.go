@@ -75,8 +75,8 @@ func TestPaths(t *testing.T) {
 	f("POST", "/v1/messages/batches", 404, anthropicError+`not_found_error"`)
 	f("GET", "/v1/unknown", 404, openaiError)
 	f("GET", "/nothing", 404, openaiError)
-	f("POST", "/v1/v1/messages", 404, "base URL")
-	f("POST", "/v1/v1/chat/completions", 404, "base URL", openaiError)
+	f("POST", "/v1/v1/messages", 400, anthropicError, "body is empty")
+	f("POST", "/v1/v1/chat/completions", 400, openaiError, "body is empty")
 	if got := r.do("GET", "/v1/unknown", "", "anthropic-version", "2023-06-01"); got.status != 404 || !strings.HasPrefix(got.body, anthropicError) {
 		t.Errorf("%d %s", got.status, got.body)
 	}

@@ -2,16 +2,19 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/front/native"
 )
 
 // route is what a path does.
 type route struct {
-	method string // GET includes HEAD
+	method string // GET includes HEAD; "" is any that natively makes sense
 	public bool   // no token needed
 	probe  bool   // logged at level debug
 	serve  func(*inbound)
@@ -20,7 +23,8 @@ type route struct {
 // inbound is one request as it arrived, until it is answered.
 type inbound struct {
 	*fasthttp.RequestCtx
-	codec  front.Codec // the protocol of the path
+	codec  front.Codec  // the protocol of the path
+	native *native.Path // what the path names in Google's own API, nil where it is none of it
 	access *access
 }
 
@@ -40,6 +44,9 @@ func (s *Server) find(path string) *route {
 	case "/", "/api/hello":
 		return &route{method: "GET", public: true, probe: true, serve: func(in *inbound) { in.SetStatusCode(fasthttp.StatusOK) }}
 	}
+	if _, ok := native.Parse(path); ok {
+		return &route{serve: s.native}
+	}
 	if strings.HasPrefix(path, "/v1/models/") {
 		return &route{method: "GET", serve: s.showModel}
 	}
@@ -55,14 +62,15 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	case r == nil:
 		s.refuse(in, unknownPath(path))
 	case !r.allows(rc):
-		rc.Response.Header.Set("Allow", r.method)
-		s.refuseAs(in, fasthttp.StatusMethodNotAllowed, &front.Error{Kind: front.Invalid, Message: "expected method " + r.method + " for " + path})
+		allowed := cmp.Or(r.method, nativeMethods)
+		rc.Response.Header.Set("Allow", allowed)
+		s.refuseAs(in, fasthttp.StatusMethodNotAllowed, &front.Error{Kind: front.Invalid, Message: "expected method " + allowed + " for " + path})
 	case r.public:
 		in.access.probe = r.probe
 		s.serve(in, r)
 	default:
 		var refusal *front.Error
-		if in.access.token, refusal = s.tokens.admit(&rc.Request.Header); refusal != nil {
+		if in.access.token, refusal = s.admit(in); refusal != nil {
 			s.refuse(in, refusal)
 			return
 		}
@@ -78,9 +86,29 @@ func (s *Server) serve(in *inbound, r *route) {
 	}
 }
 
+// admit lets a client in by its token. On the paths of Google's own API the token may also be the parameter key, and the
+// address of an upload that is under way lets its holder go on.
+func (s *Server) admit(in *inbound) (token string, refusal *front.Error) {
+	if in.native == nil {
+		return s.tokens.admit(&in.Request.Header)
+	}
+	query := in.URI().QueryString()
+	_, given := native.Query(string(query))
+	if token, refusal = s.tokens.admit(&in.Request.Header, given...); refusal == errNoToken && in.native.Upload {
+		if who, ok := s.owners.find(session(query)); ok {
+			return who.token, nil
+		}
+	}
+	return token, refusal
+}
+
 // accept notes what every answer and every access line has.
 func (s *Server) accept(rc *fasthttp.RequestCtx) *inbound {
+	mendPath(rc.URI())
 	in := &inbound{RequestCtx: rc, codec: s.shape(rc), access: newAccess(rc)}
+	if path, ok := native.Parse(string(rc.Path())); ok {
+		in.native = &path
+	}
 	rc.Response.Header.Set("request-id", in.access.id)
 	rc.Response.Header.Set("x-request-id", in.access.id)
 	rc.Response.Header.Set("Cache-Control", "no-cache")
@@ -95,7 +123,30 @@ func (s *Server) accept(rc *fasthttp.RequestCtx) *inbound {
 
 func (r *route) allows(rc *fasthttp.RequestCtx) bool {
 	method := string(rc.Method())
+	if r.method == "" {
+		return slices.Contains(strings.Split(nativeMethods, ", "), method)
+	}
 	return method == r.method || method == "HEAD" && r.method == "GET"
+}
+
+// nativeMethods are those of Google's own API.
+const nativeMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
+
+// doubled are beginnings of paths that come of a base URL which has more than the address, and what they stand for.
+var doubled = []struct{ begins, means string }{
+	{"/v1/v1/", "/v1/"}, {"/v1/v1beta/", "/v1beta/"}, {"/v1beta/v1/", "/v1/"}, {"/v1beta/v1beta/", "/v1beta/"},
+	{"/v1beta/openai/v1/", "/v1/"}, {"/v1beta/openai/", "/v1/"}, {"/openai/v1/", "/v1/"},
+}
+
+// mendPath makes the path of a request what its client meant.
+func mendPath(u *fasthttp.URI) {
+	path := string(u.PathOriginal())
+	for _, d := range doubled {
+		if rest, ok := strings.CutPrefix(path, d.begins); ok {
+			u.SetPath(d.means + rest)
+			return
+		}
+	}
 }
 
 // shape is the protocol in which a path's errors are told.
@@ -107,11 +158,15 @@ func (s *Server) shape(rc *fasthttp.RequestCtx) front.Codec {
 }
 
 func unknownPath(path string) *front.Error {
-	e := &front.Error{Kind: front.NotFound, Message: "no such path: " + bounded(path, 200)}
-	if strings.HasPrefix(path, "/v1/v1/") {
-		e.Message += "\nhint: the client adds /v1 by itself: set its base URL to this server's address without /v1"
+	return &front.Error{Kind: front.NotFound, Message: "no such path: " + bounded(path, 200)}
+}
+
+// errorBody tells an error in the protocol of the path.
+func (in *inbound) errorBody(e *front.Error) (status int, body []byte) {
+	if in.native != nil {
+		return native.Error(e)
 	}
-	return e
+	return in.codec.Error(e, in.access.id)
 }
 
 // refuse answers with an error.
@@ -119,7 +174,7 @@ func (s *Server) refuse(in *inbound, e *front.Error) { s.refuseAs(in, 0, e) }
 
 // refuseAs answers with an error and a status of its own, 0 for the one that belongs to the error.
 func (s *Server) refuseAs(in *inbound, status int, e *front.Error) {
-	natural, body := in.codec.Error(e, in.access.id)
+	natural, body := in.errorBody(e)
 	if status == 0 {
 		status = natural
 	}

@@ -53,6 +53,7 @@ type Server struct {
 	http     *fasthttp.Server
 	conns    *connections
 	watcher  *watcher
+	owners   *owners
 	fronts   fronts
 	started  time.Time
 	pace     pace
@@ -91,6 +92,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		models:  newModels(cfg.ModelMap),
 		conns:   newConnections(),
 		watcher: newWatcher(),
+		owners:  newOwners(),
 		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}},
 		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: 500 * time.Millisecond, idleGrace: 5 * time.Second},
 	}

@@ -28,7 +28,8 @@ type tries struct {
 	model        string // as the client named it
 	target       string // as Gemini does
 	conversation string
-	again        int // how many more empty answers are tried again
+	only         string // the id of the one key that can serve it, "" is any
+	again        int    // how many more empty answers are tried again
 
 	faults   int      // of the service
 	empty    int      // answers that were none
@@ -39,10 +40,10 @@ type tries struct {
 }
 
 // run makes attempts until one succeeds or there is nothing left to try; final says of a failed one that it was the last. An
-// attempt gives its lease back.
+// attempt gives its lease back, sooner or later.
 func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final bool)) *front.Error {
 	for {
-		want := keys.Want{Model: t.target, Conversation: t.conversation, Avoid: t.keys}
+		want := keys.Want{Model: t.target, Conversation: t.conversation, Only: t.only, Avoid: t.keys}
 		lease, err := t.s.pool.Acquire(t.ctx, want, t.until())
 		if err != nil {
 			return t.noKey(err)

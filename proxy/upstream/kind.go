@@ -115,6 +115,9 @@ var policies = [kinds]policy{
 // String is the kind's name in logs.
 func (k Kind) String() string { return policies[k].name }
 
+// Retires reports whether the kind is about the key itself, which is out until somebody looks after it.
+func (k Kind) Retires() bool { return policies[k].penalty == disable }
+
 // Action says what the request does next.
 func (k Kind) Action() Action { return policies[k].action }
 

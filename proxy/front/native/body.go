@@ -1,0 +1,158 @@
+package native
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxNames bounds what one body can make anybody look up.
+const maxNames = 64
+
+// references are the fields whose strings name something that belongs to the key which made it. Google reads both spellings.
+var references = map[string]bool{
+	"cachedContent": true, "cached_content": true,
+	"fileUri": true, "file_uri": true, "fileName": true, "file_name": true,
+	"continuationToken": true, "continuation_token": true,
+	"fileSearchStoreNames": true, "file_search_store_names": true,
+}
+
+// hints stand in every body that refers to something, but for those that escape the letters of a field.
+var hints = [][]byte{
+	[]byte(`"cachedContent"`), []byte(`"cached_content"`), []byte(`"fileUri"`), []byte(`"file_uri"`),
+	[]byte(`"fileName"`), []byte(`"file_name"`), []byte(`"continuationToken"`), []byte(`"continuation_token"`),
+	[]byte(`"fileSearchStoreNames"`), []byte(`"file_search_store_names"`),
+}
+
+// Names lists what a body refers to, as owners are kept for: "cachedContents/abc", "files/abc", Token(…). A body that is no
+// JSON names what stands before its fault. The body is not changed.
+func Names(body []byte) []string {
+	if !hinted(body) {
+		return nil
+	}
+	var names []string
+	wanted := false
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for len(names) < maxNames {
+		tok, err := dec.ReadToken()
+		if err != nil {
+			return names // the end, or a fault that Google tells of
+		}
+		if tok.Kind() != '"' {
+			continue
+		}
+		if in, n := dec.StackIndex(dec.StackDepth()); in != '{' || n%2 == 0 {
+			if name := owned(wanted, tok); name != "" {
+				names = append(names, name)
+			}
+			continue
+		}
+		field := tok.String()
+		if wanted = references[field]; !wanted && dec.PeekKind() == '"' && dec.SkipValue() != nil {
+			return names
+		}
+		if wanted && strings.HasPrefix(field, "continuation") && dec.PeekKind() == '"' {
+			if tok, err = dec.ReadToken(); err != nil {
+				return names
+			}
+			names, wanted = append(names, Token(tok.String())), false
+		}
+	}
+	return names
+}
+
+func hinted(body []byte) bool {
+	for _, h := range hints {
+		if bytes.Contains(body, h) {
+			return true
+		}
+	}
+	return false
+}
+
+func owned(wanted bool, tok jsontext.Token) string {
+	if !wanted {
+		return ""
+	}
+	return Resource(tok.String())
+}
+
+// Resource is the name that a reference means: of an address of Google's the part behind the version, of a name itself. It
+// is "" for all others, such as addresses of the rest of the web.
+func Resource(reference string) string {
+	name := reference
+	if _, rest, ok := strings.Cut(reference, "://"); ok {
+		_, path, _ := strings.Cut(rest, "/")
+		path, _, _ = strings.Cut(path, "?")
+		if _, name, ok = strings.Cut(path, "v1beta/"); !ok {
+			return ""
+		}
+	}
+	name, _, _ = strings.Cut(name, ":")
+	if collection, id, ok := strings.Cut(name, "/"); !ok || collection == "" || id == "" || len(name) > 300 {
+		return ""
+	}
+	return name
+}
+
+// Token is the name under which the owner of a continuation token, or of another opaque text, is kept.
+func Token(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "token/" + hex.EncodeToString(sum[:16])
+}
+
+// Opening identifies a conversation by its first content, which every request of it repeats; "" where there is none.
+func Opening(body []byte) string {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return ""
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return ""
+		}
+		if name.String() != "contents" {
+			if dec.SkipValue() != nil {
+				return ""
+			}
+			continue
+		}
+		if dec.PeekKind() == '[' {
+			if _, err := dec.ReadToken(); err != nil {
+				return ""
+			}
+		}
+		first, err := dec.ReadValue()
+		if err != nil {
+			return ""
+		}
+		return Token(string(first))
+	}
+	return ""
+}
+
+var (
+	made      = regexp.MustCompile(`"name"\s*:\s*"([A-Za-z]+/[A-Za-z0-9._/-]{1,280})"`)
+	continued = regexp.MustCompile(`"continuationToken"\s*:\s*"([^"\\]+)"`)
+)
+
+// Made lists the names that an answer tells of, and the continuation tokens. text may be any part of an answer.
+func Made(text []byte) []string {
+	var names []string
+	for _, m := range made.FindAllSubmatch(text, -1) {
+		name := string(m[1])
+		if _, after, _ := strings.Cut(name, "/"); strings.HasPrefix(name, "models/") && !strings.Contains(after, "/") {
+			continue // everybody's
+		}
+		names = append(names, name)
+	}
+	for _, m := range continued.FindAllSubmatch(text, -1) {
+		names = append(names, Token(string(m[1])))
+	}
+	return names
+}
