@@ -2,8 +2,8 @@
 // stick for everything that talks to Gemini. It shares no code with the proxy, so that a mistake of ours isn't made twice.
 //
 // It serves generateContent, streamGenerateContent (SSE with alt=sse, else one JSON array in pieces), countTokens,
-// embedContent, batchEmbedContents, and the list and the entries of models, with Google's wire shapes, errors and wordings. Without a script a small built-in
-// model answers; tests script answers, errors, delays, cuts and lock-step streams, per key where they want, from inside
+// embedContent, batchEmbedContents, cachedContents, files with their uploads, and the list and the
+// entries of models, with Google's wire shapes, errors and wordings. Without a script a small built-in model answers; tests script answers, errors, delays, cuts and lock-step streams, per key where they want, from inside
 // the process ([Server]) or over HTTP (paths under /_fake/). Everything that was asked is recorded.
 //
 // What it refuses, in the order it looks (rules.go holds the table, with the source of each wording):
@@ -14,6 +14,7 @@
 //	unknown-key          a key that isn't among those accepted
 //	body-size            a body over 100 MB
 //	unknown-model        an unknown model, or one without the method
+//	upload               an upload by no known protocol, with pieces out of order, or with a bad file name
 //	malformed-json       malformed JSON, or text that isn't UTF-8
 //	nesting              more than 100 levels of nesting
 //	unknown-name         a field name that the API doesn't have, anywhere
@@ -64,6 +65,11 @@
 //	thinking-level       a level that the model doesn't have
 //	thinking-budget      a budget out of the model's range; any on Gemini 4
 //	cached-content       cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4
+//	cache-form           a cache without a model or contents, or a patch of anything but its expiration
+//	cache-size           a cache of fewer tokens than the model caches
+//	cache-owner          a cache that doesn't exist, or is of another project
+//	cache-model          a cache of another model
+//	file-owner           a file of the Files API that doesn't exist, or is of another project
 //	continuation         a continuationToken that wasn't given for this very request
 //	input-tokens         more input tokens than the model takes
 //	signature-missing    no signature on the first call of a step of the current turn, on 3 and later

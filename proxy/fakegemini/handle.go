@@ -40,9 +40,13 @@ func (s *Server) serveAPI(w http.ResponseWriter, req *http.Request) {
 	}
 	defer s.busy.Done()
 	verb, model := route(req)
+	name := ""
+	if verb == "" {
+		verb, name = resource(req)
+	}
 	rec := &Recorded{Method: req.Method, Path: req.URL.Path, Query: req.URL.Query(), Header: req.Header.Clone(), Verb: verb, Model: model}
 	s.records.open(rec)
-	x := &exchange{s: s, w: w, req: req, rec: rec}
+	x := &exchange{s: s, w: w, req: req, rec: rec, name: name}
 	defer x.end()
 	body, tooLarge, ok := x.readBody()
 	if !ok {
@@ -64,6 +68,8 @@ type exchange struct {
 	model Model
 	body  *GenerateContentRequest
 	embed []EmbedContentRequest
+	name  string // of a cache or file
+	then  func() // answers a request that isn't refused
 	state End
 }
 
@@ -110,15 +116,21 @@ func (x *exchange) prepare(body []byte, tooLarge bool) *refusal {
 		return refuse(RuleBodySize, fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", x.s.opts.MaxBody))
 	}
 	if x.rec.Verb == verbList {
+		x.then = x.list
 		return nil
+	}
+	if strings.Contains(x.rec.Verb, ".") {
+		return x.prepareResource(body)
 	}
 	model, ok := x.s.models.find(x.rec.Model)
 	if x.model = model; !ok || !model.does(x.rec.Verb) {
 		return &refusal{RuleModel, ErrUnknownModel(x.rec.Model, x.rec.Verb)}
 	}
 	if x.rec.Verb == verbGet {
+		x.then = func() { x.plain(http.StatusOK, entry(x.rec.Model, x.model)) }
 		return nil
 	}
+	x.then = x.content
 	return x.read(body)
 }
 
@@ -130,6 +142,9 @@ func (x *exchange) credential() *refusal {
 	given := len(keys) + len(x.req.Header.Values("Authorization"))
 	if given > 1 {
 		return refuse(RuleManyKeys, "Multiple authentication credentials received. Please pass only one.")
+	}
+	if given == 0 && x.s.uploads.has(x.req.URL.Query().Get("upload_id")) {
+		return nil
 	}
 	if len(keys) == 0 && given == 1 {
 		return &refusal{RuleBadKey, ErrUnauthenticated()}
@@ -160,7 +175,8 @@ func (x *exchange) read(body []byte) *refusal {
 			return r
 		}
 	}
-	q := &asked{body: &GenerateContentRequest{}, model: x.model, stream: x.rec.Verb == verbStream, signer: x.s.signer, given: &x.s.given}
+	q := &asked{body: &GenerateContentRequest{}, model: x.model, stream: x.rec.Verb == verbStream, signer: x.s.signer, given: &x.s.given,
+		project: x.s.project(x.rec.Key), caches: &x.s.caches, files: &x.s.files}
 	r := q.readAs(x.rec.Verb, body)
 	x.body, x.embed = q.body, q.embed
 	x.s.records.update(x.rec, func(rec *Recorded) {
@@ -222,12 +238,8 @@ func (x *exchange) answer(refused *refusal) {
 		x.fail(keyError)
 	case refused != nil:
 		x.fail(refused.err)
-	case x.rec.Verb == verbList:
-		x.list()
-	case x.rec.Verb == verbGet:
-		x.plain(http.StatusOK, entry(x.rec.Model, x.model))
 	default:
-		x.content()
+		x.then()
 	}
 }
 

@@ -59,6 +59,7 @@ type Model struct {
 	Output   int // tokens
 	Methods  []string
 	Embeds   Embedding
+	CacheMin int // tokens of the smallest cache; 0: 4096
 }
 
 // Embedding says what a model of vectors does.
@@ -97,6 +98,9 @@ var (
 const (
 	inputLimit  = 1048576
 	outputLimit = 65536
+
+	defaultCacheMin = 4096
+	methodCache     = "createCachedContent"
 )
 
 var embedMethods = []string{"embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"}
@@ -105,9 +109,9 @@ var embedMethods = []string{"embedContent", "countTextTokens", "countTokens", "a
 func Models() []Model {
 	list := []Model{
 		{ID: "gemini-2.5-pro", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 128, BudgetMax: 32768, Default: "MEDIUM"}},
-		{ID: "gemini-2.5-flash", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 1, BudgetMax: 24576, BudgetOff: true, Default: "MEDIUM"}},
-		{ID: "gemini-2.5-flash-lite", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 512, BudgetMax: 24576, BudgetOff: true, Default: "MINIMAL"}},
-		{ID: "gemini-3-flash-preview", Family: gen3mixed, Thinking: fourLevels.usual("HIGH")},
+		{ID: "gemini-2.5-flash", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 1, BudgetMax: 24576, BudgetOff: true, Default: "MEDIUM"}, CacheMin: 1024},
+		{ID: "gemini-2.5-flash-lite", Family: gen2, Thinking: Thinking{Budget: true, BudgetMin: 512, BudgetMax: 24576, BudgetOff: true, Default: "MINIMAL"}, CacheMin: 1024},
+		{ID: "gemini-3-flash-preview", Family: gen3mixed, Thinking: fourLevels.usual("HIGH"), CacheMin: 1024},
 		{ID: "gemini-3-pro-preview", Alias: "gemini-3.1-pro-preview"},
 		{ID: "gemini-3.1-pro-preview", Family: gen3, Thinking: threeLevels.usual("HIGH")},
 		{ID: "gemini-3.1-pro-preview-customtools", Family: gen3, Thinking: threeLevels.usual("HIGH")},
@@ -147,9 +151,13 @@ func newModelTable(list []Model) modelTable {
 			m.Output = cmp.Or(m.Output, m.Input)
 		}
 		m.Output = cmp.Or(m.Output, outputLimit)
+		m.CacheMin = cmp.Or(m.CacheMin, defaultCacheMin)
 		m.Family.Candidates = max(1, m.Family.Candidates)
 		if m.Methods == nil {
-			m.Methods = []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}
+			m.Methods = []string{verbGenerate, verbCount, "batchGenerateContent"}
+			if m.Family.ExplicitCaching {
+				m.Methods = append(m.Methods, methodCache)
+			}
 		}
 	}
 	return out

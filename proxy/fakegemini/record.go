@@ -36,7 +36,7 @@ type Recorded struct {
 	Header  http.Header             `json:"header,omitempty"`
 	Key     string                  `json:"key,omitempty"`
 	Model   string                  `json:"model,omitempty"` // as asked
-	Verb    string                  `json:"verb,omitempty"`  // generateContent, streamGenerateContent, countTokens, embedContent, batchEmbedContents, list, get
+	Verb    string                  `json:"verb,omitempty"`  // generateContent, streamGenerateContent, countTokens, embedContent, batchEmbedContents, list, get, cachedContents.create, files.upload …
 	Body    []byte                  `json:"body,omitempty"`  // base64 over the admin path
 	Request *GenerateContentRequest `json:"request,omitempty"`
 	Embed   []EmbedContentRequest   `json:"embed,omitempty"`   // of embedContent and batchEmbedContents

@@ -57,9 +57,10 @@ type composer struct {
 
 // newComposer begins an answer, or goes on where the request's continuation token points to: then the prompt counts
 // what was said already.
-func newComposer(s *Server, model Model, body *GenerateContentRequest, seq int) *composer {
-	c := &composer{model: model, signer: s.signer, given: &s.given, body: body, id: responseID(seq), usage: Usage{Prompt: promptTokens(body)}}
-	if of, ok := s.given.find(body.ContinuationToken); ok {
+func (x *exchange) newComposer() *composer {
+	c := &composer{model: x.model, signer: x.s.signer, given: &x.s.given, body: x.body, id: responseID(x.rec.Seq), usage: Usage{Prompt: promptTokens(x.body), Cached: x.cachedTokens()}}
+	c.usage.Prompt += c.usage.Cached
+	if of, ok := x.s.given.find(x.body.ContinuationToken); ok {
 		c.signed, c.calls, c.before = of.signed, of.calls, of.spent
 		c.usage.Prompt += of.spent
 	}

@@ -42,8 +42,11 @@ const (
 	onGenerate calls = 1 << iota
 	onCount
 	onEmbed
-	onPrompt = onGenerate | onCount
-	onAny    = onPrompt | onEmbed
+	onCache   // cachedContents.create
+	onOther   // the rest of caches and files
+	onPrompt  = onGenerate | onCount
+	onContent = onPrompt | onCache
+	onAny     = onContent | onEmbed | onOther
 )
 
 // The names of the rules.
@@ -101,6 +104,12 @@ const (
 	RuleThinkingBudget RuleName = "thinking-budget"
 	RuleThinkingNone   RuleName = "thinking-none"
 	RuleCachedContent  RuleName = "cached-content"
+	RuleCacheForm      RuleName = "cache-form"
+	RuleCacheSize      RuleName = "cache-size"
+	RuleCacheOwner     RuleName = "cache-owner"
+	RuleCacheModel     RuleName = "cache-model"
+	RuleUpload         RuleName = "upload"
+	RuleFileOwner      RuleName = "file-owner"
 	RuleContinuation   RuleName = "continuation"
 	RuleToolEcho       RuleName = "tool-echo"
 	RuleEmbedBatch     RuleName = "embed-batch"
@@ -121,6 +130,8 @@ func Rules() []Rule {
 		{RuleBodySize, StageTransport, FromDocs, "a body over 100 MB", onAny, nil},
 		{RuleModel, StageTransport, FromTraffic, "an unknown model, or one without the method", onAny, nil},
 
+		{RuleUpload, StageTransport, FromUs, "an upload by no known protocol, with pieces out of order, or with a bad file name", onOther, nil},
+
 		{RuleJSON, StageReading, FromReports, "malformed JSON, or text that isn't UTF-8", onAny, nil},
 		{RuleDepth, StageReading, FromUs, "more than 100 levels of nesting", onAny, nil},
 		{RuleUnknownName, StageReading, FromTraffic, "a field name that the API doesn't have, anywhere", onAny, nil},
@@ -134,12 +145,12 @@ func Rules() []Rule {
 		{RuleEmbedMedia, StageMeaning, FromDocs, "anything but text for a model that embeds text only", onEmbed, embedMedia},
 		{RuleEmbedSize, StageMeaning, FromDocs, "outputDimensionality below 1 or above the model's own", onEmbed, embedSize},
 		{RuleContents, StageMeaning, FromReports, "no contents", onPrompt, contentsPresent},
-		{RuleParts, StageMeaning, FromReports, "a content without parts", onPrompt, partsPresent},
-		{RulePartData, StageMeaning, FromReports, "a part without a data field ({}); an empty text is legal", onPrompt, partData},
-		{RuleCallName, StageMeaning, FromReports, "a functionCall or functionResponse without a name", onPrompt, callNames},
-		{RuleResponseObject, StageMeaning, FromUs, "a functionResponse without a response", onPrompt, responseObject},
-		{RuleRole, StageMeaning, FromReports, "a role other than user and model", onPrompt, roles},
-		{RuleSystemText, StageMeaning, FromDocs, "a system instruction with anything but text", onPrompt, systemText},
+		{RuleParts, StageMeaning, FromReports, "a content without parts", onContent, partsPresent},
+		{RulePartData, StageMeaning, FromReports, "a part without a data field ({}); an empty text is legal", onContent, partData},
+		{RuleCallName, StageMeaning, FromReports, "a functionCall or functionResponse without a name", onContent, callNames},
+		{RuleResponseObject, StageMeaning, FromUs, "a functionResponse without a response", onContent, responseObject},
+		{RuleRole, StageMeaning, FromReports, "a role other than user and model", onContent, roles},
+		{RuleSystemText, StageMeaning, FromDocs, "a system instruction with anything but text", onContent, systemText},
 
 		{RuleSingleTurn, StageMeaning, FromReports, "one content only, and its role is model", onGenerate, singleTurn},
 		{RuleFirstTurn, StageMeaning, FromDocs, "a conversation that begins with a model turn", onGenerate, firstTurn},
@@ -151,10 +162,10 @@ func Rules() []Rule {
 		{RuleResponseMedia, StageMeaning, FromDocs, "functionResponse.parts on Gemini 2.x", onGenerate, responseMedia},
 		{RuleLastTurn, StageMeaning, FromDocs, "a conversation that ends in a model turn, on 3.5-flash-lite and newer", onGenerate, lastTurn},
 
-		{RuleFunctionName, StageMeaning, FromReports, "a function name with other characters, or over 64 of them", onPrompt, functionNames},
-		{RuleDuplicate, StageMeaning, FromReports, "a function declared twice", onPrompt, duplicateFunctions},
-		{RuleTwoSchemas, StageMeaning, FromUs, "parameters beside parametersJsonSchema, or the same of response", onPrompt, twoSchemas},
-		{RuleSchema, StageMeaning, FromReports, "a proto schema whose structure is wrong", onPrompt, schemas},
+		{RuleFunctionName, StageMeaning, FromReports, "a function name with other characters, or over 64 of them", onContent, functionNames},
+		{RuleDuplicate, StageMeaning, FromReports, "a function declared twice", onContent, duplicateFunctions},
+		{RuleTwoSchemas, StageMeaning, FromUs, "parameters beside parametersJsonSchema, or the same of response", onContent, twoSchemas},
+		{RuleSchema, StageMeaning, FromReports, "a proto schema whose structure is wrong", onContent, schemas},
 		{RuleCallingConfig, StageMeaning, FromReports, "functionCallingConfig without declarations", onGenerate, callingConfig},
 		{RuleAllowedMode, StageMeaning, FromDocs, "allowedFunctionNames with a mode other than ANY and VALIDATED", onGenerate, allowedMode},
 		{RuleAllowedNames, StageMeaning, FromDocs, "an allowed name that isn't declared", onGenerate, allowedNames},
@@ -175,6 +186,11 @@ func Rules() []Rule {
 		{RuleThinkingLevel, StageMeaning, FromReports, "a level that the model doesn't have", onGenerate, thinkingLevel},
 		{RuleThinkingBudget, StageMeaning, FromReports, "a budget out of the model's range; any on Gemini 4", onGenerate, thinkingBudget},
 		{RuleCachedContent, StageMeaning, FromReports, "cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4", onGenerate, cachedContent},
+		{RuleCacheForm, StageMeaning, FromDocs, "a cache without a model or contents, or a patch of anything but its expiration", onCache, cacheContents},
+		{RuleCacheSize, StageMeaning, FromReports, "a cache of fewer tokens than the model caches", onCache, cacheSize},
+		{RuleCacheOwner, StageMeaning, FromReports, "a cache that doesn't exist, or is of another project", onPrompt, cacheOwner},
+		{RuleCacheModel, StageMeaning, FromReports, "a cache of another model", onGenerate, cacheModel},
+		{RuleFileOwner, StageMeaning, FromReports, "a file of the Files API that doesn't exist, or is of another project", onContent, fileOwner},
 		{RuleContinuation, StageMeaning, FromDocs, "a continuationToken that wasn't given for this very request", onGenerate, continues},
 		{RuleInputTokens, StageMeaning, FromTraffic, "more input tokens than the model takes", onGenerate, inputTokens},
 
@@ -195,6 +211,9 @@ type asked struct {
 	stream  bool
 	signer  *signer
 	given   *continuations
+	project string // of the key
+	caches  *shelf[CachedContent]
+	files   *shelf[File]
 }
 
 // refusal is a refused request: the rule and the answer.

@@ -39,9 +39,10 @@ func count(model, body string) asks { return asks{model: model, verb: verbCount,
 // try sends a request to a fake of its own and returns status, message and the rule that the fake named.
 func (a asks) try(t *testing.T) (int, string, RuleName) {
 	t.Helper()
-	small := Model{ID: "small", Family: gen3, Input: 100}
+	small := Model{ID: "small", Family: gen3, Input: 100, CacheMin: 1}
+	other := Model{ID: "other", Family: gen3, CacheMin: 1}
 	vectors := Model{ID: "m", Methods: embedMethods, Embeds: Embedding{Dimensions: 4}}
-	s := New(Options{Keys: []string{"good"}, MaxBody: 8000, Models: append(Models(), small, vectors)})
+	s := New(Options{Keys: []string{"good", "friend", "stranger"}, Projects: map[string]string{"good": "p", "friend": "p"}, MaxBody: 8000, Models: append(Models(), small, other, vectors)})
 	t.Cleanup(func() { mustClose(t, s) })
 	if a.before != nil {
 		a.before(t, s)
@@ -170,6 +171,8 @@ func TestRules(t *testing.T) {
 	continuationPairs(f)
 	embedPairs(f)
 	echoPairs(t, f)
+	cachePairs(f)
+	filePairs(f)
 	for _, r := range Rules() {
 		if !covered[r.Name] {
 			t.Errorf("rule %s has no pair of a refused and an accepted request", r.Name)
@@ -356,6 +359,7 @@ func schemaPairs(f pair) {
 }
 
 func configPairs(f pair) {
+	cache := firstID("cachedContents")
 	c := func(rule RuleName, model, bad, want, good string) {
 		f(rule, gen(model, config(bad)), 400, want, gen(model, config(good)))
 	}
@@ -382,7 +386,8 @@ func configPairs(f pair) {
 	f(RuleThinkingBudget, gen(m25p, thinks(`{"thinkingBudget":127}`)), 400, "between 128 and 32768", gen(m25p, thinks(`{"thinkingBudget":128}`)))
 	f(RuleThinkingBudget, gen(m25, thinks(`{"thinkingBudget":24577}`)), 400, "24576", gen(m25, thinks(`{"thinkingBudget":-1}`)))
 	f(RuleThinkingBudget, gen(m4, thinks(`{"thinkingBudget":1024}`)), 400, "Thinking budget is not supported", gen(m4, thinks(`{"thinkingLevel":"HIGH"}`)))
-	f(RuleCachedContent, gen(m38, with1(`"cachedContent":"cachedContents/a","tools":[`+tool+`]`)), 400, "CachedContent can not be used with GenerateContent request", gen(m38, with1(`"cachedContent":"cachedContents/a"`)))
+	f(RuleCachedContent, gen("small", with1(`"cachedContent":"`+cache+`","tools":[`+tool+`]`)).onceAsked(cachedFor("small", "good")), 400, "CachedContent can not be used with GenerateContent request",
+		gen("small", with1(`"cachedContent":"`+cache+`"`)).onceAsked(cachedFor("small", "good")))
 	f(RuleCachedContent, gen(m4, with1(`"cachedContent":"cachedContents/a"`)), 400, "Explicit caching is not supported", gen(m4, with1(`"store":false`)))
 	f(RuleInputTokens, gen("small", part(`{"text":"`+strings.Repeat("x", 401)+`"}`)), 400, "The input token count (101) exceeds the maximum number of tokens allowed (99).", gen("small", part(`{"text":"`+strings.Repeat("x", 400)+`"}`)))
 }

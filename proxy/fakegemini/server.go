@@ -13,12 +13,13 @@ import (
 
 // Options of a fake. The zero value is a fake that accepts every key, knows the usual models and answers at once.
 type Options struct {
-	Keys        []string      // accepted API keys; empty: any
-	Models      []Model       // nil: Models()
-	Delay       time.Duration // of the built-in model, before each chunk; 0: none
-	MaxBody     int64         // bytes; 0: 100 MB
-	StepTimeout time.Duration // longest wait of a lock-step stream for word from the test; 0: 30 s
-	Secret      string        // of the signatures; fakes with the same secret accept each other's
+	Keys        []string          // accepted API keys; empty: any
+	Projects    map[string]string // the project of a key; a key that isn't named has one of its own
+	Models      []Model           // nil: Models()
+	Delay       time.Duration     // of the built-in model, before each chunk; 0: none
+	MaxBody     int64             // bytes; 0: 100 MB
+	StepTimeout time.Duration     // longest wait of a lock-step stream for word from the test; 0: 30 s
+	Secret      string            // of the signatures; fakes with the same secret accept each other's
 }
 
 // Server is one fake. It is safe for use by many goroutines.
@@ -30,11 +31,15 @@ type Server struct {
 	gates   gates
 	records records
 	given   continuations
+	caches  shelf[CachedContent]
+	files   shelf[File]
+	uploads sessions
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 	busy    sync.WaitGroup
 	mu      sync.Mutex // guards what follows, and that nothing starts after Close
 	closed  bool
+	made    int // caches, files and uploads so far
 	servers []*http.Server
 }
 
@@ -135,12 +140,15 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Reset forgets scripts, key rules, gates, records and continuation tokens. Signatures stay valid.
+// Reset forgets scripts, key rules, gates, records, continuation tokens, caches and files. Signatures stay valid.
 func (s *Server) Reset() {
 	s.script.reset()
 	s.gates.reset()
 	s.records.reset()
 	s.given.reset()
+	s.caches.reset()
+	s.files.reset()
+	s.uploads.reset()
 }
 
 // RotateSignatures makes every signature so far a corrupted one, as after a change of Google's backend.

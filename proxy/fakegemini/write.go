@@ -83,7 +83,7 @@ func (x *exchange) sse() bool { return x.req.URL.Query().Get("alt") == "sse" }
 
 // speak writes an answer of chunks, whole or as a stream.
 func (x *exchange) speak(a Answer) {
-	pieces, err := newComposer(x.s, x.model, x.body, x.rec.Seq).compose(a)
+	pieces, err := x.newComposer().compose(a)
 	if err != nil {
 		x.fail(Err(500, err.Error()))
 		return
@@ -192,10 +192,12 @@ func (x *exchange) step(gate string) bool {
 
 // tokens answers countTokens.
 func (x *exchange) tokens() {
-	x.plain(http.StatusOK, countResponse{TotalTokens: promptTokens(x.body), Details: promptDetails(x.body)})
+	cached := x.cachedTokens()
+	x.plain(http.StatusOK, countResponse{TotalTokens: promptTokens(x.body) + cached, Cached: cached, Details: promptDetails(x.body)})
 }
 
 type countResponse struct {
 	TotalTokens int              `json:"totalTokens"`
+	Cached      int              `json:"cachedContentTokenCount,omitempty"`
 	Details     []modalityTokens `json:"promptTokensDetails,omitempty"`
 }
