@@ -56,7 +56,11 @@ func (t *tries) overflow(failed *upstream.Error) *front.Error {
 	if limit == 0 {
 		limit = maxInput
 	}
-	tokens := max(failed.Tokens, limit+1)
+	tokens := failed.Tokens
+	if tokens == 0 && t.count != nil {
+		tokens = t.count()
+	}
+	tokens = max(tokens, limit+1)
 	return &front.Error{
 		Kind: front.Overflow, Tokens: tokens, Limit: limit,
 		Message: fmt.Sprintf("the prompt has %d tokens, %d at most", tokens, limit),
@@ -92,12 +96,20 @@ func (x *exchange) prepare() *front.Error {
 	if !ok {
 		return unknownModel(x.call.Model)
 	}
-	x.access.target, x.tries.target = target, target
+	x.access.target, x.tries.target, x.tries.count = target, target, x.count
 	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
 		return front.AsError(err)
 	}
 	x.req = upstream.Encode(target, x.call.Request)
 	return nil
+}
+
+// count is the length of the prompt, where an error needs one.
+func (x *exchange) count() int {
+	if n, _ := x.s.counts.ask(x.ctx, x.call.Target, x.tries.conversation, x.call.Request); n > 0 {
+		return n
+	}
+	return x.call.Request.EstimateTokens()
 }
 
 // lookup finds what was kept of a tool call. A store that fails is as one that forgot: the request can be served without.

@@ -84,7 +84,7 @@ func startAt(t testing.TB, fake *fakegemini.Server, base, names string, change f
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.server.pace = pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: time.Millisecond, idleGrace: 50 * time.Millisecond}
+	r.server.pace = pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: time.Millisecond, count: 3 * time.Second, idleGrace: 50 * time.Millisecond}
 	if change != nil {
 		change(cfg, r.server)
 	}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/gemini-claude-adapter/gca/proxy/front"
-	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
@@ -122,24 +120,4 @@ func (s *Server) health(in *inbound) {
 		return
 	}
 	reply(in, fasthttp.StatusOK, h)
-}
-
-type tokenCount struct {
-	InputTokens int `json:"input_tokens"`
-}
-
-// countTokens answers with an estimate. Clients use it to draw their meters.
-func (s *Server) countTokens(in *inbound) {
-	body, refusal := s.readBody(in.RequestCtx)
-	if refusal != nil {
-		s.refuse(in, refusal)
-		return
-	}
-	call, err := anthropic.Codec{}.DecodePrompt(body)
-	if err != nil {
-		s.refuse(in, front.AsError(err))
-		return
-	}
-	in.access.model = call.Model
-	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: call.Request.EstimateTokens()})
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -96,52 +95,6 @@ func TestResolve(t *testing.T) {
 	for _, name := range []string{"", "*", "llama-3", "models/", "gemini-", "xz", "x-z-y", "gemini-x/../../y", "gemini-a b", "gemini-?key=1", "gemini-" + strings.Repeat("x", 100)} {
 		if got, ok := m.resolve(name); ok && name != "gemini-" {
 			t.Errorf("%q is served by %q", name, got)
-		}
-	}
-}
-
-// E127: many at once cost nothing upstream, and no key.
-func TestCountTokensManyAtOnce(t *testing.T) {
-	r := start(t, "a", nil)
-	r.fake.Key(keyNamed("a"), always(minute("40s")))
-	r.do("POST", messages, ask(messages, false))
-	var all sync.WaitGroup
-	for range 26 {
-		all.Go(func() {
-			got := r.do("POST", "/v1/messages/count_tokens?beta=true", `{"model":"claude-opus-5-5","messages":[{"role":"user","content":"x"}],"tools":[]}`)
-			if got.status != 200 {
-				t.Errorf("%d %s", got.status, got.body)
-			}
-		})
-	}
-	all.Wait()
-	if n := len(r.fake.Requests()); n != 1 || r.state("a").Failures != 1 {
-		t.Errorf("Gemini was asked %d times, %+v", n, r.state("a"))
-	}
-}
-
-// E78, E127.
-func TestCountTokens(t *testing.T) {
-	r := start(t, "", nil)
-	f := func(body string, low, high int) {
-		t.Helper()
-		got := r.do("POST", "/v1/messages/count_tokens?beta=true", body)
-		var n tokenCount
-		if err := json.Unmarshal([]byte(got.body), &n); err != nil || got.status != 200 || n.InputTokens < low || n.InputTokens > high {
-			t.Errorf("%.80s: %d %s %v", body, got.status, got.body, err)
-		}
-	}
-	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":"hello"}],"tools":[]}`, 1, 40)
-	f(`{"model":"claude-opus-5-5","messages":[]}`, 1, 20)
-	f(`{"model":"claude-opus-5-5","messages":[],"tools":[{"name":"read","description":"`+strings.Repeat("word ", 800)+`","input_schema":{"type":"object"}}]}`, 1000, 1040)
-	f(`{"model":"claude-opus-5-5","messages":[],"system":"`+strings.Repeat("word ", 800)+`"}`, 1000, 1040)
-	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":"`+strings.Repeat("word ", 8000)+`"}]}`, 10000, 10040)
-	f(`{"model":"claude-opus-5-5","messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"`+strings.Repeat("A", 1<<20)+`"}}]}]}`, 260, 300)
-	for _, body := range []string{`{`, `{}`, `[]`, `{"model":"x"}`, ``} {
-		got := r.do("POST", "/v1/messages/count_tokens", body)
-		has(t, got.body, `{"type":"error","error":{"type":"invalid_request_error"`)
-		if got.status != 400 {
-			t.Errorf("%s: %d", body, got.status)
 		}
 	}
 }

@@ -50,6 +50,7 @@ type Server struct {
 	upstream *upstream.Client
 	tokens   *gate
 	models   *models
+	counts   *counter
 	http     *fasthttp.Server
 	conns    *connections
 	watcher  *watcher
@@ -72,6 +73,7 @@ type pace struct {
 	hold      time.Duration // until a streamed answer's status is sent without content
 	ping      time.Duration // between heartbeats
 	backoff   time.Duration // the first pause after a fault of the service; it doubles up to maxPause
+	count     time.Duration // until an estimate has to do in place of a count
 	idleGrace time.Duration // how long an idle connection lives on while draining
 }
 
@@ -94,8 +96,9 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		watcher: newWatcher(),
 		owners:  newOwners(),
 		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}},
-		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: 500 * time.Millisecond, idleGrace: 5 * time.Second},
+		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}
+	s.counts = newCounter(s)
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,

@@ -28,8 +28,9 @@ type tries struct {
 	model        string // as the client named it
 	target       string // as Gemini does
 	conversation string
-	only         string // the id of the one key that can serve it, "" is any
-	again        int    // how many more empty answers are tried again
+	only         string     // the id of the one key that can serve it, "" is any
+	count        func() int // the length of the prompt in tokens; nil where nobody needs it
+	again        int        // how many more empty answers are tried again
 
 	faults   int      // of the service
 	empty    int      // answers that were none

@@ -54,6 +54,8 @@ func TestEstimateTokens(t *testing.T) {
 	image := &Blob{MimeType: "image/png", Data: string(make([]byte, 1<<20))}
 	f(1, Request{})
 	f(10, Request{Contents: of(Part{Text: Quote("0123456789 0123456789 0123456789 01234")})})
+	f(3, Request{Contents: of(Part{Text: Text(`"\u4f60\u597d\u4e16\u754c"`)})})
+	f(3, Request{Contents: of(Part{Text: Quote("你好世界")})})
 	f(260, Request{Contents: of(Part{InlineData: image})})
 	f(520, Request{Contents: of(Part{FunctionResponse: &FunctionResponse{Parts: []Part{{InlineData: image}}}}, Part{InlineData: image})})
 	f(2, Request{Contents: of(Part{FunctionCall: &FunctionCall{Name: "read", Args: []byte(`{"":1}`)}})})

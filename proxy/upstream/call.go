@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
@@ -24,6 +25,16 @@ const (
 
 // maxWhole bounds an answer in one piece: a hundred embeddings of 3,072 numbers have less than 10 MB.
 const maxWhole = 64 << 20
+
+// EncodeCount makes the body of CountTokens from what is to be sent to model: all that has tokens.
+func EncodeCount(model string, r *gemini.Request) []byte {
+	counted := gemini.Request{Contents: r.Contents, SystemInstruction: r.SystemInstruction, Tools: r.Tools, ToolConfig: r.ToolConfig}
+	body := append([]byte(`{"generateContentRequest":{"model":`), gemini.Quote("models/"+strings.TrimPrefix(model, "models/"))...)
+	start := len(body)
+	body = counted.AppendJSON(body)
+	body[start] = ',' // the object goes on
+	return append(body, '}')
+}
 
 // Call makes a call that is answered in one piece, and returns the answer's body. It takes as long as FirstByte at most. model
 // may begin with "models/". The error is always an *Error.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
 func TestCall(t *testing.T) {
@@ -31,6 +33,17 @@ func TestCall(t *testing.T) {
 	f(CountTokens, "models/m", "{}", "POST /v1beta/models/m:countTokens ["+secret+"] {}")
 	f(BatchEmbed, "m", `{"requests":[]}`, "POST /v1beta/models/m:batchEmbedContents ["+secret+`] {"requests":[]}`)
 	f(ListModels, "", "", "GET /v1beta/models?pageSize=1000 ["+secret+"] ")
+}
+
+func TestEncodeCount(t *testing.T) {
+	content := gemini.Content{Parts: []gemini.Part{{Text: gemini.Quote("x")}}}
+	got := string(EncodeCount("models/m", &gemini.Request{
+		Contents: []gemini.Content{content}, SystemInstruction: &content, SafetySettings: []gemini.SafetySetting{{}}, GenerationConfig: &gemini.GenerationConfig{Seed: new(int32)},
+	}))
+	part := `{"parts":[{"text":"x"}]}`
+	if want := `{"generateContentRequest":{"model":"models/m","contents":[` + part + `],"systemInstruction":` + part + `}}`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
 
 func TestCall_failures(t *testing.T) {

@@ -23,7 +23,7 @@ func classify(e *gemini.APIError, tokens int, now time.Time) *Error {
 	case e.Code == 403:
 		out.Kind = forbidden(e)
 	case e.Code == 400:
-		out.badRequest(e, tokens)
+		out.badRequest(e)
 	default:
 		out.Kind = byStatus(e.Code)
 	}
@@ -68,7 +68,7 @@ var (
 // vague is all that Google says about a signature in a long history (seen in reports); it may mean any other fault as well.
 const vague = "Request contains an invalid argument."
 
-func (out *Error) badRequest(e *gemini.APIError, tokens int) {
+func (out *Error) badRequest(e *gemini.APIError) {
 	switch m := tokenCount.FindStringSubmatch(e.Message); {
 	case e.Status == "FAILED_PRECONDITION" && says(e, "location is not supported"):
 		out.Kind = Region
@@ -77,9 +77,6 @@ func (out *Error) badRequest(e *gemini.APIError, tokens int) {
 	case m != nil:
 		out.Kind = Overflow
 		out.Tokens, out.Limit = number(m[1]), number(m[2])
-		if out.Tokens == 0 {
-			out.Tokens = tokens
-		}
 	case signature.MatchString(e.Message), e.Message == vague:
 		out.Kind = Signature
 	default:

@@ -134,16 +134,16 @@ func TestHowLongAQuotaRests(t *testing.T) {
 }
 
 func TestOverflowKnowsItsNumbers(t *testing.T) {
-	f := func(message string, estimate, tokens, limit int) {
+	f := func(message string, tokens, limit int) {
 		t.Helper()
-		e := classify(gemini.ParseAPIError(400, []byte(google(400, "INVALID_ARGUMENT", message, ""))), estimate, noon)
+		e := classify(gemini.ParseAPIError(400, []byte(google(400, "INVALID_ARGUMENT", message, ""))), 4, noon)
 		if e.Tokens != tokens || e.Limit != limit {
 			t.Errorf("%s: %d of %d", message, e.Tokens, e.Limit)
 		}
 	}
-	f("The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).", 4, 1196265, 1048575)
-	f("The input token count exceeds the maximum number of tokens allowed (1048575).", 2000, 2000, 1048575)
-	f("The input token count exceeds the maximum.", 2000, 2000, 0)
+	f("The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).", 1196265, 1048575)
+	f("The input token count exceeds the maximum number of tokens allowed (1048575).", 0, 1048575)
+	f("The input token count exceeds the maximum.", 0, 0)
 }
 
 func TestMessagesAreBounded(t *testing.T) {

@@ -127,7 +127,7 @@ type Error struct {
 	Status  int // HTTP's, 0 if there was no answer
 	Message string
 	Rest    time.Duration // how long the answer itself said to wait, 0 if it did not
-	Tokens  int           // Overflow and SizeQuota: what the prompt has, 0 if unknown
+	Tokens  int           // Overflow and SizeQuota: what the prompt has, 0 if Google did not say
 	Limit   int           // Overflow and SizeQuota: what is allowed, 0 if unknown
 }
 

@@ -1,0 +1,102 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+	"github.com/gemini-claude-adapter/gca/proxy/upstream"
+)
+
+// maxCounts are asked of Google at once: Claude Code asks for dozens together.
+const maxCounts = 4
+
+// someText is the message of a prompt that has none: Google counts no system instruction and no tools without one.
+const someText = `"."`
+
+type tokenCount struct {
+	InputTokens int `json:"input_tokens"`
+}
+
+// counter asks Google for the length of prompts, as long as that is free and quick. It waits for no key, and whatever comes of
+// it teaches nothing about the key.
+type counter struct {
+	s    *Server
+	free chan struct{} // a place for each of the counts that may run at once
+}
+
+func newCounter(s *Server) *counter { return &counter{s: s, free: make(chan struct{}, maxCounts)} }
+
+// countTokens answers with Google's count of the prompt, or with an estimate.
+func (s *Server) countTokens(in *inbound) {
+	body, refusal := s.readBody(in.RequestCtx)
+	if refusal != nil {
+		s.refuse(in, refusal)
+		return
+	}
+	call, err := anthropic.Codec{}.DecodePrompt(body)
+	if err != nil {
+		s.refuse(in, front.AsError(err))
+		return
+	}
+	in.access.model = call.Model
+	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: s.countCall(in, call)})
+}
+
+// countCall counts what Google would get. A prompt that Google would refuse is estimated: a meter has no use for errors.
+func (s *Server) countCall(in *inbound, call *front.Call) int {
+	estimate := call.Request.EstimateTokens()
+	target, ok := s.models.resolve(call.Model)
+	if !ok {
+		return estimate
+	}
+	if err := call.SetContents(call.Request.Contents); err != nil {
+		call.Request.Contents = []gemini.Content{{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Text(someText)}}}}
+	}
+	if err := front.Prepare(call, target, s.lookup); err != nil {
+		return estimate
+	}
+	in.access.target = target
+	n, failed := s.counts.ask(s.life, target, conversation(in, call.Conversation), call.Request)
+	if failed != nil {
+		in.access.kind = failed.Kind.String()
+	}
+	if n == 0 {
+		return estimate
+	}
+	return n
+}
+
+// ask returns Google's count, 0 where there is none.
+func (c *counter) ask(ctx context.Context, target, conversation string, req *gemini.Request) (int, *upstream.Error) {
+	select {
+	case c.free <- struct{}{}:
+		defer func() { <-c.free }()
+	default:
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.s.pace.count)
+	defer cancel()
+	lease, err := c.s.pool.Acquire(ctx, keys.Want{Model: target, Conversation: conversation}, time.Time{})
+	if err != nil {
+		return 0, nil // no key is free, which is nobody's fault
+	}
+	defer lease.Done(keys.None())
+	answer, err := c.s.upstream.Call(ctx, lease, upstream.CountTokens, target, upstream.EncodeCount(target, req))
+	if err != nil {
+		return 0, asUpstream(err)
+	}
+	var count struct {
+		TotalTokens int `json:"totalTokens"`
+	}
+	if err := json.Unmarshal(answer, &count); err != nil {
+		return 0, &upstream.Error{Kind: upstream.Garbled, Message: err.Error()}
+	}
+	return max(count.TotalTokens, 0), nil
+}
