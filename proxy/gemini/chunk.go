@@ -12,7 +12,7 @@ type Decoder struct {
 }
 
 // Chunk decodes one chunk, which is a whole GenerateContentResponse or an array of them, and appends its events: parts in
-// their order, then usage, then the end. The events own their bytes. It is lenient, since Google's answers vary: unknown
+// their order, then usage, then the end or a checkpoint. The events own their bytes. It is lenient, since Google's answers vary: unknown
 // fields and kinds of parts are skipped, a value of an unexpected type counts as absent. An error object in the chunk is
 // returned as *APIError; any other error says that the chunk is not JSON.
 func (d *Decoder) Chunk(data []byte, dst []Event) ([]Event, error) {
@@ -97,13 +97,14 @@ func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
 	if len(ground.Queries)+len(ground.Sources)+len(ground.Supports)+len(ground.URLs) > 0 {
 		dst = append(dst, Event{Kind: EventGrounding, Grounding: &ground})
 	}
-	if finish.Finish.Class() == FinishIncomplete {
-		if finish.Continuation != "" {
-			dst = append(dst, Event{Kind: EventCheckpoint, Continuation: finish.Continuation})
-		}
+	switch {
+	case finish.Finish.Class() != FinishIncomplete:
+		finish.Kind = EventFinish
+	case finish.Continuation != "":
+		finish = Event{Kind: EventCheckpoint, Continuation: finish.Continuation}
+	default:
 		return dst, nil
 	}
-	finish.Kind = EventFinish
 	return dst, &finish
 }
 

@@ -76,24 +76,11 @@ func Encode(model string, r *gemini.Request) *Request {
 // Open starts an answer. It returns when the head of the answer is there, at the latest after FirstByte. ctx governs the
 // whole answer. The error is always an *Error.
 func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stream, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	watch := time.AfterFunc(c.options.FirstByte, func() { cancel(errNoFirstByte) })
-	resp, err := c.send(ctx, lease, http.MethodPost, c.address(r.model, "streamGenerateContent")+"?alt=sse", r.body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = c.refusal(resp, lease, r.tokens)
-	} else if err != nil {
-		err = network(ctx, err, lease)
+	first, failed := c.open(ctx, lease, r, r.body)
+	if failed != nil {
+		return nil, failed
 	}
-	if err != nil {
-		watch.Stop()
-		cancel(context.Canceled)
-		return nil, err
-	}
-	watch.Stop()
-	return &Stream{
-		ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.options.Idle, lease: lease, tokens: r.tokens,
-		body: resp.Body, reader: gemini.NewReader(resp.Body),
-	}, nil
+	return &Stream{client: c, ctx: ctx, lease: lease, request: r, segment: first}, nil
 }
 
 // address is the URL of a method of a model.

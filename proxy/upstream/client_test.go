@@ -283,7 +283,8 @@ func (e *endless) Close() error { return nil }
 func BenchmarkNext(b *testing.B) {
 	body := &endless{chunk: `data: {"candidates":[{"content":{"parts":[{"text":"a piece of text as it comes, some sixty characters of it"}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":90,"candidatesTokenCount":24,"totalTokenCount":145},"modelVersion":"gemini-3.8-flash","responseId":"abc"}` + "\r\n\r\n"}
 	ctx, cancel := context.WithCancelCause(b.Context())
-	s := &Stream{ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: time.Minute, lease: lease(b), body: body, reader: gemini.NewReader(body)}
+	whole := &segment{ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: time.Minute, body: body, reader: gemini.NewReader(body)}
+	s := &Stream{ctx: ctx, lease: lease(b), segment: whole}
 	b.ReportAllocs()
 	for b.Loop() {
 		for {

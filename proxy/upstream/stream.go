@@ -10,43 +10,39 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
-// Stream is a running answer. One goroutine reads it.
+// Stream is a running answer. One goroutine reads it. Of an answer in several segments, or one that was resumed, it shows
+// one whole.
 type Stream struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	watch  *time.Timer
-	idle   time.Duration
-	lease  *keys.Lease
-	body   io.ReadCloser
-	reader *gemini.Reader
+	client  *Client
+	ctx     context.Context
+	lease   *keys.Lease
+	request *Request
 
-	tokens  int // of the prompt, estimated
+	segment *segment
 	decoder gemini.Decoder
 	pending []gemini.Event
 	next    int // of pending
 	tally   gemini.Tally
+	resume  resume
+	over    bool  // nothing more is read
 	err     error // sticks
-}
-
-// idleWatch is the timer that ends a silent answer; it is not running yet.
-func idleWatch(cancel context.CancelCauseFunc) *time.Timer {
-	t := time.AfterFunc(time.Hour, func() { cancel(errSilent) })
-	t.Stop()
-	return t
 }
 
 // Next returns the next event. io.EOF is the end of a whole, usable answer; every other error is an *Error, among them the
 // kinds Cut and Unusable for answers that ended without being either. The error sticks.
 func (s *Stream) Next() (gemini.Event, error) {
 	for s.err == nil {
-		if s.next < len(s.pending) {
-			ev := s.pending[s.next]
-			s.pending[s.next] = gemini.Event{}
-			s.next++
+		if s.next == len(s.pending) {
+			s.fill()
+			continue
+		}
+		ev := s.pending[s.next]
+		s.pending[s.next] = gemini.Event{}
+		s.next++
+		if s.accept(&ev) {
 			s.tally.Note(&ev)
 			return ev, nil
 		}
-		s.fill()
 	}
 	return gemini.Event{}, s.err
 }
@@ -55,6 +51,7 @@ func (s *Stream) Next() (gemini.Event, error) {
 func (s *Stream) LastUsage() (usage []gemini.Event) {
 	for _, ev := range s.pending[s.next:] {
 		if ev.Kind == gemini.EventUsage {
+			ev.Usage = s.resume.usage(ev.Usage)
 			usage = append(usage, ev)
 		}
 	}
@@ -63,13 +60,13 @@ func (s *Stream) LastUsage() (usage []gemini.Event) {
 
 // fill reads one frame.
 func (s *Stream) fill() {
-	if !s.reader.Ready() {
-		s.watch.Reset(s.idle)
-		defer s.watch.Stop()
+	if s.over {
+		s.err = s.verdict()
+		return
 	}
-	payload, err := s.reader.Next()
+	payload, err := s.segment.next()
 	if err != nil {
-		s.err = s.ended(err)
+		s.ended(err)
 		return
 	}
 	s.pending, s.next = s.pending[:0], 0
@@ -77,37 +74,40 @@ func (s *Stream) fill() {
 	var apiErr *gemini.APIError
 	switch {
 	case errors.As(err, &apiErr):
-		s.err = classify(apiErr, s.tokens, time.Now()).without(s.lease)
+		s.err = classify(apiErr, s.request.tokens, time.Now()).without(s.lease)
 	case err != nil:
 		s.err = (&Error{Kind: Garbled, Message: err.Error()}).without(s.lease)
 	}
 }
 
-// ended names the end of the body.
-func (s *Stream) ended(err error) error {
+// ended takes the end of a segment's body. Whatever comes after Google's last word does not matter any more.
+func (s *Stream) ended(err error) {
+	ended := s.tally.Finish().Class() != gemini.FinishIncomplete
+	var failed *Error
 	switch {
+	case errors.Is(err, io.EOF) && ended:
+		s.err = s.verdict()
+		return
 	case errors.Is(err, io.EOF):
-		return s.verdict()
-	case errors.Is(err, gemini.ErrFrameTooLarge):
-		return &Error{Kind: Garbled, Message: err.Error()}
+		failed = cutOff()
+	default:
+		failed = s.segment.failure(err, s.lease)
+		if failed.Kind == Cut && ended {
+			s.err = s.verdict()
+			return
+		}
 	}
-	e := network(s.ctx, err, s.lease)
-	if e.Kind != Unreachable {
-		return e
-	}
-	if s.tally.Finish().Class() != gemini.FinishIncomplete {
-		return s.verdict() // the connection broke after the last word
-	}
-	e.Kind = Cut
-	return e
+	s.reconnect(failed)
 }
+
+func cutOff() *Error { return &Error{Kind: Cut, Message: "gemini's answer ended in its middle"} }
 
 // verdict is io.EOF for an answer that is one.
 func (s *Stream) verdict() error {
 	finish := string(s.tally.Finish())
 	switch s.tally.Verdict() {
 	case gemini.Cut:
-		return &Error{Kind: Cut, Message: "gemini's answer ended in its middle"}
+		return cutOff()
 	case gemini.Empty:
 		return &Error{Kind: Unusable, Message: "gemini's answer was empty (" + finish + ")"}
 	case gemini.Malformed:
@@ -119,8 +119,4 @@ func (s *Stream) verdict() error {
 }
 
 // Close ends the answer, which reaches Google at once when it was still running.
-func (s *Stream) Close() error {
-	s.watch.Stop()
-	s.cancel(context.Canceled)
-	return s.body.Close()
-}
+func (s *Stream) Close() error { return s.segment.close() }
