@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
@@ -229,4 +230,37 @@ func hasNot(t testing.TB, text string, unwanted ...string) {
 			t.Errorf("found %q in:\n%s", u, text)
 		}
 	}
+}
+
+// said is the text of an answer in a path's protocol.
+func said(t testing.TB, path string, stream bool, body string) string {
+	t.Helper()
+	var text strings.Builder
+	pieces := []string{body}
+	if stream {
+		pieces = nil
+		for line := range strings.Lines(body) {
+			if data, ok := strings.CutPrefix(line, "data: "); ok && data != "[DONE]\n" {
+				pieces = append(pieces, data)
+			}
+		}
+	}
+	for _, piece := range pieces {
+		var a struct {
+			Delta   struct{ Text string }
+			Content []struct{ Text string }
+			Choices []struct{ Message, Delta struct{ Content string } }
+		}
+		if err := json.Unmarshal([]byte(piece), &a); err != nil {
+			t.Fatalf("%s: %v in %s", path, err, piece)
+		}
+		text.WriteString(a.Delta.Text)
+		for _, c := range a.Content {
+			text.WriteString(c.Text)
+		}
+		for _, c := range a.Choices {
+			text.WriteString(c.Message.Content + c.Delta.Content)
+		}
+	}
+	return text.String()
 }
