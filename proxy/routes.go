@@ -35,6 +35,8 @@ func (s *Server) find(path string) *route {
 		return &route{method: "POST", serve: s.converse}
 	case "/v1/chat/completions":
 		return &route{method: "POST", serve: s.converse}
+	case "/v1/responses":
+		return &route{method: "POST", serve: s.converse}
 	case "/v1/messages/count_tokens":
 		return &route{method: "POST", serve: s.countTokens}
 	case "/v1/models":
@@ -61,6 +63,9 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	switch r := s.find(path); {
 	case r == nil:
 		s.refuse(in, unknownPath(path))
+	case !r.allows(rc) && wantsWebSocket(rc):
+		rc.Response.Header.Set("Upgrade", "HTTP/1.1")
+		s.refuseAs(in, fasthttp.StatusUpgradeRequired, front.Invalidf("", "no WebSockets here, send a POST request"))
 	case !r.allows(rc):
 		allowed := cmp.Or(r.method, nativeMethods)
 		rc.Response.Header.Set("Allow", allowed)
@@ -76,6 +81,11 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 		}
 		s.serve(in, r)
 	}
+}
+
+// wantsWebSocket: Codex tries one for /v1/responses first, and goes on without when it is told 426.
+func wantsWebSocket(rc *fasthttp.RequestCtx) bool {
+	return strings.EqualFold(string(rc.Request.Header.Peek("Upgrade")), "websocket")
 }
 
 // serve runs a route. What streams writes its access line itself, at the end of the stream.
@@ -151,6 +161,9 @@ func mendPath(u *fasthttp.URI) {
 
 // shape is the protocol in which a path's errors are told.
 func (s *Server) shape(rc *fasthttp.RequestCtx) front.Codec {
+	if bytes.HasPrefix(rc.Path(), []byte("/v1/responses")) {
+		return s.fronts.responses
+	}
 	if bytes.HasPrefix(rc.Path(), []byte("/v1/messages")) || len(rc.Request.Header.Peek("anthropic-version")) > 0 {
 		return s.fronts.anthropic
 	}
@@ -158,6 +171,9 @@ func (s *Server) shape(rc *fasthttp.RequestCtx) front.Codec {
 }
 
 func unknownPath(path string) *front.Error {
+	if id, ok := strings.CutPrefix(path, "/v1/responses/"); ok {
+		return &front.Error{Kind: front.NotFound, Message: "Response with id '" + bounded(id, 100) + "' not found: responses are not stored here."}
+	}
 	return &front.Error{Kind: front.NotFound, Message: "no such path: " + bounded(path, 200)}
 }
 

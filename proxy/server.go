@@ -23,6 +23,7 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
 	"github.com/gemini-claude-adapter/gca/proxy/front/chat"
+	"github.com/gemini-claude-adapter/gca/proxy/front/responses"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/store"
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
@@ -66,7 +67,7 @@ type Server struct {
 	requests, errors, streams atomic.Int64
 }
 
-type fronts struct{ anthropic, chat front.Codec }
+type fronts struct{ anthropic, chat, responses front.Codec }
 
 // pace holds the times that tests shorten.
 type pace struct {
@@ -95,7 +96,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		conns:   newConnections(),
 		watcher: newWatcher(),
 		owners:  newOwners(),
-		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}},
+		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}, responses: responses.Codec{}},
 		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}
 	s.counts = newCounter(s)

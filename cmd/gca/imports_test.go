@@ -40,6 +40,7 @@ var house = []room{
 	{pkg: "proxy/front", may: []string{"proxy/gemini"}},
 	{pkg: "proxy/front/anthropic", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/front/chat", may: []string{"proxy/front", "proxy/gemini"}},
+	{pkg: "proxy/front/responses", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/front/native", may: []string{"proxy/front"}},
 	{pkg: "proxy/front/fronttest", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/keys", may: []string{"proxy/config"}},

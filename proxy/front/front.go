@@ -50,6 +50,9 @@ type Call struct {
 	// StrictTools: the client wants arguments held to the schema; Prepare asks for it where the model can.
 	StrictTools bool
 
+	// Own is what the codec keeps of the request for its own encoder; nobody else looks at it.
+	Own any
+
 	stubbed bool            // the functions are stubs for a history with calls, the client declared none
 	decoded *gemini.Request // what Decode made, so that Prepare can start afresh for another model
 }

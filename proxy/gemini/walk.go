@@ -132,6 +132,18 @@ func (w *Walker) Any() json.RawMessage {
 	return w.data[end-len(v) : end : end]
 }
 
+// Span calls read, which must read exactly one value, and returns that value as it stands; nil for null.
+func (w *Walker) Span(read func()) json.RawMessage {
+	null := w.Kind() == 'n'
+	start := w.dec.InputOffset()
+	read()
+	if null || w.err != nil {
+		return nil
+	}
+	// What stands between the token before and the value goes.
+	return bytes.TrimLeft(w.data[start:w.dec.InputOffset()], " \t\r\n:,")
+}
+
 // Expect reads null as absent and reports whether the next value begins with one of kinds. If not, it is skipped, and in a
 // strict walk it is an error: "expected " + what.
 func (w *Walker) Expect(kinds, what string) bool {

@@ -1,0 +1,131 @@
+package responses
+
+import (
+	"strings"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// droppable reports whether an item that the client only refers to may be missing: thoughts and searches are not sent to
+// Gemini again anyway.
+func droppable(id string) bool { return strings.HasPrefix(id, "rs_") || strings.HasPrefix(id, "ws_") }
+
+// contents makes the history, a content an item; front.Normalise puts together what belongs together.
+func (d *decoder) contents() []gemini.Content {
+	var contents []gemini.Content
+	for i := range d.req.input {
+		if c := d.content(&d.req.input[i]); len(c.Parts) > 0 {
+			contents = append(contents, c)
+		}
+	}
+	return contents
+}
+
+func (d *decoder) content(it *item) gemini.Content {
+	switch it.kind {
+	case "message":
+		return message(it)
+	case "reasoning":
+		if records, ok := front.Unseal(it.encrypted); ok {
+			d.call.Carried = append(d.call.Carried, records...)
+		}
+	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call":
+		return d.functionCall(it)
+	case "function_call_output", "custom_tool_call_output", "local_shell_call_output", "shell_call_output",
+		"apply_patch_call_output":
+		return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{FunctionResponse: result(it)}}}
+	default:
+		return unknown(it)
+	}
+	return gemini.Content{}
+}
+
+func message(it *item) gemini.Content {
+	switch {
+	case it.role == "assistant":
+		return gemini.Content{Role: gemini.RoleModel, Parts: it.content}
+	case isSystem(it):
+		if text := front.Join(texts(it.content)); !text.Empty() {
+			wrapped := text.Wrap("<system-message>\n", "\n</system-message>")
+			return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: wrapped}}}
+		}
+		return gemini.Content{}
+	}
+	return gemini.Content{Role: gemini.RoleUser, Parts: it.content}
+}
+
+// unknown keeps the text of an item that means nothing here, as the model's unless it says otherwise.
+func unknown(it *item) gemini.Content {
+	c := gemini.Content{Role: gemini.RoleModel}
+	if it.role == "user" {
+		c.Role = gemini.RoleUser
+	}
+	for _, t := range texts(it.content) {
+		c.Parts = append(c.Parts, gemini.Part{Text: t})
+	}
+	return c
+}
+
+// pairID is the id that pairs a call and its output; the local shell of early days puts it elsewhere.
+func (it *item) pairID() string {
+	if it.callID != "" {
+		return it.callID
+	}
+	return it.id
+}
+
+func (d *decoder) functionCall(it *item) gemini.Content {
+	call := &gemini.FunctionCall{ClientID: it.pairID()}
+	name := fullName(it.namespace, it.name)
+	switch it.kind {
+	case "function_call":
+		args := []byte(it.args)
+		if len(args) > 0 && args[0] == '"' {
+			args = []byte(gemini.Text(args).String())
+		}
+		call.Args = front.Object(args)
+	case "custom_tool_call":
+		input := it.input
+		if input == nil {
+			input = gemini.Text(`""`)
+		}
+		call.Args = append(append([]byte(`{"input":`), input...), '}')
+	default:
+		name = strings.TrimSuffix(it.kind, "_call")
+		call.Args = front.Object(it.action)
+	}
+	call.Name = d.call.Tools.Upstream(name)
+	return gemini.Content{Role: gemini.RoleModel, Parts: []gemini.Part{{FunctionCall: call}}}
+}
+
+func texts(parts []gemini.Part) []gemini.Text {
+	var out []gemini.Text
+	for _, p := range parts {
+		if p.Text != nil {
+			out = append(out, p.Text)
+		}
+	}
+	return out
+}
+
+// result makes a tool's result: its texts are the output, a line each, its media are parts beside it. What a shell printed
+// is passed on as the JSON it came as.
+func result(it *item) *gemini.FunctionResponse {
+	r := &gemini.FunctionResponse{ClientID: it.pairID()}
+	if it.kind == "shell_call_output" && it.chunks != nil {
+		r.Response = front.ToolResult(gemini.Quote(string(it.chunks)), false)
+		return r
+	}
+	for _, p := range it.output {
+		if p.Text == nil {
+			r.Parts = append(r.Parts, p)
+		}
+	}
+	text := front.Join(texts(it.output))
+	if text.Empty() && len(r.Parts) > 0 {
+		text = gemini.Quote("see attached")
+	}
+	r.Response = front.ToolResult(text, it.failed)
+	return r
+}

@@ -1,0 +1,181 @@
+// Package responses speaks OpenAI's Responses API, as Codex and OpenAI's SDKs do. Nothing is stored: a request brings the
+// whole conversation, and what must come back with it travels in the encrypted_content of reasoning items.
+package responses
+
+import (
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// Codec is the Responses API.
+type Codec struct{}
+
+var _ front.Codec = Codec{}
+
+// ToolIDPrefix is "call_".
+func (Codec) ToolIDPrefix() string { return "call_" }
+
+// Error is the envelope and status of a failure. The request id goes into a header only.
+func (Codec) Error(e *front.Error, requestID string) (status int, body []byte) {
+	return front.OpenAIError(e)
+}
+
+// Decode reads the body of POST /v1/responses. What has no counterpart in Gemini, such as verbosity, items and tools of
+// hosted kinds, and fields that nobody knows, is left out without an error.
+func (Codec) Decode(body []byte) (*front.Call, error) {
+	req, err := parse(body)
+	if err != nil {
+		return nil, front.AsError(err)
+	}
+	if err := req.check(); err != nil {
+		return nil, err
+	}
+	d := decoder{req: req, asked: &asked{request: req, tools: map[string]tool{}}}
+	d.call = &front.Call{
+		Model: req.model, Stream: req.stream, SingleCall: req.noParallel, Request: &gemini.Request{},
+		BuiltIn: front.BuiltIn{Search: req.tools.search, Code: req.tools.code}, Own: d.asked,
+	}
+	if d.call.Conversation = req.cacheKey; req.cacheKey == "" {
+		d.call.Conversation = req.user
+	}
+	d.config()
+	if err := d.tools(); err != nil {
+		return nil, err
+	}
+	d.system()
+	if err := d.call.SetContents(d.contents()); err != nil {
+		return nil, front.Invalidf("input", "expected at least one item with content")
+	}
+	return d.call, nil
+}
+
+// asked is what the encoder of an answer must know of its request.
+type asked struct {
+	*request
+	tools map[string]tool // by full name
+}
+
+// check finds what the whole request lacks or must not have.
+func (r *request) check() error {
+	if err := r.checkStored(); err != nil {
+		return err
+	}
+	switch {
+	case r.model == "":
+		return front.Invalidf("model", "expected the name of a model")
+	case len(r.input) == 0:
+		return front.Invalidf("input", "expected a string or an array with at least one item")
+	case r.maxTokens != nil && *r.maxTokens < 1:
+		return front.Invalidf("max_output_tokens", "expected 1 or more")
+	case r.temperature != nil && (*r.temperature < 0 || *r.temperature > 2):
+		return front.Invalidf("temperature", "expected 0 to 2")
+	case r.topP != nil && (*r.topP < 0 || *r.topP > 1):
+		return front.Invalidf("top_p", "expected 0 to 1")
+	case r.format.kind == "json_schema" && r.format.schema == nil:
+		return front.Invalidf("text.format.schema", "expected a JSON Schema object")
+	case len(r.choice.names) == 1 && r.choice.names[0] == "", r.choice.kind == "allowed_tools" && len(r.choice.names) == 0:
+		return front.Invalidf("tool_choice", "expected the name of a tool")
+	}
+	return nil
+}
+
+// checkStored refuses what builds on something that OpenAI would have stored.
+func (r *request) checkStored() error {
+	switch {
+	case r.previous != "":
+		return notFound("previous_response_id", "Previous response", r.previous)
+	case r.conversation != "":
+		return notFound("conversation", "Conversation", r.conversation)
+	case r.prompt:
+		return front.Invalidf("prompt", "prompt templates are not stored here, send the prompt itself as instructions and input")
+	case r.background:
+		return front.Invalidf("background", "expected false: nothing is stored here, so that an answer could not be asked for later")
+	}
+	return nil
+}
+
+// notFound says it in the words that clients know from OpenAI.
+func notFound(param, what, id string) *front.Error {
+	if len(id) > 100 {
+		id = id[:100]
+	}
+	return &front.Error{
+		Kind: front.Invalid, Param: param, Code: "previous_response_not_found",
+		Message: what + " with id '" + id + "' not found. Nothing is stored here: send the whole conversation in input.",
+	}
+}
+
+type decoder struct {
+	req   *request
+	call  *front.Call
+	asked *asked
+}
+
+func (d *decoder) config() {
+	r := d.req
+	config := &gemini.GenerationConfig{Temperature: r.temperature, TopP: r.topP}
+	switch r.format.kind {
+	case "json_object":
+		config.ResponseMimeType = "application/json"
+	case "json_schema":
+		config.ResponseMimeType = "application/json"
+		config.ResponseJSONSchema = front.CleanOutput(r.format.schema)
+	}
+	d.call.Request.GenerationConfig = config
+	if r.maxTokens != nil {
+		d.call.MaxTokens = *r.maxTokens
+	}
+	d.call.Thinking = front.Thinking{Effort: r.reasoning.effort}
+	if r.reasoning.effort == "none" {
+		d.call.Thinking = front.Thinking{Mode: front.ThinkingOff}
+	}
+	d.call.ShowThoughts = r.reasoning.summary != "" && r.reasoning.summary != "none"
+}
+
+func (d *decoder) tools() error {
+	var tools []front.Tool
+	for _, t := range d.req.tools.tools {
+		name := fullName(t.namespace, t.name)
+		d.asked.tools[name] = t
+		tools = append(tools, front.Tool{Name: name, Description: t.description, Schema: t.schema})
+		d.call.StrictTools = d.call.StrictTools || t.strict
+	}
+	c := d.req.choice
+	choice := front.ToolChoice{Names: c.names, Param: "tool_choice"}
+	switch {
+	case c.kind == "none":
+		choice.Mode = front.ModeNone
+	case c.kind == "auto":
+		choice.Mode = front.ModeAuto
+	case c.kind == "allowed_tools" && c.mode != "required":
+		choice.Mode = front.ModeValidated
+	case c.kind == "required", len(c.names) > 0:
+		choice.Mode = front.ModeAny
+	}
+	return d.call.SetTools(tools, choice)
+}
+
+func isSystem(it *item) bool {
+	return it.kind == "message" && (it.role == "system" || it.role == "developer")
+}
+
+// system makes the system instruction of instructions and of the messages at the head. The last item always stays, since
+// Gemini wants something to answer.
+func (d *decoder) system() {
+	var parts []gemini.Part
+	add := func(t gemini.Text) {
+		if !t.Empty() {
+			parts = append(parts, gemini.Part{Text: t})
+		}
+	}
+	add(d.req.instructions)
+	for len(d.req.input) > 1 && isSystem(&d.req.input[0]) {
+		for _, t := range texts(d.req.input[0].content) {
+			add(t)
+		}
+		d.req.input = d.req.input[1:]
+	}
+	if len(parts) > 0 {
+		d.call.Request.SystemInstruction = &gemini.Content{Parts: parts}
+	}
+}

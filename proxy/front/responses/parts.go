@@ -1,0 +1,199 @@
+package responses
+
+import (
+	"strings"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+const noFiles = "file references are not supported, send the file itself or its address"
+
+// part is one element of a message's content, or of a tool's output.
+type part struct {
+	kind     string
+	text     gemini.Text // text and refusal
+	url      gemini.Text // image_url, file_url
+	urlField string
+	detail   string
+	fileData gemini.Text
+	fileID   string
+	audio    gemini.Text // base64
+	format   string
+}
+
+// parts reads content: a text, or an array of parts. ok is false where there is none.
+func (f *fault) parts(w *gemini.Walker) (parts []gemini.Part, ok bool) {
+	switch w.Kind() {
+	case '"':
+		return []gemini.Part{{Text: w.Text()}}, true
+	case 'n':
+		w.Skip()
+		return nil, false
+	case '[':
+		w.Array("an array", func(int) {
+			if p, ok := f.part(w); ok {
+				parts = append(parts, p)
+			}
+		})
+		return parts, true
+	}
+	w.Skip()
+	f.note(w.Path(), "expected a string or an array of parts")
+	return nil, false
+}
+
+// part reads one part; ok is false for those that are dropped.
+func (f *fault) part(w *gemini.Walker) (out gemini.Part, ok bool) {
+	switch w.Kind() {
+	case '"':
+		return gemini.Part{Text: w.Text()}, true
+	case '{':
+	default:
+		w.Skip()
+		f.note(w.Path(), "expected a content part")
+		return out, false
+	}
+	var p part
+	w.Object("", func(name []byte) { p.field(w, f, string(name)) })
+	return p.toGemini(f, w.Path())
+}
+
+func (p *part) field(w *gemini.Walker, f *fault, name string) {
+	switch name {
+	case "type":
+		p.kind = f.string(w)
+	case "text", "refusal":
+		p.text = f.text(w)
+	case "image_url":
+		p.urlField = name
+		p.readImageURL(w, f)
+	case "file_url":
+		p.urlField, p.url = name, f.text(w)
+	case "detail":
+		p.detail = f.string(w)
+	case "file_data":
+		p.fileData = f.text(w)
+	case "file_id":
+		p.fileID = f.string(w)
+	case "input_audio":
+		if w.Kind() != '{' {
+			w.Skip()
+			return
+		}
+		w.Object("", func(name []byte) {
+			switch string(name) {
+			case "data":
+				p.audio = f.text(w)
+			case "format":
+				p.format = f.string(w)
+			default:
+				w.Skip()
+			}
+		})
+	default:
+		w.Skip()
+	}
+}
+
+// readImageURL reads a string; clients used to Chat Completions send an object with a url.
+func (p *part) readImageURL(w *gemini.Walker, f *fault) {
+	if w.Kind() != '{' {
+		p.url = f.text(w)
+		return
+	}
+	w.Object("", func(name []byte) {
+		if string(name) == "url" {
+			p.url = f.text(w)
+			return
+		}
+		w.Skip()
+	})
+}
+
+// toGemini makes the part that Gemini gets. Of parts of unknown types the text is kept.
+func (p *part) toGemini(f *fault, path string) (out gemini.Part, ok bool) {
+	switch p.kind {
+	case "":
+		f.note(path+".type", "expected the type of the part")
+	case "input_text", "output_text", "text":
+		if p.text == nil {
+			f.note(path+".text", "expected a string")
+		}
+	case "input_image":
+		return p.image(f, path)
+	case "input_file":
+		return p.file(f, path)
+	case "input_audio":
+		if p.audio == nil || p.format == "" {
+			f.note(path+".input_audio", "expected data and format")
+			return out, false
+		}
+		return f.inline("audio/"+p.format, p.audio.String(), path+".input_audio.data")
+	}
+	return gemini.Part{Text: p.text}, p.text != nil
+}
+
+func (p *part) image(f *fault, path string) (out gemini.Part, ok bool) {
+	switch {
+	case !p.url.Empty():
+	case p.fileID != "":
+		f.note(path+".file_id", noFiles)
+		return out, false
+	default:
+		f.note(path+".image_url", "expected a data URL or an address")
+		return out, false
+	}
+	if out, ok = p.fromURL(f, path); !ok {
+		return out, false
+	}
+	switch p.detail {
+	case "low":
+		out.MediaResolution = &gemini.MediaResolution{Level: "MEDIA_RESOLUTION_LOW"}
+	case "high":
+		out.MediaResolution = &gemini.MediaResolution{Level: "MEDIA_RESOLUTION_HIGH"}
+	}
+	return out, true
+}
+
+func (p *part) file(f *fault, path string) (out gemini.Part, ok bool) {
+	switch {
+	case !p.fileData.Empty():
+		data := p.fileData.String()
+		if mimeType, inner, isURL := front.DataURL(data); isURL {
+			return f.inline(mimeType, inner, path+".file_data")
+		}
+		return f.inline("", data, path+".file_data")
+	case !p.url.Empty():
+		return p.fromURL(f, path)
+	case p.fileID != "":
+		f.note(path+".file_id", noFiles)
+	default:
+		f.note(path+".file_data", "expected a data URL with base64, or file_url")
+	}
+	return out, false
+}
+
+// fromURL takes a data URL apart; a web address is left to be fetched.
+func (p *part) fromURL(f *fault, path string) (out gemini.Part, ok bool) {
+	url := p.url.String()
+	param := path + "." + p.urlField
+	if mimeType, data, isData := front.DataURL(url); isData {
+		return f.inline(mimeType, data, param)
+	}
+	scheme, _, _ := strings.Cut(url, ":")
+	if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
+		f.note(param, "expected a data URL with base64, or an address with http or https")
+		return out, false
+	}
+	return gemini.Part{FileData: &gemini.FileData{FileURI: url, Param: param}}, true
+}
+
+func (f *fault) inline(mimeType, data, path string) (out gemini.Part, ok bool) {
+	blob, problem := front.Inline(mimeType, data)
+	if problem != "" {
+		f.note(path, problem)
+		return out, false
+	}
+	return gemini.Part{InlineData: blob}, true
+}
