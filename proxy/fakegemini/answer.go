@@ -14,6 +14,7 @@ type Answer struct {
 	Raw      *Raw      `json:"raw,omitempty"`      // answered byte for byte
 	Chunks   []Chunk   `json:"chunks,omitempty"`   // the stream; folded into one for generateContent
 	Gate     string    `json:"gate,omitempty"`     // lock-step: chunk n+1 waits for the n-th Arrived of this gate
+	Fault    Fault     `json:"fault,omitzero"`     // what goes wrong with its bytes
 	NoFinish bool      `json:"noFinish,omitempty"` // the stream ends without a finish reason
 	Thoughts int       `json:"thoughts,omitempty"` // tokens of thought that no thought part shows
 	ToolUse  int       `json:"toolUse,omitempty"`  // tokens that server-side tools gave the model to read

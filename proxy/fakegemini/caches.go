@@ -68,7 +68,7 @@ func (x *exchange) createCache(project string, body []byte) *refusal {
 	x.body = &GenerateContentRequest{Contents: in.Contents, SystemInstruction: in.SystemInstruction, Tools: in.Tools, ToolConfig: in.ToolConfig}
 	x.s.records.update(x.rec, func(r *Recorded) { r.Model, r.Request = id, x.body })
 	if r := judge(&asked{call: onCache, body: x.body, model: model, message: "CreateCachedContentRequest", signer: x.s.signer,
-		project: project, files: &x.s.files}); r != nil {
+		project: project, files: &x.s.files, maxPDF: x.s.opts.MaxPDF}); r != nil {
 		return r
 	}
 	expires, r := in.expires()

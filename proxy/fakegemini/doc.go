@@ -41,17 +41,22 @@
 //	response-name        a response whose name is not that of a call of the turn before
 //	response-id          a response whose id is not that of its call
 //	response-media       functionResponse.parts on Gemini 2.x
+//	response-media-type  functionResponse.parts of a type that isn't taken there
+//	pdf-size             an inline PDF over 50 MB
 //	last-turn            a conversation that ends in a model turn, on 3.5-flash-lite and newer
 //	function-name        a function name with other characters, or over 64 of them
 //	duplicate-function   a function declared twice
 //	two-schemas          parameters beside parametersJsonSchema, or the same of response
 //	schema               a proto schema whose structure is wrong
+//	empty-object         a proto schema with an object without properties below its top, on 2.x
+//	json-schema          a JSON schema with a $ref that leads nowhere, has siblings beyond $-names, or comes back to itself through required properties
+//	declarations         more than 512 functions
 //	calling-config       functionCallingConfig without declarations
 //	allowed-names-mode   allowedFunctionNames with a mode other than ANY and VALIDATED
 //	allowed-names        an allowed name that isn't declared
 //	built-in-flag        built-in tools beside functions without includeServerSideToolInvocations, on 3 and later
 //	built-in-2x          built-in tools beside functions, or the flag, on 2.x
-//	json-with-functions  functions beside application/json on 2.x
+//	json-with-functions  functions or built-in tools beside application/json on 2.x
 //	schema-mime          a response schema without application/json, or two of them
 //	stop-sequences       more than 5 stop sequences
 //	candidates           candidateCount out of 1 to 8; over 1 on Gemini 4
@@ -60,6 +65,7 @@
 //	output-tokens        maxOutputTokens below 1 or above the model's limit
 //	output-tokens-whole  maxOutputTokens above 32768 for generateContent on Gemini 4
 //	penalty              presencePenalty or frequencyPenalty on 3.5-flash-lite and newer
+//	penalty-range        a penalty below -2, or of 2 and above
 //	thinking-none        thinkingConfig on a model that doesn't think
 //	thinking-both        thinkingBudget and thinkingLevel together
 //	thinking-level       a level that the model doesn't have
@@ -76,8 +82,16 @@
 //	signature-invalid    a signature of the current turn that isn't the fake's, or sits on another part, call or model
 //	tool-echo            a toolCall or toolResponse of the current turn that isn't, signature included, what the fake said, on 3 and later
 //
-// Known to be looser than Google, because no source tells what Google says: duplicate names in one JSON object (the last
-// one counts), functionResponse and text parts in one content, invalid signatures outside of the current turn, signatures on
-// Gemini 2.x, the size of media, prompt and output together against the window of Gemini 4, more than 512 declarations, the inside of parametersJsonSchema. Stricter than Google may be: the
-// length of function names (64; documents say 128), names and ids of responses, maxOutputTokens above the model's limit.
+// Known to be looser than Google may be, because no source tells what Google says: duplicate names in one JSON object (the
+// last one counts); functionResponse and text parts in one content; invalid signatures, and server-side parts that were
+// changed, outside of the current turn; signatures on Gemini 2.x; a toolCall without its toolResponse; the types of
+// inline media (gif is in no list) and the size of any but PDFs, or their pages; prompt and output together against the
+// window of Gemini 4; how large or deep a schema may be under mode ANY, and proto schemas without a type; what a JSON
+// schema says beside its references; safety thresholds, logprobs and output modalities that a model doesn't have; which
+// key a continuation token belongs to; texts for embedding that are longer than the model reads, and a title without
+// RETRIEVAL_DOCUMENT; uploads under a name that is taken; X-Server-Timeout; quotas that nobody scripted.
+//
+// Stricter than Google may be: the length of function names (64; documents say 128), names and ids of responses,
+// maxOutputTokens above the model's limit, siblings of $ref (one report says that description and default may stay),
+// server-side parts without a signature.
 package fakegemini

@@ -57,6 +57,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, req *http.Request) {
 		s.records.update(rec, func(r *Recorded) { r.Refused, r.Reason = refused.rule, refused.err.Message })
 	}
 	x.answer(refused)
+	x.finish()
 }
 
 // exchange is one request on its way to an answer.
@@ -70,6 +71,8 @@ type exchange struct {
 	embed []EmbedContentRequest
 	name  string // of a cache or file
 	then  func() // answers a request that isn't refused
+	fault Fault
+	out   *wire
 	state End
 }
 
@@ -176,7 +179,7 @@ func (x *exchange) read(body []byte) *refusal {
 		}
 	}
 	q := &asked{body: &GenerateContentRequest{}, model: x.model, stream: x.rec.Verb == verbStream, signer: x.s.signer, given: &x.s.given,
-		project: x.s.project(x.rec.Key), caches: &x.s.caches, files: &x.s.files}
+		project: x.s.project(x.rec.Key), caches: &x.s.caches, files: &x.s.files, maxPDF: x.s.opts.MaxPDF}
 	r := q.readAs(x.rec.Verb, body)
 	x.body, x.embed = q.body, q.embed
 	x.s.records.update(x.rec, func(rec *Recorded) {
@@ -259,6 +262,7 @@ func (x *exchange) content() {
 	if !x.sleep(a.Delay.std()) {
 		return
 	}
+	x.fault = a.Fault
 	switch {
 	case a.Error != nil:
 		x.fail(a.Error)

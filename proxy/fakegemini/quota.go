@@ -9,7 +9,10 @@ import (
 const quotaOpening = "You exceeded your current quota, please check your plan and billing details. " +
 	"For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. "
 
-const freeRequests = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
+const (
+	freeRequests = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
+	freeInput    = "generativelanguage.googleapis.com/generate_content_free_tier_input_token_count"
+)
 
 // Quota is one exceeded quota of one model, the data of a 429.
 type Quota struct {
@@ -52,7 +55,7 @@ func ErrQuotaPerDay(model string) *APIError {
 
 // ErrQuotaTokensPerMinute is the 429 of the input tokens a minute.
 func ErrQuotaTokensPerMinute(model string, limit int, retry time.Duration) *APIError {
-	return ErrQuota(Quota{Model: model, Metric: "generativelanguage.googleapis.com/generate_content_free_tier_input_token_count",
+	return ErrQuota(Quota{Model: model, Metric: freeInput,
 		ID: "GenerateContentInputTokensPerModelPerMinute-FreeTier", Limit: limit, Retry: retry})
 }
 
@@ -70,6 +73,20 @@ func ErrQuotaRecorded(quotaID string, retry time.Duration) *APIError {
 
 // ErrExhausted is the 429 without details.
 func ErrExhausted() *APIError { return Err(429, "Resource has been exhausted (e.g. check quota).") }
+
+// ErrCapacity is the 429 of a model that has no room at the moment.
+func ErrCapacity() *APIError {
+	e := Err(429, "You have exhausted your capacity on this model.")
+	e.Details = []Detail{{Type: typeErrorInfo, Reason: "MODEL_CAPACITY_EXHAUSTED", Domain: "googleapis.com"}}
+	return e
+}
+
+// ErrQuotaReset is the 429 of a whole project whose quota comes back after a while.
+func ErrQuotaReset(after time.Duration) *APIError {
+	e := Err(429, "You have exhausted your quota.")
+	e.Details = []Detail{{Type: typeErrorInfo, Reason: "QUOTA_EXHAUSTED", Domain: "googleapis.com", Metadata: map[string]string{"quotaResetDelay": after.String()}}}
+	return e
+}
 
 // ErrCreditsDepleted is the 429 of a project that has no money left.
 func ErrCreditsDepleted() *APIError {

@@ -79,12 +79,17 @@ const (
 	RuleResponseID     RuleName = "response-id"
 	RuleResponseObject RuleName = "response-object"
 	RuleResponseMedia  RuleName = "response-media"
+	RuleResponseType   RuleName = "response-media-type"
+	RulePDFSize        RuleName = "pdf-size"
 	RuleSignMissing    RuleName = "signature-missing"
 	RuleSignInvalid    RuleName = "signature-invalid"
 	RuleFunctionName   RuleName = "function-name"
 	RuleDuplicate      RuleName = "duplicate-function"
 	RuleTwoSchemas     RuleName = "two-schemas"
 	RuleSchema         RuleName = "schema"
+	RuleEmptyObject    RuleName = "empty-object"
+	RuleJSONSchema     RuleName = "json-schema"
+	RuleDeclarations   RuleName = "declarations"
 	RuleCallingConfig  RuleName = "calling-config"
 	RuleAllowedMode    RuleName = "allowed-names-mode"
 	RuleAllowedNames   RuleName = "allowed-names"
@@ -99,6 +104,7 @@ const (
 	RuleOutputTokens   RuleName = "output-tokens"
 	RuleOutputWhole    RuleName = "output-tokens-whole"
 	RulePenalty        RuleName = "penalty"
+	RulePenaltyRange   RuleName = "penalty-range"
 	RuleThinkingBoth   RuleName = "thinking-both"
 	RuleThinkingLevel  RuleName = "thinking-level"
 	RuleThinkingBudget RuleName = "thinking-budget"
@@ -160,18 +166,23 @@ func Rules() []Rule {
 		{RuleResponseName, StageMeaning, FromUs, "a response whose name is not that of a call of the turn before", onGenerate, responseNames},
 		{RuleResponseID, StageMeaning, FromUs, "a response whose id is not that of its call", onGenerate, responseIDs},
 		{RuleResponseMedia, StageMeaning, FromDocs, "functionResponse.parts on Gemini 2.x", onGenerate, responseMedia},
+		{RuleResponseType, StageMeaning, FromDocs, "functionResponse.parts of a type that isn't taken there", onGenerate, responseTypes},
+		{RulePDFSize, StageMeaning, FromDocs, "an inline PDF over 50 MB", onContent, pdfSize},
 		{RuleLastTurn, StageMeaning, FromDocs, "a conversation that ends in a model turn, on 3.5-flash-lite and newer", onGenerate, lastTurn},
 
 		{RuleFunctionName, StageMeaning, FromReports, "a function name with other characters, or over 64 of them", onContent, functionNames},
 		{RuleDuplicate, StageMeaning, FromReports, "a function declared twice", onContent, duplicateFunctions},
 		{RuleTwoSchemas, StageMeaning, FromUs, "parameters beside parametersJsonSchema, or the same of response", onContent, twoSchemas},
 		{RuleSchema, StageMeaning, FromReports, "a proto schema whose structure is wrong", onContent, schemas},
+		{RuleEmptyObject, StageMeaning, FromReports, "a proto schema with an object without properties below its top, on 2.x", onContent, emptyObjects},
+		{RuleJSONSchema, StageMeaning, FromReports, "a JSON schema with a $ref that leads nowhere, has siblings beyond $-names, or comes back to itself through required properties", onContent, jsonSchemas},
+		{RuleDeclarations, StageMeaning, FromDocs, "more than 512 functions", onContent, declarations},
 		{RuleCallingConfig, StageMeaning, FromReports, "functionCallingConfig without declarations", onGenerate, callingConfig},
 		{RuleAllowedMode, StageMeaning, FromDocs, "allowedFunctionNames with a mode other than ANY and VALIDATED", onGenerate, allowedMode},
 		{RuleAllowedNames, StageMeaning, FromDocs, "an allowed name that isn't declared", onGenerate, allowedNames},
 		{RuleBuiltInFlag, StageMeaning, FromReports, "built-in tools beside functions without includeServerSideToolInvocations, on 3 and later", onGenerate, builtInFlag},
 		{RuleBuiltInOld, StageMeaning, FromReports, "built-in tools beside functions, or the flag, on 2.x", onGenerate, builtInOld},
-		{RuleJSONWithCalls, StageMeaning, FromReports, "functions beside application/json on 2.x", onGenerate, jsonWithCalls},
+		{RuleJSONWithCalls, StageMeaning, FromReports, "functions or built-in tools beside application/json on 2.x", onGenerate, jsonWithCalls},
 
 		{RuleSchemaMime, StageMeaning, FromReports, "a response schema without application/json, or two of them", onGenerate, schemaMime},
 		{RuleStopSequences, StageMeaning, FromReports, "more than 5 stop sequences", onGenerate, stopSequences},
@@ -181,6 +192,7 @@ func Rules() []Rule {
 		{RuleOutputTokens, StageMeaning, FromDocs, "maxOutputTokens below 1 or above the model's limit", onGenerate, outputTokens},
 		{RuleOutputWhole, StageMeaning, FromDocs, "maxOutputTokens above 32768 for generateContent on Gemini 4", onGenerate, outputWhole},
 		{RulePenalty, StageMeaning, FromDocs, "presencePenalty or frequencyPenalty on 3.5-flash-lite and newer", onGenerate, penalties},
+		{RulePenaltyRange, StageMeaning, FromDocs, "a penalty below -2, or of 2 and above", onGenerate, penaltyRange},
 		{RuleThinkingNone, StageMeaning, FromDocs, "thinkingConfig on a model that doesn't think", onGenerate, thinkingNone},
 		{RuleThinkingBoth, StageMeaning, FromDocs, "thinkingBudget and thinkingLevel together", onGenerate, thinkingBoth},
 		{RuleThinkingLevel, StageMeaning, FromReports, "a level that the model doesn't have", onGenerate, thinkingLevel},
@@ -214,6 +226,7 @@ type asked struct {
 	project string // of the key
 	caches  *shelf[CachedContent]
 	files   *shelf[File]
+	maxPDF  int64
 }
 
 // refusal is a refused request: the rule and the answer.

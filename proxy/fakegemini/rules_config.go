@@ -95,6 +95,19 @@ func penalties(q *asked) *refusal {
 	return nil
 }
 
+func penaltyRange(q *asked) *refusal {
+	c := q.config()
+	for _, p := range []struct {
+		name  string
+		value *float64
+	}{{"presence_penalty", c.PresencePenalty}, {"frequency_penalty", c.FrequencyPenalty}} {
+		if p.value != nil && (*p.value < -2 || *p.value >= 2) {
+			return q.violations(RulePenaltyRange, []string{"generation_config." + p.name + ": " + p.name + " must be in the range [-2.0, 2.0)"})
+		}
+	}
+	return nil
+}
+
 // thinking is the thinking config, nil when absent.
 func (q *asked) thinking() *ThinkingConfig { return q.config().ThinkingConfig }
 

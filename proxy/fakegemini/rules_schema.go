@@ -6,8 +6,7 @@ import (
 	"sort"
 )
 
-// schemas looks at the structure of every proto schema (parameters, response, responseSchema). A JSON schema
-// (parametersJsonSchema) is free text to Google and to the fake.
+// schemas looks at the structure of every proto schema (parameters, response, responseSchema).
 func schemas(q *asked) *refusal {
 	var lines []string
 	q.eachFunction(func(path string, d FunctionDeclaration) {
@@ -18,19 +17,61 @@ func schemas(q *asked) *refusal {
 	return q.violations(RuleSchema, lines)
 }
 
+// emptyObjects looks for objects without properties below the top.
+func emptyObjects(q *asked) *refusal {
+	if q.model.Family.MixesBuiltIns {
+		return nil
+	}
+	var lines []string
+	q.eachFunction(func(path string, d FunctionDeclaration) {
+		lines = append(lines, d.Parameters.emptyBelow(path+".parameters")...)
+	})
+	return q.violations(RuleEmptyObject, lines)
+}
+
+func (s *Schema) emptyBelow(path string) []string {
+	var lines []string
+	for _, child := range s.children(path) {
+		if child.schema.Type == "OBJECT" && len(child.schema.Properties) == 0 {
+			lines = append(lines, child.path+".properties: should be non-empty for OBJECT type")
+		}
+		lines = append(lines, child.schema.emptyBelow(child.path)...)
+	}
+	return lines
+}
+
+type schemaAt struct {
+	schema *Schema
+	path   string
+}
+
+// children are the schemas right below s.
+func (s *Schema) children(path string) []schemaAt {
+	if s == nil {
+		return nil
+	}
+	var out []schemaAt
+	if s.Items != nil {
+		out = append(out, schemaAt{s.Items, path + ".items"})
+	}
+	for _, name := range sortedNames(s.Properties) {
+		p := s.Properties[name]
+		out = append(out, schemaAt{&p, fmt.Sprintf("%s.properties[%s]", path, name)})
+	}
+	for i := range s.AnyOf {
+		out = append(out, schemaAt{&s.AnyOf[i], fmt.Sprintf("%s.any_of[%d]", path, i)})
+	}
+	return out
+}
+
 // schemaFaults lists what is wrong with s and everything below it, as lines for violations.
 func schemaFaults(s *Schema, path string) []string {
 	if s == nil {
 		return nil
 	}
 	lines := s.faults(path)
-	lines = append(lines, schemaFaults(s.Items, path+".items")...)
-	for _, name := range sortedNames(s.Properties) {
-		p := s.Properties[name]
-		lines = append(lines, schemaFaults(&p, fmt.Sprintf("%s.properties[%s]", path, name))...)
-	}
-	for i := range s.AnyOf {
-		lines = append(lines, schemaFaults(&s.AnyOf[i], fmt.Sprintf("%s.any_of[%d]", path, i))...)
+	for _, child := range s.children(path) {
+		lines = append(lines, schemaFaults(child.schema, child.path)...)
 	}
 	return lines
 }
@@ -42,12 +83,19 @@ func (s *Schema) faults(path string) []string {
 			lines = append(lines, path+"."+text)
 		}
 	}
-	add(len(s.Properties) > 0 && s.Type != "OBJECT", "properties: only allowed for OBJECT type")
-	add(len(s.Required) > 0 && s.Type != "OBJECT", "required: only allowed for OBJECT type")
-	add(s.Items != nil && s.Type != "ARRAY", "items: field predicate failed: $type == Type.ARRAY")
-	add(s.Items == nil && s.Type == "ARRAY", "items: missing field.")
-	add(len(s.Enum) > 0 && s.Type != "STRING", "enum: only allowed for STRING type")
+	kind := s.Type
+	if len(s.AnyOf) > 0 {
+		kind = "" // keywords of one type stand in the branches
+	}
+	add(len(s.Properties) > 0 && kind != "OBJECT", "properties: only allowed for OBJECT type")
+	add(len(s.Required) > 0 && kind != "OBJECT", "required: only allowed for OBJECT type")
+	add(s.Items != nil && kind != "ARRAY", "items: field predicate failed: $type == Type.ARRAY")
+	add(s.Items == nil && kind == "ARRAY", "items: missing field.")
+	add(len(s.Enum) > 0 && kind != "STRING", "enum: only allowed for STRING type")
 	add(!s.formatFits(), "format: "+formatText[s.Type])
+	for i, value := range s.Enum {
+		add(value == "", fmt.Sprintf("enum[%d]: cannot be empty", i))
+	}
 	for i, name := range s.Required {
 		if _, ok := s.Properties[name]; !ok && s.Type == "OBJECT" {
 			add(true, fmt.Sprintf("required[%d]: property is not defined", i))

@@ -42,7 +42,7 @@ func (a asks) try(t *testing.T) (int, string, RuleName) {
 	small := Model{ID: "small", Family: gen3, Input: 100, CacheMin: 1}
 	other := Model{ID: "other", Family: gen3, CacheMin: 1}
 	vectors := Model{ID: "m", Methods: embedMethods, Embeds: Embedding{Dimensions: 4}}
-	s := New(Options{Keys: []string{"good", "friend", "stranger"}, Projects: map[string]string{"good": "p", "friend": "p"}, MaxBody: 8000, Models: append(Models(), small, other, vectors)})
+	s := New(Options{Keys: []string{"good", "friend", "stranger"}, Projects: map[string]string{"good": "p", "friend": "p"}, MaxBody: 16000, MaxPDF: 3000, Models: append(Models(), small, other, vectors)})
 	t.Cleanup(func() { mustClose(t, s) })
 	if a.before != nil {
 		a.before(t, s)
@@ -173,6 +173,7 @@ func TestRules(t *testing.T) {
 	echoPairs(t, f)
 	cachePairs(f)
 	filePairs(f)
+	jsonSchemaPairs(f)
 	for _, r := range Rules() {
 		if !covered[r.Name] {
 			t.Errorf("rule %s has no pair of a refused and an accepted request", r.Name)
@@ -197,7 +198,7 @@ func transportPairs(f pair) {
 	f(RuleManyKeys, asks{model: m38, header: "x-goog-api-key: good\nX-Goog-Api-Key: good", body: ok}, 400, "Multiple authentication", gen(m38, ok))
 	f(RuleBadKey, asks{model: m38, header: "x-goog-api-key: bad", body: ok}, 400, "API key not valid. Please pass a valid API key.", gen(m38, ok))
 	f(RuleBadKey, asks{model: m38, header: "Authorization: Bearer good", body: ok}, 401, "Request had invalid authentication credentials", gen(m38, ok))
-	f(RuleBodySize, gen(m38, part(`{"text":"`+strings.Repeat("x", 8000)+`"}`)), 400, "Request payload size exceeds the limit: 8000 bytes.", gen(m38, part(`{"text":"`+strings.Repeat("x", 7900)+`"}`)))
+	f(RuleBodySize, gen(m38, part(`{"text":"`+strings.Repeat("x", 16000)+`"}`)), 400, "Request payload size exceeds the limit: 16000 bytes.", gen(m38, part(`{"text":"`+strings.Repeat("x", 15900)+`"}`)))
 	f(RuleModel, gen("gemini-9", ok), 404, "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent. Call ModelService.ListModels to see", gen("gemini-flash-latest", ok))
 	f(RuleModel, asks{model: "gemini-9", verb: verbStream, body: ok}, 404, "supported for generateContent", asks{model: m4, verb: verbStream + "", body: ok})
 	f(RuleModel, count("gemini-9", ok), 404, "supported for countTokens. Call ListModels to see the list of available models", count(m38, `{"contents":[`+hi+`]}`))
@@ -283,6 +284,16 @@ func turnPairs(f pair) {
 	f(RuleResponseID, gen(m38, talk(hi, callA, gaveAid)), 400, `"one" of "Read"`, gen(m38, talk(hi, callA, gaveA)))
 	media := `{"parts":[{"functionResponse":{"name":"Read","response":{},"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}]}`
 	f(RuleResponseMedia, gen(m25, talk(hi, callA, media)), 400, "Multimodal function responses", gen(m38, talk(hi, callA, media)))
+	typed := func(model, mime string) asks {
+		return gen(model, talk(hi, callA, strings.Replace(media, "image/png", mime, 1)))
+	}
+	f(RuleResponseType, typed(m38, "image/gif"), 400, `function_response.parts[0]: unsupported mime type "image/gif"`, typed(m38, "application/pdf"))
+	office := "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+	f(RuleResponseType, typed(m38, office), 400, "unsupported mime type", typed(m4, office))
+	pdf := func(n int) asks {
+		return gen(m38, part(`{"inlineData":{"mimeType":"application/pdf","data":"`+strings.Repeat("AAAA", n)+`"}}`))
+	}
+	f(RulePDFSize, pdf(1001), 400, "a PDF may have 50 MB", pdf(1000))
 	f(RuleLastTurn, gen(m38, talk(hi, bye)), 400, "end with a user role", gen(m25, talk(hi, bye)))
 	f(RuleLastTurn, gen("gemini-3.5-flash-lite", talk(hi, bye)), 400, "end with a user role", gen("gemini-3.5-flash", talk(hi, bye)))
 	f(RuleLastTurn, gen(m4, talk(hi, bye)), 400, "end with a user role", gen(m4, talk(hi, bye, hi, hi)))
@@ -315,49 +326,6 @@ func signaturePairs(f pair) {
 	f(RuleSignInvalid, gen(m38, talk(hi, text("<call Read>"), gaveA)), 400, corrupted, gen(m38, talk(hi, text("<text>"), gaveA)))
 }
 
-func toolPairs(f pair) {
-	name := func(n string) string { return declared(`{"name":"` + n + `"}`) }
-	f(RuleFunctionName, gen(m38, name("1st")), 400, "* GenerateContentRequest.tools[0].function_declarations[0].name: Invalid function name. Must start with a letter or an underscore.", gen(m38, name("_1st")))
-	f(RuleFunctionName, gen(m38, name("a b")), 400, "Invalid function name", gen(m38, name("a.b:c-d_E9")))
-	f(RuleFunctionName, gen(m38, name("")), 400, "Invalid function name", gen(m38, name("a")))
-	f(RuleFunctionName, gen(m38, name("é")), 400, "Invalid function name", gen(m38, name("e")))
-	f(RuleFunctionName, gen(m38, name(strings.Repeat("a", 65))), 400, "maximum length of 64", gen(m38, name(strings.Repeat("a", 64))))
-	f(RuleDuplicate, gen(m38, declared(`{"name":"a"},{"name":"a"}`)), 400, "Duplicate function declaration found: a", gen(m38, declared(`{"name":"a"},{"name":"A"}`)))
-	f(RuleTwoSchemas, gen(m38, declared(`{"name":"a","parameters":{"type":"OBJECT"},"parametersJsonSchema":{}}`)), 400, "only one of parameters and parameters_json_schema", gen(m38, declared(`{"name":"a","parametersJsonSchema":{}}`)))
-	calling := func(c, tools string) string {
-		return with1(`"toolConfig":{"functionCallingConfig":` + c + `},"tools":[` + tools + `]`)
-	}
-	f(RuleCallingConfig, gen(m38, calling(`{"mode":"AUTO"}`, ``)), 400, "Function calling config is set without function_declarations.", gen(m38, calling(`{"mode":"AUTO"}`, tool)))
-	f(RuleCallingConfig, gen(m38, calling(`{}`, `{"googleSearch":{}}`)), 400, "without function_declarations", gen(m38, with1(`"toolConfig":{},"tools":[{"googleSearch":{}}]`)))
-	f(RuleAllowedMode, gen(m38, calling(`{"mode":"AUTO","allowedFunctionNames":["Read"]}`, tool)), 400, "mode is ANY or VALIDATED", gen(m38, calling(`{"mode":"ANY","allowedFunctionNames":["Read"]}`, tool)))
-	f(RuleAllowedMode, gen(m38, calling(`{"allowedFunctionNames":["Read"]}`, tool)), 400, "mode is ANY or VALIDATED", gen(m38, calling(`{"mode":"VALIDATED","allowedFunctionNames":["Read"]}`, tool)))
-	f(RuleAllowedNames, gen(m38, calling(`{"mode":"ANY","allowedFunctionNames":["Raed"]}`, tool)), 400, `"Raed"`, gen(m38, calling(`{"mode":"ANY","allowedFunctionNames":["Read"]}`, tool)))
-	mixed := func(flag string) string {
-		return with1(`"tools":[` + tool + `,{"googleSearch":{}}],"toolConfig":{` + flag + `}`)
-	}
-	f(RuleBuiltInFlag, gen(m38, mixed(``)), 400, "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling.", gen(m38, mixed(`"includeServerSideToolInvocations":true`)))
-	f(RuleBuiltInOld, gen(m25, mixed(`"includeServerSideToolInvocations":true`)), 400, "Tool call context circulation is not enabled for models/gemini-2.5-flash", gen(m25, with1(`"tools":[`+tool+`]`)))
-	f(RuleBuiltInOld, gen(m25, mixed(``)), 400, "cannot be combined", gen(m25, with1(`"tools":[{"googleSearch":{}}]`)))
-	json := with1(`"tools":[` + tool + `],"generationConfig":{"responseMimeType":"application/json"}`)
-	f(RuleJSONWithCalls, gen(m25, json), 400, "Function calling with a response mime type: 'application/json' is unsupported", gen(m38, json))
-}
-
-func schemaPairs(f pair) {
-	p := func(bad, want, good string) {
-		f(RuleSchema, gen(m38, declared(`{"name":"a","parameters":`+bad+`}`)), 400, "tools[0].function_declarations[0].parameters"+want, gen(m38, declared(`{"name":"a","parameters":`+good+`}`)))
-	}
-	p(`{"properties":{"a":{"type":"STRING"}}}`, ".properties: only allowed for OBJECT type", `{"type":"OBJECT","properties":{"a":{"type":"STRING"}}}`)
-	p(`{"type":"STRING","required":["a"]}`, ".required: only allowed for OBJECT type", `{"type":"OBJECT","properties":{"a":{"type":"STRING"}},"required":["a"]}`)
-	p(`{"type":"OBJECT","required":["a"]}`, ".required[0]: property is not defined", `{"type":"OBJECT","properties":{}}`)
-	p(`{"type":"ARRAY"}`, ".items: missing field.", `{"type":"ARRAY","items":{}}`)
-	p(`{"type":"STRING","items":{}}`, ".items: field predicate failed: $type == Type.ARRAY", `{"type":"ARRAY","items":{"type":"STRING"}}`)
-	p(`{"type":"INTEGER","enum":["1"]}`, ".enum: only allowed for STRING type", `{"type":"STRING","enum":["1"]}`)
-	p(`{"type":"STRING","format":"uri"}`, ".format: only 'enum' and 'date-time' are supported for STRING type", `{"type":"STRING","format":"date-time"}`)
-	p(`{"type":"NUMBER","format":"int32"}`, ".format: only", `{"type":"INTEGER","format":"int32"}`)
-	p(`{"type":"OBJECT","properties":{"b":{"anyOf":[{"type":"ARRAY"}]}}}`, ".properties[b].any_of[0].items: missing field.", `{"type":"OBJECT","properties":{"b":{"anyOf":[{"type":"ARRAY","items":{"type":"STRING"}}]}}}`)
-	f(RuleSchema, gen(m38, config(`{"responseMimeType":"application/json","responseSchema":{"type":"ARRAY"}}`)), 400, "generation_config.response_schema.items: missing field.", gen(m38, config(`{"responseMimeType":"application/json","responseSchema":{"type":"ARRAY","items":{}}}`)))
-}
-
 func configPairs(f pair) {
 	cache := firstID("cachedContents")
 	c := func(rule RuleName, model, bad, want, good string) {
@@ -375,6 +343,8 @@ func configPairs(f pair) {
 	c(RuleOutputWhole, m4, `{"maxOutputTokens":32769}`, "without streaming", `{"maxOutputTokens":32768}`)
 	f(RuleOutputWhole, gen(m4, config(`{"maxOutputTokens":200000}`)), 400, "without streaming", asks{model: m4, verb: verbStream, body: config(`{"maxOutputTokens":200000}`)})
 	f(RuleOutputTokens, asks{model: m4, verb: verbStream, body: config(`{"maxOutputTokens":1048577}`)}, 400, "1048577 (exclusive)", asks{model: m4, verb: verbStream, body: config(`{"maxOutputTokens":1048576}`)})
+	c(RulePenaltyRange, m3, `{"presencePenalty":2}`, "presence_penalty must be in the range [-2.0, 2.0)", `{"presencePenalty":1.9}`)
+	c(RulePenaltyRange, m25, `{"frequencyPenalty":-2.1}`, "frequency_penalty", `{"frequencyPenalty":-2}`)
 	c(RulePenalty, m38, `{"presencePenalty":0.5}`, "Penalty is not enabled", `{"temperature":0.5,"topP":0.5,"topK":5}`)
 	f(RulePenalty, gen(m4, config(`{"frequencyPenalty":0}`)), 400, "Penalty is not enabled", gen(m3, config(`{"frequencyPenalty":0}`)))
 	f(RuleThinkingNone, gen("gemma-4-31b-it", thinks(`{"includeThoughts":true}`)), 400, "Thinking is not enabled", gen(m25, thinks(`{"includeThoughts":true}`)))

@@ -68,6 +68,15 @@ func twoSchemas(q *asked) *refusal {
 	return q.violations(RuleTwoSchemas, lines)
 }
 
+const maxDeclarations = 512
+
+func declarations(q *asked) *refusal {
+	if len(q.functions()) <= maxDeclarations {
+		return nil
+	}
+	return refuse(RuleDeclarations, fmt.Sprintf("At most %d function declarations are allowed.", maxDeclarations))
+}
+
 func (q *asked) calling() FunctionCallingConfig {
 	if q.body.ToolConfig == nil || q.body.ToolConfig.FunctionCallingConfig == nil {
 		return FunctionCallingConfig{}
@@ -129,9 +138,13 @@ func builtInOld(q *asked) *refusal {
 }
 
 func jsonWithCalls(q *asked) *refusal {
-	json := q.config().ResponseMimeType == mimeJSON
-	if json && len(q.functions()) > 0 && !q.model.Family.MixesBuiltIns {
+	switch {
+	case q.config().ResponseMimeType != mimeJSON || q.model.Family.MixesBuiltIns:
+		return nil
+	case len(q.functions()) > 0:
 		return refuse(RuleJSONWithCalls, "Function calling with a response mime type: 'application/json' is unsupported")
+	case q.has(Tool.builtIn):
+		return refuse(RuleJSONWithCalls, "Tool use with a response mime type: 'application/json' is unsupported")
 	}
 	return nil
 }

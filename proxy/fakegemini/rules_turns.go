@@ -1,6 +1,10 @@
 package fakegemini
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // The order of turns. A content is a call turn when it holds a functionCall, a response turn when it holds a
 // functionResponse. User contents may follow one another. On Gemini 3 and later several model contents in a row, each
@@ -157,6 +161,48 @@ func responseMedia(q *asked) *refusal {
 	q.eachPart(func(i, j int, p Part) {
 		if p.FunctionResponse != nil && len(p.FunctionResponse.Parts) > 0 {
 			found = refuse(RuleResponseMedia, fmt.Sprintf("Multimodal function responses are not supported for this model: contents[%d].parts[%d].function_response.parts.", i, j))
+		}
+	})
+	return found
+}
+
+// responseMediaTypes are those that functionResponse.parts take on Gemini 3; Gemini 4 takes office documents too.
+var responseMediaTypes = []string{"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
+
+const officeTypes = "application/vnd.o" // openxmlformats-officedocument, oasis.opendocument
+
+func responseTypes(q *asked) *refusal {
+	var lines []string
+	q.eachPart(func(i, j int, p Part) {
+		if p.FunctionResponse == nil {
+			return
+		}
+		for k, rp := range p.FunctionResponse.Parts {
+			office := q.model.Family.SharedTokenLimit && strings.HasPrefix(rp.mimeType(), officeTypes)
+			if !office && !slices.Contains(responseMediaTypes, rp.mimeType()) {
+				lines = append(lines, fmt.Sprintf("contents[%d].parts[%d].function_response.parts[%d]: unsupported mime type %q", i, j, k, rp.mimeType()))
+			}
+		}
+	})
+	return q.violations(RuleResponseType, lines)
+}
+
+func (p FunctionResponsePart) mimeType() string {
+	switch {
+	case p.InlineData != nil:
+		return p.InlineData.MimeType
+	case p.FileData != nil:
+		return p.FileData.MimeType
+	}
+	return ""
+}
+
+// pdfSize looks at the size of base64, of which three quarters are media.
+func pdfSize(q *asked) *refusal {
+	var found *refusal
+	q.eachPart(func(_, _ int, p Part) {
+		if b := p.InlineData; b != nil && b.MimeType == "application/pdf" && int64(len(b.Data))/4*3 > q.maxPDF {
+			found = refuse(RulePDFSize, "The document is too large: a PDF may have 50 MB.")
 		}
 	})
 	return found

@@ -18,6 +18,7 @@ type Options struct {
 	Models      []Model           // nil: Models()
 	Delay       time.Duration     // of the built-in model, before each chunk; 0: none
 	MaxBody     int64             // bytes; 0: 100 MB
+	MaxPDF      int64             // bytes of an inline PDF; 0: 50 MB
 	StepTimeout time.Duration     // longest wait of a lock-step stream for word from the test; 0: 30 s
 	Secret      string            // of the signatures; fakes with the same secret accept each other's
 }
@@ -45,12 +46,14 @@ type Server struct {
 
 const (
 	defaultMaxBody     = 100 << 20
+	defaultMaxPDF      = 50 << 20
 	defaultStepTimeout = 30 * time.Second
 )
 
 // New makes a fake that listens nowhere yet.
 func New(opts Options) *Server {
 	opts.MaxBody = cmp.Or(opts.MaxBody, defaultMaxBody)
+	opts.MaxPDF = cmp.Or(opts.MaxPDF, defaultMaxPDF)
 	opts.StepTimeout = cmp.Or(opts.StepTimeout, defaultStepTimeout)
 	s := &Server{opts: opts, models: newModelTable(opts.Models), signer: newSigner(opts.Secret)}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())

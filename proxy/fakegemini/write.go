@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -43,11 +44,14 @@ func (x *exchange) end() {
 func (x *exchange) begin(status int, contentType string) {
 	x.s.records.update(x.rec, func(r *Recorded) { r.Status = status })
 	x.w.Header().Set("Content-Type", contentType)
+	if x.fault.Gzip {
+		x.w.Header().Set("Content-Encoding", "gzip")
+	}
 	x.w.WriteHeader(status)
 }
 
-// put writes and flushes; false when the client is gone.
-func (x *exchange) put(data []byte) bool {
+// send writes and flushes; false when the client is gone.
+func (x *exchange) send(data []byte) bool {
 	if _, err := x.w.Write(data); err == nil && http.NewResponseController(x.w).Flush() == nil {
 		return true
 	}
@@ -121,6 +125,9 @@ func (x *exchange) stream(a Answer, pieces []piece) {
 	f := arrayFraming
 	if x.sse() {
 		f = sseFraming
+	}
+	if x.fault.LF {
+		f.after = strings.ReplaceAll(f.after, "\r\n", "\n")
 	}
 	began := false
 	for i, p := range pieces {
