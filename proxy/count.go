@@ -59,7 +59,7 @@ func (s *Server) countCall(in *inbound, call *front.Call) int {
 	if err := call.SetContents(call.Request.Contents); err != nil {
 		call.Request.Contents = []gemini.Content{{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Text(someText)}}}}
 	}
-	if err := front.Prepare(call, target, s.lookup); err != nil {
+	if s.fetchURLs(s.life, call.Request, target) != nil || front.Prepare(call, target, s.lookup) != nil {
 		return estimate
 	}
 	in.access.target = target

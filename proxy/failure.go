@@ -97,6 +97,9 @@ func (x *exchange) prepare() *front.Error {
 		return unknownModel(x.call.Model)
 	}
 	x.access.target, x.tries.target, x.tries.count = target, target, x.count
+	if refusal := x.s.fetchURLs(x.ctx, x.call.Request, target); refusal != nil {
+		return refusal
+	}
 	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
 		return front.AsError(err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
+	"github.com/gemini-claude-adapter/gca/proxy/fetch"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
 	"github.com/gemini-claude-adapter/gca/proxy/front/chat"
@@ -56,6 +57,7 @@ type Server struct {
 	conns    *connections
 	watcher  *watcher
 	owners   *owners
+	fetcher  *fetch.Fetcher
 	fronts   fronts
 	started  time.Time
 	pace     pace
@@ -96,6 +98,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		conns:   newConnections(),
 		watcher: newWatcher(),
 		owners:  newOwners(),
+		fetcher: fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
 		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}, responses: responses.Codec{}},
 		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}

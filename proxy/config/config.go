@@ -29,6 +29,7 @@ type Config struct {
 	DrainTimeout      time.Duration // DRAIN_TIMEOUT: seconds that open answers get when the service stops, >= 0
 	MaxBody           int64         // MAX_BODY: bytes of a request body, 1 KB to 1 GB
 	ModelMap          []ModelRule   // MODEL_MAP: the first rule that matches a client's model name wins
+	FetchURLs         bool          // FETCH_URLS: get what clients name by URL, true by default; else Gemini is told the URL
 	AllowAnonymous    bool          // ALLOW_ANONYMOUS: serve without client tokens although others can connect
 	LogLevel          slog.Level    // LOG_LEVEL: debug, info, warn, error
 
@@ -97,6 +98,7 @@ func Default() *Config {
 		StreamIdleTimeout: 300 * time.Second,
 		DrainTimeout:      600 * time.Second,
 		MaxBody:           50 << 20,
+		FetchURLs:         true,
 		LogLevel:          slog.LevelInfo,
 	}
 }

@@ -36,6 +36,7 @@ var setters = map[string]func(*Config, string) error{
 	"DRAIN_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, 86400, &c.DrainTimeout) },
 	"MAX_BODY":            func(c *Config, v string) error { return size(v, &c.MaxBody) },
 	"MODEL_MAP":           func(c *Config, v string) error { return modelMap(v, &c.ModelMap) },
+	"FETCH_URLS":          func(c *Config, v string) error { return boolean(v, &c.FetchURLs) },
 	"ALLOW_ANONYMOUS":     func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
 	"LOG_LEVEL":           func(c *Config, v string) error { return level(v, &c.LogLevel) },
 }
@@ -44,7 +45,7 @@ var setters = map[string]func(*Config, string) error{
 var settingNames = []string{
 	"GEMINI_API_KEYS", "CLIENT_TOKENS", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
 	"REQUEST_TIMEOUT", "MAX_RETRIES", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT", "MAX_BODY", "MODEL_MAP",
-	"ALLOW_ANONYMOUS", "LOG_LEVEL",
+	"FETCH_URLS", "ALLOW_ANONYMOUS", "LOG_LEVEL",
 }
 
 // ErrNoKeys is what Validate says when there is nothing to talk to Gemini with.

@@ -89,6 +89,8 @@ func (c *Config) Show(name string) string {
 		return showSize(c.MaxBody)
 	case "MODEL_MAP":
 		return showRules(c.ModelMap)
+	case "FETCH_URLS":
+		return strconv.FormatBool(c.FetchURLs)
 	case "ALLOW_ANONYMOUS":
 		return strconv.FormatBool(c.AllowAnonymous)
 	case "LOG_LEVEL":

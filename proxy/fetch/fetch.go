@@ -1,0 +1,222 @@
+// Package fetch gets what clients name by URL, so that Gemini gets it as data. The addresses come from strangers, or from
+// pages that a model has read: nothing that is not on the public internet is asked, and everything has a bound.
+//
+// Flow: Resolve walks a request; each address once through get; its data replaces the address.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	maxRedirects = 3
+	maxHeader    = 64 << 10
+	everywhere   = 32 // fetches of all requests together
+)
+
+// Options are a Fetcher's settings. The zero value of each has the default that is named.
+type Options struct {
+	Allowed   func(netip.Addr) bool // which addresses may be dialled; nil is Public
+	MaxBytes  int64                 // of one address, 20 MB
+	MaxTotal  int64                 // of all addresses of a request, 50 MB
+	MaxCount  int                   // addresses in a request, 20
+	Parallel  int                   // fetches of a request at a time, 4
+	Timeout   time.Duration         // of one address, redirects included, 10 s
+	UserAgent string
+}
+
+// Fetcher gets what addresses name. It is safe for concurrent use.
+type Fetcher struct {
+	o      Options
+	client *http.Client
+	slots  chan struct{}
+}
+
+// New makes a Fetcher. It never uses a proxy, whatever the environment says, and keeps no connections.
+func New(o Options) *Fetcher {
+	o = o.complete()
+	dialer := &net.Dialer{Timeout: o.Timeout, Control: func(_, address string, _ syscall.RawConn) error {
+		// here the name is resolved: what is looked at is what is dialled
+		to, err := netip.ParseAddrPort(address)
+		if err != nil || !o.Allowed(to.Addr()) {
+			return errNotPublic
+		}
+		return nil
+	}}
+	return &Fetcher{
+		o:     o,
+		slots: make(chan struct{}, everywhere),
+		client: &http.Client{
+			CheckRedirect: checkRedirect,
+			Transport: &http.Transport{
+				DialContext:            dialer.DialContext,
+				TLSHandshakeTimeout:    o.Timeout,
+				DisableKeepAlives:      true,
+				DisableCompression:     true, // what is small here may be huge once unpacked
+				MaxResponseHeaderBytes: maxHeader,
+				ForceAttemptHTTP2:      true,
+			},
+		},
+	}
+}
+
+func (o Options) complete() Options {
+	if o.Allowed == nil {
+		o.Allowed = Public
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 20 << 20
+	}
+	if o.MaxTotal == 0 {
+		o.MaxTotal = 50 << 20
+	}
+	if o.MaxCount == 0 {
+		o.MaxCount = 20
+	}
+	if o.Parallel == 0 {
+		o.Parallel = 4
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
+	return o
+}
+
+// problem is why an address gave nothing, in words for the client that hold no part of the address.
+type problem struct {
+	words string
+	final bool // nobody else would do better: it is the request's fault
+}
+
+func (p *problem) Error() string { return p.words }
+
+var (
+	errNotPublic = &problem{"the address is not a public one", true}
+	errScheme    = &problem{"expected a URL that begins with https:// or http://", true}
+	errUser      = &problem{"expected a URL without a user name and a password", true}
+	errRedirects = &problem{fmt.Sprintf("it redirects more than %d times", maxRedirects), false}
+	errEncoded   = &problem{"the server sent it compressed", false}
+	errEmpty     = &problem{"the server sent nothing", false}
+)
+
+// checkRedirect bounds redirects and holds them to the rules of addresses; where they lead is checked as it is dialled.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	req.Header.Del("Referer") // an address may be a secret of its own
+	if len(via) > maxRedirects {
+		return errRedirects
+	}
+	return checkURL(req.URL)
+}
+
+func checkURL(u *url.URL) error {
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+		return errScheme
+	case u.User != nil:
+		return errUser
+	}
+	return nil
+}
+
+// medium is what an address gave.
+type medium struct {
+	mimeType string
+	data     []byte
+}
+
+// get gets one address, limit bytes at most. The error is a *problem.
+func (f *Fetcher) get(ctx context.Context, address string, limit int64) (*medium, error) {
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	case <-ctx.Done():
+		return nil, &problem{words: "the request was called off"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
+	defer cancel()
+	m, err := f.do(ctx, address, min(limit, f.o.MaxBytes))
+	if err == nil {
+		return m, nil
+	}
+	return nil, f.explain(ctx, err)
+}
+
+func (f *Fetcher) do(ctx context.Context, address string, limit int64) (*medium, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errScheme
+	}
+	if err := checkURL(u); err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, errScheme
+	}
+	req.Header.Set("User-Agent", f.o.UserAgent)
+	req.Header.Set("Accept", "*/*")
+	resp, err := f.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }() // what was read counts
+	tooLarge := &problem{words: fmt.Sprintf("it is larger than %d bytes", limit)}
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil, &problem{words: fmt.Sprintf("the server answered with status %d", resp.StatusCode)}
+	case resp.Header.Get("Content-Encoding") != "" && !strings.EqualFold(resp.Header.Get("Content-Encoding"), "identity"):
+		return nil, errEncoded
+	case resp.ContentLength > limit:
+		return nil, tooLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(data)) > limit:
+		return nil, tooLarge
+	case len(data) == 0:
+		return nil, errEmpty
+	}
+	mimeType, ok := typeOf(resp.Header.Get("Content-Type"), address, data)
+	if !ok {
+		return nil, &problem{words: "Gemini does not take its type (" + printable(mimeType) + "): expected an image, a PDF, text, audio or video", final: true}
+	}
+	return &medium{mimeType, data}, nil
+}
+
+// explain finds the words for an error, which itself may hold the address.
+func (f *Fetcher) explain(ctx context.Context, err error) *problem {
+	var known *problem
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return &problem{words: fmt.Sprintf("it did not arrive within %v", f.o.Timeout)}
+	case ctx.Err() != nil:
+		return &problem{words: "the request was called off"}
+	case errors.As(err, &dns):
+		return &problem{words: "the host has no address"}
+	}
+	return &problem{words: "the connection failed"}
+}
+
+// printable keeps a stranger's text short and plain.
+func printable(s string) string {
+	if len(s) > 60 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-/_") != "" {
+		return "unknown"
+	}
+	return s
+}

@@ -1,0 +1,19 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/gemini-claude-adapter/gca/proxy/fetch"
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// fetchURLs replaces what the client named by URL by what is there. Gemini gets what cannot be had itself, from its third
+// generation on.
+func (s *Server) fetchURLs(ctx context.Context, req *gemini.Request, target string) *front.Error {
+	itself := gemini.FamilyOf(target).MediaResults
+	if !s.cfg.FetchURLs {
+		return fetch.Leave(req, itself, "FETCH_URLS=false keeps the adapter from getting it")
+	}
+	return s.fetcher.Resolve(ctx, req, itself)
+}
