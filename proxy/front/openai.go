@@ -2,6 +2,8 @@ package front
 
 import (
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -28,11 +30,16 @@ func AppendOpenAIError(dst []byte, e *Error) []byte {
 	return append(dst, '}', '}')
 }
 
-// OpenAIMessage is the error's own, but for Overflow with known figures: clients look for these words.
+// OpenAIMessage is the error's own, in OpenAI's words where clients look for these.
 func OpenAIMessage(e *Error) string {
-	if e.Kind == Overflow && e.Limit > 0 {
+	switch {
+	case e.Kind == Overflow && e.Limit > 0:
 		return fmt.Sprintf("This model's maximum context length is %d tokens. However, your messages resulted in %d tokens.",
 			e.Limit, max(e.Tokens, e.Limit+1))
+	case e.Kind == NotFound && e.Param == "model":
+		return fmt.Sprintf("The model `%s` does not exist or you do not have access to it.", strings.TrimPrefix(e.Message, "model: "))
+	case e.Kind == RateLimited && e.RetryAfter > 0 && !strings.Contains(e.Message, "try again in"):
+		return fmt.Sprintf("%s; try again in %.0fs", e.Message, math.Ceil(e.RetryAfter.Seconds()))
 	}
 	return e.Message
 }

@@ -26,10 +26,14 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
+	legacy := len(req.tools) == 0 && (len(req.functions) > 0 || req.functionCall.kind != "")
 	d := decoder{req: req, call: &front.Call{
 		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, Request: &gemini.Request{},
-		SingleCall: req.noParallel,
+		SingleCall: req.noParallel || legacy, LegacyCalls: legacy, BuiltIn: req.builtIn, Conversation: req.cacheKey,
 	}}
+	if d.call.Conversation == "" {
+		d.call.Conversation = req.user
+	}
 	d.config()
 	d.thinking()
 	if err := d.tools(); err != nil {
@@ -49,10 +53,10 @@ func (r *request) check() error {
 		return front.Invalidf("model", "expected the name of a model")
 	case len(r.messages) == 0:
 		return front.Invalidf("messages", "expected an array with at least one message")
-	case r.legacy != "":
-		return front.Invalidf(r.legacy, "the deprecated function interface is not supported, use tools and tool_choice")
 	case r.n != nil && *r.n != 1:
-		return front.Invalidf("n", "expected 1: there is one answer a request")
+		err := front.Invalidf("n", "expected 1: there is one answer a request")
+		err.Code = "unsupported_value"
+		return err
 	case r.maxCompletion != nil && *r.maxCompletion < 1:
 		return front.Invalidf("max_completion_tokens", "expected 1 or more")
 	case r.maxTokens != nil && *r.maxTokens < 1:
@@ -61,10 +65,21 @@ func (r *request) check() error {
 		return front.Invalidf("temperature", "expected 0 to 2")
 	case r.topP != nil && (*r.topP < 0 || *r.topP > 1):
 		return front.Invalidf("top_p", "expected 0 to 1")
-	case (r.choice.kind == "function" || r.choice.kind == "allowed_tools") && len(r.choice.names) == 0:
-		return front.Invalidf("tool_choice", "expected the name of a function")
+	case r.choice.named() && !hasNames(r.choice):
+		return front.Invalidf("tool_choice", "expected the name of a tool")
+	case r.functionCall.named() && !hasNames(r.functionCall):
+		return front.Invalidf("function_call", "expected the name of a function")
 	}
 	return nil
+}
+
+func hasNames(c choice) bool {
+	for _, name := range c.names {
+		if name == "" {
+			return false
+		}
+	}
+	return len(c.names) > 0
 }
 
 type decoder struct {
@@ -74,11 +89,7 @@ type decoder struct {
 
 func (d *decoder) config() {
 	r := d.req
-	config := &gemini.GenerationConfig{Temperature: r.temperature, TopP: r.topP, StopSequences: r.stops}
-	if r.seed != nil {
-		seed := int32(*r.seed & (1<<31 - 1))
-		config.Seed = &seed
-	}
+	config := &gemini.GenerationConfig{Temperature: r.temperature, TopP: r.topP, StopSequences: r.stops, Seed: r.seed}
 	switch r.format.kind {
 	case "json_object":
 		config.ResponseMimeType = "application/json"
@@ -113,21 +124,30 @@ func (d *decoder) thinking() {
 func (d *decoder) tools() error {
 	var tools []front.Tool
 	for _, t := range d.req.tools {
-		tools = append(tools, front.Tool{Name: t.name, Description: t.description, Schema: t.schema})
+		tools = append(tools, t.Tool)
 		d.call.StrictTools = d.call.StrictTools || t.strict
 	}
-	choice := front.ToolChoice{Names: d.req.choice.names, Param: "tool_choice"}
-	switch kind := d.req.choice.kind; {
-	case kind == "none":
-		choice.Mode = front.ModeNone
-	case kind == "auto":
-		choice.Mode = front.ModeAuto
-	case kind == "required", kind == "function", kind == "allowed_tools" && d.req.choice.mode == "required":
-		choice.Mode = front.ModeAny
-	case kind == "allowed_tools":
-		choice.Mode = front.ModeValidated
+	tools = append(tools, d.req.functions...)
+	if d.call.LegacyCalls {
+		return d.call.SetTools(tools, d.req.functionCall.toGemini("function_call"))
 	}
-	return d.call.SetTools(tools, choice)
+	return d.call.SetTools(tools, d.req.choice.toGemini("tool_choice"))
+}
+
+// toGemini makes the choice in Gemini's words; param is the field that it stood in.
+func (c *choice) toGemini(param string) front.ToolChoice {
+	choice := front.ToolChoice{Names: c.names, Param: param}
+	switch {
+	case c.kind == "none":
+		choice.Mode = front.ModeNone
+	case c.kind == "auto":
+		choice.Mode = front.ModeAuto
+	case c.kind == "allowed_tools" && c.mode != "required":
+		choice.Mode = front.ModeValidated
+	case c.kind != "":
+		choice.Mode = front.ModeAny
+	}
+	return choice
 }
 
 func isSystem(role string) bool { return role == "system" || role == "developer" }
@@ -150,36 +170,39 @@ func (d *decoder) system() {
 
 func (d *decoder) contents() []gemini.Content {
 	var contents []gemini.Content
-	for _, m := range d.req.messages {
-		c := gemini.Content{Role: gemini.RoleUser}
+	for i := range d.req.messages {
+		m := &d.req.messages[i]
+		c := gemini.Content{Role: gemini.RoleUser, Parts: m.content}
 		switch {
 		case isSystem(m.role):
+			c.Parts = nil
 			if text := front.Join(texts(m.content)); !text.Empty() {
 				c.Parts = []gemini.Part{{Text: text.Wrap("<system-message>\n", "\n</system-message>")}}
 			}
 		case m.role == "assistant":
-			c.Role = gemini.RoleModel
-			c.Parts = append(parts(m.content), d.calls(m.calls)...)
+			c = gemini.Content{Role: gemini.RoleModel, Parts: d.said(m)}
 		case m.role == "tool":
-			c.Parts = []gemini.Part{{FunctionResponse: result(m)}}
-		default:
-			c.Parts = parts(m.content)
+			c.Parts = []gemini.Part{{FunctionResponse: result(m.callID, m.content)}}
+		case m.role == "function":
+			c.Parts = []gemini.Part{{FunctionResponse: result(m.name, m.content)}}
 		}
 		contents = append(contents, c)
 	}
 	return contents
 }
 
-// calls makes an assistant's calls, and keeps the signatures that came back with them.
-func (d *decoder) calls(calls []toolCall) []gemini.Part {
-	var out []gemini.Part
-	for _, c := range calls {
-		args := []byte(c.args)
-		if len(args) > 0 && args[0] == '"' {
-			args = []byte(gemini.Text(args).String())
-		}
-		out = append(out, gemini.Part{FunctionCall: &gemini.FunctionCall{
-			Name: d.call.Tools.Upstream(c.name), Args: front.Object(args), ClientID: c.id,
+// said makes an assistant's message, and keeps the signatures that came back with its calls.
+func (d *decoder) said(m *message) []gemini.Part {
+	parts := m.content
+	if len(parts) == 0 && !m.refusal.Empty() {
+		parts = []gemini.Part{{Text: m.refusal}}
+	}
+	if len(m.calls) > 0 && m.calls[0].signature == "" {
+		m.calls[0].signature = m.signature // clients that keep one only for the message as a whole
+	}
+	for _, c := range m.calls {
+		parts = append(parts, gemini.Part{FunctionCall: &gemini.FunctionCall{
+			Name: d.call.Tools.Upstream(c.name), Args: front.Object(c.args), ClientID: c.id,
 		}})
 		if records, ok := front.Unseal(c.signature); ok {
 			d.call.Carried = append(d.call.Carried, records...)
@@ -187,38 +210,28 @@ func (d *decoder) calls(calls []toolCall) []gemini.Part {
 			d.call.Carried = append(d.call.Carried, front.Record{ClientID: c.id, Signature: c.signature})
 		}
 	}
-	return out
+	return parts
 }
 
-func parts(content []part) []gemini.Part {
-	var out []gemini.Part
-	for i := range content {
-		if p, ok := content[i].toGemini(); ok {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-func texts(content []part) []gemini.Text {
+func texts(content []gemini.Part) []gemini.Text {
 	var out []gemini.Text
 	for _, p := range content {
-		if p.kind == "text" {
-			out = append(out, p.text)
+		if p.Text != nil {
+			out = append(out, p.Text)
 		}
 	}
 	return out
 }
 
 // result makes a tool's result: its texts are the output, a line each, its media are parts beside it.
-func result(m message) *gemini.FunctionResponse {
-	r := &gemini.FunctionResponse{ClientID: m.callID}
-	for _, p := range parts(m.content) {
+func result(callID string, content []gemini.Part) *gemini.FunctionResponse {
+	r := &gemini.FunctionResponse{ClientID: callID}
+	for _, p := range content {
 		if p.Text == nil {
 			r.Parts = append(r.Parts, p)
 		}
 	}
-	text := front.Join(texts(m.content))
+	text := front.Join(texts(content))
 	if text.Empty() && len(r.Parts) > 0 {
 		text = gemini.Quote("see attached")
 	}

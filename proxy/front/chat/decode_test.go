@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 // The names of the golden files carry the numbers of the conformance list.
 func TestDecodeGolden(t *testing.T) { fronttest.GoldenDecode(t, Codec{}) }
 
-func TestE136_DecodeRefusesInWordsThatNameTheField(t *testing.T) {
+func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f := func(body, want string) {
 		t.Helper()
 		_, err := Codec{}.Decode([]byte(body))
@@ -42,39 +43,69 @@ func TestE136_DecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f(messages(``), "messages: expected an array with at least one message")
 	f(with(`"messages":"hi"`), "messages: expected an array of messages")
 	f(messages(`7`), "messages.0: expected a message object")
-	f(messages(`{"content":"x"}`), "messages.0.role: expected system, developer, user, assistant or tool")
-	f(messages(`{"role":"king","content":"x"}`), "messages.0.role: expected system, developer, user, assistant or tool")
-	f(messages(`{"role":"function","name":"f","content":"x"}`), "messages.0.role: messages of role function are not supported")
+	f(messages(`{"content":"x"}`), "messages.0.role: expected system, developer, user, assistant, tool or function")
+	f(messages(`{"role":"king","content":"x"}`), "messages.0.role: expected system, developer, user, assistant, tool or function")
+	f(messages(`{"role":"function","content":"x"}`), "messages.0.name: expected the name of the function")
+	f(messages(`{"role":"user","content":null}`), "messages.0.content: expected a string or an array of parts")
+	f(messages(`{"role":"user","content":"x","name":7}`), "messages.0.name: expected a string")
 	f(messages(`{"role":"user"}`), "messages.0.content: expected a string or an array of parts")
 	f(messages(`{"role":"user","content":7}`), "messages.0.content: expected a string or an array of parts")
 	f(messages(`{"role":"user","content":""}`), "messages: expected at least one message with content")
 	f(messages(`{"role":"system","content":"x"}`), "messages: expected at least one message with content")
 	f(messages(`{"role":"tool","content":"x"}`), "messages.0.tool_call_id: expected the id of the tool call")
-	f(messages(`{"role":"assistant","function_call":{"name":"f"}}`), "messages.0.function_call: the deprecated function interface is not supported")
+	f(messages(`{"role":"assistant","function_call":{"arguments":"{}"}}`), "messages.0.function_call.name: expected the name of the function")
+	f(messages(`{"role":"assistant","function_call":"f"}`), "messages.0.function_call: expected an object")
+	f(messages(`{"role":"assistant","tool_calls":{}}`), "messages.0.tool_calls: expected an array of tool calls")
 	f(parts(`7`), "messages.0.content.0: expected a content part")
 	f(parts(`{"text":"x"}`), "messages.0.content.0.type: expected the type of the part")
 	f(parts(`{"type":"text"}`), "messages.0.content.0.text: expected a string")
 	f(parts(`{"type":"text","text":7}`), "messages.0.content.0.text: expected a string")
-	f(parts(`{"type":"image_url"}`), "messages.0.content.0.image_url.url: expected a data URL")
-	f(parts(`{"type":"image_url","image_url":{"url":"http://169.254.169.254/"}}`), "messages.0.content.0.image_url.url: addresses are not fetched")
+	f(parts(`{"type":"refusal"}`), "messages.0.content.0.refusal: expected a string")
+	f(parts(`{"type":"image_url"}`), "messages.0.content.0.image_url.url: expected a data URL or an address")
+	f(parts(`{"type":"image_url","image_url":7}`), "messages.0.content.0.image_url: expected an object")
+	f(parts(`{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}`), "messages.0.content.0.image_url.url: expected a data URL, or an address that begins with http or https")
+	f(parts(`{"type":"image_url","image_url":{"url":""}}`), "messages.0.content.0.image_url.url: expected a data URL, or an address that begins with http or https")
+	f(parts(`{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":1}}`), "messages.0.content.0.image_url.detail: expected a string")
 	f(parts(`{"type":"image_url","image_url":{"url":"data:image/png;base64,%"}}`), "messages.0.content.0.image_url.url: expected base64")
 	f(parts(`{"type":"image_url","image_url":{"url":"data:text/plain,x"}}`), "messages.0.content.0.image_url.url: expected a data URL with base64")
-	f(parts(`{"type":"input_audio","input_audio":{"data":"AAAA"}}`), "messages.0.content.0.input_audio: expected data and format")
+	f(parts(`{"type":"input_audio","input_audio":{"data":"AAAA"}}`), "messages.0.content.0.input_audio.format: expected wav or mp3")
+	f(parts(`{"type":"input_audio","input_audio":{"data":"AAAA","format":"pcm16"}}`), "messages.0.content.0.input_audio.format: expected wav or mp3; aiff, aac, ogg and flac")
+	f(parts(`{"type":"input_audio","input_audio":{"format":"wav"}}`), "messages.0.content.0.input_audio.data: expected base64")
+	f(parts(`{"type":"input_audio","input_audio":{"data":"-%","format":"wav"}}`), "messages.0.content.0.input_audio.data: expected base64")
+	f(parts(`{"type":"file","file":{"file_data":"data:application/zip;base64,AAAA"}}`), "messages.0.content.0.file.file_data: files of this type are not supported")
+	f(parts(`{"type":"file","file":{"file_data":"AAAA"}}`), "messages.0.content.0.file.file_data: expected a data URL, or an address")
 	f(parts(`{"type":"file","file":{"file_id":"f"}}`), "messages.0.content.0.file: file references are not supported")
 	f(assistant(`7`), "messages.0.tool_calls.0: expected a tool call")
-	f(assistant(`{"id":"1","type":"custom","custom":{}}`), "messages.0.tool_calls.0.type: expected function")
-	f(assistant(`{"id":"1","function":{"arguments":"{}"}}`), "messages.0.tool_calls.0.function.name: expected the name of the function")
+	f(assistant(`{"id":"1","type":"custom","custom":{}}`), "messages.0.tool_calls.0.custom.name: expected the name of the tool")
+	f(assistant(`{"id":"1","type":"mcp"}`), "messages.0.tool_calls.0.type: expected function or custom")
+	f(assistant(`{"id":"1","type":"custom","custom":{"name":"x","input":{}}}`), "messages.0.tool_calls.0.custom.input: expected a string")
+	f(assistant(`{"id":"1","function":{"arguments":"{}"}}`), "messages.0.tool_calls.0.function.name: expected the name of the tool")
 	f(assistant(`{"id":"1","function":{"name":"f","arguments":[1]}}`), "messages.0.tool_calls.0.function.arguments: expected a string")
-	f(with(`"tools":[{"type":"custom","custom":{"name":"x"}}],`+ok), "tools.0.type: expected function")
+	f(with(`"tools":[{"type":"custom","custom":{"description":"x"}}],`+ok), "tools.0.custom.name: expected the name of the tool")
+	f(with(`"tools":[7],`+ok), "tools.0: expected a tool object")
+	f(with(`"tools":{},`+ok), "tools: expected an array of tools")
 	f(with(`"tools":[{"type":"function"}],`+ok), "tools.0.function.name: expected the name of the function")
 	f(with(`"tools":[{"type":"function","function":{"name":"f","parameters":7}}],`+ok), "tools.0.function.parameters: expected a JSON Schema object")
 	f(with(`"tool_choice":"must",`+ok), "tool_choice: expected none, auto, required or an object")
-	f(with(`"tool_choice":{"type":"custom"},`+ok), "tool_choice.type: expected function or allowed_tools")
-	f(with(`"tool_choice":{"type":"function"},`+ok), "tool_choice: expected the name of a function")
+	f(with(`"tool_choice":{"type":"custom"},`+ok), "tool_choice: expected the name of a tool")
+	f(with(`"tool_choice":{"type":"every"},`+ok), "tool_choice.type: expected function, custom or allowed_tools")
+	f(with(`"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"any"}},`+ok), "tool_choice.allowed_tools.mode: expected auto or required")
+	f(with(`"tool_choice":{"type":"function"},`+ok), "tool_choice: expected the name of a tool")
 	f(with(`"tool_choice":{"type":"function","function":{"name":"g"}},`+ok), `tool_choice: no tool named "g" is declared`)
 	f(with(`"n":2,`+ok), "n: expected 1")
-	f(with(`"functions":[],`+ok), "functions: the deprecated function interface is not supported")
-	f(with(`"function_call":"auto",`+ok), "function_call: the deprecated function interface is not supported")
+	f(with(`"functions":[{}],`+ok), "functions.0.name: expected the name of the function")
+	f(with(`"functions":{},`+ok), "functions: expected an array of functions")
+	f(with(`"function_call":"required",`+ok), "function_call: expected none, auto or an object with a name")
+	f(with(`"function_call":{},`+ok), "function_call: expected the name of a function")
+	f(with(`"function_call":{"name":"f"},`+ok), `function_call: no tool named "f" is declared`)
+	f(with(`"seed":1.5,`+ok), "seed: expected a whole number")
+	f(with(`"seed":1e99,`+ok), "seed: expected a whole number of at most 64 bits")
+	f(with(`"reasoning_effort":5,`+ok), "reasoning_effort: expected a string")
+	f(with(`"web_search_options":true,`+ok), "web_search_options: expected an object")
+	f(with(`"extra_body":{"google":{"cached_content":"cachedContents/x"}},`+ok), "extra_body.google.cached_content: cached content is not supported")
+	f(with(`"google":{"thinking_config":{"thinking_budget":"x"}},`+ok), "google.thinking_config.thinking_budget: expected a whole number")
+	f(with(`"stop":["a",7],`+ok), "stop.1: expected a string")
+	f(with(`"user":7,`+ok), "user: expected a string")
 	f(with(`"max_tokens":0,`+ok), "max_tokens: expected 1 or more")
 	f(with(`"max_completion_tokens":-5,`+ok), "max_completion_tokens: expected 1 or more")
 	f(with(`"max_tokens":"x",`+ok), "max_tokens: expected a whole number")
@@ -94,60 +125,54 @@ func TestDecodeKeepsWhatTheAnswerNeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := fmt.Sprintf("stream=%v usage=%v single=%v shown=%v max=%d", call.Stream, call.IncludeUsage,
-			call.SingleCall, call.ShowThoughts, call.MaxTokens)
-		if got != want {
-			t.Errorf("%s: %s, want %s", fields, got, want)
+		var got []string
+		for name, on := range map[string]bool{
+			"stream": call.Stream, "usage": call.IncludeUsage, "single": call.SingleCall, "shown": call.ShowThoughts,
+			"legacy": call.LegacyCalls, "search": call.BuiltIn.Search, "fetch": call.BuiltIn.Fetch, "code": call.BuiltIn.Code,
+			"strict": call.StrictTools, "custom": call.Tools.Custom("x"), "of " + call.Conversation: call.Conversation != "",
+			fmt.Sprintf("max %d", call.MaxTokens): call.MaxTokens > 0,
+		} {
+			if on {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		if s := strings.Join(got, ", "); s != want {
+			t.Errorf("%s: %s, want %s", fields, s, want)
 		}
 	}
-	f(``, "stream=false usage=false single=false shown=false max=0")
-	f(`,"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`, "stream=true usage=true single=false shown=false max=0")
-	f(`,"parallel_tool_calls":false,"max_tokens":9`, "stream=false usage=false single=true shown=false max=9")
-	f(`,"parallel_tool_calls":true,"n":1`, "stream=false usage=false single=false shown=false max=0")
-	f(`,"max_tokens":9,"max_completion_tokens":8,"user":"u"`, "stream=false usage=false single=false shown=false max=8")
-	f(`,"user":"u","prompt_cache_key":"k"`, "stream=false usage=false single=false shown=false max=0")
-	f(`,"reasoning_effort":"low"`, "stream=false usage=false single=false shown=true max=0")
-	f(`,"reasoning_effort":"none"`, "stream=false usage=false single=false shown=false max=0")
-	f(`,"extra_body":{"google":{"thinking_config":{"include_thoughts":true}}}`, "stream=false usage=false single=false shown=true max=0")
-}
-
-func TestErrorEnvelope(t *testing.T) {
-	f := func(e *front.Error, wantStatus int, want string) {
-		t.Helper()
-		status, body := Codec{}.Error(e, "req_9")
-		if want := `{"error":{` + want + `}}`; status != wantStatus || string(body) != want {
-			t.Errorf("%+v: %d %s, want %d %s", e, status, body, wantStatus, want)
-		}
-	}
-	of := func(kind front.Kind) *front.Error { return &front.Error{Kind: kind, Message: "a \"b\"", Param: "p"} }
-	line := func(kind, code string) string {
-		return `"message":"a \"b\"","type":"` + kind + `","param":"p","code":` + code
-	}
-	f(of(front.Internal), 500, line("server_error", "null"))
-	f(of(front.Invalid), 400, line("invalid_request_error", `"invalid_value"`))
-	f(of(front.Overflow), 400, line("invalid_request_error", `"context_length_exceeded"`))
-	f(of(front.Unauthorized), 401, line("invalid_request_error", `"invalid_api_key"`))
-	f(of(front.Forbidden), 403, line("permission_error", "null"))
-	f(of(front.Region), 403, line("permission_error", `"unsupported_country_region_territory"`))
-	f(of(front.NotFound), 404, line("invalid_request_error", "null"))
-	f(of(front.TooLarge), 413, line("invalid_request_error", "null"))
-	f(of(front.RateLimited), 429, line("rate_limit_error", `"rate_limit_exceeded"`))
-	f(of(front.NoKeys), 503, line("server_error", "null"))
-	f(of(front.Overloaded), 503, line("service_unavailable_error", `"server_is_overloaded"`))
-	f(of(front.UpstreamFault), 500, line("server_error", "null"))
-	f(of(front.Unreachable), 502, line("server_error", "null"))
-	f(of(front.Timeout), 504, line("server_error", "null"))
-	f(&front.Error{Kind: front.RateLimited, Message: "m", NoRetry: true}, 429,
-		`"message":"m","type":"insufficient_quota","param":null,"code":"insufficient_quota"`)
-	// E98
-	f(&front.Error{Kind: front.NotFound, Message: "m", Param: "model"}, 404,
-		`"message":"m","type":"invalid_request_error","param":"model","code":"model_not_found"`)
-	f(&front.Error{Kind: front.Overflow, Tokens: 9, Limit: 8}, 400,
-		`"message":"This model's maximum context length is 8 tokens. However, your messages resulted in 9 tokens.","type":"invalid_request_error","param":null,"code":"context_length_exceeded"`)
+	f(``, "")
+	f(`,"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`, "stream, usage")
+	f(`,"stream":null,"stream_options":null,"n":1,"logprobs":true,"logit_bias":{"1":2},"metadata":{"a":"b"},"store":true`, "")
+	f(`,"parallel_tool_calls":false,"max_tokens":9`, "max 9, single")
+	f(`,"parallel_tool_calls":true`, "")
+	f(`,"max_tokens":9,"max_completion_tokens":8,"user":"u"`, "max 8, of u")
+	f(`,"user":"u","prompt_cache_key":"k"`, "of k")
+	f(`,"reasoning_effort":"low"`, "shown")
+	f(`,"reasoning_effort":"from the future"`, "shown")
+	f(`,"reasoning_effort":"none"`, "")
+	f(`,"reasoning_effort":null`, "")
+	f(`,"extra_body":{"google":{"thinking_config":{"include_thoughts":true},"cached_content":null}}`, "shown")
+	f(`,"web_search_options":{}`, "search")
+	f(`,"web_search_options":null`, "")
+	f(`,"tools":[{"type":"web_search_preview"},{"type":"url_context"},{"type":"code_interpreter","container":{}}],"tool_choice":{"type":"web_search"}`, "code, fetch, search")
+	f(`,"tools":[{"type":"file_search"},{"type":"mcp"}],"tool_choice":"auto"`, "")
+	f(`,"tools":[{"type":"custom","custom":{"name":"x"}},{"type":"function","function":{"name":"y","strict":true}}]`, "custom, strict")
+	f(`,"functions":[{"name":"x"}]`, "legacy, single")
+	f(`,"functions":[],"function_call":null`, "")
+	f(`,"functions":[{"name":"x"}],"tools":[{"type":"function","function":{"name":"y"}}]`, "")
 }
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"model":"g","messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw=="}}]},{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{\"a"},"extra_content":{"google":{"thought_signature":"S"}}}]},{"role":"tool","tool_call_id":"1","content":"x"}],"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required","stop":["a"],"reasoning_effort":"low"}`))
+	for _, fields := range []string{
+		`"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a.example/x.png","detail":"high"}},{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}},{"type":"file","file":{"file_data":"data:application/octet-stream;base64,AAAA","filename":"a.txt"}},{"type":"refusal","refusal":"no"}]}]`,
+		`"tools":[{"type":"custom","custom":{"name":"patch","format":{"type":"grammar","grammar":{"syntax":"lark","definition":"x"}}}},{"type":"web_search"}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"custom","custom":{"name":"patch"}}]}},"messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"refusal":"r","extra_content":{"google":{"thought_signature":"S"}},"tool_calls":[{"id":"1","type":"custom","custom":{"name":"patch","input":"x"}}]}]`,
+		`"functions":[{"name":"f","parameters":{}}],"function_call":{"name":"f"},"messages":[{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{"}},{"role":"function","name":"f","content":"x"},{"role":"developer","content":["s"]}]`,
+		`"n":1,"seed":-9007199254740993,"stop":null,"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object"}}},"web_search_options":{},"google":{"thinking_config":{"thinking_level":"low"}},"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"q"}]`,
+	} {
+		f.Add([]byte(`{"model":"g",` + fields + `}`))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
 		call, err := Codec{}.Decode(body)

@@ -11,18 +11,18 @@ import (
 // written at its end. Both go through the same steps.
 
 type encoder struct {
-	call    *front.Call
-	meta    front.Meta
-	started bool
-	calls   int
-	usage   gemini.Usage
-	finish  gemini.Event
+	call      *front.Call
+	meta      front.Meta
+	started   bool
+	calls     int
+	usage     gemini.Usage
+	finish    gemini.Event
+	grounding *gemini.Grounding
 
-	// of a whole answer, without their quotes and brackets
+	// content and reasoning are literals without their quotes, content of a stream only where citations may follow
 	content   []byte
 	reasoning []byte
-	refusal   string
-	toolCalls []byte
+	toolCalls []byte // of a whole answer, without brackets
 }
 
 // Encoder makes the encoder of one answer.
@@ -35,13 +35,15 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	case gemini.EventText:
 		return e.say(dst, ev.Text)
 	case gemini.EventThought:
-		if e.call.ShowThoughts && !ev.Text.Empty() {
-			return e.text(dst, &e.reasoning, `"reasoning_content":`, ev.Text)
-		}
+		return e.think(dst, ev.Text)
 	case gemini.EventCall:
 		return e.toolCall(dst, ev)
 	case gemini.EventImage:
 		return e.say(dst, gemini.Quote("![image](data:"+ev.Blob.MimeType+";base64,"+ev.Blob.Data+")"))
+	case gemini.EventCode, gemini.EventCodeResult:
+		return e.say(dst, front.CodeText(ev))
+	case gemini.EventGrounding:
+		e.grounding = ev.Grounding
 	case gemini.EventUsage:
 		e.usage = ev.Usage
 	case gemini.EventFinish:
@@ -50,60 +52,34 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	return dst
 }
 
+// say adds to the content.
 func (e *encoder) say(dst []byte, text gemini.Text) []byte {
 	if text.Empty() {
 		return dst
 	}
-	return e.text(dst, &e.content, `"content":`, text)
+	if !e.call.Stream || e.call.BuiltIn.Search || e.call.BuiltIn.Fetch {
+		e.content = append(e.content, text[1:len(text)-1]...)
+	}
+	return e.textDelta(dst, `"content":`, text)
 }
 
-// text adds to a text field of the message.
-func (e *encoder) text(dst []byte, folded *[]byte, field string, text gemini.Text) []byte {
+// think adds to the reasoning, for clients that asked for it.
+func (e *encoder) think(dst []byte, text gemini.Text) []byte {
+	if !e.call.ShowThoughts || text.Empty() {
+		return dst
+	}
 	if !e.call.Stream {
-		*folded = append(*folded, text[1:len(text)-1]...)
+		e.reasoning = append(e.reasoning, text[1:len(text)-1]...)
+	}
+	return e.textDelta(dst, `"reasoning_content":`, text)
+}
+
+func (e *encoder) textDelta(dst []byte, field string, text gemini.Text) []byte {
+	if !e.call.Stream {
 		return dst
 	}
 	dst = e.delta(e.start(dst, `""`), field)
 	return e.endChunk(append(append(dst, text...), '}'), "null")
-}
-
-// toolCall writes a whole call: first its name, then its arguments.
-func (e *encoder) toolCall(dst []byte, ev *gemini.Event) []byte {
-	index := e.calls
-	e.calls++
-	args := front.Object(ev.Call.Args)
-	if !e.call.Stream {
-		if index > 0 {
-			e.toolCalls = append(e.toolCalls, ',')
-		}
-		e.toolCalls = e.appendCall(append(e.toolCalls, '{'), ev)
-		e.toolCalls = append(gemini.AppendQuoted(e.toolCalls, args), '}')
-		e.toolCalls = append(appendSignature(e.toolCalls, ev.Signature), '}')
-		return dst
-	}
-	dst = e.delta(e.start(dst, "null"), `"tool_calls":[{"index":`)
-	dst = append(strconv.AppendInt(dst, int64(index), 10), ',')
-	dst = append(e.appendCall(dst, ev), `""}`...)
-	dst = e.endChunk(append(appendSignature(dst, ev.Signature), "}]}"...), "null")
-	dst = e.delta(dst, `"tool_calls":[{"index":`)
-	dst = append(strconv.AppendInt(dst, int64(index), 10), `,"function":{"arguments":`...)
-	return e.endChunk(append(gemini.AppendQuoted(dst, args), "}}]}"...), "null")
-}
-
-// appendCall appends a call's fields up to its arguments.
-func (e *encoder) appendCall(dst []byte, ev *gemini.Event) []byte {
-	dst = gemini.AppendQuoted(append(dst, `"id":`...), ev.Call.ClientID)
-	dst = gemini.AppendQuoted(append(dst, `,"type":"function","function":{"name":`...), e.call.Tools.Client(ev.Call.Name))
-	return append(dst, `,"arguments":`...)
-}
-
-// appendSignature hands the client a thought signature the way Google's own OpenAI layer does.
-func appendSignature(dst []byte, signature string) []byte {
-	if signature == "" {
-		return dst
-	}
-	dst = append(dst, `,"extra_content":{"google":{"thought_signature":`...)
-	return append(gemini.AppendQuoted(dst, signature), '}', '}')
 }
 
 // start writes the chunk with the role once; content is its content, "" or null.
@@ -152,19 +128,19 @@ func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
 }
 
 func (e *encoder) End(dst []byte) []byte {
-	reason := front.Ending(e.call, &e.finish, e.usage, e.calls)
-	if e.finish.PromptBlocked {
-		e.refusal = "Request blocked by Gemini (" + string(e.finish.Finish) + ")."
-	}
 	if !e.call.Stream {
-		return e.whole(dst, finishReason(reason))
+		return e.whole(dst)
 	}
 	dst = e.start(dst, `""`)
-	if e.refusal != "" {
-		dst = gemini.AppendQuoted(e.delta(dst, `"refusal":`), e.refusal)
+	if refusal := e.refusal(); refusal != "" {
+		dst = gemini.AppendQuoted(e.delta(dst, `"refusal":`), refusal)
 		dst = e.endChunk(append(dst, '}'), "null")
 	}
-	dst = e.endChunk(e.delta(dst, "}"), finishReason(reason))
+	if cited := e.annotations(); len(cited) > 0 {
+		dst = append(append(e.delta(dst, `"annotations":[`), cited...), "]}"...)
+		dst = e.endChunk(dst, "null")
+	}
+	dst = e.endChunk(e.delta(dst, "}"), e.finishReason())
 	if e.call.IncludeUsage {
 		dst = e.head(append(dst, "data: "...), "chat.completion.chunk")
 		dst = append(appendUsage(append(dst, `,"choices":[],"usage":`...), e.usage), "}\n\n"...)
@@ -172,32 +148,39 @@ func (e *encoder) End(dst []byte) []byte {
 	return append(dst, "data: [DONE]\n\n"...)
 }
 
-func (e *encoder) whole(dst []byte, finishReason string) []byte {
+func (e *encoder) whole(dst []byte) []byte {
 	dst = append(e.head(dst, "chat.completion"), `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
-	switch {
-	case len(e.content) > 0:
-		dst = append(append(append(dst, '"'), e.content...), '"')
-	case e.calls > 0:
+	if len(e.content) == 0 && e.calls > 0 {
 		dst = append(dst, "null"...)
-	default:
-		dst = append(dst, `""`...)
+	} else {
+		dst = append(append(append(dst, '"'), e.content...), '"')
 	}
-	dst = front.AppendOptional(append(dst, `,"refusal":`...), e.refusal)
+	dst = front.AppendOptional(append(dst, `,"refusal":`...), e.refusal())
 	if len(e.reasoning) > 0 {
 		dst = append(append(append(dst, `,"reasoning_content":"`...), e.reasoning...), '"')
 	}
-	if e.calls > 0 {
-		dst = append(append(append(dst, `,"tool_calls":[`...), e.toolCalls...), ']')
-	}
-	dst = append(dst, `,"annotations":[]},"logprobs":null,"finish_reason":`...)
-	dst = append(append(dst, finishReason...), `}],"usage":`...)
+	dst = e.appendCalls(dst)
+	dst = append(append(dst, `,"annotations":[`...), e.annotations()...)
+	dst = append(dst, `]},"logprobs":null,"finish_reason":`...)
+	dst = append(append(dst, e.finishReason()...), `}],"usage":`...)
 	return append(appendUsage(dst, e.usage), `,"service_tier":"default","system_fingerprint":null}`...)
 }
 
+// refusal is what is said when the prompt was blocked: nothing else came.
+func (e *encoder) refusal() string {
+	if !e.finish.PromptBlocked {
+		return ""
+	}
+	return "Request blocked by Gemini (" + string(e.finish.Finish) + ")."
+}
+
 // finishReason is the JSON literal.
-func finishReason(reason front.EndReason) string {
-	switch reason {
+func (e *encoder) finishReason() string {
+	switch front.Ending(e.call, &e.finish, e.usage, e.calls) {
 	case front.EndCalls:
+		if e.call.LegacyCalls {
+			return `"function_call"`
+		}
 		return `"tool_calls"`
 	case front.EndLength, front.EndWindow:
 		return `"length"`
@@ -205,6 +188,28 @@ func finishReason(reason front.EndReason) string {
 		return `"content_filter"`
 	}
 	return `"stop"`
+}
+
+// annotations are the pages that the content cites, each for each stretch it backs, as elements of an array.
+func (e *encoder) annotations() []byte {
+	if e.grounding == nil {
+		return nil
+	}
+	var dst []byte
+	content := gemini.Text(`"` + string(e.content) + `"`).String()
+	for _, c := range front.Citations(content, e.grounding) {
+		for _, source := range c.Sources {
+			if len(dst) > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, `{"type":"url_citation","url_citation":{"start_index":`...)
+			dst = strconv.AppendInt(dst, int64(c.RuneStart), 10)
+			dst = strconv.AppendInt(append(dst, `,"end_index":`...), int64(c.RuneEnd), 10)
+			dst = gemini.AppendQuoted(append(dst, `,"url":`...), source.URI)
+			dst = append(gemini.AppendQuoted(append(dst, `,"title":`...), source.Title), '}', '}')
+		}
+	}
+	return dst
 }
 
 // appendUsage writes the counters as OpenAI counts: the prompt with what came from the cache, the completion with thoughts.

@@ -23,7 +23,6 @@ func requests() map[string]string {
 	}
 }
 
-// E13, E88, E89, E90, E99, E132, E134 stand in these files.
 func TestEncodeGolden(t *testing.T) { fronttest.GoldenEncode(t, Codec{}, requests()) }
 
 // accumulate reads a stream the way OpenAI's Go SDK does; an error object ends it.
@@ -56,8 +55,8 @@ func accumulate(t *testing.T, stream []byte) (acc sdk.ChatCompletionAccumulator,
 	return acc, failed
 }
 
-// TestE88_E90_TheSDKReadsStreamAndBodyAlike holds the stream and the whole body to the official reading of both.
-func TestE88_E90_TheSDKReadsStreamAndBodyAlike(t *testing.T) {
+// TestTheSDKReadsStreamAndBodyAlike holds the stream and the whole body to the official reading of both.
+func TestTheSDKReadsStreamAndBodyAlike(t *testing.T) {
 	for _, script := range fronttest.Scripts() {
 		for name, request := range requests() {
 			call := fronttest.Decode(t, Codec{}, fronttest.Target, request)
@@ -111,8 +110,8 @@ func summary(t *testing.T, c *sdk.ChatCompletion, usage bool) string {
 	return string(out)
 }
 
-// TestE92_TheSignatureComesBackWithTheCall sends an answer's message back as it is.
-func TestE92_TheSignatureComesBackWithTheCall(t *testing.T) {
+// TestTheSignatureComesBackWithTheCall sends an answer's message back as it is.
+func TestTheSignatureComesBackWithTheCall(t *testing.T) {
 	call := fronttest.Decode(t, Codec{}, fronttest.Target, requests()["hidden"])
 	for _, script := range fronttest.Scripts() {
 		if script.Name != "parallel_calls" {
@@ -144,7 +143,7 @@ func TestPingOpensTheAnswer(t *testing.T) {
 	}
 }
 
-func TestE99_FailIsAnErrorObjectWithoutDone(t *testing.T) {
+func TestFailIsAnErrorObjectWithoutDone(t *testing.T) {
 	call := fronttest.Decode(t, Codec{}, fronttest.Target, requests()["hidden"])
 	call.Stream = true
 	out := Codec{}.Encoder(call, fronttest.Meta()).Fail(nil, &front.Error{Kind: front.Overloaded, Message: "busy"})

@@ -3,6 +3,7 @@ package chat
 import (
 	"encoding/json"
 
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
@@ -15,58 +16,56 @@ type request struct {
 	temperature   *float64
 	topP          *float64
 	n             *int
-	seed          *int
+	seed          *int32
 	stops         []string
 	stream        bool
 	includeUsage  bool
 	tools         []tool
 	choice        choice
+	functions     []front.Tool // the deprecated form of tools
+	functionCall  choice       // the deprecated form of choice
 	noParallel    bool
+	builtIn       front.BuiltIn
 	format        format
 	effort        string
 	google        *gemini.ThinkingConfig
-	legacy        string // the field of the deprecated function interface that is in use
+	cacheKey      string
+	user          string
 }
 
 type message struct {
 	role       string
-	content    []part
+	name       string // of the function, with role function
+	content    []gemini.Part
 	hasContent bool
+	refusal    gemini.Text
 	calls      []toolCall
 	callID     string
-}
-
-type part struct {
-	kind     string
-	text     gemini.Text // text and refusal
-	url      gemini.Text // image_url
-	data     gemini.Text // input_audio
-	format   string
-	fileData gemini.Text
-	fileID   string
+	signature  string // of the answer as a whole
 }
 
 type toolCall struct {
 	id        string
-	kind      string
 	name      string
-	args      json.RawMessage // as received: a string literal, or an object
+	args      json.RawMessage
 	signature string
 }
 
 type tool struct {
-	kind        string
-	name        string
-	description gemini.Text
-	schema      json.RawMessage
-	strict      bool
+	front.Tool
+	strict bool
 }
 
-// choice is tool_choice: a mode, or with kind function or allowed_tools the tools that it names.
+// choice is tool_choice: a mode, or with kind function, custom or allowed_tools the tools that it names.
 type choice struct {
 	kind  string
 	mode  string // allowed_tools: auto or required
 	names []string
+}
+
+// named reports whether the choice is of certain tools.
+func (c *choice) named() bool {
+	return c.kind == "function" || c.kind == "custom" || c.kind == "allowed_tools"
 }
 
 type format struct {
@@ -95,26 +94,8 @@ func (r *request) field(w *gemini.Walker, name string) {
 		r.temperature = w.Float()
 	case "top_p":
 		r.topP = w.Float()
-	case "n":
-		r.n = w.Int()
-	case "seed":
-		r.seed = w.Int()
-	case "stop":
-		r.stops = readStrings(w, "a string or an array of strings")
 	case "stream":
 		r.stream = w.Bool()
-	case "tools":
-		w.Array("an array of tools", func(int) { r.tools = append(r.tools, readTool(w)) })
-	case "tool_choice":
-		r.choice = readChoice(w)
-	default:
-		r.option(w, name)
-	}
-}
-
-// option reads the fields that are rare.
-func (r *request) option(w *gemini.Walker, name string) {
-	switch name {
 	case "stream_options":
 		w.Object("an object", func(name []byte) {
 			if string(name) == "include_usage" {
@@ -123,17 +104,56 @@ func (r *request) option(w *gemini.Walker, name string) {
 			}
 			w.Skip()
 		})
+	case "reasoning_effort":
+		r.effort = w.String()
+	case "prompt_cache_key":
+		r.cacheKey = w.String()
+	case "user":
+		r.user = w.String()
+	default:
+		r.toolField(w, name)
+	}
+}
+
+// toolField reads what is about tools.
+func (r *request) toolField(w *gemini.Walker, name string) {
+	switch name {
+	case "tools":
+		w.Array("an array of tools", func(int) { r.readTool(w) })
+	case "tool_choice":
+		r.choice = readChoice(w)
 	case "parallel_tool_calls":
 		r.noParallel = w.Kind() == 'f'
 		w.Bool()
+	case "functions":
+		w.Array("an array of functions", func(int) {
+			var t tool
+			t.readFunction(w)
+			if t.Name == "" {
+				w.Fail(w.Path()+".name", "expected the name of the function")
+			}
+			r.functions = append(r.functions, t.Tool)
+		})
+	case "function_call":
+		r.functionCall = readFunctionCall(w)
+	case "web_search_options":
+		r.builtIn.Search = w.Object("an object", func([]byte) { w.Skip() }) || r.builtIn.Search
+	default:
+		r.option(w, name)
+	}
+}
+
+// option reads the fields that are rare.
+func (r *request) option(w *gemini.Walker, name string) {
+	switch name {
+	case "n":
+		r.n = w.Int()
+	case "seed":
+		r.seed = readSeed(w)
+	case "stop":
+		r.stops = readStops(w)
 	case "response_format":
 		r.format = readFormat(w)
-	case "reasoning_effort":
-		r.effort = w.String()
-	case "functions", "function_call":
-		if w.Raw() != nil {
-			r.legacy = name
-		}
 	case "google":
 		r.readGoogle(w)
 	case "extra_body":
@@ -152,24 +172,15 @@ func (r *request) option(w *gemini.Walker, name string) {
 // readGoogle reads the extension of Google's own OpenAI layer.
 func (r *request) readGoogle(w *gemini.Walker) {
 	w.Object("an object", func(name []byte) {
-		if string(name) != "thinking_config" {
-			w.Skip()
-			return
-		}
-		config := &gemini.ThinkingConfig{}
-		if w.Object("an object", func(name []byte) {
-			switch string(name) {
-			case "include_thoughts":
-				config.IncludeThoughts = w.Bool()
-			case "thinking_budget":
-				config.ThinkingBudget = w.Int()
-			case "thinking_level":
-				config.ThinkingLevel = w.String()
-			default:
-				w.Skip()
+		switch string(name) {
+		case "thinking_config":
+			r.google = readThinking(w)
+		case "cached_content":
+			if w.Raw() != nil {
+				w.Fail(w.Path(), "cached content is not supported, send the content itself: equal beginnings are cached anyway")
 			}
-		}) {
-			r.google = config
+		default:
+			w.Skip()
 		}
 	})
 }
