@@ -3,7 +3,6 @@ package anthropic
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -65,7 +64,8 @@ func read(body []byte) (*request, error) {
 func decode(req *request) (*decoder, error) {
 	d := &decoder{req: req, call: &front.Call{
 		Model: req.model, Stream: req.stream, Request: &gemini.Request{}, SingleCall: req.choice.noneElse,
-	}}
+		Conversation: req.conversation,
+	}, carried: map[string]bool{}}
 	d.config()
 	d.thinking()
 	if err := d.tools(); err != nil {
@@ -111,8 +111,9 @@ func (r *request) checkTurn() error {
 }
 
 type decoder struct {
-	req  *request
-	call *front.Call
+	req     *request
+	call    *front.Call
+	carried map[string]bool // the ids in call.Carried
 }
 
 func (d *decoder) config() {
@@ -130,6 +131,11 @@ func (d *decoder) config() {
 
 func (d *decoder) thinking() {
 	t := front.Thinking{Effort: d.req.effort}
+	for _, m := range d.req.messages {
+		if m.role == "system" && m.effort != "" && m.number > d.req.lastPrompt {
+			t.Effort = m.effort
+		}
+	}
 	switch d.req.thinking.kind {
 	case "disabled":
 		t.Mode = front.ThinkingOff
@@ -145,44 +151,6 @@ func (d *decoder) thinking() {
 	d.call.Thinking, d.call.ShowThoughts = t, asked && d.req.thinking.display != "omitted"
 }
 
-// placeholder is declared by Claude Code for its own ends and must never be called.
-const placeholder = "DeferredToolPlaceholder"
-
-func (d *decoder) tools() error {
-	declared := d.req.tools
-	for _, m := range d.req.messages {
-		for _, b := range m.content {
-			if b.kind == "tool_addition" && b.tool != nil {
-				declared = append(declared, *b.tool)
-			}
-		}
-	}
-	var tools []front.Tool
-	for _, t := range declared {
-		if t.name == placeholder {
-			continue
-		}
-		schema, ok := t.parameters()
-		if !ok {
-			continue
-		}
-		tools = append(tools, front.Tool{Name: t.name, Description: t.description, Schema: schema})
-		d.call.StrictTools = d.call.StrictTools || t.strict
-	}
-	choice := front.ToolChoice{Param: "tool_choice.name"}
-	switch d.req.choice.kind {
-	case "auto":
-		choice.Mode = front.ModeAuto
-	case "any":
-		choice.Mode = front.ModeAny
-	case "none":
-		choice.Mode = front.ModeNone
-	case "tool":
-		choice.Mode, choice.Names = front.ModeAny, []string{d.req.choice.name}
-	}
-	return d.call.SetTools(tools, choice)
-}
-
 // attribution begins a system block that says which client this is; its hash changes with every request, which would break
 // Gemini's prompt cache.
 const attribution = `"x-anthropic-billing-header:`
@@ -191,7 +159,9 @@ const attribution = `"x-anthropic-billing-header:`
 func (d *decoder) system() {
 	blocks := d.req.system
 	for len(d.req.messages) > 0 && d.req.messages[0].role == "system" {
-		blocks = append(blocks, d.req.messages[0].content...)
+		if m := d.req.messages[0]; !d.req.cleared(m) {
+			blocks = append(blocks, m.content...)
+		}
 		d.req.messages = d.req.messages[1:]
 	}
 	var parts []gemini.Part
@@ -200,22 +170,25 @@ func (d *decoder) system() {
 			parts = append(parts, gemini.Part{Text: b.text})
 		}
 	}
+	if wishes := d.req.searchWishes(); wishes != "" {
+		parts = append(parts, gemini.Part{Text: gemini.Quote(wishes)})
+	}
 	if len(parts) > 0 {
 		d.call.Request.SystemInstruction = &gemini.Content{Parts: parts}
 	}
 }
 
+// cleared reports whether a system message is shown no more: it was for the turn of one user message, and there is a later
+// one.
+func (r *request) cleared(m message) bool {
+	return m.role == "system" && m.clearAt == "next_user_message" && m.number < r.lastUser
+}
+
 func (d *decoder) contents() []gemini.Content {
-	lastUser := -1
-	for i, m := range d.req.messages {
-		if m.role == "user" {
-			lastUser = i
-		}
-	}
 	var contents []gemini.Content
-	for i, m := range d.req.messages {
+	for _, m := range d.req.messages {
 		switch {
-		case m.role == "system" && m.clearAt == "next_user_message" && i < lastUser:
+		case d.req.cleared(m):
 		case m.role == "system":
 			contents = append(contents, systemMessage(m.content))
 		case m.role == "assistant":
@@ -240,141 +213,4 @@ func systemMessage(blocks []block) gemini.Content {
 		c.Parts = []gemini.Part{{Text: front.Join(texts).Wrap("<system-message>\n", "\n</system-message>")}}
 	}
 	return c
-}
-
-func (d *decoder) assistant(blocks []block) []gemini.Part {
-	var parts []gemini.Part
-	for _, b := range blocks {
-		switch b.kind {
-		case "thinking":
-			if records, ok := front.Unseal(b.signature); ok {
-				d.call.Carried = append(d.call.Carried, records...)
-			}
-		case "redacted_thinking":
-		case "tool_use":
-			parts = append(parts, gemini.Part{FunctionCall: &gemini.FunctionCall{
-				Name: d.call.Tools.Upstream(b.name), Args: front.Object(b.input), ClientID: b.id,
-			}})
-		case "server_tool_use":
-			text := "[" + b.name + " " + string(b.input) + "]"
-			parts = append(parts, gemini.Part{Text: gemini.Quote(text)})
-		default:
-			parts = append(parts, b.parts()...)
-		}
-	}
-	return parts
-}
-
-func (d *decoder) user(blocks []block) []gemini.Part {
-	var parts []gemini.Part
-	for _, b := range blocks {
-		if b.kind == "tool_result" {
-			parts = append(parts, gemini.Part{FunctionResponse: d.result(b)})
-			continue
-		}
-		parts = append(parts, b.parts()...)
-	}
-	return parts
-}
-
-// result makes a tool's result: its texts are the output, a line each, its media are parts beside it.
-func (d *decoder) result(b block) *gemini.FunctionResponse {
-	var texts []gemini.Text
-	var media []gemini.Part
-	for _, c := range b.content {
-		if c.kind == "tool_reference" {
-			texts = append(texts, gemini.Quote("Loaded tool: "+d.call.Tools.Upstream(c.toolName)))
-			continue
-		}
-		for _, p := range c.parts() {
-			if p.Text != nil {
-				texts = append(texts, p.Text)
-			} else {
-				media = append(media, p)
-			}
-		}
-	}
-	text := front.Join(texts)
-	if text.Empty() && len(media) > 0 {
-		text = gemini.Quote("see attached")
-	}
-	return &gemini.FunctionResponse{
-		ClientID: b.toolUseID, Response: front.ToolResult(text, b.isError), Parts: media,
-	}
-}
-
-// parts makes texts and media of a block. Blocks of other types become what text they have.
-func (b *block) parts() []gemini.Part {
-	switch b.kind {
-	case "image", "document":
-		return b.sourceParts()
-	case "search_result", "web_search_result":
-		return []gemini.Part{{Text: b.citedText()}}
-	case "tool_addition", "tool_removal":
-		return nil
-	case "text":
-		return []gemini.Part{{Text: b.text}}
-	}
-	var parts []gemini.Part
-	if b.text != nil {
-		parts = append(parts, gemini.Part{Text: b.text})
-	}
-	for _, c := range b.content {
-		parts = append(parts, c.parts()...)
-	}
-	return parts
-}
-
-func (b *block) sourceParts() []gemini.Part {
-	s := b.source
-	switch s.kind {
-	case "base64":
-		blob, problem := front.Inline(s.mediaType, s.data.String())
-		if problem != "" {
-			return nil // parse refused it
-		}
-		return []gemini.Part{{InlineData: blob}}
-	case "text":
-		return []gemini.Part{{Text: b.titled(s.data)}}
-	}
-	var parts []gemini.Part
-	if b.title != nil {
-		parts = append(parts, gemini.Part{Text: b.titled(nil)})
-	}
-	for _, c := range s.content {
-		parts = append(parts, c.parts()...)
-	}
-	return parts
-}
-
-// titled puts a document's title and context before its text.
-func (b *block) titled(text gemini.Text) gemini.Text {
-	var head strings.Builder
-	if b.title != nil {
-		head.WriteString("Title: " + b.title.String() + "\n")
-	}
-	if b.context != nil {
-		head.WriteString("Context: " + b.context.String() + "\n")
-	}
-	if head.Len() == 0 {
-		return text
-	}
-	return text.Wrap(head.String()+"\n", "")
-}
-
-// citedText is a search result in words.
-func (b *block) citedText() gemini.Text {
-	address := b.text
-	if b.url != nil {
-		address = b.url
-	}
-	var texts []gemini.Text
-	for _, c := range b.content {
-		texts = append(texts, c.text)
-	}
-	head := "Title: " + b.title.String() + "\nSource: " + address.String()
-	if len(texts) == 0 {
-		return gemini.Quote(head)
-	}
-	return front.Join(texts).Wrap(head+"\n\n", "")
 }

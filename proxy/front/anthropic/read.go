@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"net/url"
+
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -61,7 +63,7 @@ func (b *block) field(w *gemini.Walker, name string, depth int) {
 	case "tool_use_id":
 		b.toolUseID = w.String()
 	case "content":
-		b.content, b.body = readContent(w, "", depth)
+		b.readContent(w, depth)
 	case "is_error":
 		b.isError = w.Bool()
 	case "source":
@@ -75,6 +77,19 @@ func (b *block) field(w *gemini.Walker, name string, depth int) {
 	}
 }
 
+func (b *block) readContent(w *gemini.Walker, depth int) {
+	if w.Kind() == '{' {
+		b.object, b.body = w.Raw(), contentOther
+		return
+	}
+	b.content, b.body = readContent(w, "", depth)
+	for i := range b.content {
+		if b.encrypted == "" {
+			b.encrypted = b.content[i].encrypted
+		}
+	}
+}
+
 func (b *block) rareField(w *gemini.Walker, name string) {
 	switch name {
 	case "title":
@@ -85,6 +100,8 @@ func (b *block) rareField(w *gemini.Walker, name string) {
 		b.url = w.Text()
 	case "tool_name":
 		b.toolName = w.String()
+	case "encrypted_content":
+		b.encrypted = w.String()
 	case "tool":
 		if w.Kind() != '{' {
 			w.Skip()
@@ -156,13 +173,20 @@ func (b *block) checkSource() (field, problem string) {
 			return ".source.content", "expected a string or an array of blocks"
 		}
 	case "url":
-		return ".source.url", "addresses are not fetched, send the data as base64"
+		if !isWebAddress(s.url) {
+			return ".source.url", "expected an http or https address"
+		}
 	case "file":
 		return ".source.file_id", "file references are not supported, send the data as base64"
 	default:
-		return ".source.type", "expected base64, text or content"
+		return ".source.type", "expected base64, text, content or url"
 	}
 	return "", ""
+}
+
+func isWebAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 func readSource(w *gemini.Walker, depth int) *source {
@@ -175,6 +199,9 @@ func readSource(w *gemini.Walker, depth int) *source {
 			s.mediaType = w.String()
 		case "data":
 			s.data = w.Text()
+		case "url":
+			s.url = w.String()
+			s.param = w.Path()
 		case "content":
 			s.content, s.body = readContent(w, "", depth)
 		default:
@@ -184,35 +211,6 @@ func readSource(w *gemini.Walker, depth int) *source {
 		return nil
 	}
 	return s
-}
-
-func readTool(w *gemini.Walker) tool {
-	var t tool
-	if !w.Object("a tool object", func(name []byte) {
-		switch string(name) {
-		case "type":
-			t.kind = w.String()
-		case "name":
-			t.name = w.String()
-		case "description":
-			t.description = w.Text()
-		case "input_schema":
-			if w.Expect("{", "a JSON Schema object") {
-				t.schema = w.Raw()
-			}
-		case "strict":
-			t.strict = w.Bool()
-		default:
-			w.Skip()
-		}
-	}) {
-		w.Fail(w.Path(), "expected a tool object")
-		return t
-	}
-	if t.name == "" && (t.kind == "" || t.kind == "custom") {
-		w.Fail(w.Path()+".name", "expected the name of the tool")
-	}
-	return t
 }
 
 func readChoice(w *gemini.Walker) choice {

@@ -2,8 +2,170 @@ package anthropic
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
+
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
+
+func readTool(w *gemini.Walker) tool {
+	var t tool
+	if !w.Object("a tool object", func(name []byte) { t.field(w, string(name)) }) {
+		w.Fail(w.Path(), "expected a tool object")
+		return t
+	}
+	if t.name == "" && (t.kind == "" || t.kind == "custom") {
+		w.Fail(w.Path()+".name", "expected the name of the tool")
+	}
+	return t
+}
+
+func (t *tool) field(w *gemini.Walker, name string) {
+	switch name {
+	case "type":
+		t.kind = w.String()
+	case "name":
+		t.name = w.String()
+	case "description":
+		t.description = w.Text()
+	case "input_schema":
+		if w.Expect("{", "a JSON Schema object") {
+			t.schema = w.Raw()
+		}
+	case "strict":
+		t.strict = w.Bool()
+	case "display_width_px":
+		t.width = readPixels(w)
+	case "display_height_px":
+		t.height = readPixels(w)
+	case "allowed_domains":
+		t.server.allowed = readStrings(w)
+	case "blocked_domains":
+		t.server.blocked = readStrings(w)
+	case "user_location":
+		t.server.location = readLocation(w)
+	default:
+		w.Skip()
+	}
+}
+
+func readPixels(w *gemini.Walker) int {
+	if n := w.Int(); n != nil {
+		return *n
+	}
+	return 0
+}
+
+func readStrings(w *gemini.Walker) (list []string) {
+	w.Array("an array of strings", func(int) { list = append(list, w.String()) })
+	return list
+}
+
+func readLocation(w *gemini.Walker) []string {
+	var at [4]string
+	w.Object("an object", func(name []byte) {
+		for i, field := range []string{"city", "region", "country", "timezone"} {
+			if string(name) == field {
+				at[i] = w.String()
+				return
+			}
+		}
+		w.Skip()
+	})
+	return nonEmpty(at[:])
+}
+
+// placeholder is declared by Claude Code for its own ends and must never be called.
+const placeholder = "DeferredToolPlaceholder"
+
+// tools declares the functions and notes the tools that Google runs. What neither the client nor Google runs is left out.
+func (d *decoder) tools() error {
+	declared := d.req.tools
+	for _, m := range d.req.messages {
+		for _, b := range m.content {
+			if b.kind == "tool_addition" && b.tool != nil {
+				declared = append(declared, *b.tool)
+			}
+		}
+	}
+	var tools []front.Tool
+	elsewhere := map[string]bool{} // tools that are no functions, by name
+	for i := range declared {
+		t := &declared[i]
+		if t.name == placeholder {
+			continue
+		}
+		schema, ok := t.parameters()
+		if !ok {
+			t.builtIn(&d.call.BuiltIn)
+			elsewhere[t.name] = true
+			continue
+		}
+		tools = append(tools, front.Tool{Name: t.name, Description: t.words(), Schema: schema})
+		d.call.StrictTools = d.call.StrictTools || t.strict
+	}
+	choice := front.ToolChoice{Param: "tool_choice.name"}
+	switch d.req.choice.kind {
+	case "auto":
+		choice.Mode = front.ModeAuto
+	case "any":
+		choice.Mode = front.ModeAny
+	case "none":
+		choice.Mode = front.ModeNone
+		d.call.BuiltIn = front.BuiltIn{}
+	case "tool":
+		if elsewhere[d.req.choice.name] {
+			break // Google's own tools cannot be forced
+		}
+		choice.Mode, choice.Names = front.ModeAny, []string{d.req.choice.name}
+	}
+	return d.call.SetTools(tools, choice)
+}
+
+// builtIn marks the tool of Google's that stands for one of Anthropic's. Their versions change, the beginnings do not.
+func (t *tool) builtIn(b *front.BuiltIn) {
+	switch {
+	case strings.HasPrefix(t.kind, "web_search_"):
+		b.Search = true
+	case strings.HasPrefix(t.kind, "web_fetch_"):
+		b.Fetch = true
+	case strings.HasPrefix(t.kind, "code_execution_"):
+		b.Code = true
+	}
+}
+
+// searchWishes says in words what Google's tools have no fields for.
+func (r *request) searchWishes() string {
+	var lines []string
+	for i := range r.tools {
+		t := &r.tools[i]
+		about := "When you search the web"
+		if strings.HasPrefix(t.kind, "web_fetch_") {
+			about = "When you read web pages"
+		} else if !strings.HasPrefix(t.kind, "web_search_") {
+			continue
+		}
+		if len(t.server.allowed) > 0 {
+			lines = append(lines, about+", use only these domains: "+strings.Join(t.server.allowed, ", ")+".")
+		}
+		if len(t.server.blocked) > 0 {
+			lines = append(lines, about+", do not use these domains: "+strings.Join(t.server.blocked, ", ")+".")
+		}
+		if len(t.server.location) > 0 {
+			lines = append(lines, about+", the user is near: "+strings.Join(t.server.location, ", ")+".")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// words is the description.
+func (t *tool) words() gemini.Text {
+	if t.description == nil && t.schema == nil && strings.HasPrefix(t.kind, computerPrefix) && t.width > 0 && t.height > 0 {
+		return gemini.Quote(fmt.Sprintf("Controls a computer by mouse, keyboard and screenshots. The display is %d × %d pixels.", t.width, t.height))
+	}
+	return t.description
+}
 
 // parameters is the JSON Schema to declare. Tools that Anthropic defines and the client executes have none on the wire;
 // those that Anthropic executes itself are not ok.
@@ -11,22 +173,10 @@ func (t *tool) parameters() (schema json.RawMessage, ok bool) {
 	if t.kind == "" || t.kind == "custom" || t.schema != nil {
 		return t.schema, true
 	}
-	for _, known := range clientTools {
+	for _, known := range clientTools() {
 		if strings.HasPrefix(t.kind, known.prefix) && t.name != "" {
 			return json.RawMessage(known.schema), true
 		}
 	}
 	return nil, false
 }
-
-// clientTools are Anthropic's own client tools by the beginning of their type; the first that fits counts (Anthropic API
-// docs).
-var clientTools = []struct{ prefix, schema string }{
-	{"bash_", `{"type":"object","properties":{"command":{"type":"string"},"restart":{"type":"boolean"}}}`},
-	{"text_editor_20241022", editorUndoSchema},
-	{"text_editor_20250124", editorUndoSchema},
-	{"text_editor_", `{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert"]},"path":{"type":"string"},"file_text":{"type":"string"},"old_str":{"type":"string"},"new_str":{"type":"string"},"insert_line":{"type":"integer"},"insert_text":{"type":"string"},"view_range":{"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":2}},"required":["command","path"]}`},
-	{"memory_", `{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert","delete","rename"]},"path":{"type":"string"},"view_range":{"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":2},"file_text":{"type":"string"},"old_str":{"type":"string"},"new_str":{"type":"string"},"insert_line":{"type":"integer"},"insert_text":{"type":"string"},"old_path":{"type":"string"},"new_path":{"type":"string"}},"required":["command"]}`},
-}
-
-const editorUndoSchema = `{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert","undo_edit"]},"path":{"type":"string"},"file_text":{"type":"string"},"old_str":{"type":"string"},"new_str":{"type":"string"},"insert_line":{"type":"integer"},"view_range":{"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":2}},"required":["command","path"]}`

@@ -24,13 +24,19 @@ type request struct {
 	effort      string
 	schema      json.RawMessage
 	thread      bool
+	// conversation is metadata.user_id, which clients make one per session or per user.
+	conversation string
+	lastUser     int // number of the last message of role user, -1 if none
+	lastPrompt   int // of those, the last one that is more than results of tools
 }
 
 type message struct {
+	number  int // its place in messages
 	role    string
 	content []block
 	hasBody bool
 	clearAt string
+	effort  string // output_config of a system message, for its turn
 }
 
 // block is the union of the content blocks.
@@ -48,6 +54,8 @@ type block struct {
 	toolName  string
 	content   []block
 	body      contentKind
+	object    json.RawMessage // content that is one object
+	encrypted string          // encrypted_content that an item of content, or the block itself, has
 	isError   bool
 	source    *source
 	tool      *tool // tool_addition
@@ -66,6 +74,8 @@ type source struct {
 	kind      string
 	mediaType string
 	data      gemini.Text
+	url       string
+	param     string // the path of url
 	content   []block
 	body      contentKind
 }
@@ -76,6 +86,15 @@ type tool struct {
 	description gemini.Text
 	schema      json.RawMessage
 	strict      bool
+	server      serverOptions
+	width       int // of a computer's display, pixels
+	height      int
+}
+
+// serverOptions is what Google's own tools cannot be told in fields of theirs.
+type serverOptions struct {
+	allowed, blocked []string
+	location         []string // city, region, country, timezone, as far as given
 }
 
 type choice struct {
@@ -95,7 +114,7 @@ const maxDepth = 6
 
 func parse(body []byte) (*request, error) {
 	w := gemini.NewWalker(append([]byte(nil), body...))
-	r := &request{}
+	r := &request{lastUser: -1, lastPrompt: -1}
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
 	return r, w.Done()
 }
@@ -107,7 +126,12 @@ func (r *request) field(w *gemini.Walker, name string) {
 	case "max_tokens":
 		r.maxTokens = w.Int()
 	case "messages":
-		r.hasMessages = w.Array("an array of messages", func(int) { r.messages = append(r.messages, readMessage(w)) })
+		r.hasMessages = w.Array("an array of messages", func(i int) {
+			m := readMessage(w)
+			m.number = i
+			r.noteUser(&m)
+			r.messages = append(r.messages, m)
+		})
 	case "system":
 		r.system, _ = readContent(w, "a string or an array of text blocks", 0)
 	case "stream":
@@ -147,11 +171,30 @@ func (r *request) option(w *gemini.Walker, name string) {
 		})
 	case "output_format":
 		r.readFormat(w)
+	case "metadata":
+		r.conversation = readUser(w)
 	case "thread":
-		r.thread = w.Raw() != nil
+		raw := w.Raw()
+		r.thread = raw != nil && string(raw) != "false"
 	default:
 		w.Skip()
 	}
+}
+
+// readUser reads metadata.user_id. It is a hint: whatever else stands there is no error.
+func readUser(w *gemini.Walker) (user string) {
+	if w.Kind() != '{' {
+		w.Skip()
+		return ""
+	}
+	w.Object("", func(name []byte) {
+		if string(name) == "user_id" && w.Kind() == '"' {
+			user = w.String()
+			return
+		}
+		w.Skip()
+	})
+	return user
 }
 
 func (r *request) readFormat(w *gemini.Walker) {
@@ -166,25 +209,22 @@ func (r *request) readFormat(w *gemini.Walker) {
 	})
 }
 
+func (r *request) noteUser(m *message) {
+	if m.role != "user" {
+		return
+	}
+	r.lastUser = m.number
+	for i := range m.content {
+		if m.content[i].kind != "tool_result" {
+			r.lastPrompt = m.number
+			return
+		}
+	}
+}
+
 func readMessage(w *gemini.Walker) message {
 	var m message
-	if !w.Object("a message object", func(name []byte) {
-		switch string(name) {
-		case "role":
-			m.role = w.String()
-			if m.role != "user" && m.role != "assistant" && m.role != "system" {
-				w.Fail(w.Path(), "expected user, assistant or system")
-			}
-		case "content":
-			var kind contentKind
-			m.content, kind = readContent(w, "a string or an array of blocks", 0)
-			m.hasBody = kind != contentAbsent
-		case "clear_at":
-			m.clearAt = w.String()
-		default:
-			w.Skip()
-		}
-	}) {
+	if !w.Object("a message object", func(name []byte) { m.field(w, string(name)) }) {
 		w.Fail(w.Path(), "expected a message object")
 		return m
 	}
@@ -195,4 +235,30 @@ func readMessage(w *gemini.Walker) message {
 		w.Fail(w.Path()+".content", "expected a string or an array of blocks")
 	}
 	return m
+}
+
+func (m *message) field(w *gemini.Walker, name string) {
+	switch name {
+	case "role":
+		m.role = w.String()
+		if m.role != "user" && m.role != "assistant" && m.role != "system" {
+			w.Fail(w.Path(), "expected user, assistant or system")
+		}
+	case "content":
+		var kind contentKind
+		m.content, kind = readContent(w, "a string or an array of blocks", 0)
+		m.hasBody = kind != contentAbsent
+	case "clear_at":
+		m.clearAt = w.String()
+	case "output_config":
+		w.Object("an object", func(name []byte) {
+			if string(name) == "effort" {
+				m.effort = w.String()
+				return
+			}
+			w.Skip()
+		})
+	default:
+		w.Skip()
+	}
 }
