@@ -124,10 +124,13 @@ func (r *restorer) content(c *gemini.Content) {
 // withServerParts puts the parts of Google's own tools around the calls that they belong to, and in the place of the texts
 // that tell of them.
 func (r *restorer) withServerParts(parts []gemini.Part) []gemini.Part {
-	calls := map[string]bool{}
+	given := map[string]bool{} // by a call: its id, or the list itself
 	for _, p := range parts {
-		if p.FunctionCall != nil {
-			calls[p.FunctionCall.ClientID] = true
+		if p.FunctionCall == nil {
+			continue
+		}
+		if record := r.find(p.FunctionCall.ClientID); record.Before != "" || record.After != "" {
+			given[record.ClientID], given[record.Before] = true, true
 		}
 	}
 	out := make([]gemini.Part, 0, len(parts))
@@ -137,14 +140,18 @@ func (r *restorer) withServerParts(parts []gemini.Part) []gemini.Part {
 			record := r.find(p.FunctionCall.ClientID)
 			out = append(append(out, serverParts(record.Before)...), p)
 			out = append(out, serverParts(record.After)...)
-		case p.ServerID != "" && !calls[p.ServerID]:
-			raw := serverParts(r.find(p.ServerID).Before)
-			if len(raw) == 0 {
-				raw = []gemini.Part{p}
-			}
-			out = append(out, raw...)
 		case p.ServerID == "":
 			out = append(out, p)
+		default:
+			list := r.find(p.ServerID).Before
+			raw := serverParts(list)
+			switch {
+			case given[p.ServerID] || len(raw) > 0 && given[list]:
+			case len(raw) > 0:
+				out = append(out, raw...)
+			default:
+				out = append(out, p)
+			}
 		}
 	}
 	return out

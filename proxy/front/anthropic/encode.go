@@ -26,7 +26,10 @@ type encoder struct {
 	open    openBlock
 	blocks  int    // begun so far
 	content []byte // of a whole answer: the blocks, separated by commas
+	texts   []span // of content: the text blocks
 	calls   int
+	served  served
+	records front.Recorder
 	pings   int
 	guess   int // of the prompt's tokens, until Google has counted them
 	usage   gemini.Usage
@@ -35,7 +38,7 @@ type encoder struct {
 
 // Encoder makes the encoder of one answer.
 func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
-	return &encoder{call: call, meta: meta, guess: call.Request.EstimateTokens()}
+	return &encoder{call: call, meta: meta, guess: call.Request.EstimateTokens(), records: front.Recorder{Model: call.Target}}
 }
 
 func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
@@ -43,9 +46,7 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	case gemini.EventText:
 		return e.delta(dst, openText, ev.Text)
 	case gemini.EventThought:
-		if e.call.ShowThoughts {
-			return e.delta(dst, openThinking, ev.Text)
-		}
+		return e.thought(dst, ev.Text)
 	case gemini.EventCall:
 		return e.toolUse(dst, ev)
 	case gemini.EventImage:
@@ -55,6 +56,25 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 		e.usage = ev.Usage
 	case gemini.EventFinish:
 		e.finish = *ev
+	default:
+		return e.server(dst, ev)
+	}
+	return dst
+}
+
+// takesThinking reports whether the client knows thinking blocks, be they shown or as carriers alone.
+func (e *encoder) takesThinking() bool {
+	mode := e.call.Thinking.Mode
+	return mode == front.ThinkingAdaptive || mode == front.ThinkingBudget
+}
+
+// thought writes a thought. A client that wants it left out gets an empty block.
+func (e *encoder) thought(dst []byte, text gemini.Text) []byte {
+	switch {
+	case e.call.ShowThoughts:
+		return e.delta(dst, openThinking, text)
+	case e.takesThinking() && e.open != openThinking:
+		return e.begin(e.close(dst), openThinking)
 	}
 	return dst
 }
@@ -91,6 +111,7 @@ func (e *encoder) begin(dst []byte, kind openBlock) []byte {
 		return append(e.frameStart(dst), "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"...)
 	case kind == openText:
 		e.fold(`{"type":"text","text":"`)
+		e.texts = append(e.texts, span{from: len(e.content) - len(`{"type":"text","text":"`)})
 	default:
 		e.fold(`{"type":"thinking","thinking":"`)
 	}
@@ -105,9 +126,13 @@ func (e *encoder) close(dst []byte, carried ...front.Record) []byte {
 	case openText:
 		if !e.call.Stream {
 			e.content = append(e.content, `"}`...)
+			e.texts[len(e.texts)-1].to = len(e.content)
 			return dst
 		}
 	case openThinking:
+		if record, ok := e.records.Server(e.serverID(searchID, 0)); ok && len(carried) == 0 {
+			carried = append(carried, record)
+		}
 		signature := front.Seal(e.call.Target, carried...)
 		if !e.call.Stream {
 			e.content = append(e.content, `","signature":"`...)
@@ -122,33 +147,53 @@ func (e *encoder) close(dst []byte, carried ...front.Record) []byte {
 	return e.frameStop(dst)
 }
 
-// toolUse writes a whole call. Its signature rides in the thinking block before it, an empty one if need be.
+// toolUse writes a whole call. What must come back with it rides in the thinking block before it, an empty one if need be.
 func (e *encoder) toolUse(dst []byte, ev *gemini.Event) []byte {
 	e.calls++
+	record, _ := e.records.Note(ev)
 	var carried []front.Record
-	if e.call.ShowThoughts && ev.Signature != "" {
-		carried = []front.Record{{ClientID: ev.Call.ClientID, UpstreamID: ev.Call.ID, Signature: ev.Signature}}
+	if e.takesThinking() && (record.Signature != "" || record.Before != "") {
+		carried = []front.Record{record}
 		if e.open != openThinking {
-			dst = e.close(dst)
-			dst = e.begin(dst, openThinking)
+			dst = e.begin(e.close(dst), openThinking)
 		}
 	}
 	dst = e.close(dst, carried...)
-	name := e.call.Tools.Client(ev.Call.Name)
-	args := front.Object(ev.Call.Args)
+	return e.use(dst, "tool_use", ev.Call.ClientID, e.call.Tools.Client(ev.Call.Name), front.Object(ev.Call.Args))
+}
+
+// use writes the block of a tool that is used, with its input.
+func (e *encoder) use(dst []byte, kind, id, name string, input []byte) []byte {
 	if !e.call.Stream {
-		e.fold(`{"type":"tool_use","id":`)
-		e.content = gemini.AppendQuoted(e.content, ev.Call.ClientID)
-		e.content = gemini.AppendQuoted(append(e.content, `,"name":`...), name)
-		e.content = append(append(append(e.content, `,"input":`...), args...), '}')
+		e.fold(`{"type":"`)
+		e.content = appendUse(e.content, kind, id, name)
+		e.content = append(append(e.content, input...), '}')
 		return dst
 	}
-	dst = append(e.frameStart(dst), `{"type":"tool_use","id":`...)
-	dst = gemini.AppendQuoted(dst, ev.Call.ClientID)
-	dst = gemini.AppendQuoted(append(dst, `,"name":`...), name)
-	dst = append(dst, ",\"input\":{}}}\n\n"...)
-	dst = e.frameDelta(dst, `{"type":"input_json_delta","partial_json":`)
-	dst = append(gemini.AppendQuoted(dst, args), "}}\n\n"...)
+	dst = append(e.frameStart(dst), `{"type":"`...)
+	dst = append(appendUse(dst, kind, id, name), "{}}}\n\n"...)
+	for len(input) > 0 {
+		var piece []byte
+		piece, input = front.Slice(input, front.SliceSize)
+		dst = e.frameDelta(dst, `{"type":"input_json_delta","partial_json":`)
+		dst = append(gemini.AppendQuoted(dst, piece), "}}\n\n"...)
+	}
+	return e.frameStop(dst)
+}
+
+func appendUse(dst []byte, kind, id, name string) []byte {
+	dst = append(append(dst, kind...), `","id":`...)
+	dst = append(gemini.AppendQuoted(dst, id), `,"name":`...)
+	return append(gemini.AppendQuoted(dst, name), `,"input":`...)
+}
+
+// whole writes a block that comes in one piece.
+func (e *encoder) whole(dst, block []byte) []byte {
+	if !e.call.Stream {
+		e.fold(string(block))
+		return dst
+	}
+	dst = append(append(e.frameStart(dst), block...), "}\n\n"...)
 	return e.frameStop(dst)
 }
 
@@ -196,7 +241,7 @@ func (e *encoder) start(dst []byte) []byte {
 	dst = append(dst, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
 	dst = e.head(dst)
 	dst = append(dst, `,"content":[],"stop_reason":null,"stop_sequence":null,"usage":`...)
-	return append(appendUsage(dst, usage), "}}\n\n"...)
+	return append(appendUsage(dst, usage, 0, 0), "}}\n\n"...)
 }
 
 // head begins the message object.
@@ -206,8 +251,8 @@ func (e *encoder) head(dst []byte) []byte {
 	return gemini.AppendQuoted(dst, e.call.Model)
 }
 
-// pingsPerDelta: with a ping every ten seconds, clients that do not count pings as signs of life see one every 50.
-const pingsPerDelta = 5
+// pingsPerDelta: with a ping every ten seconds, clients that do not count pings as signs of life see one every 40.
+const pingsPerDelta = 4
 
 func (e *encoder) Ping(dst []byte) []byte {
 	if !e.call.Stream {
@@ -235,15 +280,33 @@ func (e *encoder) End(dst []byte) []byte {
 	}
 	dst = e.close(dst)
 	if !e.call.Stream {
-		dst = append(e.head(dst), `,"content":[`...)
-		dst = append(append(dst, e.content...), `],`...)
-		dst = append(e.stop(dst, reason), `,"usage":`...)
-		return append(appendUsage(dst, e.usage), '}')
+		return e.message(dst, reason)
 	}
+	dst = e.pairs(e.codeEnd(dst))
 	dst = append(e.start(dst), "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)
 	dst = append(e.stop(dst, reason), `},"usage":`...)
-	dst = append(appendUsage(dst, e.usage), "}\n\n"...)
+	dst = append(e.appendTotals(dst), "}\n\n"...)
 	return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+}
+
+// message writes an answer in one piece. What Google's own tools did comes first.
+func (e *encoder) message(dst []byte, reason front.EndReason) []byte {
+	e.codeEnd(nil)
+	said := e.cited()
+	e.content, e.blocks = nil, 0
+	e.pairs(nil)
+	dst = append(e.head(dst), `,"content":[`...)
+	dst = append(dst, e.content...)
+	if len(e.content) > 0 && len(said) > 0 {
+		dst = append(dst, ',')
+	}
+	dst = append(append(dst, said...), `],`...)
+	dst = append(e.stop(dst, reason), `,"usage":`...)
+	return append(e.appendTotals(dst), '}')
+}
+
+func (e *encoder) appendTotals(dst []byte) []byte {
+	return appendUsage(dst, e.usage, len(e.queries()), len(e.pages()))
 }
 
 // stop writes the fields that tell why the answer ended.
@@ -276,7 +339,7 @@ func (e *encoder) stop(dst []byte, reason front.EndReason) []byte {
 }
 
 // appendUsage writes the counters as Anthropic counts: input without what came from the cache, output with thoughts.
-func appendUsage(dst []byte, u gemini.Usage) []byte {
+func appendUsage(dst []byte, u gemini.Usage, searches, fetches int) []byte {
 	cached := min(u.Cached, u.Prompt)
 	dst = append(dst, `{"input_tokens":`...)
 	dst = strconv.AppendInt(dst, int64(u.Prompt+u.ToolUse-cached), 10)
@@ -286,6 +349,9 @@ func appendUsage(dst []byte, u gemini.Usage) []byte {
 	dst = strconv.AppendInt(dst, int64(u.Candidates+u.Thoughts), 10)
 	dst = append(dst, `,"output_tokens_details":{"thinking_tokens":`...)
 	dst = strconv.AppendInt(dst, int64(u.Thoughts), 10)
-	dst = append(dst, `},"server_tool_use":{"web_search_requests":0,"web_fetch_requests":0}`...)
-	return append(dst, `,"service_tier":"standard"}`...)
+	dst = append(dst, `},"server_tool_use":{"web_search_requests":`...)
+	dst = strconv.AppendInt(dst, int64(searches), 10)
+	dst = append(dst, `,"web_fetch_requests":`...)
+	dst = strconv.AppendInt(dst, int64(fetches), 10)
+	return append(dst, `},"service_tier":"standard"}`...)
 }

@@ -69,6 +69,19 @@ data: {"candidates":[{"finishReason":"MALFORMED_FUNCTION_CALL"}]}`},
 data: {"candidates":[{"content":{"parts":[{"text":"half an ans"}]}}]}`},
 		{"unknown_reason", `
 data: {"candidates":[{"content":{"parts":[{"text":"fine"},{"executableCode":{"code":"1"}}]},"finishReason":"FOO"}]}`},
+		{"grounding", `
+data: {"candidates":[{"content":{"parts":[{"text":"searching","thought":true}]},"urlContextMetadata":{"urlMetadata":[{"retrievedUrl":"https://go.dev/doc","urlRetrievalStatus":"URL_RETRIEVAL_STATUS_SUCCESS"},{"retrievedUrl":"https://x.y/","urlRetrievalStatus":"URL_RETRIEVAL_STATUS_PAYWALL"}]}}]}
+data: {"candidates":[{"content":{"parts":[{"text":"\u4f60\u597d. Go 1.26 is "}]}}]}
+data: {"candidates":[{"content":{"parts":[{"text":"out. Get it."}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["go release","go \"1.26\""],"groundingChunks":[{"web":{"uri":"https://a.example/r?x=1","title":"go.dev"}},{"retrievedContext":{"text":"no page"}},{"web":{"uri":"https://b.example/z"}}],"groundingSupports":[{"segment":{"startIndex":8,"endIndex":23,"text":"Go 1.26 is out."},"groundingChunkIndices":[0,2]},{"segment":{"endIndex":7,"text":"\u4f60\u597d."},"groundingChunkIndices":[1,0]},{"segment":{"startIndex":24,"endIndex":99,"text":"Get it. And more"},"groundingChunkIndices":[2]},{"segment":{"startIndex":3,"endIndex":9,"text":"nowhere"},"groundingChunkIndices":[0]}]}}],"usageMetadata":{"promptTokenCount":20,"toolUsePromptTokenCount":7,"candidatesTokenCount":9,"totalTokenCount":36}}`},
+		{"code", `
+data: {"candidates":[{"content":{"parts":[{"text":"I compute."},{"executableCode":{"language":"PYTHON","code":"print(\"<1>\")\n"},"thoughtSignature":"SigC"}]}}]}
+data: {"candidates":[{"content":{"parts":[{"codeExecutionResult":{"outcome":"OUTCOME_OK","output":"<1>\n"}},{"executableCode":{"language":"PYTHON","code":"1/0"}},{"codeExecutionResult":{"outcome":"OUTCOME_FAILED","output":"ZeroDivisionError"}},{"executableCode":{"language":"PYTHON","code":"x"}}]}}]}
+data: {"candidates":[{"content":{"parts":[{"text":"Done."}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":20,"totalTokenCount":25}}`},
+		{"server_call", `
+data: {"candidates":[{"content":{"parts":[{"toolCall":{"id":"w1","toolType":"GOOGLE_SEARCH_WEB","args":{"queries":["a <b>","c"]}},"thoughtSignature":"SigT1"},{"toolResponse":{"id":"w1","toolType":"GOOGLE_SEARCH_WEB","response":{"search_suggestions":"<div>"}},"thoughtSignature":"SigT2"}]}}]}
+data: {"candidates":[{"content":{"parts":[{"text":"Found it."},{"functionCall":{"id":"x2","name":"Read","args":{"p":1}},"thoughtSignature":"SigT3"},{"toolCall":{"id":"w2","toolType":"GOOGLE_SEARCH_WEB","args":{"queries":["d"]}},"thoughtSignature":"SigT4"},{"toolResponse":{"id":"w2","toolType":"GOOGLE_SEARCH_WEB"},"thoughtSignature":"SigT5"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":20,"totalTokenCount":25}}`},
+		{"server_call_text", `
+data: {"candidates":[{"content":{"parts":[{"text":"hm","thought":true},{"toolCall":{"id":"w1","toolType":"GOOGLE_SEARCH_WEB","args":{"queries":["q"]}},"thoughtSignature":"SigT1"},{"toolResponse":{"id":"w1","toolType":"GOOGLE_SEARCH_WEB","response":{}},"thoughtSignature":"SigT2"},{"text":"Yes."}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["q"],"groundingChunks":[{"web":{"uri":"https://a.example/","title":"a"}}]}}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":20,"totalTokenCount":25}}`},
 		{"image", `
 data: {"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"iVBORw=="}}]},"finishReason":"STOP"}]}`},
 	}
