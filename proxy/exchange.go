@@ -24,8 +24,9 @@ type exchange struct {
 	access *access
 	client *conn // nil where it cannot be watched
 
-	tries    tries
-	repaired bool
+	tries     tries
+	fallbacks []string // models that are left to try
+	repaired  bool
 
 	shaped    []gemini.Event // what became of the event read last
 	recorder  front.Recorder // of the running attempt

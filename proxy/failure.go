@@ -54,7 +54,7 @@ func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 func (t *tries) overflow(failed *upstream.Error) *front.Error {
 	limit := failed.Limit
 	if limit == 0 {
-		limit = maxInput
+		limit = t.s.models.entry(t.target).Input
 	}
 	tokens := failed.Tokens
 	if tokens == 0 && t.count != nil {
@@ -93,18 +93,40 @@ func unknownModel(name string) *front.Error {
 // prepare fits a call to the model that will serve it.
 func (x *exchange) prepare() *front.Error {
 	target, ok := x.s.models.resolve(x.call.Model)
-	if !ok {
+	if !ok || x.s.models.embeds(target) {
 		return unknownModel(x.call.Model)
 	}
-	x.access.target, x.tries.target, x.tries.count = target, target, x.count
 	if refusal := x.s.fetchURLs(x.ctx, x.call.Request, target); refusal != nil {
 		return refusal
 	}
-	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
+	x.tries.count, x.tries.instead = x.count, x.instead
+	x.fallbacks = x.s.models.fallbacks(x.call.Model)
+	if err := x.fit(target); err != nil {
 		return front.AsError(err)
+	}
+	return nil
+}
+
+// fit makes the request for a model.
+func (x *exchange) fit(target string) error {
+	x.access.target, x.tries.target = target, target
+	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
+		return err
 	}
 	x.req = upstream.Encode(target, x.call.Request)
 	return nil
+}
+
+// instead goes over to the next of the models that may serve in place of the one that no key sees.
+func (x *exchange) instead() bool {
+	for len(x.fallbacks) > 0 {
+		target := x.fallbacks[0]
+		x.fallbacks = x.fallbacks[1:]
+		if x.fit(target) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // count is the length of the prompt, where an error needs one.

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
@@ -10,61 +12,64 @@ import (
 // aliasPrefix makes names that Claude Code's model discovery shows, which skips all others.
 const aliasPrefix = "claude-"
 
-// familiar maps the names that clients come with by themselves. The first match wins.
-var familiar = []config.ModelRule{
-	{Pattern: "gemini-*", Target: ""}, // as it is
-	{Pattern: "gemma-*", Target: ""},
-	{Pattern: "claude-*haiku*", Target: "gemini-3.5-flash-lite"},
-	{Pattern: "claude-*", Target: "gemini-3.8-flash"},
-	{Pattern: "gpt-*", Target: "gemini-3.8-flash"},
-	{Pattern: "chatgpt-*", Target: "gemini-3.8-flash"},
-	{Pattern: "o1*", Target: "gemini-3.8-flash"},
-	{Pattern: "o3*", Target: "gemini-3.8-flash"},
-	{Pattern: "o4*", Target: "gemini-3.8-flash"},
-}
-
-// published are the models that /v1/models names, and the day from which each is offered, "" where no document names one
-// (Gemini API docs). Models that Google retires soon are served all the same, but not advertised.
-var published = []struct{ id, name, day string }{
-	{"gemini-3.8-flash", "Gemini 3.8 Flash", "2026-09-02"},
-	{"gemini-3.6-flash", "Gemini 3.6 Flash", "2026-07-21"},
-	{"gemini-3.5-flash-lite", "Gemini 3.5 Flash-Lite", "2026-07-21"},
-	{"gemini-3.1-flash-lite", "Gemini 3.1 Flash-Lite", ""},
-	{"gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview", ""},
-	{"gemini-4-hydrogen", "Gemini 4 Hydrogen", ""},
-	{"gemini-4-neon", "Gemini 4 Neon", "2026-11-18"},
-	{"gemini-4-carbon", "Gemini 4 Carbon", "2026-11-10"},
-	{"gemini-4-argon", "Gemini 4 Argon", "2026-10-13"},
-	{"gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite", ""},
-}
-
 // unknownDay stands for a day that is not known: the epoch, as Anthropic's API docs have it for created_at.
 const unknownDay = "1970-01-01"
 
-// models resolves the names that clients use.
-type models struct{ rules []config.ModelRule }
+// models resolves the names that clients use, and knows what there is to know of the models.
+type models struct {
+	registry   *registry
+	configured int // how many of the rules are MODEL_MAP's, which come first
+	rules      []config.ModelRule
+	listed     atomic.Pointer[listing] // what Google lists; nil until it was asked
+}
 
 func newModels(configured []config.ModelRule) *models {
-	return &models{rules: slices.Concat(configured, familiar)}
+	r, err := parseRegistry(registryFile)
+	if err != nil {
+		panic("BUG: models.json: " + err.Error())
+	}
+	m := &models{registry: r, configured: len(configured), rules: slices.Concat(configured, r.rules())}
+	m.listed.Store(&listing{})
+	return m
 }
 
 // resolve finds the Gemini model for a client's name; not ok is a name that means nothing. An alias means its model, unless
 // it is configured by its whole name: a rule for claude-* is about Claude's models.
 func (m *models) resolve(name string) (target string, ok bool) {
+	target, _ = m.match(name)
+	return target, isModelID(target)
+}
+
+// match returns the target of the first rule that fits, "" if none does, and the rule's place.
+func (m *models) match(name string) (target string, at int) {
 	name = strings.TrimPrefix(name, "models/")
 	if !slices.ContainsFunc(m.rules, func(r config.ModelRule) bool { return r.Pattern == name }) {
 		name = unalias(name)
 	}
-	for _, rule := range m.rules {
-		if !matches(rule.Pattern, name) {
-			continue
+	for i, rule := range m.rules {
+		if matches(rule.Pattern, name) {
+			return cmp.Or(strings.TrimPrefix(rule.Target, "models/"), name), i
 		}
-		if target = strings.TrimPrefix(rule.Target, "models/"); target == "" {
-			target = name
-		}
-		return target, isModelID(target)
 	}
-	return "", false
+	return "", -1
+}
+
+// fallbacks are the models that may serve a name in place of its target. Who names a model of Google's, or configured one,
+// gets that or the truth.
+func (m *models) fallbacks(name string) []string {
+	target, at := m.match(name)
+	if entry := m.registry.find(target); entry != nil && at >= m.configured && target != unalias(strings.TrimPrefix(name, "models/")) {
+		return entry.Fallbacks
+	}
+	return nil
+}
+
+// embeds reports whether a model makes vectors and no answers.
+func (m *models) embeds(id string) bool {
+	if entry := m.registry.find(id); entry != nil {
+		return entry.Embeds
+	}
+	return strings.Contains(id, "embedding")
 }
 
 // unalias turns claude-gemini-3.8-flash back into the model that it stands for.
@@ -103,17 +108,31 @@ func matches(pattern, name string) bool {
 
 // names lists every id that /v1/models shows: the configured names that have no wildcard, the models, and their aliases.
 func (m *models) names() []string {
-	var all []string
-	for _, rule := range m.rules {
+	var all, ids []string
+	for _, rule := range m.rules[:m.configured] {
 		if !strings.Contains(rule.Pattern, "*") {
 			all = append(all, rule.Pattern)
 		}
 	}
-	for _, p := range published {
-		all = append(all, aliasPrefix+p.id)
+	for _, entry := range m.registry.Models {
+		if entry.Published {
+			ids = append(ids, entry.ID)
+		}
 	}
-	for _, p := range published {
-		all = append(all, p.id)
+	for _, id := range m.listed.Load().ids {
+		if m.registry.find(id) == nil && !m.registry.hides(id) {
+			ids = append(ids, id)
+		}
 	}
-	return all
+	for _, id := range ids {
+		if !m.embeds(id) {
+			all = append(all, aliasPrefix+id)
+		}
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(append(all, ids...), func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
 }

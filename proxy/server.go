@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,7 @@ type fronts struct{ anthropic, chat, responses front.Codec }
 type pace struct {
 	hold      time.Duration // until a streamed answer's status is sent without content
 	ping      time.Duration // between heartbeats
+	listing   time.Duration // between two looks at Google's list of models, 0 is never
 	backoff   time.Duration // the first pause after a fault of the service; it doubles up to maxPause
 	count     time.Duration // until an estimate has to do in place of a count
 	idleGrace time.Duration // how long an idle connection lives on while draining
@@ -100,7 +102,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		owners:  newOwners(),
 		fetcher: fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
 		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}, responses: responses.Codec{}},
-		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
+		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}
 	s.counts = newCounter(s)
 	s.life, s.endLife = context.WithCancelCause(context.Background())
@@ -125,8 +127,11 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 // Serve answers on ln until ctx ends, then drains (drain.go), and returns when everything has ended. The error is ln's.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	watching, stopWatching := context.WithCancel(context.Background())
+	var background sync.WaitGroup
+	background.Go(func() { s.watcher.run(watching) })
+	background.Go(func() { s.keepListing(watching) })
+	defer background.Wait()
 	defer stopWatching()
-	go s.watcher.run(watching)
 	defer s.upstream.Close()
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 const (
 	maxAgain  = 2 // further attempts after an empty, cut or malformed answer
-	maxUnsure = 1 // further keys tried for a model that one key does not see
+	maxUnsure = 1 // further keys tried for a model that one key does not see, unless Google lists it
 	maxPause  = 8 * time.Second
 )
 
@@ -28,9 +29,10 @@ type tries struct {
 	model        string // as the client named it
 	target       string // as Gemini does
 	conversation string
-	only         string     // the id of the one key that can serve it, "" is any
-	count        func() int // the length of the prompt in tokens; nil where nobody needs it
-	again        int        // how many more empty answers are tried again
+	only         string      // the id of the one key that can serve it, "" is any
+	count        func() int  // the length of the prompt in tokens; nil where nobody needs it
+	instead      func() bool // goes over to another model, where there is one for a name whose model no key sees; may be nil
+	again        int         // how many more empty answers are tried again
 
 	faults   int      // of the service
 	empty    int      // answers that were none
@@ -46,6 +48,9 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 	for {
 		want := keys.Want{Model: t.target, Conversation: t.conversation, Only: t.only, Avoid: t.keys}
 		lease, err := t.s.pool.Acquire(t.ctx, want, t.until())
+		if err != nil && unseen(err) && t.moveOn() {
+			continue
+		}
 		if err != nil {
 			return t.noKey(err)
 		}
@@ -56,10 +61,28 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 		}
 		t.access.kind = failed.Kind.String()
 		t.keys = append(t.keys, t.access.key)
-		if final || !t.mayGoOn(failed) || !t.pause(failed) {
+		switch {
+		case !final && t.mayGoOn(failed) && t.pause(failed):
+		case !final && failed.Kind == upstream.NoModel && t.moveOn():
+		default:
 			return t.tell(failed, final)
 		}
 	}
+}
+
+// unseen reports whether there is no key because none sees the model.
+func unseen(err error) bool {
+	var none *keys.NoneError
+	return errors.As(err, &none) && none.Only(keys.NoModel)
+}
+
+// moveOn begins anew with the next model that may serve the request.
+func (t *tries) moveOn() bool {
+	if t.instead == nil || !t.instead() {
+		return false
+	}
+	t.unsure, t.keys = 0, nil
+	return true
 }
 
 // until is when the request stops waiting for resting keys.
@@ -81,7 +104,7 @@ func (t *tries) mayGoOn(failed *upstream.Error) bool {
 		switch failed.Kind {
 		case upstream.NoModel:
 			t.unsure++
-			return t.unsure <= maxUnsure
+			return t.unsure <= maxUnsure || t.s.models.lists(t.target) && t.unsure < len(t.s.cfg.Keys)
 		case upstream.SizeQuota:
 			t.harmless++
 			return t.harmless < len(t.s.cfg.Keys)

@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+	"github.com/gemini-claude-adapter/gca/proxy/upstream"
+)
+
+// maxListed bounds what is kept of Google's list.
+const maxListed = 500
+
+// listing is Google's own list of its models, as far as it was read. It never changes.
+type listing struct {
+	ids    []string // of those that answer, in Google's order
+	models map[string]listedModel
+}
+
+// listedModel is an entry of models.list (Gemini API docs).
+type listedModel struct {
+	Name    string   `json:"name"` // models/ID
+	Display string   `json:"displayName"`
+	Input   int      `json:"inputTokenLimit"`
+	Output  int      `json:"outputTokenLimit"`
+	Methods []string `json:"supportedGenerationMethods"`
+}
+
+// parseListing reads an answer of models.list; entries that are not usable are left out.
+func parseListing(answer []byte) (*listing, error) {
+	var list struct {
+		Models []listedModel `json:"models"`
+	}
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return nil, err
+	}
+	l := &listing{models: map[string]listedModel{}}
+	for _, m := range list.Models[:min(len(list.Models), maxListed)] {
+		id := strings.TrimPrefix(m.Name, "models/")
+		if _, again := l.models[id]; again || !isModelID(id) {
+			continue
+		}
+		m.Display = bounded(m.Display, 100)
+		l.models[id] = m
+		if slices.Contains(m.Methods, "generateContent") && (strings.HasPrefix(id, "gemini-") || strings.HasPrefix(id, "gemma-")) {
+			l.ids = append(l.ids, id)
+		}
+	}
+	return l, nil
+}
+
+// lists reports whether Google was seen to have the model.
+func (m *models) lists(id string) bool {
+	_, ok := m.listed.Load().models[id]
+	return ok
+}
+
+// keepListing reads Google's list now and every few hours, until ctx ends. Nothing waits for it: without it the registry's
+// own facts hold.
+func (s *Server) keepListing(ctx context.Context) {
+	if s.pace.listing == 0 {
+		return
+	}
+	for {
+		pause := s.pace.listing
+		if err := s.readListing(ctx); err != nil {
+			s.log.Debug("cannot read Google's list of models", "error", err.Error())
+			pause /= 12
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readListing asks once, with any key. What comes of it teaches nothing about the key.
+func (s *Server) readListing(ctx context.Context) error {
+	lease, err := s.pool.Acquire(ctx, keys.Want{Conversation: "models.list"}, time.Time{})
+	if err != nil {
+		return err
+	}
+	defer lease.Done(keys.None())
+	answer, err := s.upstream.Call(ctx, lease, upstream.ListModels, "", nil)
+	if err != nil {
+		return err
+	}
+	list, err := parseListing(answer)
+	if err != nil {
+		return err
+	}
+	s.models.listed.Store(list)
+	return nil
+}
