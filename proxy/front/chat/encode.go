@@ -43,7 +43,9 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	case gemini.EventCode, gemini.EventCodeResult:
 		return e.say(dst, front.CodeText(ev))
 	case gemini.EventGrounding:
-		e.grounding = ev.Grounding
+		if e.cites() {
+			e.grounding = ev.Grounding
+		}
 	case gemini.EventUsage:
 		e.usage = ev.Usage
 	case gemini.EventFinish:
@@ -57,11 +59,14 @@ func (e *encoder) say(dst []byte, text gemini.Text) []byte {
 	if text.Empty() {
 		return dst
 	}
-	if !e.call.Stream || e.call.BuiltIn.Search || e.call.BuiltIn.Fetch {
+	if !e.call.Stream || e.cites() {
 		e.content = append(e.content, text[1:len(text)-1]...)
 	}
 	return e.textDelta(dst, `"content":`, text)
 }
+
+// cites reports whether citations may follow: only answers of a model that may look things up have them.
+func (e *encoder) cites() bool { return e.call.BuiltIn.Search || e.call.BuiltIn.Fetch }
 
 // think adds to the reasoning, for clients that asked for it.
 func (e *encoder) think(dst []byte, text gemini.Text) []byte {
