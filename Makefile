@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build demo demo-down test check unit test-servers test-cuts fuzz bench-micro bench-deploy compiler clean
+.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts fuzz bench-micro bench-deploy compiler clean
 
 export CGO_ENABLED = 0
 
@@ -38,12 +38,17 @@ check:
 unit: compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 25m -skip '$(LONG)' ./...
 
-# The long walks on lab servers: every trap by its number, two systems by three logins with a reboot and a restore, and what
+# The long walks, left out above: real clients; on lab servers every trap by its number, two systems by three logins with a reboot and a restore, and what
 # packages, bans, kernel settings and sshd do.
-LONG = ^(TestTrap|TestMatrix|TestCut|TestLab_|TestDeploy_(impossible|noMirror|diskFull))
+LONG = ^(TestTrap|TestMatrix|TestCut|TestLab_|TestClient_|TestDeploy_(impossible|noMirror|diskFull))
 
 test-servers:
 	$(GO) test -count=1 -timeout 60m -run '$(LONG)' ./cmd/gca ./provision/converge ./provision/remote
+
+# The real Claude Code, Codex and Gemini CLI, headless, through the adapter to the fake. Needs npm and node 20 or newer; npm
+# fetches the clients once, into the user's cache folder. The first line of each test says which version ran.
+test-clients: build
+	GCA_BINARY=$(CURDIR)/bin/gca $(GO) test -count=1 -v -timeout 20m -run '^TestClient_' ./cmd/clients
 
 # -race needs a C compiler.
 compiler:

@@ -26,6 +26,7 @@ var house = []room{
 		owns: []string{"github.com/spf13/cobra", "github.com/AlecAivazis/survey", "github.com/fatih/color"}},
 	{pkg: "cmd/lab", may: []string{"provision/lab"}},
 	{pkg: "cmd/fakegemini", may: []string{"proxy/fakegemini"}},
+	{pkg: "cmd/clients"},
 	{pkg: "cmd/demo", may: []string{"provision/lab", "proxy/fakegemini"}},
 	{pkg: "provision", may: []string{"provision/remote", "provision/converge", "provision/payload", "proxy/config"}},
 	{pkg: "provision/remote", owns: []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp", "github.com/skeema/knownhosts", "github.com/kevinburke/ssh_config"}},

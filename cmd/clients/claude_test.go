@@ -1,0 +1,112 @@
+package clients
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+)
+
+// claude runs Claude Code with a prompt, as `gca setup claude-code` would have it set.
+func (r *rig) claude(prompt string, args ...string) string {
+	r.t.Helper()
+	env := []string{"ANTHROPIC_BASE_URL=" + r.url, "ANTHROPIC_AUTH_TOKEN=" + clientToken, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "CLAUDE_CODE_AUTO_MODE_SERVER=0",
+		"ANTHROPIC_MODEL=" + model}
+	return r.run(env, install(r.t, claudePackage), append([]string{"-p", prompt, "--allowedTools", "Bash,Read,Write,WebSearch"}, args...)...)
+}
+
+func TestClient_ClaudeCode(t *testing.T) {
+	t.Logf("Claude Code %s", strings.TrimSpace((&rig{t: t, home: t.TempDir(), work: t.TempDir()}).run(nil, install(t, claudePackage), "--version")))
+	t.Run("plain", func(t *testing.T) {
+		r := start(t)
+		r.has("stdout", r.claude("Say hello"), "You said: Say hello")
+		r.check()
+	})
+	t.Run("tool loop", func(t *testing.T) {
+		r := start(t,
+			does(func(r *rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("Write", "file_path", r.path("note.txt"), "content", "written by Claude Code")}
+			}),
+			does(func(r *rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("Read", "file_path", r.path("note.txt"))}
+			}),
+			says("The file says:"))
+		out := r.claude("Write a note and read it back")
+		r.file("note.txt", "written by Claude Code")
+		r.has("stdout", out, "The file says:")
+		r.has("the result", out, "written by Claude Code")
+		r.check()
+	})
+	t.Run("parallel tools", func(t *testing.T) {
+		r := start(t,
+			does(func(r *rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("Bash", "command", "sleep 0.3; echo one > one.txt; echo first", "description", "Write one"),
+					call("Bash", "command", "echo two > two.txt; echo second", "description", "Write two"), call("Bash", "command", "echo third", "description", "Say three")}
+			}),
+			says("All of them ran:"))
+		out := r.claude("Do three things at once")
+		r.file("one.txt", "one")
+		r.file("two.txt", "two")
+		r.has("stdout", out, "All of them ran:")
+		r.inOrder("first", "second", "third")
+		r.check()
+	})
+	t.Run("image", func(t *testing.T) {
+		r := start(t,
+			does(func(r *rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("Read", "file_path", r.path("picture.png"))}
+			}),
+			says("A diagonal line."))
+		r.put(r.path("picture.png"), picture(t))
+		r.has("stdout", r.claude("What is in picture.png?"), "A diagonal line.")
+		r.sees(1)
+		r.check()
+	})
+	t.Run("web search", func(t *testing.T) {
+		r := start(t,
+			func(r *rig, _ string) fakegemini.Answer {
+				return fakegemini.Reply(fakegemini.Calls(fakegemini.Call("ToolSearch", `{"query":"select:WebSearch","max_results":1}`)))
+			},
+			does(func(*rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("WebSearch", "query", "swiss cheese")}
+			}),
+			says("I have found:"))
+		out := r.claude("Search the web for swiss cheese")
+		r.has("stdout", out, "I have found:")
+		r.has("the search's result", out, "example.com")
+		if strings.Contains(out, "Web search error") {
+			t.Errorf("the search failed: %s", out)
+		}
+		r.check()
+	})
+	t.Run("resume", func(t *testing.T) {
+		r := start(t,
+			does(func(*rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("Bash", "command", "echo seen", "description", "Look")}
+			}),
+			says("Done."))
+		r.claude("Look once")
+		r.has("stdout", r.claude("And now?", "--continue"), "Done.")
+		r.check()
+	})
+}
+
+// inOrder fails the test unless the last request has results that say so, in this order.
+func (r *rig) inOrder(pieces ...string) {
+	r.t.Helper()
+	all := r.prompts()
+	var results []string
+	for _, c := range all[len(all)-1].Request.Contents {
+		for _, p := range c.Parts {
+			if p.FunctionResponse != nil {
+				results = append(results, string(p.FunctionResponse.Response))
+			}
+		}
+	}
+	if len(results) != len(pieces) {
+		r.t.Fatalf("%d results, want %d: %q", len(results), len(pieces), results)
+	}
+	for i, p := range pieces {
+		r.has("a result", results[i], p)
+	}
+}
