@@ -7,117 +7,74 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-// emptySchema is a function without parameters.
-const emptySchema = `{"type":"object","properties":{}}`
+const (
+	// emptySchema is a function without parameters.
+	emptySchema = `{"type":"object","properties":{}}`
+	// someObject stands where a schema would go on without end.
+	someObject = `{"type":"object"}`
 
-// CleanSchema makes a tool's JSON Schema one that Gemini takes as parametersJsonSchema: an object at the root, without
-// $schema and $comment. Properties with such names stay, and so does the order of everything. raw must be valid JSON or nil.
+	maxSchema      = 256 << 10 // bytes of one schema, before and after; the largest that clients send have a tenth of it
+	maxSchemaDepth = 30        // schemas within schemas; Google stops reading JSON at 100 levels
+	inlineBudget   = 128 << 10 // bytes of definitions copied to where they are used
+	inlineCost     = 64        // of one copy, beside its bytes
+	searchBudget   = 2 << 20   // bytes looked through for what references lead to
+)
+
+// CleanSchema makes a function's JSON Schema, of any draft, one that Gemini takes as parametersJsonSchema: an object at the
+// root, the keywords that Gemini honours at the places where schemas stand, references that it can follow. What the others
+// say is left out, or said in the description. Properties keep their names and their order. The result is the same for the
+// same bytes, and cleaning it again changes nothing. What is no schema, or one of more than 256 KiB, becomes a function
+// without parameters.
 func CleanSchema(raw json.RawMessage) json.RawMessage {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] != '{' {
+	d, root := readSchema(raw)
+	if root == nil {
 		return json.RawMessage(emptySchema)
 	}
-	if bytes.Contains(raw, []byte(`$schema`)) || bytes.Contains(raw, []byte(`$comment`)) {
-		raw = withoutNotes(raw)
-	}
-	return withObjectRoot(raw)
-}
-
-// withObjectRoot gives the root the type object if it has none; a root of another type is no set of parameters.
-func withObjectRoot(raw json.RawMessage) json.RawMessage {
-	var root struct {
-		Type json.RawMessage `json:"type"`
-	}
-	if json.Unmarshal(raw, &root) != nil || len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0 {
-		return json.RawMessage(emptySchema)
-	}
-	switch string(root.Type) {
-	case `"object"`:
-		return raw
-	case "":
-		return append([]byte(`{"type":"object",`), raw[1:]...)
-	}
-	if root.Type[0] != '"' {
-		return raw
+	root = d.flatten(root)
+	root.normalise()
+	root.asParameters()
+	if out := d.cleanRoot(root); len(out) <= maxSchema {
+		return out
 	}
 	return json.RawMessage(emptySchema)
 }
 
-// CleanOutput is CleanSchema for the schema of an answer, whose root may be anything.
+// CleanOutput is CleanSchema for the schema of an answer, whose root may be of any type. It is nil if raw is no schema.
 func CleanOutput(raw json.RawMessage) json.RawMessage {
-	if bytes.Contains(raw, []byte(`$schema`)) || bytes.Contains(raw, []byte(`$comment`)) {
-		return withoutNotes(raw)
+	d, root := readSchema(raw)
+	if root == nil {
+		return nil
 	}
-	return raw
+	root = d.flatten(root)
+	root.normalise()
+	if out := d.cleanRoot(root); len(out) <= maxSchema {
+		return out
+	}
+	return json.RawMessage(someObject)
 }
 
-// withoutNotes copies a schema without $schema and $comment, at the places where a schema stands.
-func withoutNotes(raw json.RawMessage) json.RawMessage {
-	w := gemini.NewWalker(append([]byte(nil), raw...))
-	out := copySchema(nil, w)
+// readSchema reads a schema's root; nil if it is none.
+func readSchema(raw json.RawMessage) (*schemaDoc, *schemaNode) {
+	raw = bytes.Clone(bytes.TrimSpace(raw)) // the walk may mend it in place
+	if len(raw) > maxSchema || len(raw) == 0 || raw[0] != '{' {
+		return nil, nil
+	}
+	d := &schemaDoc{raw: raw, budget: inlineBudget, search: searchBudget}
+	w := gemini.NewWalker(raw)
+	root := readNode(w, 0)
 	if w.Done() != nil {
-		return raw
+		return nil, nil
 	}
-	return out
+	return d, root
 }
 
-func copySchema(dst []byte, w *gemini.Walker) []byte {
-	if w.Kind() != '{' {
-		return append(dst, w.Any()...)
+// asParameters makes a root the schema of an object; one that is of another type is no set of parameters.
+func (n *schemaNode) asParameters() {
+	if len(n.types) > 0 && !n.is("object") {
+		*n = schemaNode{}
 	}
-	dst = append(dst, '{')
-	first := true
-	w.Object("", func(name []byte) {
-		if string(name) == "$schema" || string(name) == "$comment" {
-			w.Skip()
-			return
-		}
-		dst = appendName(dst, name, &first)
-		switch string(name) {
-		case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas":
-			dst = copySchemaMap(dst, w)
-		case "items", "prefixItems", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "contains",
-			"additionalProperties", "propertyNames", "unevaluatedProperties", "unevaluatedItems", "additionalItems":
-			dst = copySchemas(dst, w)
-		default:
-			dst = append(dst, w.Any()...)
-		}
-	})
-	return append(dst, '}')
-}
-
-// copySchemaMap copies an object whose values are schemas.
-func copySchemaMap(dst []byte, w *gemini.Walker) []byte {
-	if w.Kind() != '{' {
-		return append(dst, w.Any()...)
+	if len(n.types) == 0 && n.properties == nil {
+		n.properties = []schemaProperty{}
 	}
-	dst = append(dst, '{')
-	first := true
-	w.Object("", func(name []byte) {
-		dst = copySchema(appendName(dst, name, &first), w)
-	})
-	return append(dst, '}')
-}
-
-// copySchemas copies a schema or an array of schemas.
-func copySchemas(dst []byte, w *gemini.Walker) []byte {
-	if w.Kind() != '[' {
-		return copySchema(dst, w)
-	}
-	dst = append(dst, '[')
-	w.Array("", func(i int) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = copySchema(dst, w)
-	})
-	return append(dst, ']')
-}
-
-func appendName(dst, name []byte, first *bool) []byte {
-	if !*first {
-		dst = append(dst, ',')
-	}
-	*first = false
-	return append(gemini.AppendQuoted(dst, name), ':')
+	n.types = []string{"object"}
 }

@@ -1,7 +1,6 @@
 package front
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,36 +56,6 @@ func TestToolNamesOfTheModel(t *testing.T) {
 	f("read", "Read")
 	f("Write", "Write")
 	f("Old", "Old")
-}
-
-func TestE48_CleanSchema(t *testing.T) {
-	f := func(in, want string) {
-		t.Helper()
-		if got := string(CleanSchema(json.RawMessage(in))); got != want {
-			t.Errorf("%s\ngot  %s\nwant %s", in, got, want)
-		}
-	}
-	const empty = `{"type":"object","properties":{}}`
-	f(``, empty)
-	f(`null`, empty)
-	f(`true`, empty)
-	f(`[]`, empty)
-	f(`{}`, empty)
-	f(`{ }`, empty)
-	f(`{"type":"string"}`, empty)
-	f(`{"type":"object"}`, `{"type":"object"}`)
-	f(`{"properties":{"a":{}}}`, `{"type":"object","properties":{"a":{}}}`)
-	f(`{"type":["object","null"]}`, `{"type":["object","null"]}`)
-	f(`{"$schema":"http://x","type":"object"}`, `{"type":"object"}`)
-	f(`{"$schema":"http://x"}`, empty)
-	f(`{"type":"object","properties":{"$schema":{"type":"string","$comment":"c"},"$comment":{"items":{"$comment":1}}}}`,
-		`{"type":"object","properties":{"$schema":{"type":"string"},"$comment":{"items":{}}}}`)
-	f(`{"type":"object","$defs":{"$comment":{"$comment":1}},"anyOf":[{"$schema":1},true],"items":[{"$comment":1}]}`,
-		`{"type":"object","$defs":{"$comment":{}},"anyOf":[{},true],"items":[{}]}`)
-	f(`{"type":"object","enum":[{"$comment":1}],"default":{"$schema":2},"$comment":3}`,
-		`{"type":"object","enum":[{"$comment":1}],"default":{"$schema":2}}`)
-	f(`{"type":"object","additionalProperties":{"not":{"$schema":1}},"n":1.0,"s":"<\u00e9>"}`,
-		`{"type":"object","additionalProperties":{"not":{}},"n":1.0,"s":"<\u00e9>"}`)
 }
 
 func TestE49_ToolChoice(t *testing.T) {
