@@ -13,6 +13,8 @@ import (
 
 // What the tests of Anthropic's protocol share.
 
+type anthropicMessage = sdk.Message
+
 // claude asks for a step of a conversation with a model, fields being the rest of the body, and wants a 200.
 func (r *rig) claude(model, fields string) result {
 	r.t.Helper()

@@ -128,7 +128,7 @@ func (x *exchange) meaningful(ev *gemini.Event) bool {
 		return !ev.Text.Blank()
 	case gemini.EventThought:
 		return x.call.ShowThoughts && !ev.Text.Empty()
-	case gemini.EventCall, gemini.EventImage:
+	case gemini.EventCall, gemini.EventImage, gemini.EventCode:
 		return true
 	default:
 		return false

@@ -60,8 +60,7 @@ func TestLockStep(t *testing.T) {
 	}
 }
 
-// E71: silence before the first content.
-func TestSilenceBecomesHeartbeats(t *testing.T) {
+func TestE071_SilenceBecomesHeartbeats(t *testing.T) {
 	f := func(path, opening, ping string) {
 		t.Helper()
 		r := start(t, "a b", func(_ *config.Config, s *Server) {

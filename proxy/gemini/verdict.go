@@ -3,7 +3,7 @@ package gemini
 // Tally is what an answer had so far, as far as it decides what the answer is worth. The zero value is an answer that has
 // not begun.
 type Tally struct {
-	content bool // text, an image or a call
+	content bool // text, an image, code or a call
 	call    bool
 	finish  FinishReason
 	blocked bool
@@ -16,7 +16,7 @@ func (t *Tally) Note(ev *Event) {
 		t.content = t.content || !ev.Text.Blank()
 	case EventCall:
 		t.content, t.call = true, true
-	case EventImage:
+	case EventImage, EventCode:
 		t.content = true
 	case EventFinish:
 		t.finish, t.blocked = ev.Finish, ev.PromptBlocked

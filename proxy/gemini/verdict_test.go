@@ -21,6 +21,7 @@ func TestE12_E13_E132_E133_E134_Verdict(t *testing.T) {
 	f(Whole, "STOP", text)
 	f(Whole, "STOP", call)
 	f(Whole, "STOP", image)
+	f(Whole, "STOP", Event{Kind: EventCode})
 	f(Empty, "STOP")
 	f(Empty, "STOP", thought, blank)
 	f(Whole, "MAX_TOKENS")
