@@ -3,14 +3,11 @@ package responses
 import (
 	"encoding/json"
 	"errors"
-	"unicode/utf8"
+	"strconv"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
-
-// sliceSize bounds the pieces in which a call's arguments stream, in bytes before they are escaped.
-const sliceSize = 4 << 10
 
 // callForm is what the calls of a kind of tool look like.
 type callForm struct {
@@ -45,8 +42,9 @@ type outCall struct {
 func (e *encoder) toolCall(dst []byte, ev *gemini.Event) []byte {
 	e.calls++
 	var carried []front.Record
-	if e.asked.encrypted && ev.Signature != "" {
-		carried = []front.Record{{ClientID: ev.Call.ClientID, UpstreamID: ev.Call.ID, Signature: ev.Signature}}
+	record, _ := e.recorder.Note(ev)
+	if e.asked.encrypted && (record.Signature != "" || record.Before != "") {
+		carried = []front.Record{record}
 		if e.open != openReasoning {
 			dst = e.beginReasoning(e.close(dst, completed))
 		}
@@ -77,7 +75,7 @@ func (e *encoder) outCall(ev *gemini.Event) *outCall {
 	case functionTool:
 		c.value = args
 	case customTool:
-		c.value = customInput(args)
+		c.value = []byte(front.CustomInput(args).String())
 	case localShellTool:
 		c.value = execAction(args)
 	case shellTool:
@@ -119,43 +117,19 @@ func (e *encoder) streamValue(dst []byte, c *outCall) []byte {
 		return dst
 	}
 	for rest := c.value; len(rest) > 0; {
-		n := cut(rest)
+		var piece []byte
+		piece, rest = front.Slice(rest, front.SliceSize)
 		dst = append(e.about(dst, c.event+".delta"), `,"delta":`...)
-		dst = append(gemini.AppendQuoted(dst, rest[:n]), "}\n\n"...)
-		rest = rest[n:]
+		dst = append(gemini.AppendQuoted(dst, piece), "}\n\n"...)
 	}
 	dst = append(append(append(e.about(dst, c.event+".done"), `,"`...), c.field...), `":`...)
 	return append(gemini.AppendQuoted(dst, c.value), "}\n\n"...)
 }
 
-// cut is the length of the next piece, which ends between two characters.
-func cut(text []byte) int {
-	if len(text) <= sliceSize {
-		return len(text)
-	}
-	n := sliceSize
-	for n > sliceSize-utf8.UTFMax && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return n
-}
-
-// customInput is the text of {"input":…}; a model that calls the field otherwise has its arguments passed on as they are.
-func customInput(args []byte) []byte {
-	var call struct{ Input json.RawMessage }
-	fill(args, &call)
-	switch {
-	case len(call.Input) == 0:
-		return args
-	case call.Input[0] == '"':
-		return []byte(gemini.Text(call.Input).String())
-	}
-	return call.Input
-}
-
 // words is a list of strings. Models write a single one at times.
 type words []string
 
+// UnmarshalJSON takes a list or a single string.
 func (w *words) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && b[0] == '"' {
 		*w = words{gemini.Text(b).String()}
@@ -164,13 +138,24 @@ func (w *words) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(w))
 }
 
+// limit is a number above 0; null is none.
+type limit int
+
+// MarshalJSON writes null for what limits nothing.
+func (l limit) MarshalJSON() ([]byte, error) {
+	if l <= 0 {
+		return []byte("null"), nil
+	}
+	return strconv.AppendInt(nil, int64(l), 10), nil
+}
+
 // execAction is the action of a local shell call.
 func execAction(args []byte) []byte {
 	action := struct {
 		Type             string            `json:"type"`
 		Command          words             `json:"command"`
 		Env              map[string]string `json:"env"`
-		TimeoutMS        *int              `json:"timeout_ms"`
+		TimeoutMS        limit             `json:"timeout_ms"`
 		User             *string           `json:"user"`
 		WorkingDirectory *string           `json:"working_directory"`
 	}{Command: words{}, Env: map[string]string{}}
@@ -183,8 +168,8 @@ func execAction(args []byte) []byte {
 func shellAction(args []byte) []byte {
 	action := struct {
 		Commands        words `json:"commands"`
-		TimeoutMS       *int  `json:"timeout_ms"`
-		MaxOutputLength *int  `json:"max_output_length"`
+		TimeoutMS       limit `json:"timeout_ms"`
+		MaxOutputLength limit `json:"max_output_length"`
 	}{Commands: words{}}
 	fill(args, &action)
 	return toJSON(&action)

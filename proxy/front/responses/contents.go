@@ -86,11 +86,7 @@ func (d *decoder) functionCall(it *item) gemini.Content {
 		}
 		call.Args = front.Object(args)
 	case "custom_tool_call":
-		input := it.input
-		if input == nil {
-			input = gemini.Text(`""`)
-		}
-		call.Args = append(append([]byte(`{"input":`), input...), '}')
+		call.Args = front.CustomArgs(it.input)
 	default:
 		name = strings.TrimSuffix(it.kind, "_call")
 		call.Args = front.Object(it.action)

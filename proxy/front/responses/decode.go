@@ -135,9 +135,8 @@ func (d *decoder) config() {
 func (d *decoder) tools() error {
 	var tools []front.Tool
 	for _, t := range d.req.tools.tools {
-		name := fullName(t.namespace, t.name)
-		d.asked.tools[name] = t
-		tools = append(tools, front.Tool{Name: name, Description: t.description, Schema: t.schema})
+		d.asked.tools[fullName(t.namespace, t.name)] = t
+		tools = append(tools, t.declare())
 		d.call.StrictTools = d.call.StrictTools || t.strict
 	}
 	c := d.req.choice

@@ -34,6 +34,8 @@ type encoder struct {
 	usage   gemini.Usage
 	finish  gemini.Event
 	sources sources
+
+	recorder front.Recorder // of what must come back with the calls
 }
 
 // Encoder makes the encoder of one answer.
@@ -42,7 +44,10 @@ func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
 	if !ok {
 		panic("BUG: the call was not decoded by this codec")
 	}
-	return &encoder{call: call, asked: kept, meta: meta, sources: sources{wanted: call.BuiltIn.Search}}
+	return &encoder{
+		call: call, asked: kept, meta: meta,
+		sources: sources{wanted: call.BuiltIn.Search}, recorder: front.Recorder{Model: call.Target},
+	}
 }
 
 func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
@@ -59,6 +64,11 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 		return e.say(dst, gemini.Quote("![image](data:"+ev.Blob.MimeType+";base64,"+ev.Blob.Data+")"))
 	case gemini.EventCode, gemini.EventCodeResult:
 		return e.say(dst, front.CodeText(ev))
+	case gemini.EventServerCall:
+		e.recorder.Note(ev)
+		return e.serverCall(dst, ev)
+	case gemini.EventServerResult:
+		e.recorder.Note(ev)
 	case gemini.EventGrounding:
 		e.sources.grounding = ev.Grounding
 	case gemini.EventUsage:
@@ -214,7 +224,7 @@ func (e *encoder) End(dst []byte) []byte {
 		dst = e.say(dst, gemini.Quote("Request blocked by Gemini ("+string(e.finish.Finish)+")."))
 	}
 	dst = e.close(dst, s.status)
-	dst = e.searched(dst)
+	dst = e.grounded(dst)
 	if !e.call.Stream {
 		return e.appendResponse(dst, s)
 	}

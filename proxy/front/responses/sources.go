@@ -2,7 +2,9 @@ package responses
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -12,6 +14,7 @@ import (
 type sources struct {
 	wanted    bool // the client asked for a search
 	grounding *gemini.Grounding
+	told      bool   // a search has its item
 	before    []byte // the messages before the open one: a JSON string without its quotes
 }
 
@@ -47,41 +50,68 @@ func literal(text []byte) gemini.Text {
 	return bytes.Join([][]byte{{'"'}, text, {'"'}}, nil)
 }
 
-// searched writes the item that tells what was searched for. It stands last, as Google tells of it.
-func (e *encoder) searched(dst []byte) []byte {
-	g := e.sources.grounding
-	if !e.sources.wanted || g == nil || len(g.Queries) == 0 {
+// serverCall tells of a search that the model makes among its calls.
+func (e *encoder) serverCall(dst []byte, ev *gemini.Event) []byte {
+	var call struct {
+		ToolType string
+		Args     struct{ Queries []string }
+	}
+	if !e.sources.wanted || json.Unmarshal(ev.Server, &call) != nil || !strings.HasPrefix(call.ToolType, "GOOGLE_SEARCH") {
 		return dst
 	}
+	return e.searched(e.close(dst, completed), call.Args.Queries, nil)
+}
+
+// grounded tells of the search that an answer rests on, unless its item is there. It stands last, as Google tells of it.
+func (e *encoder) grounded(dst []byte) []byte {
+	g := e.sources.grounding
+	if !e.sources.wanted || e.sources.told || g == nil || len(g.Queries) == 0 {
+		return dst
+	}
+	return e.searched(dst, g.Queries, g.Sources)
+}
+
+// searched writes a search's item.
+func (e *encoder) searched(dst []byte, queries []string, pages []gemini.Source) []byte {
+	e.sources.told = true
 	e.begin(openNone, "ws_")
+	action := appendSearch(nil, queries, pages)
 	if e.call.Stream {
-		dst = append(e.appendSearch(e.itemEvent(dst, "response.output_item.added"), inProgress), "}\n\n"...)
+		dst = e.itemEvent(dst, "response.output_item.added")
+		dst = append(e.appendSearchCall(dst, inProgress, action), "}\n\n"...)
 		for _, step := range []string{"in_progress", "searching", "completed"} {
 			dst = append(e.about(dst, "response.web_search_call."+step), "}\n\n"...)
 		}
 	}
 	at := e.beginOutput()
-	e.output = e.appendSearch(e.output, completed)
+	e.output = e.appendSearchCall(e.output, completed, action)
 	return e.itemDone(dst, at)
 }
 
-func (e *encoder) appendSearch(dst []byte, s status) []byte {
-	g := e.sources.grounding
+func (e *encoder) appendSearchCall(dst []byte, s status, action []byte) []byte {
 	dst = append(append(append(dst, `{"type":"web_search_call","id":"`...), e.id...), `","status":"`...)
-	dst = append(append(dst, s...), `","action":{"type":"search","query":`...)
-	dst = append(gemini.AppendQuoted(dst, g.Queries[0]), `,"queries":[`...)
-	for i, q := range g.Queries {
+	dst = append(append(append(dst, s...), `","action":`...), action...)
+	return append(dst, '}')
+}
+
+func appendSearch(dst []byte, queries []string, pages []gemini.Source) []byte {
+	query := ""
+	if len(queries) > 0 {
+		query = queries[0]
+	}
+	dst = append(gemini.AppendQuoted(append(dst, `{"type":"search","query":`...), query), `,"queries":[`...)
+	for i, q := range queries {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = gemini.AppendQuoted(dst, q)
 	}
 	dst = append(dst, `],"sources":[`...)
-	for i, source := range g.Sources {
+	for i, page := range pages {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(gemini.AppendQuoted(append(dst, `{"type":"url","url":`...), source.URI), '}')
+		dst = append(gemini.AppendQuoted(append(dst, `{"type":"url","url":`...), page.URI), '}')
 	}
-	return append(dst, "]}}"...)
+	return append(dst, "]}"...)
 }

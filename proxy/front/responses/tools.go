@@ -27,6 +27,7 @@ type tool struct {
 	description gemini.Text
 	schema      json.RawMessage
 	strict      bool
+	grammar     front.Grammar // of a custom tool's input
 }
 
 // fullName is the tool's name among those of all namespaces.
@@ -40,8 +41,6 @@ func fullName(namespace, name string) string {
 // Tools of OpenAI's own have no schema in a request; these are their calls' fields as functions (openai-go,
 // ResponseInputItemLocalShellCallAction and its like).
 const (
-	customSchema = `{"type":"object","properties":{"input":{"type":"string","description":"The tool's whole input, as plain text."}},` +
-		`"required":["input"]}`
 	localShellSchema = `{"type":"object","properties":{` +
 		`"command":{"type":"array","items":{"type":"string"},"description":"The program and its arguments."},` +
 		`"working_directory":{"type":"string"},"timeout_ms":{"type":"integer"},` +
@@ -79,8 +78,7 @@ type declaration struct {
 	description gemini.Text
 	schema      json.RawMessage
 	strict      bool
-	grammar     gemini.Text // of a custom tool's input
-	syntax      string
+	grammar     front.Grammar
 	inner       []tool // of a namespace
 	hosted      bool   // a shell that OpenAI would run
 }
@@ -130,16 +128,20 @@ func (d *declaration) tool(w *gemini.Walker) (t tool, ok bool) {
 	if d.name == "" {
 		w.Fail(w.Path()+".name", "expected the name of the function")
 	}
-	t = tool{name: d.name, description: d.description, schema: d.schema, strict: d.strict}
+	t = tool{name: d.name, description: d.description, schema: d.schema, strict: d.strict, grammar: d.grammar}
 	if d.kind == "custom" {
-		t.kind, t.schema, t.strict = customTool, json.RawMessage(customSchema), false
-		if !d.grammar.Empty() {
-			t.description = front.Join([]gemini.Text{
-				d.description, gemini.Quote("\nThe input must follow this grammar (" + d.syntax + "):"), d.grammar,
-			})
-		}
+		t.kind = customTool
 	}
 	return t, true
+}
+
+// declare makes the function that Gemini gets.
+func (t *tool) declare() front.Tool {
+	name := fullName(t.namespace, t.name)
+	if t.kind == customTool {
+		return front.CustomTool(name, t.description, t.grammar)
+	}
+	return front.Tool{Name: name, Description: t.description, Schema: t.schema}
 }
 
 func (d *declaration) field(w *gemini.Walker, name string) {
@@ -176,9 +178,9 @@ func (d *declaration) readFormat(w *gemini.Walker) {
 	w.Object("", func(name []byte) {
 		switch string(name) {
 		case "syntax":
-			d.syntax = w.String()
+			d.grammar.Syntax = w.String()
 		case "definition":
-			d.grammar = w.Text()
+			d.grammar.Definition = w.Text()
 		default:
 			w.Skip()
 		}
