@@ -11,11 +11,12 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
 	"github.com/gemini-claude-adapter/gca/proxy/front/chat"
 	"github.com/gemini-claude-adapter/gca/proxy/front/fronttest"
+	"github.com/gemini-claude-adapter/gca/proxy/front/responses"
 )
 
 // codecs are the protocols by the names of their files.
 func codecs() map[string]front.Codec {
-	return map[string]front.Codec{"anthropic": anthropic.Codec{}, "chat": chat.Codec{}}
+	return map[string]front.Codec{"anthropic": anthropic.Codec{}, "chat": chat.Codec{}, "responses": responses.Codec{}}
 }
 
 // TestConversations holds the protocols to each other: the same conversation, written in each, is one request to Gemini.

@@ -8,6 +8,7 @@ import (
 
 	anthropicsdk "github.com/anthropics/anthropic-sdk-go"
 	openaisdk "github.com/openai/openai-go/v3"
+	responsessdk "github.com/openai/openai-go/v3/responses"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front/fronttest"
 )
@@ -35,12 +36,14 @@ func asking() map[string]string {
 			`"tools":[{"name":"Read"},{"name":"Now"}],"messages":[{"role":"user","content":"hi"}]}`,
 		"chat": `{"model":"m","reasoning_effort":"high","stream_options":{"include_usage":true},` +
 			`"tools":[{"type":"function","function":{"name":"Read"}},{"type":"function","function":{"name":"Now"}}],"messages":[{"role":"user","content":"hi"}]}`,
+		"responses": `{"model":"m","reasoning":{"effort":"high","summary":"auto"},` +
+			`"tools":[{"type":"function","name":"Read"},{"type":"function","name":"Now"}],"input":"hi"}`,
 	}
 }
 
 // readers make the meaning of an answer, whole or streamed, with the vendors' own types.
 func readers() map[string]func(t *testing.T, stream bool, answer []byte) meaning {
-	return map[string]func(*testing.T, bool, []byte) meaning{"anthropic": readAnthropic, "chat": readChat}
+	return map[string]func(*testing.T, bool, []byte) meaning{"anthropic": readAnthropic, "chat": readChat, "responses": readResponses}
 }
 
 // TestMeanings holds the protocols to each other: one answer of Gemini says the same in each, streamed or not.
@@ -160,5 +163,39 @@ func readChat(t *testing.T, stream bool, answer []byte) (m meaning) {
 	ends := map[string]string{"stop": "stop", "tool_calls": "calls", "length": "length", "content_filter": "refusal"}
 	m.end = ends[choice.FinishReason]
 	m.input, m.output = int(completion.Usage.PromptTokens), int(completion.Usage.CompletionTokens)
+	return m
+}
+
+// readResponses takes the response object of the last event: that it holds what the events before it said is for the
+// codec's own tests.
+func readResponses(t *testing.T, stream bool, answer []byte) (m meaning) {
+	var response responsessdk.Response
+	switch {
+	case stream:
+		all := frames(answer)
+		response = read[responsessdk.ResponseStreamEventUnion](t, all[len(all)-1]).Response
+	case strings.HasPrefix(string(answer), `{"error":{`):
+		return meaning{failed: true}
+	default:
+		response = read[responsessdk.Response](t, string(answer))
+	}
+	if response.Status == responsessdk.ResponseStatusFailed {
+		return meaning{failed: true}
+	}
+	for _, item := range response.Output {
+		switch item.Type {
+		case "message":
+			m.text += item.Content[0].Text
+		case "reasoning":
+			m.thought += item.Summary[0].Text
+		case "function_call":
+			m.calls = append(m.calls, item.Name+item.Arguments.OfString)
+		}
+	}
+	m.end = map[string]string{"": "stop", "max_output_tokens": "length", "content_filter": "refusal"}[response.IncompleteDetails.Reason]
+	if m.end == "stop" && len(m.calls) > 0 {
+		m.end = "calls" // the protocol has no word for it
+	}
+	m.input, m.output = int(response.Usage.InputTokens), int(response.Usage.OutputTokens)
 	return m
 }

@@ -162,7 +162,7 @@ func TestFailureCodes(t *testing.T) {
 			t.Errorf("%+v is told as %s: %s", failure, last.Error.Code, last.Error.Message)
 		}
 	}
-	f(front.Error{Kind: front.RateLimited, Message: "busy", RetryAfter: 1500 * time.Millisecond}, "rate_limit_exceeded", "busy; try again in 1.5s")
+	f(front.Error{Kind: front.RateLimited, Message: "busy", RetryAfter: 1500 * time.Millisecond}, "rate_limit_exceeded", "busy; try again in 2s")
 	f(front.Error{Kind: front.RateLimited, Message: "x; try again in 7s", RetryAfter: 7 * time.Second}, "rate_limit_exceeded", "x; try again in 7s")
 	f(front.Error{Kind: front.RateLimited, Message: "spent", NoRetry: true}, "insufficient_quota", "spent")
 	f(front.Error{Kind: front.Overflow, Message: "long", Limit: 10, Tokens: 12}, "context_length_exceeded",

@@ -3,7 +3,6 @@ package responses
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -184,12 +183,8 @@ func appendFailure(dst []byte, e *front.Error) []byte {
 	if e == nil {
 		return append(dst, "null"...)
 	}
-	message := front.OpenAIMessage(e)
-	if e.Kind == front.RateLimited && e.RetryAfter > 0 && !strings.Contains(message, "try again in") {
-		message += "; try again in " + strconv.FormatFloat(e.RetryAfter.Seconds(), 'f', 1, 64) + "s"
-	}
 	dst = append(append(append(dst, `{"code":"`...), failureCode(e)...), `","message":`...)
-	return append(gemini.AppendQuoted(dst, message), '}')
+	return append(gemini.AppendQuoted(dst, front.OpenAIMessage(e)), '}')
 }
 
 func failureCode(e *front.Error) string {

@@ -107,8 +107,12 @@ func appendSearch(dst []byte, queries []string, pages []gemini.Source) []byte {
 		dst = gemini.AppendQuoted(dst, q)
 	}
 	dst = append(dst, `],"sources":[`...)
-	for i, page := range pages {
-		if i > 0 {
+	before := len(dst)
+	for _, page := range pages {
+		if page.URI == "" {
+			continue
+		}
+		if len(dst) > before {
 			dst = append(dst, ',')
 		}
 		dst = append(gemini.AppendQuoted(append(dst, `{"type":"url","url":`...), page.URI), '}')
