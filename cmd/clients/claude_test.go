@@ -12,7 +12,7 @@ func (r *rig) claude(prompt string, args ...string) string {
 	r.t.Helper()
 	env := []string{"ANTHROPIC_BASE_URL=" + r.url, "ANTHROPIC_AUTH_TOKEN=" + clientToken, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "CLAUDE_CODE_AUTO_MODE_SERVER=0",
 		"ANTHROPIC_MODEL=" + model}
-	return r.run(env, install(r.t, claudePackage), append([]string{"-p", prompt, "--allowedTools", "Bash,Read,Write,WebSearch"}, args...)...)
+	return r.run(append(env, r.env...), install(r.t, claudePackage), append([]string{"-p", prompt, "--allowedTools", "Bash,Read,Write,WebSearch,mcp__odd"}, args...)...)
 }
 
 func TestClient_ClaudeCode(t *testing.T) {
@@ -77,6 +77,35 @@ func TestClient_ClaudeCode(t *testing.T) {
 		if strings.Contains(out, "Web search error") {
 			t.Errorf("the search failed: %s", out)
 		}
+		r.check()
+	})
+	t.Run("text between calls", func(t *testing.T) {
+		r := start(t,
+			func(*rig, string) fakegemini.Answer {
+				return fakegemini.Reply(fakegemini.Thought("hm"), fakegemini.Text("I look. "), fakegemini.Calls(call("Bash", "command", "echo one", "description", "One")),
+					fakegemini.Calls(call("Bash", "command", "echo two", "description", "Two")))
+			},
+			says("Looked:"))
+		r.has("stdout", r.claude("Look twice"), "Looked:")
+		r.inOrder("one", "two")
+		r.check()
+	})
+	t.Run("odd schemas", func(t *testing.T) {
+		r := start(t, callsOdd()...)
+		r.env = []string{"ENABLE_TOOL_SEARCH=false"}
+		r.put(r.home+"/mcp.json", "{"+oddServer(t, everyTool, "")+"}")
+		r.saysOdd(r.claude("Use the odd tool", "--strict-mcp-config", "--mcp-config", r.home+"/mcp.json"))
+	})
+	t.Run("default model", func(t *testing.T) {
+		r := start(t)
+		r.has("stdout", r.claude("Say hello", "--model", "opus"), "You said: Say hello")
+		r.check()
+	})
+	t.Run("cut stream", func(t *testing.T) {
+		r := start(t)
+		r.fake.Respond(nil)
+		r.fake.Enqueue(fakegemini.Reply(fakegemini.Text("Half of "), fakegemini.Hangup()), fakegemini.Say("The whole answer."))
+		r.has("stdout", r.claude("Say something"), "The whole answer.")
 		r.check()
 	})
 	t.Run("resume", func(t *testing.T) {

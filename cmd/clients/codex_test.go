@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -20,7 +22,7 @@ env_key = "GCA_TOKEN"
 wire_api = "responses"
 [analytics]
 enabled = false
-`)
+`+r.config)
 	all := append([]string{"exec", "--sandbox", "danger-full-access", "--skip-git-repo-check"}, args...)
 	return r.run([]string{"GCA_TOKEN=" + clientToken}, install(r.t, codexPackage), append(all, prompt)...)
 }
@@ -70,6 +72,45 @@ func TestClient_Codex(t *testing.T) {
 		r.put(r.path("second.png"), picture(t))
 		r.has("stdout", r.codex(model, "Compare the pictures", "--image="+r.path("first.png"), "--"), "Two diagonal lines.")
 		r.sees(2)
+		r.check()
+	})
+	t.Run("odd schemas", func(t *testing.T) {
+		r := start(t, callsOdd()...)
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.config = fmt.Sprintf("[mcp_servers.odd]\ncommand = %q\nenv = { %s = %q }\n", self, mcpVariable, everyTool)
+		r.saysOdd(r.codex(model, "Use the odd tool"))
+	})
+	t.Run("custom tool", func(t *testing.T) {
+		const patch = "*** Begin Patch\n*** Add File: patched.txt\n+one \"quoted\" \\ line\n+<two> & ü\n*** End Patch\n"
+		r := start(t,
+			does(func(*rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("apply_patch", "input", patch)}
+			}),
+			says("Patched:"))
+		out := r.codex("gpt-5.5", "Add a file")
+		r.file("patched.txt", "one \"quoted\" \\ line\n<two> & ü")
+		r.has("stdout", out, "Patched:")
+		r.check()
+	})
+	t.Run("search beside functions", func(t *testing.T) {
+		r := start(t,
+			func(*rig, string) fakegemini.Answer {
+				return fakegemini.Reply(
+					fakegemini.ServerCall("s1", "GOOGLE_SEARCH_WEB", `{"queries":["swiss cheese"]}`), fakegemini.ServerResponse("s1", "GOOGLE_SEARCH_WEB", `{"search_suggestions":"<b>"}`),
+					fakegemini.Calls(call("exec_command", "cmd", "echo seen")))
+			},
+			says("Searched:"))
+		r.has("stdout", r.codex("gpt-5.5", "Search, then look"), "Searched:")
+		r.check()
+	})
+	t.Run("cut stream", func(t *testing.T) {
+		r := start(t)
+		r.fake.Respond(nil)
+		r.fake.Enqueue(fakegemini.Reply(fakegemini.Text("Half of "), fakegemini.Hangup()), fakegemini.Say("The whole answer."))
+		r.has("stdout", r.codex(model, "Say something"), "The whole answer.")
 		r.check()
 	})
 	t.Run("resume", func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // gemini runs Gemini CLI with a prompt.
 func (r *rig) gemini(prompt string) string {
 	r.t.Helper()
-	r.put(r.home+"/.gemini/settings.json", `{"security":{"auth":{"selectedType":"gemini-api-key"}},"privacy":{"usageStatisticsEnabled":false},"general":{"enableAutoUpdate":false}}`)
+	r.put(r.home+"/.gemini/settings.json", `{"security":{"auth":{"selectedType":"gemini-api-key"}},"privacy":{"usageStatisticsEnabled":false},"general":{"enableAutoUpdate":false}`+r.config+`}`)
 	env := []string{"GOOGLE_GEMINI_BASE_URL=" + r.url, "GEMINI_API_KEY=" + clientToken, "GEMINI_CLI_TRUST_WORKSPACE=true"}
 	return r.run(env, node(r.t), install(r.t, geminiPackage), "-p", prompt, "-m", model, "--yolo")
 }
@@ -48,6 +48,18 @@ func TestClient_GeminiCLI(t *testing.T) {
 		r.file("two.txt", "two")
 		r.has("stdout", out, "Both ran:")
 		r.inOrder("first", "second")
+		r.check()
+	})
+	t.Run("long names", func(t *testing.T) {
+		r := start(t, callsOdd()...)
+		r.config = "," + oddServer(t, longNames, `,"trust":true`)
+		r.saysOdd(r.gemini("Use the odd tool"))
+	})
+	t.Run("cut stream", func(t *testing.T) {
+		r := start(t)
+		r.fake.Respond(nil)
+		r.fake.Enqueue(fakegemini.Reply(fakegemini.Text("Half of "), fakegemini.Hangup()), fakegemini.Say("The whole answer."))
+		r.has("stdout", r.gemini("Say something"), "The whole answer.")
 		r.check()
 	})
 	t.Run("image", func(t *testing.T) {

@@ -31,6 +31,8 @@ type rig struct {
 	fake       *fakegemini.Server
 	url        string // of the adapter
 	home, work string
+	env        []string // of the client, beside its usual one
+	config     string   // of the client, beside its usual one
 }
 
 func start(t *testing.T, script ...step) *rig {
@@ -91,8 +93,9 @@ func adapter(t *testing.T, geminiURL string) string {
 
 func awaitReady(t *testing.T, address string) {
 	t.Helper()
+	probe := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		res, err := http.Head("http://" + address + "/")
+		res, err := probe.Head("http://" + address + "/")
 		if err == nil {
 			if err := res.Body.Close(); err != nil {
 				t.Error(err)
