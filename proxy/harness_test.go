@@ -179,13 +179,17 @@ func (r *rig) open(method, path, body string, header ...string) *http.Response {
 const (
 	messages    = "/v1/messages?beta=true"
 	completions = "/v1/chat/completions"
+	replies     = "/v1/responses"
 )
 
 // ask is a request body of a path's protocol.
 func ask(path string, stream bool) string {
 	body := `{"model":"claude-opus-5-5","max_tokens":1000,"messages":[{"role":"user","content":"prompt-PLANTED says hello"}]`
-	if path == completions {
+	switch path {
+	case completions:
 		body = `{"model":"gpt-5","messages":[{"role":"user","content":"prompt-PLANTED says hello"}]`
+	case replies:
+		body = `{"model":"gpt-5","input":"prompt-PLANTED says hello"`
 	}
 	if stream {
 		body += `,"stream":true`

@@ -92,6 +92,7 @@ func TestE071_SilenceBecomesHeartbeats(t *testing.T) {
 	}
 	f(messages, "event: message_start\n", "event: ping\n")
 	f(completions, ":", ": keep-alive\n")
+	f(replies, "event: response.created\n", "event: response.in_progress\n")
 }
 
 // E27: a failure after the opening event and before content is not seen, and the answer is opened once.
