@@ -69,6 +69,7 @@ func prewarmed(in *inbound, encoder front.Encoder) {
 }
 
 func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
+	call.Schemas = s.schemas
 	x := &exchange{s: s, codec: in.codec, call: call, access: in.access}
 	in.access.model, in.access.stream = call.Model, call.Stream
 	x.ctx, x.cancel, x.client = s.follow(in)

@@ -45,7 +45,7 @@ func (s *Server) countTokens(in *inbound) {
 		s.refuse(in, front.AsError(err))
 		return
 	}
-	in.access.model = call.Model
+	in.access.model, call.Schemas = call.Model, s.schemas
 	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: s.countCall(in, call)})
 }
 

@@ -26,7 +26,6 @@ type exchange struct {
 
 	tries     tries
 	fallbacks []string // models that are left to try
-	repaired  bool
 
 	shaped    []gemini.Event // what became of the event read last
 	recorder  front.Recorder // of the running attempt
@@ -44,23 +43,52 @@ func (x *exchange) run() {
 	})
 }
 
-// attempt makes one call with a key, and a second one with the same key after a repair.
+// attempt makes one call with a key, and further ones with the same key as long as the request can be mended.
 func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 	outcome := keys.None()
 	defer func() { lease.Done(outcome) }()
 	failed = x.relay(lease)
-	if failed != nil && failed.Kind.Action() == upstream.Repair && !x.committed && !x.repaired {
-		x.repaired = true
-		front.Repair(x.call)
-		x.req = upstream.Encode(x.call.Target, x.call.Request)
+	for failed != nil && !x.committed && x.repair(failed) {
 		failed = x.relay(lease)
 	}
 	if failed == nil {
+		x.call.Learn()
 		outcome = keys.OK(x.call.Target)
 	} else {
 		outcome = failed.Outcome(x.call.Target)
 	}
 	return failed
+}
+
+// repair mends the request, and reports whether there was something left to mend.
+func (x *exchange) repair(failed *upstream.Error) bool {
+	fault, ok := faultOf(failed.Kind)
+	if !ok || !front.Repair(x.call, fault) {
+		return false
+	}
+	x.req = upstream.Encode(x.call.Target, x.call.Request)
+	return true
+}
+
+// faultOf is what can be mended after a kind of refusal.
+func faultOf(kind upstream.Kind) (front.Fault, bool) {
+	switch kind {
+	case upstream.Signature:
+		return front.FaultSignature, true
+	case upstream.Unsaid:
+		return front.FaultUnsaid, true
+	case upstream.Schema:
+		return front.FaultSchema, true
+	case upstream.States:
+		return front.FaultStates, true
+	case upstream.Output:
+		return front.FaultOutput, true
+	case upstream.Thinking:
+		return front.FaultThinking, true
+	case upstream.Safety:
+		return front.FaultSafety, true
+	}
+	return 0, false
 }
 
 // relay makes one call and passes its events on.

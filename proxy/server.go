@@ -54,6 +54,7 @@ type Server struct {
 	tokens   *gate
 	models   *models
 	counts   *counter
+	schemas  *front.Schemas
 	http     *fasthttp.Server
 	conns    *connections
 	watcher  *watcher
@@ -97,6 +98,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		}),
 		tokens:  newGate(cfg),
 		models:  newModels(cfg.ModelMap),
+		schemas: front.NewSchemas(),
 		conns:   newConnections(),
 		watcher: newWatcher(),
 		owners:  newOwners(),

@@ -8,13 +8,17 @@ import (
 
 // fitTools declares the built-in tools and settles what the model may call. Before Gemini 3 functions and built-in tools
 // exclude each other: the client's functions stay, stubs for its history give way.
-func fitTools(req *gemini.Request, call *Call, family gemini.Family) {
+func fitTools(req *gemini.Request, call *Call, target string) {
+	family := gemini.FamilyOf(target)
 	builtIn := call.BuiltIn.tools()
 	if len(builtIn) > 0 && call.stubbed && !family.MixedTools {
 		req.Tools, req.ToolConfig = nil, nil
 	}
 	functions := len(req.Tools) > 0
 	if functions {
+		if call.Schemas.refuses(target, functionsOf(req.Tools)) {
+			req.Tools = call.strictTools(req.Tools)
+		}
 		req.ToolConfig = fitToolConfig(req.ToolConfig, call.StrictTools && !call.stubbed, family)
 	}
 	switch {
@@ -24,6 +28,19 @@ func fitTools(req *gemini.Request, call *Call, family gemini.Family) {
 	case family.MixedTools:
 		req.Tools = slices.Concat(req.Tools, builtIn)
 		req.ToolConfig = besideBuiltIn(req.ToolConfig)
+	}
+}
+
+// cleanTools cleans the schemas that the client declared, once for all models.
+func (c *Call) cleanTools() {
+	if c.Request == nil {
+		return
+	}
+	for _, tool := range c.Request.Tools {
+		for i := range tool.FunctionDeclarations {
+			d := &tool.FunctionDeclarations[i]
+			d.ParametersJSONSchema = c.Schemas.cleaned(d.ParametersJSONSchema)
+		}
 	}
 }
 

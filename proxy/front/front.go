@@ -48,14 +48,18 @@ type Call struct {
 	BuiltIn BuiltIn // tools that Google runs itself; Prepare declares those that go with the model and the functions
 	// Stops are the stop sequences that the proxy looks for itself, since Gemini takes five at most. Set by Prepare.
 	Stops []string
+	// Schemas remembers what became of the schemas of other requests; Prepare and Repair use it unless it is nil.
+	Schemas *Schemas
 	// StrictTools: the client wants arguments held to the schema; Prepare asks for it where the model can.
 	StrictTools bool
 
 	// Own is what the codec keeps of the request for its own encoder; nobody else looks at it.
 	Own any
 
-	stubbed bool            // the functions are stubs for a history with calls, the client declared none
-	decoded *gemini.Request // what Decode made, so that Prepare can start afresh for another model
+	repaired     repair          // in which ways Repair mended Request
+	refusedBlock uint64          // the functions that it declared anew
+	stubbed      bool            // the functions are stubs for a history with calls, the client declared none
+	decoded      *gemini.Request // what Decode made, so that Prepare can start afresh for another model
 }
 
 // BuiltIn says which tools of Google's own the client asked for.

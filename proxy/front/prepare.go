@@ -1,6 +1,7 @@
 package front
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -20,6 +21,7 @@ const (
 func Prepare(call *Call, target string, lookup Lookup) error {
 	if call.decoded == nil {
 		call.decoded = call.Request
+		call.cleanTools()
 	}
 	if call.decoded == nil || len(call.decoded.Contents) == 0 {
 		return Invalidf("messages", "expected at least one message with content")
@@ -33,7 +35,7 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	req.Contents = fitEnding(fitMedia(req.Contents, family), family)
 	restore(req.Contents, call, target, lookup)
 	req.SafetySettings = safetyOff()
-	fitTools(&req, call, family)
+	fitTools(&req, call, target)
 
 	config := gemini.GenerationConfig{}
 	if req.GenerationConfig != nil {
@@ -45,7 +47,7 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	req.GenerationConfig = &config
 	fitJSON(&req, family)
 
-	call.Target, call.Request = target, &req
+	call.Target, call.Request, call.repaired = target, &req, 0
 	return nil
 }
 
@@ -161,15 +163,22 @@ func staysInResult(mimeType string) bool {
 
 // fitJSON asks in words for the JSON that a model with functions cannot be held to.
 func fitJSON(req *gemini.Request, family gemini.Family) {
+	if req.GenerationConfig.ResponseMimeType != "" && !family.JSONWithTools && len(req.Tools) > 0 {
+		jsonInWords(req, req.GenerationConfig.ResponseJSONSchema)
+	}
+}
+
+// jsonInWords asks for JSON in the system instruction alone.
+func jsonInWords(req *gemini.Request, schema json.RawMessage) {
+	ask := "Answer with one JSON value and nothing else."
+	if len(req.Tools) > 0 {
+		ask = "When you answer without calling a tool, answer with one JSON value and nothing else."
+	}
+	if len(schema) > 0 {
+		ask += " It must match this JSON Schema: " + string(schema)
+	}
 	config := req.GenerationConfig
-	if config.ResponseMimeType == "" || family.JSONWithTools || len(req.Tools) == 0 {
-		return
-	}
-	ask := "When you answer without calling a tool, answer with one JSON value and nothing else."
-	if len(config.ResponseJSONSchema) > 0 {
-		ask += " It must match this JSON Schema: " + string(config.ResponseJSONSchema)
-	}
-	config.ResponseMimeType, config.ResponseJSONSchema = "", nil
+	config.ResponseMimeType, config.ResponseJSONSchema, config.ResponseSchema = "", nil, nil
 	system := gemini.Content{}
 	if req.SystemInstruction != nil {
 		system.Parts = slices.Clone(req.SystemInstruction.Parts)

@@ -31,7 +31,7 @@ func configOf(t *testing.T, r *gemini.Request) string {
 	return strings.ReplaceAll(string(body.GenerationConfig), `"`, "")
 }
 
-func TestE53_E54_E95_E124_Thinking(t *testing.T) {
+func TestThinking(t *testing.T) {
 	f := func(think Thinking, target, want string) {
 		t.Helper()
 		got := configFor(t, Call{Thinking: think, MaxTokens: 32000}, target)
@@ -90,7 +90,7 @@ func TestE53_E54_E95_E124_Thinking(t *testing.T) {
 	f(Thinking{Mode: ThinkingOff, Explicit: &gemini.ThinkingConfig{ThinkingBudget: &three}}, flash38, ",thinkingConfig:{thinkingBudget:3}")
 }
 
-func TestE55_E56_E123_OutputLimit(t *testing.T) {
+func TestOutputLimit(t *testing.T) {
 	f := func(tokens int, think Thinking, target, want string) {
 		t.Helper()
 		got := configFor(t, Call{Thinking: think, MaxTokens: tokens}, target)
@@ -130,7 +130,7 @@ func TestScalarsFitTheModel(t *testing.T) {
 	}
 }
 
-func TestE57_TrailingModelTurn(t *testing.T) {
+func TestTrailingModelTurn(t *testing.T) {
 	const ask = "Continue exactly from where the previous message ended, without repeating it."
 	f := func(target, want string) {
 		t.Helper()
@@ -144,7 +144,7 @@ func TestE57_TrailingModelTurn(t *testing.T) {
 	f("gemini-3.1-pro-preview", "u:q / m:so")
 }
 
-func TestE39_MediaOfResults(t *testing.T) {
+func TestMediaOfResults(t *testing.T) {
 	f := func(line, target, want string) {
 		t.Helper()
 		if got := prepared(t, line, target, nil); got != want {
@@ -159,7 +159,7 @@ func TestE39_MediaOfResults(t *testing.T) {
 		"u:q / m:a(),b() / u:a=1,b=2 / u:[image from tool a],*png,[image from tool b],*png / m:x")
 }
 
-func TestE94_JSONWithTools(t *testing.T) {
+func TestJSONWithTools(t *testing.T) {
 	f := func(target string, tools bool, wantMime bool, wantWords bool) {
 		t.Helper()
 		call := &Call{Request: &gemini.Request{

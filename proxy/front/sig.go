@@ -225,9 +225,9 @@ func placeDummies(contents []gemini.Content) {
 	}
 }
 
-// Repair gets a prepared call ready for the one retry after Google refused a thought signature: real signatures go, and
-// with them the parts that are nothing without one; every step of the current turn gets the dummy.
-func Repair(call *Call) {
+// resign takes away the real signatures of a prepared call, and with them the parts that are nothing without one; every step
+// of the current turn gets the dummy.
+func resign(call *Call) {
 	for i := range call.Request.Contents {
 		c := &call.Request.Contents[i]
 		c.Parts = slices.DeleteFunc(c.Parts, func(p gemini.Part) bool { return p.ToolCall != nil || p.ToolResponse != nil })

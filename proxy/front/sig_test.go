@@ -81,7 +81,7 @@ func TestE84_RepairPutsDummies(t *testing.T) {
 	if err := Prepare(call, flash38, nil); err != nil {
 		t.Fatal(err)
 	}
-	Repair(call)
+	Repair(call, FaultSignature)
 	want := "u:p / m:z() / u:z=0 / m:x / u:q / m:a()<dummy>,b() / u:a=1,b=2 / m:c()<dummy> / u:c=3"
 	if got := formatHistory(call.Request.Contents); got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -185,7 +185,7 @@ func TestRepairDropsServerParts(t *testing.T) {
 		{Role: gemini.RoleModel, Parts: []gemini.Part{{ToolCall: []byte(`{}`), ThoughtSignature: "S"}, {Text: gemini.Quote("x")}}},
 		{Role: gemini.RoleModel, Parts: []gemini.Part{{ToolResponse: []byte(`{}`), ThoughtSignature: "S"}}},
 	}}}
-	Repair(call)
+	Repair(call, FaultSignature)
 	if got := formatHistory(call.Request.Contents); got != "u:q / m:x" {
 		t.Errorf("got %s", got)
 	}

@@ -39,7 +39,7 @@ type ToolChoice struct {
 	Param string
 }
 
-// SetTools declares the client's functions; BuiltIn is set before. The last of two with one name wins. Without functions it
+// SetTools declares the client's functions; BuiltIn is set before, and Prepare cleans their schemas. The last of two with one name wins. Without functions it
 // sets nothing, whatever the choice. The error is an *Error: too many of them, or a choice that names none of them although
 // there are no built-in tools that it may mean.
 func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
@@ -47,7 +47,7 @@ func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
 	at := map[string]int{}
 	for _, t := range tools {
 		decl := gemini.FunctionDeclaration{
-			Name: c.Tools.Declare(t.Name, t.Custom), Description: t.Description, ParametersJSONSchema: CleanSchema(t.Schema),
+			Name: c.Tools.Declare(t.Name, t.Custom), Description: t.Description, ParametersJSONSchema: t.Schema,
 		}
 		if decl.Description == nil {
 			decl.Description = gemini.Text(`""`)

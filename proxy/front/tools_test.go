@@ -9,7 +9,7 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-func TestE122_ToolNames(t *testing.T) {
+func TestToolNames(t *testing.T) {
 	long := "mcp__server__" + strings.Repeat("x", 60)
 	var names ToolNames
 	for _, client := range []string{"Read", "a.b:c-d_9", long + "1", long + "2", "9lives", "with space", "with+space", "ünï", "", long} {
@@ -58,7 +58,7 @@ func TestToolNamesOfTheModel(t *testing.T) {
 	f("Old", "Old")
 }
 
-func TestE49_ToolChoice(t *testing.T) {
+func TestToolChoice(t *testing.T) {
 	f := func(target string, strict bool, choice ToolChoice, want string) {
 		t.Helper()
 		call := &Call{Request: &gemini.Request{}, StrictTools: strict}
@@ -120,7 +120,7 @@ func TestSetToolsKeepsTheLastOfAName(t *testing.T) {
 	}
 }
 
-func TestE59_StubsForToolsOfTheHistory(t *testing.T) {
+func TestStubsForToolsOfTheHistory(t *testing.T) {
 	call := &Call{Request: &gemini.Request{}}
 	if err := call.SetContents(parseHistory("u:q / m:a(),b() / u:a=1,b=2 / m:a() / u:a=3")); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestInline(t *testing.T) {
 	f("image/png", "AAAAA", "expected base64")
 }
 
-func TestE101_DataURL(t *testing.T) {
+func TestDataURL(t *testing.T) {
 	f := func(url, mimeType, data string, ok bool) {
 		t.Helper()
 		m, d, got := DataURL(url)

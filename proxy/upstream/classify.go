@@ -65,7 +65,8 @@ var (
 	signature  = regexp.MustCompile(`(?i)thought[ _]?signature`)
 )
 
-// vague is all that Google says about a signature in a long history (seen in reports); it may mean any other fault as well.
+// vague is all that Google says at times of a signature in a long history, or of a schema (seen in reports); it may mean any
+// other fault as well.
 const vague = "Request contains an invalid argument."
 
 func (out *Error) badRequest(e *gemini.APIError) {
@@ -77,11 +78,30 @@ func (out *Error) badRequest(e *gemini.APIError) {
 	case m != nil:
 		out.Kind = Overflow
 		out.Tokens, out.Limit = number(m[1]), number(m[2])
-	case signature.MatchString(e.Message), e.Message == vague:
-		out.Kind = Signature
 	default:
-		out.Kind = BadRequest
+		out.Kind = mendable(e)
 	}
+}
+
+// mendable tells apart what a request can be mended of; BadRequest is the rest.
+func mendable(e *gemini.APIError) Kind {
+	switch {
+	case signature.MatchString(e.Message):
+		return Signature
+	case e.Message == vague:
+		return Unsaid
+	case says(e, "thinking"):
+		return Thinking
+	case says(e, "safety_setting", "safety setting"):
+		return Safety
+	case says(e, "too many states", "nesting depth"):
+		return States
+	case says(e, "response_schema", "response_json_schema", "responseschema", "responsejsonschema", "response mime type", "response_mime_type"):
+		return Output
+	case says(e, "parameters", "schema"), says(e, "unknown name", "invalid value at") && says(e, "'tools["):
+		return Schema
+	}
+	return BadRequest
 }
 
 // byStatus names the errors that no words tell apart.

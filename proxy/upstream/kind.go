@@ -30,6 +30,12 @@ const (
 	NoModel                  // the key does not see the model
 	Overflow                 // the prompt is longer than the model takes
 	Signature                // a thought signature is missing or does not fit
+	Unsaid                   // an invalid argument, Google does not say which
+	Schema                   // a function's schema is not taken
+	States                   // schemas are too much to hold an answer to
+	Output                   // the answer's schema or type is not taken
+	Thinking                 // the thinking asked for is not taken
+	Safety                   // a safety threshold is not taken
 	BadRequest               // any other fault of the request
 	TooLarge                 // the request has too many bytes
 	Forbidden                // a file or cache of another project, or the like
@@ -55,7 +61,7 @@ const (
 	NextKey               // at once with another key; this is no retry
 	Backoff               // with another key after a pause, MAX_RETRIES times
 	Again                 // with another key at once, a fixed number of times
-	Repair                // with the same key, once, after the request was mended
+	Repair                // with the same key, after the request was mended; each way to mend it once
 )
 
 // penalty is what the key gets.
@@ -97,6 +103,12 @@ var policies = [kinds]policy{
 	NoModel:      {"no_model", NextKey, restModel, keys.NoModel, []time.Duration{6 * time.Hour}},
 	Overflow:     {"overflow", Answer, noPenalty, keys.NoReason, nil},
 	Signature:    {"signature", Repair, noPenalty, keys.NoReason, nil},
+	Unsaid:       {"invalid_argument", Repair, noPenalty, keys.NoReason, nil},
+	Schema:       {"schema", Repair, noPenalty, keys.NoReason, nil},
+	States:       {"schema_states", Repair, noPenalty, keys.NoReason, nil},
+	Output:       {"output_schema", Repair, noPenalty, keys.NoReason, nil},
+	Thinking:     {"thinking", Repair, noPenalty, keys.NoReason, nil},
+	Safety:       {"safety", Repair, noPenalty, keys.NoReason, nil},
 	BadRequest:   {"bad_request", Answer, noPenalty, keys.NoReason, nil},
 	TooLarge:     {"too_large", Answer, noPenalty, keys.NoReason, nil},
 	Forbidden:    {"forbidden", Answer, noPenalty, keys.NoReason, nil},
