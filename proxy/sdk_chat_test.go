@@ -17,11 +17,6 @@ import (
 
 // What OpenAI's Go SDK can ask of Chat Completions, beside the tool loop.
 
-func (r *rig) openai() openai.Client {
-	return openai.NewClient(option.WithBaseURL(r.url+"/v1"), option.WithAPIKey(testToken), option.WithMaxRetries(0),
-		option.WithHTTPClient(r.client))
-}
-
 func greeting() openai.ChatCompletionNewParams {
 	return openai.ChatCompletionNewParams{Model: "gpt-5", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hi")}}
 }
