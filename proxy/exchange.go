@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -30,6 +31,7 @@ type exchange struct {
 	shaped    []gemini.Event // what became of the event read last
 	recorder  front.Recorder // of the running attempt
 	held      []gemini.Event // of the running attempt, until commitContent
+	heldSize  int            // bytes
 	committed bool
 	out       chan gemini.Event // where events of a stream go; nil for an answer in one piece, which stays in held
 	failure   *front.Error      // why run ended, nil for a whole answer
@@ -94,7 +96,7 @@ func faultOf(kind upstream.Kind) (front.Fault, bool) {
 // relay makes one call and passes its events on.
 func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 	x.access.tries++
-	x.held = x.held[:0]
+	x.held, x.heldSize = x.held[:0], 0
 	stream, err := x.s.upstream.Open(x.ctx, lease, x.req)
 	if err != nil {
 		return asUpstream(err)
@@ -142,6 +144,9 @@ func (x *exchange) pass(ev gemini.Event) *upstream.Error {
 		x.send(ev)
 		return x.lost()
 	}
+	if x.heldSize += ev.Size(); x.heldSize > maxHeld {
+		return &upstream.Error{Kind: upstream.Garbled, Message: fmt.Sprintf("the answer is larger than %d MB", maxHeld>>20)}
+	}
 	x.held = append(x.held, ev)
 	if x.out != nil && x.meaningful(&ev) {
 		x.commitContent()
@@ -151,16 +156,7 @@ func (x *exchange) pass(ev gemini.Event) *upstream.Error {
 
 // meaningful reports whether an event is content that the client gets to see.
 func (x *exchange) meaningful(ev *gemini.Event) bool {
-	switch ev.Kind {
-	case gemini.EventText:
-		return !ev.Text.Blank()
-	case gemini.EventThought:
-		return x.call.ShowThoughts && !ev.Text.Empty()
-	case gemini.EventCall, gemini.EventImage, gemini.EventCode:
-		return true
-	default:
-		return false
-	}
+	return ev.Content() || ev.Kind == gemini.EventThought && x.call.ShowThoughts && !ev.Text.Empty()
 }
 
 // commitContent is the second point of no return: what was held goes to the client, and from here on nothing is tried

@@ -9,8 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxMessage bounds APIError.Message, in bytes.
-const maxMessage = 2000
+const (
+	maxMessage = 2000     // bytes of APIError.Message
+	maxDetails = 64 << 10 // bytes; Google's have some hundreds
+)
 
 // APIError is a failure as Google reports it, in an HTTP body or within a stream. Every field may be zero but Code, which
 // is then 500.
@@ -95,8 +97,10 @@ func parseErrorObject(httpStatus int, raw json.RawMessage) *APIError {
 	e.Code = lenient[int](obj.Code)
 	e.Status = lenient[string](obj.Status)
 	e.Message = lenient[string](obj.Message)
-	for _, d := range lenient[[]json.RawMessage](obj.Details) {
-		e.detail(lenient[errorDetail](d))
+	if len(obj.Details) <= maxDetails {
+		for _, d := range lenient[[]json.RawMessage](obj.Details) {
+			e.detail(lenient[errorDetail](d))
+		}
 	}
 	return e.complete(httpStatus)
 }
@@ -145,6 +149,7 @@ func (e *APIError) complete(httpStatus int) *APIError {
 		e.Status = statusOf(e.Code)
 	}
 	e.Status = bounded(e.Status, 100)
+	e.Message = bounded(e.Message, maxDetails)
 	if m := retryIn.FindStringSubmatch(e.Message); e.RetryDelay == 0 && m != nil {
 		e.RetryDelay = delay(m[1])
 	}

@@ -6,9 +6,17 @@ import (
 	"strings"
 )
 
+// What one chunk may hold. A part has a token at least, of which a segment has 65,536 at most; the pages that answers rest on
+// are some dozens.
+const (
+	maxParts  = 1 << 16
+	maxGround = 4096
+)
+
 // Decoder turns the chunks of an answer into events. The zero value is ready; one goroutine may use it.
 type Decoder struct {
-	w Walker
+	w     Walker
+	parts int // of the chunk so far, and responses
 }
 
 // Chunk decodes one chunk, which is a whole GenerateContentResponse or an array of them, and appends its events: parts in
@@ -16,7 +24,7 @@ type Decoder struct {
 // fields and kinds of parts are skipped, a value of an unexpected type counts as absent. An error object in the chunk is
 // returned as *APIError; any other error says that the chunk is not JSON.
 func (d *Decoder) Chunk(data []byte, dst []Event) ([]Event, error) {
-	d.w.lenient = true
+	d.w.lenient, d.parts = true, 0
 	d.w.reset(append([]byte(nil), data...))
 	var apiErr *APIError
 	if d.w.Kind() == '[' {
@@ -33,8 +41,19 @@ func (d *Decoder) Chunk(data []byte, dst []Event) ([]Event, error) {
 	return dst, nil
 }
 
+// full ends the walk of a chunk that has too many parts.
+func (d *Decoder) full() bool {
+	if d.parts++; d.parts > maxParts+1 {
+		d.w.Fail("", "too many parts")
+	}
+	return d.w.err != nil
+}
+
 func (d *Decoder) response(dst []Event, apiErr **APIError) []Event {
 	w := &d.w
+	if d.full() {
+		return dst
+	}
 	var usage, finish, blocked *Event
 	w.Object("", func(name []byte) {
 		switch string(name) {
@@ -110,6 +129,9 @@ func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
 
 func (d *Decoder) part(dst []Event) []Event {
 	w := &d.w
+	if d.full() {
+		return dst
+	}
 	var p Part
 	ev := Event{}
 	w.Object("", func(name []byte) {
@@ -160,6 +182,7 @@ func (d *Decoder) part(dst []Event) []Event {
 	return append(dst, ev)
 }
 
+// call is nil without a name: nobody can answer it.
 func (d *Decoder) call() *FunctionCall {
 	w := &d.w
 	call := &FunctionCall{Args: json.RawMessage(`{}`)}
@@ -176,7 +199,7 @@ func (d *Decoder) call() *FunctionCall {
 		default:
 			w.Skip()
 		}
-	}) {
+	}) || call.Name == "" {
 		return nil
 	}
 	return call

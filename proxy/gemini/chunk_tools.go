@@ -57,15 +57,15 @@ func (d *Decoder) grounding(g *Grounding) {
 	w.Object("", func(name []byte) {
 		switch string(name) {
 		case "webSearchQueries":
-			w.Array("", func(int) {
+			d.few(func() {
 				if q := w.String(); q != "" {
 					g.Queries = append(g.Queries, q)
 				}
 			})
 		case "groundingChunks":
-			w.Array("", func(int) { g.Sources = append(g.Sources, d.source()) })
+			d.few(func() { g.Sources = append(g.Sources, d.source()) })
 		case "groundingSupports":
-			w.Array("", func(int) { g.Supports = append(g.Supports, d.support()) })
+			d.few(func() { g.Supports = append(g.Supports, d.support()) })
 		default:
 			w.Skip()
 		}
@@ -114,7 +114,7 @@ func (d *Decoder) support() Support {
 				}
 			})
 		case "groundingChunkIndices":
-			w.Array("", func(int) {
+			d.few(func() {
 				if n := w.Int(); n != nil {
 					s.Sources = append(s.Sources, *n)
 				}
@@ -133,7 +133,7 @@ func (d *Decoder) urlContext(g *Grounding) {
 			w.Skip()
 			return
 		}
-		w.Array("", func(int) {
+		d.few(func() {
 			var u RetrievedURL
 			w.Object("", func(name []byte) {
 				switch string(name) {
@@ -147,6 +147,17 @@ func (d *Decoder) urlContext(g *Grounding) {
 			})
 			g.URLs = append(g.URLs, u)
 		})
+	})
+}
+
+// few walks an array up to a sensible length.
+func (d *Decoder) few(elem func()) {
+	d.w.Array("", func(i int) {
+		if i >= maxGround {
+			d.w.Skip()
+			return
+		}
+		elem()
 	})
 }
 

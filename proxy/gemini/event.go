@@ -40,6 +40,28 @@ type Event struct {
 	Grounding     *Grounding
 }
 
+// Size is about how many bytes the event keeps in memory, with its share of the chunk that it came in.
+func (ev *Event) Size() int {
+	const overhead = 512
+	n := overhead + len(ev.Text) + len(ev.Signature) + len(ev.Message) + len(ev.Server)
+	if ev.Call != nil {
+		n += len(ev.Call.Args)
+	}
+	if ev.Blob != nil {
+		n += len(ev.Blob.Data)
+	}
+	if ev.Code != nil {
+		n += len(ev.Code.Code)
+	}
+	if ev.CodeResult != nil {
+		n += len(ev.CodeResult.Output)
+	}
+	if ev.Grounding != nil {
+		n += overhead * (len(ev.Grounding.Sources) + len(ev.Grounding.Supports))
+	}
+	return n
+}
+
 // ExecutableCode is code that the model had Google run.
 type ExecutableCode struct {
 	ID       string

@@ -1,9 +1,25 @@
 package gemini
 
+// Content reports whether an event is something of the answer that is worth showing. Thoughts are none, nor is what a tool of
+// Google's own was asked and gave: without a word about it the answer is empty.
+func (ev *Event) Content() bool {
+	switch ev.Kind {
+	case EventText:
+		return !ev.Text.Blank()
+	case EventCode:
+		return !ev.Code.Code.Blank()
+	case EventCodeResult:
+		return !ev.CodeResult.Output.Blank()
+	case EventCall, EventImage:
+		return true
+	}
+	return false
+}
+
 // Tally is what an answer had so far, as far as it decides what the answer is worth. The zero value is an answer that has
 // not begun.
 type Tally struct {
-	content bool // text, an image, code or a call
+	content bool
 	call    bool
 	finish  FinishReason
 	blocked bool
@@ -11,13 +27,10 @@ type Tally struct {
 
 // Note counts an event.
 func (t *Tally) Note(ev *Event) {
+	t.content = t.content || ev.Content()
 	switch ev.Kind {
-	case EventText:
-		t.content = t.content || !ev.Text.Blank()
 	case EventCall:
-		t.content, t.call = true, true
-	case EventImage, EventCode:
-		t.content = true
+		t.call = true
 	case EventFinish:
 		t.finish, t.blocked = ev.Finish, ev.PromptBlocked
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -33,18 +34,26 @@ const (
 // long asks a server that gives one of segments after the other, and describes the answer and the tokens that were sent.
 func long(t *testing.T, segments ...[]string) (answer, tokens string, last gemini.Usage) {
 	t.Helper()
+	var mu sync.Mutex
 	var asked []string
+	ask := func(token string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, token)
+		return len(asked) - 1
+	}
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
 		_, token, _ := strings.Cut(string(body), `,"continuationToken":`)
-		if asked = append(asked, token); len(asked) > len(segments) {
+		n := ask(token)
+		if n >= len(segments) {
 			t.Errorf("asked for a segment more with %s", token)
 			return
 		}
-		for _, chunk := range segments[len(asked)-1] {
+		for _, chunk := range segments[n] {
 			switch chunk {
 			case hangUp:
 				panic(http.ErrAbortHandler)
@@ -72,6 +81,8 @@ func long(t *testing.T, segments ...[]string) (answer, tokens string, last gemin
 			if err != io.EOF {
 				out.WriteString(" [" + kind(t, err).String() + "]")
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if len(asked) != len(segments) {
 				t.Errorf("%d of %d segments were asked for", len(asked), len(segments))
 			}
