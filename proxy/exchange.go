@@ -13,6 +13,8 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
 )
 
+const maxHeld = 256 << 20 // bytes of an answer that is held back
+
 // exchange is one conversation step on its way to Gemini and back. run does all of it in one goroutine, and hands out events:
 // those of the answer that counts, not of attempts before it.
 type exchange struct {
@@ -27,6 +29,7 @@ type exchange struct {
 
 	tries     tries
 	fallbacks []string // models that are left to try
+	unusable  int      // answers that were empty or malformed
 
 	shaped    []gemini.Event // what became of the event read last
 	recorder  front.Recorder // of the running attempt
@@ -56,8 +59,14 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 	if failed == nil {
 		x.call.Learn()
 		outcome = keys.OK(x.call.Target)
-	} else {
-		outcome = failed.Outcome(x.call.Target)
+		return nil
+	}
+	outcome = failed.Outcome(x.call.Target)
+	if failed.Kind == upstream.Unusable {
+		if x.unusable++; x.unusable == maxAgain {
+			front.Vary(x.call)
+			x.req = upstream.Encode(x.call.Target, x.call.Request)
+		}
 	}
 	return failed
 }

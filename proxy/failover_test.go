@@ -199,8 +199,7 @@ func TestAnUnknownModelCostsTwoKeys(t *testing.T) {
 	has(t, r.do("GET", "/health", "").body, `"status":"healthy","active_keys":3`)
 }
 
-// E25: faults of the service.
-func TestFaultsOfTheService(t *testing.T) {
+func TestE025_FaultsOfTheService(t *testing.T) {
 	f := func(e fg.Answer, path string, times, status int) {
 		t.Helper()
 		r := start(t, "a b", nil)
@@ -236,39 +235,6 @@ func TestFaultsOfTheService(t *testing.T) {
 	f(fg.Reply(fg.RawChunk("{\"error\":{\"code\":503,\"message\":\"busy\",\"status\":\"UNAVAILABLE\"}}\n")), messages, 2, 200)
 }
 
-// E12, E69, E133: answers that are none.
-func TestEmptyAnswersAreTriedAgain(t *testing.T) {
-	f := func(empty fg.Answer) {
-		t.Helper()
-		for _, stream := range []bool{false, true} {
-			r := start(t, "a b", nil)
-			r.fake.Enqueue(empty, empty, fg.Say("the good one"))
-			got := r.do("POST", messages, ask(messages, stream))
-			has(t, got.body, "the good one")
-			if n := strings.Count(got.body, "message_start"); stream && n != 2 {
-				t.Errorf("%+v: message_start stands %d times in %s", empty, n, got.body)
-			}
-			r.fake.Enqueue(empty, empty, empty)
-			got = r.do("POST", messages, ask(messages, stream))
-			has(t, got.body, "overloaded_error")
-			if got.status != 529 || r.fake.Pending() != 0 {
-				t.Errorf("%+v: %d with %d answers left", empty, got.status, r.fake.Pending())
-			}
-			r.fake.Enqueue(empty)
-			got = r.do("POST", messages, ask(messages, stream), "x-api-key", testToken, "x-stainless-retry-count", "1")
-			if got.status != 529 || r.fake.Pending() != 0 || len(r.fake.Requests()) != 7 {
-				t.Errorf("%+v: %d after a client's own retry, %d requests", empty, got.status, len(r.fake.Requests()))
-			}
-			r.stop()
-		}
-	}
-	f(fg.Reply(fg.Finish("STOP")))
-	f(fg.Reply(fg.Text(" \n"), fg.Finish("STOP")))
-	f(fg.Reply(fg.Finish("MALFORMED_FUNCTION_CALL")))
-	f(fg.Reply(fg.Finish("UNEXPECTED_TOOL_CALL")))
-	f(fg.Reply(fg.Text("")).Unfinished())
-}
-
 // E67, E68: ends without content that are answers all the same.
 func TestWhatIsNoEmptyAnswer(t *testing.T) {
 	f := func(a fg.Answer, want string) {
@@ -286,42 +252,6 @@ func TestWhatIsNoEmptyAnswer(t *testing.T) {
 	f(fg.Reply(fg.Finish("MAX_TOKENS")), `"stop_reason":"max_tokens"`)
 	f(fg.Reply(fg.Finish("SAFETY")), `"stop_reason":"refusal"`)
 	f(fg.Reply(fg.Block("PROHIBITED_CONTENT")), `"stop_reason":"refusal"`)
-}
-
-// E26, E132: after the first content nothing is tried again.
-func TestAFailureAfterContent(t *testing.T) {
-	f := func(path string, failing fg.Chunk, wants, unwanted []string) {
-		t.Helper()
-		r := start(t, "a b", nil)
-		r.fake.Enqueue(fg.Reply(fg.Text("so far"), failing))
-		got := r.do("POST", path, ask(path, true))
-		if got.status != 200 || len(r.fake.Requests()) != 1 {
-			t.Errorf("%d after %d requests", got.status, len(r.fake.Requests()))
-		}
-		has(t, got.body, append(wants, "so far")...)
-		hasNot(t, got.body, unwanted...)
-		r.fake.Enqueue(fg.Reply(fg.Text("so far"), failing), fg.Say("another answer"))
-		got = r.do("POST", path, ask(path, false))
-		if got.status != 200 {
-			t.Errorf("in one piece: %d", got.status)
-		}
-		has(t, got.body, "another answer")
-		hasNot(t, got.body, "so far")
-	}
-	anthropicEnds := []string{"message_delta", "message_stop"}
-	f(messages, fg.StreamError(fg.ErrOverloaded()), []string{"event: error\n", "overloaded_error"}, anthropicEnds)
-	f(messages, fg.Hangup(), []string{"event: error\n", "api_error"}, anthropicEnds)
-	f(messages, fg.RawChunk("data: {\"candidates\": [{\"cont\r\n\r\n"), []string{"event: error\n"}, anthropicEnds)
-	f(messages, fg.Finish("MALFORMED_FUNCTION_CALL"), []string{"event: error\n", "overloaded_error"}, anthropicEnds)
-	f(completions, fg.Hangup(), []string{`data: {"error":`}, []string{"[DONE]"})
-}
-
-// E134: a valid call counts, whatever came after it.
-func TestAMalformedCallAfterAValidOne(t *testing.T) {
-	r := start(t, "a", nil)
-	r.fake.Enqueue(fg.Reply(fg.Calls(fg.Call("Read", `{"x":1}`)), fg.Finish("MALFORMED_FUNCTION_CALL")))
-	got := r.do("POST", messages, ask(messages, true))
-	has(t, got.body, `"stop_reason":"tool_use"`, "message_stop")
 }
 
 func TestUpstreamOutOfReach(t *testing.T) {

@@ -95,8 +95,8 @@ func TestE071_SilenceBecomesHeartbeats(t *testing.T) {
 	f(replies, "event: response.created\n", "event: response.in_progress\n")
 }
 
-// E27: a failure after the opening event and before content is not seen, and the answer is opened once.
-func TestFailoverAfterTheStatus(t *testing.T) {
+// A failure after the opening event and before content is not seen, and the answer is opened once.
+func TestE027_FailoverAfterTheStatus(t *testing.T) {
 	r := start(t, "a b", func(_ *config.Config, s *Server) {
 		if s != nil {
 			s.pace.hold, s.pace.ping = 10*time.Millisecond, 10*time.Millisecond
@@ -136,8 +136,8 @@ func TestHiddenThoughtsAreNoContent(t *testing.T) {
 	hasNot(t, got.body, "aha", "event: error")
 }
 
-// E28: a client that hangs up, before and after the first content, with and without a stream.
-func TestTheClientHangsUp(t *testing.T) {
+// A client that hangs up, before and after the first content, with and without a stream.
+func TestE028_TheClientHangsUp(t *testing.T) {
 	t.Parallel()
 	f := func(path string, stream bool, answer fg.Answer, first string) {
 		t.Helper()

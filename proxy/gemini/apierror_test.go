@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestE8_E9_ParseAPIError(t *testing.T) {
+func TestParseAPIError(t *testing.T) {
 	f := func(status int, body, want string) {
 		t.Helper()
 		e := ParseAPIError(status, []byte(body))
@@ -47,7 +47,7 @@ func TestParseAPIErrorReadsTheDetails(t *testing.T) {
 	}
 }
 
-func TestE19_RetryDelay(t *testing.T) {
+func TestRetryDelay(t *testing.T) {
 	f := func(body string, want time.Duration) {
 		t.Helper()
 		if got := ParseAPIError(429, []byte(body)).RetryDelay; got != want {

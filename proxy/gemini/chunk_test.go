@@ -44,7 +44,7 @@ func describe(events []Event) string {
 	return b.String()
 }
 
-func TestE10_E11_E14_E15_Chunk(t *testing.T) {
+func TestChunk(t *testing.T) {
 	var d Decoder
 	f := func(chunk string, want ...string) {
 		t.Helper()
@@ -100,7 +100,7 @@ func TestE10_E11_E14_E15_Chunk(t *testing.T) {
 	f(part(`{"text":"half \ud83d"}`), `text "half \ufffd"`)
 }
 
-func TestE6_E7_ChunkWithAnError(t *testing.T) {
+func TestChunkWithAnError(t *testing.T) {
 	var d Decoder
 	f := func(chunk string, code int) {
 		t.Helper()

@@ -25,7 +25,7 @@ func payloads(r io.Reader) (out []string, err error) {
 	}
 }
 
-func TestE3_E5_E7_ReaderYieldsPayloads(t *testing.T) {
+func TestReaderYieldsPayloads(t *testing.T) {
 	f := func(stream string, want ...string) {
 		t.Helper()
 		got, err := payloads(strings.NewReader(stream))
@@ -48,7 +48,7 @@ func TestE3_E5_E7_ReaderYieldsPayloads(t *testing.T) {
 	f("[{\"error\":{\"message\":\"a\\\"]\"}}]", "[{\"error\":{\"message\":\"a\\\"]\"}}]\n")
 }
 
-func TestE3_E132_ReaderTellsACutFromAnEnd(t *testing.T) {
+func TestReaderTellsACutFromAnEnd(t *testing.T) {
 	whole := "data: {\"a\":1}\r\n\r\n"
 	for cut := 1; cut < len(whole); cut++ {
 		got, err := payloads(strings.NewReader(whole[:cut]))
@@ -62,7 +62,7 @@ func TestE3_E132_ReaderTellsACutFromAnEnd(t *testing.T) {
 	}
 }
 
-func TestE4_ReaderTakesLongLinesUpToItsLimit(t *testing.T) {
+func TestReaderTakesLongLinesUpToItsLimit(t *testing.T) {
 	long := `{"a":"` + strings.Repeat("x", 8<<20) + `"}`
 	got, err := payloads(strings.NewReader("data: " + long + "\r\n\r\n"))
 	if err != nil || len(got) != 1 || got[0] != long {
@@ -114,8 +114,8 @@ const recorded = "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"part
 	"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"é\\n\"},{\"functionCall\":{\"id\":\"a\",\"name\":\"Read\",\"args\":{\"p\":\"/a\"}},\"thoughtSignature\":\"S\"}]}}]}\r\n\r\n" +
 	"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":91,\"candidatesTokenCount\":24}}\r\n\r\n"
 
-// TestE3_SplitAtEveryByte delivers the same stream in two pieces, cut at each byte, and byte by byte.
-func TestE3_SplitAtEveryByte(t *testing.T) {
+// TestSplitAtEveryByte delivers the same stream in two pieces, cut at each byte, and byte by byte.
+func TestSplitAtEveryByte(t *testing.T) {
 	want := dump(t, strings.NewReader(recorded))
 	for cut := range len(recorded) {
 		r := io.MultiReader(strings.NewReader(recorded[:cut]), strings.NewReader(recorded[cut:]))

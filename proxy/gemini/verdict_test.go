@@ -2,7 +2,7 @@ package gemini
 
 import "testing"
 
-func TestE12_E13_E132_E133_E134_Verdict(t *testing.T) {
+func TestVerdict(t *testing.T) {
 	f := func(want Verdict, finish FinishReason, events ...Event) {
 		t.Helper()
 		var tally Tally
@@ -21,7 +21,10 @@ func TestE12_E13_E132_E133_E134_Verdict(t *testing.T) {
 	f(Whole, "STOP", text)
 	f(Whole, "STOP", call)
 	f(Whole, "STOP", image)
-	f(Whole, "STOP", Event{Kind: EventCode})
+	f(Whole, "STOP", Event{Kind: EventCode, Code: &ExecutableCode{Code: Quote("1+1")}})
+	f(Whole, "STOP", Event{Kind: EventCodeResult, CodeResult: &CodeResult{Output: Quote("2")}})
+	f(Empty, "STOP", Event{Kind: EventCodeResult, CodeResult: &CodeResult{Outcome: "OUTCOME_OK"}})
+	f(Empty, "STOP", Event{Kind: EventServerCall}, Event{Kind: EventServerResult}, Event{Kind: EventGrounding})
 	f(Empty, "STOP")
 	f(Empty, "STOP", thought, blank)
 	f(Whole, "MAX_TOKENS")
