@@ -96,6 +96,23 @@ func TestClient_ClaudeCode(t *testing.T) {
 		r.put(r.home+"/mcp.json", "{"+oddServer(t, everyTool, "")+"}")
 		r.saysOdd(r.claude("Use the odd tool", "--strict-mcp-config", "--mcp-config", r.home+"/mcp.json"))
 	})
+	for _, family := range families {
+		t.Run(family, func(t *testing.T) {
+			r := start(t,
+				does(func(r *rig) []fakegemini.FunctionCall {
+					return []fakegemini.FunctionCall{call("Read", "file_path", r.path("picture.png")), call("Bash", "command", "echo seen", "description", "Look")}
+				}),
+				does(func(r *rig) []fakegemini.FunctionCall {
+					return []fakegemini.FunctionCall{call("Write", "file_path", r.path("note.txt"), "content", "a diagonal line")}
+				}),
+				says("Noted."))
+			r.put(r.path("picture.png"), picture(t))
+			r.has("stdout", r.claude("Look and note", "--model", family), "Noted.")
+			r.file("note.txt", "a diagonal line")
+			r.sees(1)
+			r.check()
+		})
+	}
 	t.Run("default model", func(t *testing.T) {
 		r := start(t)
 		r.has("stdout", r.claude("Say hello", "--model", "opus"), "You said: Say hello")

@@ -13,6 +13,9 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
+// families are models whose rules differ from those of the model that the other tests use.
+var families = []string{"gemini-2.5-flash", "gemini-3-flash-preview", "gemini-4-argon"}
+
 // step is what the model says once it has seen as many rounds of tool results as there are steps before.
 type step func(r *rig, said string) fakegemini.Answer
 
