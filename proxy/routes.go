@@ -37,6 +37,8 @@ func (s *Server) find(path string) *route {
 		return &route{method: "POST", serve: s.converse}
 	case "/v1/responses":
 		return &route{method: "POST", serve: s.converse}
+	case "/v1/embeddings":
+		return &route{method: "POST", serve: s.embed}
 	case "/v1/messages/count_tokens":
 		return &route{method: "POST", serve: s.countTokens}
 	case "/v1/models":

@@ -40,6 +40,7 @@ var house = []room{
 	{pkg: "proxy/gemini"},
 	{pkg: "proxy/front", may: []string{"proxy/gemini"}},
 	{pkg: "proxy/front/anthropic", may: []string{"proxy/front", "proxy/gemini"}},
+	{pkg: "proxy/front/embeddings", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/front/chat", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/front/responses", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/front/native", may: []string{"proxy/front"}},
