@@ -31,7 +31,6 @@ type Call struct {
 	Stream       bool
 	IncludeUsage bool // Chat Completions: a usage chunk at the end of a stream
 	SingleCall   bool // the client allows no parallel tool calls: only the first one is passed on
-	LegacyCalls  bool // Chat Completions: the client declared functions, not tools, and gets its call in that deprecated shape
 	// Conversation is the client's own hint at which requests belong together, "" if there is none.
 	Conversation string
 

@@ -64,3 +64,8 @@ func isBase64(s string) bool {
 	}
 	return s != "" && len(s)%4 != 1
 }
+
+// ImageText shows an image that the model made to clients whose protocol has no place for one: in Markdown, as a data URL.
+func ImageText(blob *gemini.Blob) gemini.Text {
+	return gemini.Quote("![image](data:" + blob.MimeType + ";base64," + blob.Data + ")")
+}

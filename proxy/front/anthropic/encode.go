@@ -50,7 +50,7 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	case gemini.EventCall:
 		return e.toolUse(dst, ev)
 	case gemini.EventImage:
-		image := gemini.Quote("![image](data:" + ev.Blob.MimeType + ";base64," + ev.Blob.Data + ")")
+		image := front.ImageText(ev.Blob)
 		return e.delta(dst, openText, image)
 	case gemini.EventUsage:
 		e.usage = ev.Usage

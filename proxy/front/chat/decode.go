@@ -27,9 +27,9 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 		return nil, err
 	}
 	legacy := len(req.tools) == 0 && (len(req.functions) > 0 || req.functionCall.kind != "")
-	d := decoder{req: req, call: &front.Call{
+	d := decoder{req: req, legacy: legacy, call: &front.Call{
 		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, Request: &gemini.Request{},
-		SingleCall: req.noParallel || legacy, LegacyCalls: legacy, BuiltIn: req.builtIn, Conversation: req.cacheKey,
+		SingleCall: req.noParallel || legacy, Own: asked{legacy: legacy}, BuiltIn: req.builtIn, Conversation: req.cacheKey,
 	}}
 	if d.call.Conversation == "" {
 		d.call.Conversation = req.user
@@ -82,9 +82,15 @@ func hasNames(c choice) bool {
 	return len(c.names) > 0
 }
 
+// asked is what the encoder of an answer must know of its request.
+type asked struct {
+	legacy bool // functions were declared, not tools: a call goes back in that deprecated shape
+}
+
 type decoder struct {
-	req  *request
-	call *front.Call
+	req    *request
+	legacy bool
+	call   *front.Call
 }
 
 func (d *decoder) config() {
@@ -128,7 +134,7 @@ func (d *decoder) tools() error {
 		d.call.StrictTools = d.call.StrictTools || t.strict
 	}
 	tools = append(tools, d.req.functions...)
-	if d.call.LegacyCalls {
+	if d.legacy {
 		return d.call.SetTools(tools, d.req.functionCall.toGemini("function_call"))
 	}
 	return d.call.SetTools(tools, d.req.choice.toGemini("tool_choice"))
@@ -156,7 +162,7 @@ func isSystem(role string) bool { return role == "system" || role == "developer"
 func (d *decoder) system() {
 	var parts []gemini.Part
 	for len(d.req.messages) > 0 && isSystem(d.req.messages[0].role) {
-		for _, t := range texts(d.req.messages[0].content) {
+		for _, t := range front.Texts(d.req.messages[0].content) {
 			if !t.Empty() {
 				parts = append(parts, gemini.Part{Text: t})
 			}
@@ -176,15 +182,15 @@ func (d *decoder) contents() []gemini.Content {
 		switch {
 		case isSystem(m.role):
 			c.Parts = nil
-			if text := front.Join(texts(m.content)); !text.Empty() {
+			if text := front.Join(front.Texts(m.content)); !text.Empty() {
 				c.Parts = []gemini.Part{{Text: text.Wrap("<system-message>\n", "\n</system-message>")}}
 			}
 		case m.role == "assistant":
 			c = gemini.Content{Role: gemini.RoleModel, Parts: d.said(m)}
 		case m.role == "tool":
-			c.Parts = []gemini.Part{{FunctionResponse: result(m.callID, m.content)}}
+			c.Parts = []gemini.Part{{FunctionResponse: front.Result(m.callID, m.content, false)}}
 		case m.role == "function":
-			c.Parts = []gemini.Part{{FunctionResponse: result(m.name, m.content)}}
+			c.Parts = []gemini.Part{{FunctionResponse: front.Result(m.name, m.content, false)}}
 		}
 		contents = append(contents, c)
 	}
@@ -211,30 +217,4 @@ func (d *decoder) said(m *message) []gemini.Part {
 		}
 	}
 	return parts
-}
-
-func texts(content []gemini.Part) []gemini.Text {
-	var out []gemini.Text
-	for _, p := range content {
-		if p.Text != nil {
-			out = append(out, p.Text)
-		}
-	}
-	return out
-}
-
-// result makes a tool's result: its texts are the output, a line each, its media are parts beside it.
-func result(callID string, content []gemini.Part) *gemini.FunctionResponse {
-	r := &gemini.FunctionResponse{ClientID: callID}
-	for _, p := range content {
-		if p.Text == nil {
-			r.Parts = append(r.Parts, p)
-		}
-	}
-	text := front.Join(texts(content))
-	if text.Empty() && len(r.Parts) > 0 {
-		text = gemini.Quote("see attached")
-	}
-	r.Response = front.ToolResult(text, false)
-	return r
 }

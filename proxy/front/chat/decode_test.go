@@ -125,10 +125,11 @@ func TestDecodeKeepsWhatTheAnswerNeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		own, _ := call.Own.(asked)
 		var got []string
 		for name, on := range map[string]bool{
 			"stream": call.Stream, "usage": call.IncludeUsage, "single": call.SingleCall, "shown": call.ShowThoughts,
-			"legacy": call.LegacyCalls, "search": call.BuiltIn.Search, "fetch": call.BuiltIn.Fetch, "code": call.BuiltIn.Code,
+			"legacy": own.legacy, "search": call.BuiltIn.Search, "fetch": call.BuiltIn.Fetch, "code": call.BuiltIn.Code,
 			"strict": call.StrictTools, "custom": call.Tools.Custom("x"), "of " + call.Conversation: call.Conversation != "",
 			fmt.Sprintf("max %d", call.MaxTokens): call.MaxTokens > 0,
 		} {

@@ -12,6 +12,7 @@ import (
 
 type encoder struct {
 	call      *front.Call
+	legacy    bool
 	meta      front.Meta
 	started   bool
 	calls     int
@@ -27,7 +28,8 @@ type encoder struct {
 
 // Encoder makes the encoder of one answer.
 func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
-	return &encoder{call: call, meta: meta}
+	own, _ := call.Own.(asked)
+	return &encoder{call: call, legacy: own.legacy, meta: meta}
 }
 
 func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
@@ -39,7 +41,7 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	case gemini.EventCall:
 		return e.toolCall(dst, ev)
 	case gemini.EventImage:
-		return e.say(dst, gemini.Quote("![image](data:"+ev.Blob.MimeType+";base64,"+ev.Blob.Data+")"))
+		return e.say(dst, front.ImageText(ev.Blob))
 	case gemini.EventCode, gemini.EventCodeResult:
 		return e.say(dst, front.CodeText(ev))
 	case gemini.EventGrounding:
@@ -183,7 +185,7 @@ func (e *encoder) refusal() string {
 func (e *encoder) finishReason() string {
 	switch front.Ending(e.call, &e.finish, e.usage, e.calls) {
 	case front.EndCalls:
-		if e.call.LegacyCalls {
+		if e.legacy {
 			return `"function_call"`
 		}
 		return `"tool_calls"`

@@ -27,7 +27,7 @@ func (e *encoder) outcall(ev *gemini.Event) outcall {
 		input := front.CustomInput(ev.Call.Args)
 		c.object, c.field, c.text, c.quoted = "custom", "input", input[1:len(input)-1], true
 		return c
-	case e.call.LegacyCalls:
+	case e.legacy:
 		c.object = "function_call"
 	}
 	c.text = front.Object(ev.Call.Args)
@@ -59,7 +59,7 @@ func (e *encoder) toolCall(dst []byte, ev *gemini.Event) []byte {
 // collect adds a call to those of a whole answer.
 func (e *encoder) collect(c *outcall, index int) {
 	dst := e.toolCalls
-	if !e.call.LegacyCalls {
+	if !e.legacy {
 		if index > 0 {
 			dst = append(dst, ',')
 		}
@@ -67,7 +67,7 @@ func (e *encoder) collect(c *outcall, index int) {
 	}
 	dst = c.appendField(append(e.appendHead(dst, c), ','), c.text)
 	dst = e.appendSignature(append(dst, '}'), c.ev.Signature)
-	if !e.call.LegacyCalls {
+	if !e.legacy {
 		dst = append(dst, '}')
 	}
 	e.toolCalls = dst
@@ -78,7 +78,7 @@ func (e *encoder) appendCalls(dst []byte) []byte {
 	switch {
 	case e.calls == 0:
 		return dst
-	case e.call.LegacyCalls:
+	case e.legacy:
 		return append(append(dst, ','), e.toolCalls...)
 	}
 	return append(append(append(dst, `,"tool_calls":[`...), e.toolCalls...), ']')
@@ -86,7 +86,7 @@ func (e *encoder) appendCalls(dst []byte) []byte {
 
 // openCall begins a chunk with fields of a call.
 func (e *encoder) openCall(dst []byte, index int) []byte {
-	if e.call.LegacyCalls {
+	if e.legacy {
 		return e.delta(dst, "")
 	}
 	dst = e.delta(dst, `"tool_calls":[{"index":`)
@@ -95,7 +95,7 @@ func (e *encoder) openCall(dst []byte, index int) []byte {
 
 // closeCall ends the chunk.
 func (e *encoder) closeCall(dst []byte) []byte {
-	if !e.call.LegacyCalls {
+	if !e.legacy {
 		dst = append(dst, "}]"...)
 	}
 	return e.endChunk(append(dst, '}'), "null")
@@ -103,7 +103,7 @@ func (e *encoder) closeCall(dst []byte) []byte {
 
 // appendHead appends a call's fields up to its name.
 func (e *encoder) appendHead(dst []byte, c *outcall) []byte {
-	if !e.call.LegacyCalls {
+	if !e.legacy {
 		dst = gemini.AppendQuoted(append(dst, `"id":`...), c.ev.Call.ClientID)
 		dst = append(append(append(dst, `,"type":"`...), c.object...), `",`...)
 	}
@@ -125,7 +125,7 @@ func (c *outcall) appendField(dst, piece []byte) []byte {
 
 // appendSignature hands the client a thought signature the way Google's own OpenAI layer does.
 func (e *encoder) appendSignature(dst []byte, signature string) []byte {
-	if signature == "" || e.call.LegacyCalls {
+	if signature == "" || e.legacy {
 		return dst
 	}
 	dst = append(dst, `,"extra_content":{"google":{"thought_signature":`...)

@@ -46,7 +46,7 @@ func message(it *item) gemini.Content {
 	case it.role == "assistant":
 		return gemini.Content{Role: gemini.RoleModel, Parts: it.content}
 	case isSystem(it):
-		if text := front.Join(texts(it.content)); !text.Empty() {
+		if text := front.Join(front.Texts(it.content)); !text.Empty() {
 			wrapped := text.Wrap("<system-message>\n", "\n</system-message>")
 			return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: wrapped}}}
 		}
@@ -61,7 +61,7 @@ func unknown(it *item) gemini.Content {
 	if it.role == "user" {
 		c.Role = gemini.RoleUser
 	}
-	for _, t := range texts(it.content) {
+	for _, t := range front.Texts(it.content) {
 		c.Parts = append(c.Parts, gemini.Part{Text: t})
 	}
 	return c
@@ -95,33 +95,11 @@ func (d *decoder) functionCall(it *item) gemini.Content {
 	return gemini.Content{Role: gemini.RoleModel, Parts: []gemini.Part{{FunctionCall: call}}}
 }
 
-func texts(parts []gemini.Part) []gemini.Text {
-	var out []gemini.Text
-	for _, p := range parts {
-		if p.Text != nil {
-			out = append(out, p.Text)
-		}
-	}
-	return out
-}
-
 // result makes a tool's result: its texts are the output, a line each, its media are parts beside it. What a shell printed
 // is passed on as the JSON it came as.
 func result(it *item) *gemini.FunctionResponse {
-	r := &gemini.FunctionResponse{ClientID: it.pairID()}
 	if it.kind == "shell_call_output" && it.chunks != nil {
-		r.Response = front.ToolResult(gemini.Quote(string(it.chunks)), false)
-		return r
+		return front.Result(it.pairID(), []gemini.Part{{Text: gemini.Quote(string(it.chunks))}}, false)
 	}
-	for _, p := range it.output {
-		if p.Text == nil {
-			r.Parts = append(r.Parts, p)
-		}
-	}
-	text := front.Join(texts(it.output))
-	if text.Empty() && len(r.Parts) > 0 {
-		text = gemini.Quote("see attached")
-	}
-	r.Response = front.ToolResult(text, it.failed)
-	return r
+	return front.Result(it.pairID(), it.output, it.failed)
 }

@@ -169,7 +169,7 @@ func (d *decoder) system() {
 	}
 	add(d.req.instructions)
 	for len(d.req.input) > 1 && isSystem(&d.req.input[0]) {
-		for _, t := range texts(d.req.input[0].content) {
+		for _, t := range front.Texts(d.req.input[0].content) {
 			add(t)
 		}
 		d.req.input = d.req.input[1:]

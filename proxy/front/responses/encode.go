@@ -61,7 +61,7 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	case gemini.EventCall:
 		return e.toolCall(dst, ev)
 	case gemini.EventImage:
-		return e.say(dst, gemini.Quote("![image](data:"+ev.Blob.MimeType+";base64,"+ev.Blob.Data+")"))
+		return e.say(dst, front.ImageText(ev.Blob))
 	case gemini.EventCode, gemini.EventCodeResult:
 		return e.say(dst, front.CodeText(ev))
 	case gemini.EventServerCall:

@@ -1,0 +1,23 @@
+package front
+
+import (
+	"testing"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+func TestResult(t *testing.T) {
+	text := func(s string) gemini.Part { return gemini.Part{Text: gemini.Quote(s)} }
+	png := gemini.Part{InlineData: &gemini.Blob{MimeType: "image/png", Data: "iVBORw=="}}
+	f := func(isError bool, want string, media int, output ...gemini.Part) {
+		t.Helper()
+		r := Result("call_1", output, isError)
+		if string(r.Response) != want || len(r.Parts) != media || r.ClientID != "call_1" {
+			t.Errorf("%v gives %s with %d media, want %s with %d", output, r.Response, len(r.Parts), want, media)
+		}
+	}
+	f(false, `{"output":""}`, 0)
+	f(false, `{"output":"a\nb"}`, 0, text("a"), text("b"))
+	f(true, `{"error":"a"}`, 1, png, text("a"))
+	f(false, `{"output":"see attached"}`, 2, png, png)
+}
