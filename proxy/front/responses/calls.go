@@ -27,6 +27,8 @@ func formOf(kind toolKind) callForm {
 		return callForm{"shell_call", "sh_", "action", ""}
 	case patchTool:
 		return callForm{"apply_patch_call", "apc_", "operation", ""}
+	case searchTool:
+		return callForm{"tool_search_call", "tsc_", "arguments", ""}
 	}
 	return callForm{"function_call", "fc_", "arguments", "response.function_call_arguments"}
 }
@@ -72,7 +74,7 @@ func (e *encoder) outCall(ev *gemini.Event) *outCall {
 	}
 	c := &outCall{callForm: formOf(t.kind), callID: ev.Call.ClientID, namespace: t.namespace, name: t.name}
 	switch t.kind {
-	case functionTool:
+	case functionTool, searchTool:
 		c.value = args
 	case customTool:
 		c.value = []byte(front.CustomInput(args).String())
@@ -105,8 +107,11 @@ func (c *outCall) append(dst []byte, id string, s status) []byte {
 	default:
 		dst = gemini.AppendQuoted(dst, c.value)
 	}
-	if c.itemType == "shell_call" {
+	switch c.itemType {
+	case "shell_call":
 		dst = append(dst, `,"environment":{"type":"local"}`...)
+	case "tool_search_call":
+		dst = append(dst, `,"execution":"client"`...)
 	}
 	return append(append(append(dst, `,"status":"`...), s...), `"}`...)
 }

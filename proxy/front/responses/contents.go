@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -24,14 +25,22 @@ func (d *decoder) contents() []gemini.Content {
 
 func (d *decoder) content(it *item) gemini.Content {
 	switch it.kind {
+	case "tool_search_call", "tool_search_output":
+		if it.callID == "" {
+			return gemini.Content{} // another server searched
+		}
+	}
+	switch it.kind {
 	case "message":
 		return message(it)
 	case "reasoning":
 		if records, ok := front.Unseal(it.encrypted); ok {
 			d.call.Carried = append(d.call.Carried, records...)
 		}
-	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call":
+	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "tool_search_call":
 		return d.functionCall(it)
+	case "tool_search_output":
+		return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{FunctionResponse: foundTools(it)}}}
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output", "shell_call_output",
 		"apply_patch_call_output":
 		return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{FunctionResponse: result(it)}}}
@@ -80,11 +89,9 @@ func (d *decoder) functionCall(it *item) gemini.Content {
 	name := fullName(it.namespace, it.name)
 	switch it.kind {
 	case "function_call":
-		args := []byte(it.args)
-		if len(args) > 0 && args[0] == '"' {
-			args = []byte(gemini.Text(args).String())
-		}
-		call.Args = front.Object(args)
+		call.Args = it.arguments()
+	case "tool_search_call":
+		name, call.Args = "tool_search", it.arguments()
 	case "custom_tool_call":
 		call.Args = front.CustomArgs(it.input)
 	default:
@@ -93,6 +100,27 @@ func (d *decoder) functionCall(it *item) gemini.Content {
 	}
 	call.Name = d.call.Tools.Upstream(name)
 	return gemini.Content{Role: gemini.RoleModel, Parts: []gemini.Part{{FunctionCall: call}}}
+}
+
+// arguments are a JSON object, or a string that holds one.
+func (it *item) arguments() json.RawMessage {
+	args := []byte(it.args)
+	if len(args) > 0 && args[0] == '"' {
+		args = []byte(gemini.Text(args).String())
+	}
+	return front.Object(args)
+}
+
+// foundTools tells the model what a search among tools found; the tools themselves are declared from now on.
+func foundTools(it *item) *gemini.FunctionResponse {
+	var names []gemini.Text
+	for _, t := range it.found() {
+		names = append(names, gemini.Quote("Loaded tool: "+fullName(t.namespace, t.name)))
+	}
+	if names == nil {
+		names = []gemini.Text{gemini.Quote("No tool was found.")}
+	}
+	return &gemini.FunctionResponse{ClientID: it.pairID(), Response: front.ToolResult(front.Join(names), it.failed)}
 }
 
 // result makes a tool's result: its texts are the output, a line each, its media are parts beside it. What a shell printed

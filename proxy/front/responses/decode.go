@@ -133,8 +133,12 @@ func (d *decoder) config() {
 }
 
 func (d *decoder) tools() error {
+	declared := d.req.tools.tools
+	for i := range d.req.input {
+		declared = append(declared, d.req.input[i].found()...)
+	}
 	var tools []front.Tool
-	for _, t := range d.req.tools.tools {
+	for _, t := range declared {
 		d.asked.tools[fullName(t.namespace, t.name)] = t
 		tools = append(tools, t.declare())
 		d.call.StrictTools = d.call.StrictTools || t.strict

@@ -105,6 +105,7 @@ func TestToolsOfOpenAIsOwn(t *testing.T) {
 	f(space, "mcp__fs__sh", `{"input":"x"}`, `custom_tool_call "name":"sh","namespace":"mcp__fs__","input":"x"`)
 	f(`{"type":"namespace","name":"crm","tools":[{"type":"function","name":"get"}]}`, "crm__get", `{}`,
 		`function_call "name":"get","namespace":"crm","arguments":"{}"`)
+	f(`{"type":"tool_search","execution":"client"}`, "tool_search", `{"query":"q"}`, `tool_search_call "arguments":{"query":"q"},"execution":"client"`)
 	f(local, "unheard_of", `{}`, `function_call "name":"unheard_of","arguments":"{}"`)
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 const everyTool = `{"model":"m","input":"hi","reasoning":{"summary":"auto"},"include":["reasoning.encrypted_content"],"tools":[{"type":"function","name":"f"},` +
-	`{"type":"custom","name":"c"},{"type":"local_shell"},{"type":"shell"},{"type":"apply_patch"},{"type":"web_search"},{"type":"code_interpreter"}]}`
+	`{"type":"custom","name":"c"},{"type":"local_shell"},{"type":"shell"},{"type":"apply_patch"},{"type":"tool_search","execution":"client"},{"type":"web_search"},{"type":"code_interpreter"}]}`
 
 // made is the event that two bytes stand for; words is what it may say.
 func made(what, how byte, n int, words string) gemini.Event {
@@ -33,7 +33,7 @@ func made(what, how byte, n int, words string) gemini.Event {
 	case 2:
 		ev.Kind = gemini.EventThought
 	case 3, 4:
-		names := []string{"f", "c", "local_shell", "shell", "apply_patch", "default_api:f", "nobody's"}
+		names := []string{"f", "c", "local_shell", "shell", "apply_patch", "tool_search", "default_api:f", "nobody's"}
 		args := []json.RawMessage{nil, json.RawMessage(`{}`), json.RawMessage(`{"input":` + string(ev.Text) + `}`),
 			json.RawMessage(`{"command":` + string(ev.Text) + `,"commands":[` + string(ev.Text) + `],"path":7}`), json.RawMessage(text)}
 		ev.Kind = gemini.EventCall

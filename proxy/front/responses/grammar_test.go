@@ -142,7 +142,7 @@ func (g *grammar) item() {
 		for _, step := range []string{"in_progress", "searching", "completed"} {
 			g.of("response.web_search_call."+step, id)
 		}
-	case "local_shell_call", "shell_call", "apply_patch_call":
+	case "local_shell_call", "shell_call", "apply_patch_call", "tool_search_call":
 	default:
 		g.t.Fatalf("an item of type %q", kind)
 	}

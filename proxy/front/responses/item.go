@@ -23,6 +23,7 @@ type item struct {
 	chunks    json.RawMessage // output, where it is a list that is not of content parts
 	failed    bool            // status says so
 	encrypted string          // encrypted_content
+	tools     json.RawMessage // of a tool_search_output: what was found
 
 	hasContent, hasOutput bool
 	fault                 fault
@@ -91,6 +92,8 @@ func (it *item) field(w *gemini.Walker, name string) {
 		it.action = w.Raw()
 	case "output":
 		it.readOutput(w)
+	case "tools":
+		it.tools = w.Raw()
 	case "status":
 		it.failed = f.string(w) == "failed"
 	case "encrypted_content":

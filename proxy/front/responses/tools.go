@@ -17,6 +17,7 @@ const (
 	localShellTool                 // one command, as Codex ran it once
 	shellTool                      // several commands
 	patchTool                      // an operation on a file
+	searchTool                     // a search among tools that the client has not declared yet
 )
 
 // tool is one that a client declares for itself to run.
@@ -81,6 +82,7 @@ type declaration struct {
 	grammar     front.Grammar
 	inner       []tool // of a namespace
 	hosted      bool   // a shell that OpenAI would run
+	execution   string // of tool_search: client, or server
 }
 
 // toolSet is what a request declares.
@@ -121,6 +123,9 @@ func (d *declaration) tool(w *gemini.Walker) (t tool, ok bool) {
 		return t, !d.hosted
 	}
 	switch d.kind {
+	case "tool_search":
+		t = tool{kind: searchTool, name: d.kind, description: d.description, schema: d.schema}
+		return t, d.execution == "client"
 	case "", "function", "custom":
 	default:
 		return t, false
@@ -162,11 +167,26 @@ func (d *declaration) field(w *gemini.Walker, name string) {
 		d.readFormat(w)
 	case "environment":
 		d.readEnvironment(w)
+	case "execution":
+		d.execution = w.String()
 	case "tools":
 		d.readInner(w)
 	default:
 		w.Skip()
 	}
+}
+
+// found are the tools that an item brings into the conversation; what is no tool there is left out.
+func (it *item) found() []tool {
+	switch it.kind {
+	case "tool_search_output", "additional_tools":
+	default:
+		return nil
+	}
+	var set toolSet
+	w := gemini.NewWalker(it.tools)
+	w.Array("an array", func(int) { set.read(w) })
+	return set.tools
 }
 
 // readFormat reads what a custom tool demands of its input.
