@@ -254,7 +254,7 @@ func TestNativeDoesNotRepeat(t *testing.T) {
 	asked := map[string]int{}
 	google := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		asked[q.Method+" "+q.URL.Path]++
-		http.Error(w, `{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}`, 503)
+		http.Error(w, `{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}`, http.StatusServiceUnavailable)
 	}))
 	defer google.Close()
 	fake, _ := fg.Start(t, fg.Options{})
