@@ -241,8 +241,11 @@ func TestTheCallerCancels(t *testing.T) {
 	}
 }
 
+// nowhere is an address where nobody listens.
+func nowhere() *url.URL { return &url.URL{Scheme: "http", Host: "127.0.0.1:1"} }
+
 func TestUnreachable(t *testing.T) {
-	c := New(Options{BaseURL: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, FirstByte: time.Second, Idle: time.Second})
+	c := New(Options{BaseURL: nowhere(), FirstByte: time.Second, Idle: time.Second})
 	if _, err := read(t, c); kind(t, err) != Unreachable {
 		t.Error(err)
 	}
