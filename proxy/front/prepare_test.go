@@ -48,7 +48,6 @@ func TestThinking(t *testing.T) {
 	f(Thinking{}, pro25, budget("-1"))
 	f(Thinking{}, "gemini-2.5-flash-lite", off)
 	f(Thinking{}, "gemini-2.0-flash", "")
-	f(Thinking{}, "gemma-4-31b-it", "")
 	f(Thinking{Mode: ThinkingAdaptive}, flash38, modelsOwn)
 	f(Thinking{Mode: ThinkingAdaptive}, "gemini-2.5-flash-lite", budget("-1"))
 
@@ -87,6 +86,9 @@ func TestThinking(t *testing.T) {
 	f(Thinking{Effort: "high"}, flash38, level("HIGH"))
 
 	three := 3
+	both := &gemini.ThinkingConfig{ThinkingBudget: &three, ThinkingLevel: "LOW"}
+	f(Thinking{Explicit: both}, flash38, ",thinkingConfig:{thinkingLevel:LOW}")
+	f(Thinking{Explicit: both}, pro25, ",thinkingConfig:{thinkingBudget:3}")
 	f(Thinking{Mode: ThinkingOff, Explicit: &gemini.ThinkingConfig{ThinkingBudget: &three}}, flash38, ",thinkingConfig:{thinkingBudget:3}")
 }
 
@@ -100,7 +102,8 @@ func TestOutputLimit(t *testing.T) {
 	}
 	off := Thinking{Mode: ThinkingOff}
 	f(200000, Thinking{}, flash38, "{maxOutputTokens:65536,")
-	f(128000, Thinking{}, "gemini-4-neon", "{maxOutputTokens:65536,")
+	f(128000, Thinking{}, "gemini-4-neon", "{maxOutputTokens:128000,")
+	f(1<<21, Thinking{}, "gemini-4-neon", "{maxOutputTokens:1048574,")
 	f(0, Thinking{}, flash38, "{thinkingConfig:{includeThoughts:true}}")
 	f(1, Thinking{}, pro25, "{maxOutputTokens:2049,thinkingConfig:{includeThoughts:true,thinkingBudget:128}}")
 	f(1, Thinking{}, flash38, "{maxOutputTokens:2049,thinkingConfig:{includeThoughts:true,thinkingLevel:LOW}}")
@@ -112,6 +115,7 @@ func TestOutputLimit(t *testing.T) {
 	f(64, Thinking{Mode: ThinkingAdaptive}, "gemini-2.5-flash", "{maxOutputTokens:2112,thinkingConfig:{includeThoughts:true,thinkingBudget:-1}}")
 	f(64, Thinking{Effort: "high"}, flash38, "{maxOutputTokens:2112,thinkingConfig:{includeThoughts:true,thinkingLevel:HIGH}}")
 	f(64, off, "gemini-2.0-flash", "{maxOutputTokens:64}")
+	f(32000, Thinking{}, "gemma-4-31b-it", "{maxOutputTokens:8192}")
 	f(2048, Thinking{}, flash38, "{maxOutputTokens:2048,thinkingConfig:{includeThoughts:true}}")
 }
 

@@ -17,7 +17,16 @@ func fitThinking(config *gemini.GenerationConfig, call *Call, family gemini.Fami
 			config.MaxOutputTokens += headroom
 		}
 	}
-	config.MaxOutputTokens = min(config.MaxOutputTokens, family.OutputLimit)
+	config.MaxOutputTokens = min(config.MaxOutputTokens, outputLimit(call.Request, config.MaxOutputTokens, family))
+}
+
+// outputLimit is the most that the model answers to a request: where prompt and answer share a window, an answer goes on over
+// several segments for as long as the prompt leaves room, here with an estimate that errs on the side of the prompt.
+func outputLimit(req *gemini.Request, wanted int, family gemini.Family) int {
+	if family.Window == 0 || wanted <= family.OutputLimit {
+		return family.OutputLimit
+	}
+	return max(family.OutputLimit, family.Window-2*req.EstimateTokens())
 }
 
 // isOff reports whether the model does not think at all.
@@ -27,7 +36,7 @@ func isOff(t *gemini.ThinkingConfig) bool { return t.ThinkingBudget != nil && *t
 // not asked to think should do it as little as it can.
 func thinkingConfig(t Thinking, short bool, family gemini.Family) *gemini.ThinkingConfig {
 	if t.Explicit != nil {
-		return t.Explicit
+		return explicitConfig(*t.Explicit, family)
 	}
 	if effortRank(t.Effort) < 0 {
 		t.Effort = "" // a word that nobody knows is no wish
@@ -42,6 +51,19 @@ func thinkingConfig(t Thinking, short bool, family gemini.Family) *gemini.Thinki
 	budget := budget(t, family)
 	// Google refuses includeThoughts where there are none to include.
 	return &gemini.ThinkingConfig{IncludeThoughts: budget != 0, ThinkingBudget: &budget}
+}
+
+// explicitConfig is the client's own config; of a level and a budget, which Google refuses together, the one that the model
+// knows.
+func explicitConfig(t gemini.ThinkingConfig, family gemini.Family) *gemini.ThinkingConfig {
+	switch {
+	case t.ThinkingBudget == nil || t.ThinkingLevel == "":
+	case family.Thinking == gemini.ThinkingByLevel:
+		t.ThinkingBudget = nil
+	default:
+		t.ThinkingLevel = ""
+	}
+	return &t
 }
 
 // scale orders the levels; clients' efforts are the same words in lower case, and max.

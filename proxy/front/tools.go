@@ -164,16 +164,29 @@ func (n *ToolNames) Client(upstream string) string {
 		return name
 	}
 	for _, prefix := range []string{"default_api.", "default_api:"} {
-		if rest, ok := strings.CutPrefix(upstream, prefix); ok && n.declared[n.client[rest]] {
-			return n.client[rest]
+		if rest, ok := strings.CutPrefix(upstream, prefix); ok {
+			if name, ok := n.declaredAs(rest); ok {
+				return name
+			}
 		}
 	}
-	for up, name := range n.client {
-		if n.declared[name] && strings.EqualFold(up, upstream) {
-			return name
-		}
+	if name, ok := n.declaredAs(upstream); ok {
+		return name
 	}
 	return upstream
+}
+
+// declaredAs finds the declared tool of an upstream name, in whichever case; of two the first in the alphabet.
+func (n *ToolNames) declaredAs(upstream string) (found string, ok bool) {
+	if name := n.client[upstream]; n.declared[name] {
+		return name, true
+	}
+	for up, name := range n.client {
+		if n.declared[name] && strings.EqualFold(up, upstream) && (!ok || name < found) {
+			found, ok = name, true
+		}
+	}
+	return found, ok
 }
 
 func allowedName(name, salt string) string {

@@ -54,6 +54,7 @@ func TestToolNamesOfTheModel(t *testing.T) {
 	f("default_api.Write", "default_api.Write")
 	f("default_api.Old", "default_api.Old")
 	f("read", "Read")
+	f("default_api:READ", "Read")
 	f("Write", "Write")
 	f("Old", "Old")
 }

@@ -44,6 +44,9 @@ const outputLimit = 65536
 // sharedWindow is what prompt, thoughts and answer have together on Gemini 4.
 const sharedWindow = 1 << 20
 
+// gemmaLimit was the limit of Gemma 3; that of its successors is not documented.
+const gemmaLimit = 8192
+
 // FamilyOf reads the family off a model id, with or without "models/". An id of an unknown generation is taken for the
 // newest one.
 func FamilyOf(model string) Family {
@@ -51,7 +54,7 @@ func FamilyOf(model string) Family {
 	f.Major, f.Minor = version(f.Name)
 	switch {
 	case strings.HasPrefix(f.Name, "gemma"):
-		f.Prefill, f.Sampling = true, true
+		f.Prefill, f.Sampling, f.OutputLimit = true, true, gemmaLimit
 	case f.Major == 1 || f.Major == 2:
 		f.second()
 	default:

@@ -21,7 +21,7 @@ func TestFamilyOf(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", model, got, want)
 		}
-		if m.OutputLimit != 65536 {
+		if limit := map[bool]int{true: gemmaLimit, false: outputLimit}[strings.HasPrefix(model, "gemma")]; m.OutputLimit != limit {
 			t.Errorf("%s: output limit %d", model, m.OutputLimit)
 		}
 	}
