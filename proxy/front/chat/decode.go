@@ -158,10 +158,11 @@ func (c *choice) toGemini(param string) front.ToolChoice {
 
 func isSystem(role string) bool { return role == "system" || role == "developer" }
 
-// system makes the system instruction of the messages at the head.
+// system makes the system instruction of the messages at the head. The last message always stays, since Gemini wants
+// something to answer.
 func (d *decoder) system() {
 	var parts []gemini.Part
-	for len(d.req.messages) > 0 && isSystem(d.req.messages[0].role) {
+	for len(d.req.messages) > 1 && isSystem(d.req.messages[0].role) {
 		for _, t := range front.Texts(d.req.messages[0].content) {
 			if !t.Empty() {
 				parts = append(parts, gemini.Part{Text: t})

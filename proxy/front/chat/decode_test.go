@@ -51,7 +51,7 @@ func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f(messages(`{"role":"user"}`), "messages.0.content: expected a string or an array of parts")
 	f(messages(`{"role":"user","content":7}`), "messages.0.content: expected a string or an array of parts")
 	f(messages(`{"role":"user","content":""}`), "messages: expected at least one message with content")
-	f(messages(`{"role":"system","content":"x"}`), "messages: expected at least one message with content")
+	f(messages(`{"role":"system","content":""}`), "messages: expected at least one message with content")
 	f(messages(`{"role":"tool","content":"x"}`), "messages.0.tool_call_id: expected the id of the tool call")
 	f(messages(`{"role":"assistant","function_call":{"arguments":"{}"}}`), "messages.0.function_call.name: expected the name of the function")
 	f(messages(`{"role":"assistant","function_call":"f"}`), "messages.0.function_call: expected an object")
