@@ -1,9 +1,6 @@
 package chat
 
 import (
-	"path"
-	"strings"
-
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -113,108 +110,20 @@ func (p *part) toGemini() (out gemini.Part, field, problem string) {
 		if p.url == nil {
 			return out, field, "expected a data URL or an address"
 		}
-		out, problem = medium(*p.url, "")
-		out.MediaResolution = resolution(p.detail)
+		out, problem = front.OpenAIImage(*p.url, p.detail)
 		return out, field, problem
 	case "input_audio":
-		return p.sound()
+		if p.audio == nil {
+			return out, ".input_audio.data", "expected base64"
+		}
+		out, field, problem = front.OpenAISound(*p.audio, p.format)
+		return out, ".input_audio." + field, problem
 	case "file":
-		field = ".file.file_data"
 		if p.file == nil {
 			return out, ".file", "file references are not supported, send file_data"
 		}
-		out, problem = medium(*p.file, p.filename)
-		if out.InlineData != nil {
-			out.InlineData.MimeType, problem = fileType(out.InlineData.MimeType, p.filename)
-		}
-		return out, field, problem
+		out, problem = front.OpenAIFile(*p.file, p.filename)
+		return out, ".file.file_data", problem
 	}
 	return out, "", ""
-}
-
-// medium is what a data URL holds or an address names.
-func medium(url, filename string) (out gemini.Part, problem string) {
-	scheme, _, _ := strings.Cut(url[:min(len(url), len("https:"))], ":")
-	switch strings.ToLower(scheme) {
-	case "http", "https":
-		return gemini.Part{FileData: &gemini.FileData{FileURI: url, MimeType: typeByName(filename)}}, ""
-	case "data":
-		mimeType, data, ok := front.DataURL(url)
-		if !ok {
-			return out, "expected a data URL with base64"
-		}
-		out.InlineData, problem = front.Inline(mimeType, data)
-		return out, problem
-	}
-	return out, "expected a data URL, or an address that begins with http or https"
-}
-
-// resolution says how closely the model should look; auto and words that nobody knows leave it to the model.
-func resolution(detail string) *gemini.MediaResolution {
-	switch detail {
-	case "low":
-		return &gemini.MediaResolution{Level: "MEDIA_RESOLUTION_LOW"}
-	case "high":
-		return &gemini.MediaResolution{Level: "MEDIA_RESOLUTION_HIGH"}
-	}
-	return nil
-}
-
-// sound is the medium of an input_audio. OpenAI knows wav and mp3, Gemini some more (Gemini API docs, audio).
-func (p *part) sound() (out gemini.Part, field, problem string) {
-	switch {
-	case p.audio == nil:
-		return out, ".input_audio.data", "expected base64"
-	case p.format == "":
-		return out, ".input_audio.format", "expected wav or mp3"
-	}
-	switch format := strings.ToLower(p.format); format {
-	case "wav", "mp3", "aiff", "aac", "ogg", "flac":
-		out.InlineData, problem = front.Inline("audio/"+format, *p.audio)
-		return out, ".input_audio.data", problem
-	}
-	return out, ".input_audio.format", "expected wav or mp3; aiff, aac, ogg and flac are understood too"
-}
-
-// typeByName is the media type that a file's name tells, "" if it tells none.
-func typeByName(filename string) string {
-	switch ext := strings.ToLower(path.Ext(filename)); ext {
-	case ".pdf":
-		return "application/pdf"
-	case ".txt", ".md", ".json", ".yaml", ".yml", ".toml", ".go", ".py", ".js", ".ts", ".sh", ".sql":
-		return "text/plain"
-	case ".csv", ".html", ".xml":
-		return "text/" + ext[1:]
-	case ".png", ".jpeg", ".webp", ".gif":
-		return "image/" + ext[1:]
-	case ".jpg":
-		return "image/jpeg"
-	case ".mp3", ".wav":
-		return "audio/" + ext[1:]
-	case ".mp4":
-		return "video/mp4"
-	}
-	return ""
-}
-
-// fileType is the media type under which Gemini takes a file.
-func fileType(mimeType, filename string) (known, problem string) {
-	if mimeType == "application/octet-stream" {
-		if byName := typeByName(filename); byName != "" {
-			mimeType = byName
-		}
-	}
-	kind, _, _ := strings.Cut(mimeType, "/")
-	switch {
-	case kind == "text", kind == "image", kind == "audio", kind == "video", mimeType == "application/pdf",
-		strings.HasPrefix(mimeType, "application/vnd.openxmlformats-officedocument."),
-		strings.HasPrefix(mimeType, "application/vnd.oasis.opendocument."):
-		return mimeType, ""
-	}
-	switch mimeType {
-	case "application/json", "application/xml", "application/yaml", "application/x-yaml", "application/javascript",
-		"application/x-javascript", "application/x-python", "application/x-sh", "application/sql", "application/toml":
-		return "text/plain", ""
-	}
-	return mimeType, "files of this type are not supported, expected a PDF, text, an office document, an image, sound or video"
 }

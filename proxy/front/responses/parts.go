@@ -1,8 +1,6 @@
 package responses
 
 import (
-	"strings"
-
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -17,6 +15,7 @@ type part struct {
 	urlField string
 	detail   string
 	fileData gemini.Text
+	filename string
 	fileID   string
 	audio    gemini.Text // base64
 	format   string
@@ -74,6 +73,8 @@ func (p *part) field(w *gemini.Walker, f *fault, name string) {
 		p.detail = f.string(w)
 	case "file_data":
 		p.fileData = f.text(w)
+	case "filename":
+		p.filename = f.string(w)
 	case "file_id":
 		p.fileID = f.string(w)
 	case "input_audio":
@@ -129,7 +130,8 @@ func (p *part) toGemini(f *fault, path string) (out gemini.Part, ok bool) {
 			f.note(path+".input_audio", "expected data and format")
 			return out, false
 		}
-		return f.inline("audio/"+p.format, p.audio.String(), path+".input_audio.data")
+		out, field, problem := front.OpenAISound(p.audio.String(), p.format)
+		return f.medium(out, problem, path+".input_audio."+field)
 	}
 	return gemini.Part{Text: p.text}, p.text != nil
 }
@@ -144,28 +146,18 @@ func (p *part) image(f *fault, path string) (out gemini.Part, ok bool) {
 		f.note(path+".image_url", "expected a data URL or an address")
 		return out, false
 	}
-	if out, ok = p.fromURL(f, path); !ok {
-		return out, false
-	}
-	switch p.detail {
-	case "low":
-		out.MediaResolution = &gemini.MediaResolution{Level: "MEDIA_RESOLUTION_LOW"}
-	case "high":
-		out.MediaResolution = &gemini.MediaResolution{Level: "MEDIA_RESOLUTION_HIGH"}
-	}
-	return out, true
+	out, problem := front.OpenAIImage(p.url.String(), p.detail)
+	return f.medium(out, problem, path+"."+p.urlField)
 }
 
 func (p *part) file(f *fault, path string) (out gemini.Part, ok bool) {
 	switch {
 	case !p.fileData.Empty():
-		data := p.fileData.String()
-		if mimeType, inner, isURL := front.DataURL(data); isURL {
-			return f.inline(mimeType, inner, path+".file_data")
-		}
-		return f.inline("", data, path+".file_data")
+		out, problem := front.OpenAIFile(p.fileData.String(), p.filename)
+		return f.medium(out, problem, path+".file_data")
 	case !p.url.Empty():
-		return p.fromURL(f, path)
+		out, problem := front.OpenAIFile(p.url.String(), p.filename)
+		return f.medium(out, problem, path+"."+p.urlField)
 	case p.fileID != "":
 		f.note(path+".file_id", noFiles)
 	default:
@@ -174,26 +166,14 @@ func (p *part) file(f *fault, path string) (out gemini.Part, ok bool) {
 	return out, false
 }
 
-// fromURL takes a data URL apart; a web address is left to be fetched.
-func (p *part) fromURL(f *fault, path string) (out gemini.Part, ok bool) {
-	url := p.url.String()
-	param := path + "." + p.urlField
-	if mimeType, data, isData := front.DataURL(url); isData {
-		return f.inline(mimeType, data, param)
-	}
-	scheme, _, _ := strings.Cut(url, ":")
-	if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
-		f.note(param, "expected a data URL with base64, or an address with http or https")
-		return out, false
-	}
-	return gemini.Part{FileData: &gemini.FileData{FileURI: url, Param: param}}, true
-}
-
-func (f *fault) inline(mimeType, data, path string) (out gemini.Part, ok bool) {
-	blob, problem := front.Inline(mimeType, data)
+// medium passes a medium on, or notes what is wrong with it. A web address is left to be fetched.
+func (f *fault) medium(out gemini.Part, problem, path string) (_ gemini.Part, ok bool) {
 	if problem != "" {
 		f.note(path, problem)
 		return out, false
 	}
-	return gemini.Part{InlineData: blob}, true
+	if out.FileData != nil {
+		out.FileData.Param = path
+	}
+	return out, true
 }
