@@ -41,6 +41,7 @@ func Failures(model string) []Failure {
 		fail("invalid argument", ErrInvalidArgument()),
 		fail("unknown name", Err(400, `Invalid JSON payload received. Unknown name "$schema" at 'tools[0].function_declarations[0].parameters': Cannot find field.`)),
 		fail("schema", Err(400, "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties[a].items: missing field.\n")),
+		fail("schema states", Err(400, "The specified schema produces a constraint that has too many states for serving.")),
 		fail("unknown model", ErrUnknownModel(model, verbGenerate)),
 		fail("conflict", Err(409, "The operation was aborted.")),
 		fail("quota a minute", ErrQuotaPerMinute(model, 12940*time.Millisecond)),

@@ -55,6 +55,7 @@ func TestFailures(t *testing.T) {
 	f("invalid argument", 400, "Request contains an invalid argument.")
 	f("unknown name", 400, `Unknown name \"$schema\" at`)
 	f("schema", 400, "properties[a].items: missing field.")
+	f("schema states", 400, "too many states for serving")
 	f("unknown model", 404, `"NOT_FOUND"`, "models/gemini-3.8-flash is not found for API version v1beta")
 	f("conflict", 409, `"ABORTED"`)
 	f("quota a minute", 429, `"RESOURCE_EXHAUSTED"`, "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", `"retryDelay": "12.94s"`, "Please retry in 12.94s.", "rpc.Help", `"location": "global"`)
