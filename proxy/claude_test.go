@@ -158,3 +158,13 @@ const (
 	flash25 = "gemini-2.5-flash"
 	oneUser = `"messages":[{"role":"user","content":"q"}]`
 )
+
+// callID is the id of an answer's first call.
+func callID(t testing.TB, m *anthropicMessage) string {
+	t.Helper()
+	i := slices.IndexFunc(m.Content, func(b sdk.ContentBlockUnion) bool { return b.Type == "tool_use" })
+	if i < 0 {
+		t.Fatalf("no call in %s", m.RawJSON())
+	}
+	return m.Content[i].ID
+}

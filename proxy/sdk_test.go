@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,9 +76,17 @@ func path(t *testing.T, raw string) string {
 	return "(" + args.Path + ")"
 }
 
-// anthropicLoop runs the conversation; where gives the server for each step.
-func anthropicLoop(t *testing.T, stream, thinking bool, where func(step int) *rig) (calls []string, last string) {
+// loop is a way to run the conversation.
+type loop struct {
+	stream, thinking bool
+	forgets          bool // the client does not send thinking blocks back
+	where            func(step int) *rig
+}
+
+// anthropicLoop runs the conversation.
+func anthropicLoop(t *testing.T, l loop) (calls []string, last string) {
 	t.Helper()
+	stream, thinking, where := l.stream, l.thinking, l.where
 	var schema anthropic.ToolInputSchemaParam
 	if err := json.Unmarshal([]byte(readSchema), &schema); err != nil {
 		t.Fatal(err)
@@ -94,7 +104,11 @@ func anthropicLoop(t *testing.T, stream, thinking bool, where func(step int) *ri
 	}
 	for step := range 10 {
 		message := anthropicStep(t, where(step), stream, params)
-		params.Messages = append(params.Messages, message.ToParam())
+		reply := message.ToParam()
+		if l.forgets {
+			reply.Content = slices.DeleteFunc(reply.Content, func(b anthropic.ContentBlockParamUnion) bool { return b.OfThinking != nil })
+		}
+		params.Messages = append(params.Messages, reply)
 		var results []anthropic.ContentBlockParamUnion
 		for _, block := range message.Content {
 			switch b := block.AsAny().(type) {
@@ -150,58 +164,43 @@ func anthropicStep(t *testing.T, r *rig, stream bool, params anthropic.MessageNe
 	return &message
 }
 
-// E80, E81, E120: thinking blocks carry the signatures; without them the server remembers.
-func TestToolLoopWithAnthropicsSDK(t *testing.T) {
-	for _, stream := range []bool{false, true} {
-		for _, thinking := range []bool{false, true} {
-			t.Run(fmt.Sprintf("stream=%v,thinking=%v", stream, thinking), func(t *testing.T) {
-				r := start(t, "a b", nil)
-				r.fake.Enqueue(told()...)
-				calls, last := anthropicLoop(t, stream, thinking, func(int) *rig { return r })
-				checkTold(t, r.fake, calls, last)
-			})
+// The errors of the adapter are the SDK's own type, streamed and not.
+func TestErrorsWithAnthropicsSDK(t *testing.T) {
+	r := start(t, "a", nil)
+	client := anthropic.NewClient(anthropicoption.WithBaseURL(r.url), anthropicoption.WithAPIKey(testToken),
+		anthropicoption.WithMaxRetries(0), anthropicoption.WithHTTPClient(r.client))
+	params := anthropic.MessageNewParams{Model: opus, MaxTokens: 100, Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("q"))}}
+	f := func(err error, status int, words string) {
+		t.Helper()
+		var e *anthropic.Error
+		if !errors.As(err, &e) || e.StatusCode != status || !strings.HasPrefix(e.RequestID, "req_") || !strings.Contains(e.RawJSON(), words) {
+			t.Errorf("%T %v, want %d %s", err, err, status, words)
 		}
 	}
-}
+	f2 := func(a fg.Answer, status int, words string) {
+		t.Helper()
+		r.fake.Enqueue(a, a)
+		_, err := client.Messages.New(t.Context(), params)
+		f(err, status, words)
+		events := client.Messages.NewStreaming(t.Context(), params)
+		for events.Next() {
+			t.Errorf("an event: %s", events.Current().RawJSON())
+		}
+		f(events.Err(), status, words)
+	}
+	f2(fg.Fail(fg.ErrLocation()), 403, `"permission_error"`)
+	f2(fg.Fail(fg.ErrTooManyTokens(2000000, 1048576)), 400, "prompt is too long: 2000000 tokens > 1048576 maximum")
+	f2(fg.Fail(fg.Err(400, "No.")), 400, `"invalid_request_error"`)
 
-// E82: after a restart that lost the server's memory, thinking blocks still carry the signatures of their calls.
-func TestToolLoopOverARestart(t *testing.T) {
-	fake, base := fg.Start(t, fg.Options{})
-	fake.Enqueue(told()...)
-	_, last := anthropicLoop(t, true, true, func(int) *rig { return startAt(t, fake, base, "a b", nil) })
-	if last != "All read." || len(fake.Refusals()) != 0 {
-		t.Errorf("ends with %q, refused: %+v", last, fake.Refusals())
-	}
-	for _, q := range fake.Requests() {
-		hasNot(t, string(q.Body), dummySignature)
-	}
-}
-
-// E84: signatures that Google takes no longer.
-func TestToolLoopOverAChangeOfGooglesBackend(t *testing.T) {
-	r := start(t, "a b", nil)
-	r.fake.Enqueue(told()...)
-	_, last := anthropicLoop(t, true, true, func(step int) *rig {
-		if step == 3 {
-			r.fake.RotateSignatures()
+	r.fake.Enqueue(fg.Reply(fg.Text("half"), fg.Hangup()))
+	events := client.Messages.NewStreaming(t.Context(), params)
+	for events.Next() {
+		if kind := events.Current().Type; kind == "message_delta" || kind == "message_stop" {
+			t.Errorf("%s after a cut", kind)
 		}
-		return r
-	})
-	if last != "All read." {
-		t.Errorf("ends with %q", last)
 	}
-	var refused []string
-	for _, q := range r.fake.Refusals() {
-		refused = append(refused, string(q.Refused))
-	}
-	// each of the steps of the turn that follow is refused once, mended, and served with the same key
-	if got := strings.Join(refused, " "); got != "signature-invalid signature-invalid signature-invalid" {
-		t.Errorf("refused: %s", got)
-	}
-	for i, q := range r.fake.Requests() {
-		if q.Refused != "" && r.fake.Requests()[i+1].Key != q.Key {
-			t.Errorf("request %d was mended with another key", i+1)
-		}
+	if err := events.Err(); err == nil || !strings.Contains(err.Error(), "api_error") {
+		t.Errorf("a cut: %v", err)
 	}
 }
 

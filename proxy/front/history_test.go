@@ -146,8 +146,8 @@ func TestNormalise(t *testing.T) {
 	f("u: / m:", "")
 }
 
-// TestE120_ResultsGoInTheOrderOfTheCalls: three calls of one function, results in any order.
-func TestE120_ResultsGoInTheOrderOfTheCalls(t *testing.T) {
+// TestResultsGoInTheOrderOfTheCalls: three calls of one function, results in any order.
+func TestResultsGoInTheOrderOfTheCalls(t *testing.T) {
 	call := func(id string) gemini.Part {
 		return gemini.Part{FunctionCall: &gemini.FunctionCall{Name: "f", ClientID: id}}
 	}
@@ -218,7 +218,7 @@ func FuzzNormalise(f *testing.F) {
 	})
 }
 
-func TestE97_Object(t *testing.T) {
+func TestObject(t *testing.T) {
 	f := func(in, want string) {
 		t.Helper()
 		if got := string(Object([]byte(in))); got != want {

@@ -31,7 +31,7 @@ func prepared(t *testing.T, line, target string, carried []Record, stored ...Rec
 	return formatHistory(call.Request.Contents)
 }
 
-func TestE80_E86_SignaturesComeBack(t *testing.T) {
+func TestSignaturesComeBack(t *testing.T) {
 	f := func(line, target string, carried, stored []Record, want string) {
 		t.Helper()
 		if got := prepared(t, line, target, carried, stored...); got != want {
@@ -72,7 +72,7 @@ func TestE80_E86_SignaturesComeBack(t *testing.T) {
 	f(loop, pro25, rec("a", "", "S", pro25), nil, "u:q / m:a()<S>,b() / u:a=1,b=2")
 }
 
-func TestE84_RepairPutsDummies(t *testing.T) {
+func TestRepairPutsDummies(t *testing.T) {
 	call := &Call{Request: &gemini.Request{Contents: Normalise(parseHistory(
 		"u:p / m:z() / u:z=0 / m:x / u:q / m:a(),b() / u:a=1,b=2 / m:c() / u:c=3"))}}
 	for _, id := range []string{"z", "a", "b", "c"} {

@@ -16,7 +16,7 @@ func (d *decoder) assistant(blocks []block) []gemini.Part {
 		b := &blocks[i]
 		if b.isServerTool() {
 			told.add(b)
-			d.carry(b.encrypted)
+			told.ids = append(told.ids, d.carry(b.encrypted)...)
 			continue
 		}
 		parts = told.end(parts)

@@ -15,7 +15,7 @@ import (
 // The names of the golden files carry the numbers of the conformance list.
 func TestDecodeGolden(t *testing.T) { fronttest.GoldenDecode(t, Codec{}) }
 
-func TestE58_E136_DecodeRefusesInWordsThatNameTheField(t *testing.T) {
+func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f := func(body, want string) {
 		t.Helper()
 		_, err := Codec{}.Decode([]byte(body))
@@ -99,7 +99,7 @@ func TestE58_E136_DecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f(with(`"output_config":{"format":{"schema":1}},`+ok), "output_config.format.schema: expected a JSON Schema object")
 }
 
-func TestE131_ThreadIsRefusedInTheWordsThatClientsKnow(t *testing.T) {
+func TestThreadIsRefusedInTheWordsThatClientsKnow(t *testing.T) {
 	_, err := Codec{}.Decode([]byte(`{"model":"c","max_tokens":9,"thread":{"type":"create"},"messages":[{"role":"user","content":"q"}]}`))
 	status, body := Codec{}.Error(front.AsError(err), "req_1")
 	want := `"details":{"error_code":"thread_unsupported_request","unsupported":["thread"]}},"request_id":"req_1"}`
@@ -111,8 +111,8 @@ func TestE131_ThreadIsRefusedInTheWordsThatClientsKnow(t *testing.T) {
 	}
 }
 
-// TestE116_E117: what only Claude Code's caching changes must not change what Google gets.
-func TestE116_E117_TurnsShareTheirPrefix(t *testing.T) {
+// TestE117: what only Claude Code's caching changes must not change what Google gets.
+func TestTurnsShareTheirPrefix(t *testing.T) {
 	wire := func(system, messages string) []byte {
 		body := `{"model":"c","max_tokens":4000,"system":` + system + `,"messages":[` + messages + `]}`
 		return fronttest.Decode(t, Codec{}, fronttest.Target, body).Request.AppendJSON(nil)

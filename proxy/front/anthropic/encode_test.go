@@ -25,7 +25,7 @@ func requests() map[string]string {
 	}
 }
 
-// E60 to E68, E70, E74 to E76, E13, E129, E132, E134 stand in these files.
+// E60 to E68, E70, E74 to E76, E13, E129, E132, E134 stand in these files too.
 func TestEncodeGolden(t *testing.T) { fronttest.GoldenEncode(t, Codec{}, requests()) }
 
 // accumulate reads a stream the way Anthropic's Go SDK does; an error event ends it.
@@ -64,8 +64,8 @@ func accumulate(t *testing.T, stream []byte) (msg sdk.Message, failed bool) {
 	return msg, failed
 }
 
-// TestE60_E74_TheSDKReadsStreamAndBodyAlike holds the stream and the whole body to the official reading of both.
-func TestE60_E74_TheSDKReadsStreamAndBodyAlike(t *testing.T) {
+// TestTheSDKReadsStreamAndBodyAlike holds the stream and the whole body to the official reading of both.
+func TestTheSDKReadsStreamAndBodyAlike(t *testing.T) {
 	for _, script := range fronttest.Scripts() {
 		for name, request := range requests() {
 			call := fronttest.Decode(t, Codec{}, fronttest.Target, request)
@@ -127,8 +127,8 @@ func summary(t *testing.T, m *sdk.Message) string {
 	return string(out)
 }
 
-// TestE44_E65_TheSignatureComesBackWithTheHistory sends an answer's thinking blocks back and finds each signature on its call.
-func TestE44_E65_TheSignatureComesBackWithTheHistory(t *testing.T) {
+// TestTheSignatureComesBackWithTheHistory sends an answer's thinking blocks back and finds each signature on its call.
+func TestTheSignatureComesBackWithTheHistory(t *testing.T) {
 	call := fronttest.Decode(t, Codec{}, fronttest.Target, requests()["shown"])
 	for _, script := range fronttest.Scripts() {
 		if script.Name != "parallel_calls" && script.Name != "text_and_call" {

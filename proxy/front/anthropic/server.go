@@ -50,16 +50,18 @@ func (t *telling) end(parts []gemini.Part) []gemini.Part {
 	return parts
 }
 
-// carry takes what an opaque string of ours holds. Anybody else's is left out.
-func (d *decoder) carry(sealed string) {
+// carry takes what an opaque string of ours holds, and returns the ids that it is about. Anybody else's is left out.
+func (d *decoder) carry(sealed string) (ids []string) {
 	records, ok := front.Unseal(sealed)
 	if !ok {
-		return
+		return nil
 	}
 	d.call.Carried = append(d.call.Carried, records...)
 	for _, r := range records {
 		d.carried[r.ClientID] = true
+		ids = append(ids, r.ClientID)
 	}
+	return ids
 }
 
 // ours leaves to each telling the one id that something is carried for.
