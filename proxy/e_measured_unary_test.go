@@ -1,9 +1,12 @@
 package proxy
 
 import (
+	"strconv"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
@@ -43,4 +46,48 @@ func TestE127_ManyCountsAtOnce(t *testing.T) {
 	if a := r.state("a"); len(r.fake.Requests()) != asked || a.Failures != 1 {
 		t.Errorf("with every key resting Gemini was asked %d times, %+v", len(r.fake.Requests())-asked, a)
 	}
+}
+
+func TestE128_Probes(t *testing.T) {
+	r := start(t, "a", nil)
+	for _, path := range []string{"/api/hello", "/"} {
+		got := r.do("HEAD", path, "", "x-none", "")
+		if got.status != 200 || got.body != "" {
+			t.Errorf("%s: %d %q", path, got.status, got.body)
+		}
+	}
+	if n := len(r.fake.Requests()); n != 0 {
+		t.Errorf("Gemini was asked %d times", n)
+	}
+}
+
+func TestE135_HowLongToWait(t *testing.T) {
+	f := func(e *fg.APIError, low, high int, retry string) {
+		t.Helper()
+		r := start(t, "a b", func(cfg *config.Config, _ *Server) { cfg.QueueTimeout = 5 * time.Second })
+		r.fake.Key(keyNamed("a"), always(e))
+		r.fake.Key(keyNamed("b"), always(e))
+		for _, path := range []string{messages, completions} {
+			got := r.do("POST", path, ask(path, true))
+			wait, err := strconv.Atoi(got.header.Get("Retry-After"))
+			if err != nil || got.status != 429 || wait < low || wait > high || got.header.Get("x-should-retry") != retry {
+				t.Errorf("%v: %d %v", e, got.status, got.header)
+			}
+		}
+	}
+	f(minute("20s"), 10, 20, "")
+	f(minute("90s"), 80, 90, "")
+	midnight := int(untilMidnight(t, time.Now()).Seconds())
+	f(daily(), midnight-30, midnight+1, "false")
+}
+
+// untilMidnight is how long the day goes on where Google's quotas begin anew.
+func untilMidnight(t *testing.T, now time.Time) time.Duration {
+	t.Helper()
+	pacific, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, m, d := now.In(pacific).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, pacific).Sub(now)
 }
