@@ -46,7 +46,7 @@ test-servers:
 	$(GO) test -count=1 -timeout 60m -run '$(LONG)' ./cmd/gca ./provision/converge ./provision/remote
 
 # The real Claude Code, Codex and Gemini CLI, headless, through the adapter to the fake. Needs npm and node 20 or newer; npm
-# fetches the clients once, into the user's cache folder. The first line of each test says which version ran.
+# fetches the clients once, into the user's cache folder. Each client's version is printed first.
 test-clients: build
 	GCA_BINARY=$(CURDIR)/bin/gca $(GO) test -count=1 -v -timeout 20m -run '^TestClient_' ./cmd/clients
 

@@ -51,6 +51,9 @@ func TestClient_ClaudeCode(t *testing.T) {
 		r.inOrder("first", "second", "third")
 		r.check()
 	})
+}
+
+func TestClient_ClaudeCode_sees(t *testing.T) {
 	t.Run("image", func(t *testing.T) {
 		r := start(t,
 			does(func(r *rig) []fakegemini.FunctionCall {
@@ -79,6 +82,9 @@ func TestClient_ClaudeCode(t *testing.T) {
 		}
 		r.check()
 	})
+}
+
+func TestClient_ClaudeCode_turns(t *testing.T) {
 	t.Run("text between calls", func(t *testing.T) {
 		r := start(t,
 			func(*rig, string) fakegemini.Answer {
@@ -90,6 +96,26 @@ func TestClient_ClaudeCode(t *testing.T) {
 		r.inOrder("one", "two")
 		r.check()
 	})
+	t.Run("cut stream", func(t *testing.T) {
+		r := start(t)
+		r.fake.Respond(nil)
+		r.fake.Enqueue(fakegemini.Reply(fakegemini.Text("Half of "), fakegemini.Hangup()), fakegemini.Say("The whole answer."))
+		r.has("stdout", r.claude("Say something"), "The whole answer.")
+		r.check()
+	})
+	t.Run("resume", func(t *testing.T) {
+		r := start(t,
+			does(func(*rig) []fakegemini.FunctionCall {
+				return []fakegemini.FunctionCall{call("Bash", "command", "echo seen", "description", "Look")}
+			}),
+			says("Done."))
+		r.claude("Look once")
+		r.has("stdout", r.claude("And now?", "--continue"), "Done.")
+		r.check()
+	})
+}
+
+func TestClient_ClaudeCode_models(t *testing.T) {
 	t.Run("odd schemas", func(t *testing.T) {
 		r := start(t, callsOdd()...)
 		r.env = []string{"ENABLE_TOOL_SEARCH=false"}
@@ -116,23 +142,6 @@ func TestClient_ClaudeCode(t *testing.T) {
 	t.Run("default model", func(t *testing.T) {
 		r := start(t)
 		r.has("stdout", r.claude("Say hello", "--model", "opus"), "You said: Say hello")
-		r.check()
-	})
-	t.Run("cut stream", func(t *testing.T) {
-		r := start(t)
-		r.fake.Respond(nil)
-		r.fake.Enqueue(fakegemini.Reply(fakegemini.Text("Half of "), fakegemini.Hangup()), fakegemini.Say("The whole answer."))
-		r.has("stdout", r.claude("Say something"), "The whole answer.")
-		r.check()
-	})
-	t.Run("resume", func(t *testing.T) {
-		r := start(t,
-			does(func(*rig) []fakegemini.FunctionCall {
-				return []fakegemini.FunctionCall{call("Bash", "command", "echo seen", "description", "Look")}
-			}),
-			says("Done."))
-		r.claude("Look once")
-		r.has("stdout", r.claude("And now?", "--continue"), "Done.")
 		r.check()
 	})
 }

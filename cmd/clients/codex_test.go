@@ -62,6 +62,9 @@ func TestClient_Codex(t *testing.T) {
 		r.inOrder("first", "second")
 		r.check()
 	})
+}
+
+func TestClient_Codex_tools(t *testing.T) {
 	t.Run("image", func(t *testing.T) {
 		r := start(t,
 			does(func(r *rig) []fakegemini.FunctionCall {
@@ -83,23 +86,6 @@ func TestClient_Codex(t *testing.T) {
 		r.config = fmt.Sprintf("[mcp_servers.odd]\ncommand = %q\nenv = { %s = %q }\n", self, mcpVariable, everyTool)
 		r.saysOdd(r.codex(model, "Use the odd tool"))
 	})
-	for _, family := range families {
-		t.Run(family, func(t *testing.T) {
-			r := start(t,
-				does(func(r *rig) []fakegemini.FunctionCall {
-					return []fakegemini.FunctionCall{call("view_image", "path", r.path("picture.png")), call("exec_command", "cmd", "echo seen")}
-				}),
-				does(func(*rig) []fakegemini.FunctionCall {
-					return []fakegemini.FunctionCall{call("exec_command", "cmd", "printf 'a diagonal line' > note.txt")}
-				}),
-				says("Noted."))
-			r.put(r.path("picture.png"), picture(t))
-			r.has("stdout", r.codex(family, "Look and note"), "Noted.")
-			r.file("note.txt", "a diagonal line")
-			r.sees(1)
-			r.check()
-		})
-	}
 	t.Run("custom tool", func(t *testing.T) {
 		const patch = "*** Begin Patch\n*** Add File: patched.txt\n+one \"quoted\" \\ line\n+<two> & ü\n*** End Patch\n"
 		r := start(t,
@@ -123,6 +109,26 @@ func TestClient_Codex(t *testing.T) {
 		r.has("stdout", r.codex("gpt-5.5", "Search, then look"), "Searched:")
 		r.check()
 	})
+}
+
+func TestClient_Codex_turns(t *testing.T) {
+	for _, family := range families {
+		t.Run(family, func(t *testing.T) {
+			r := start(t,
+				does(func(r *rig) []fakegemini.FunctionCall {
+					return []fakegemini.FunctionCall{call("view_image", "path", r.path("picture.png")), call("exec_command", "cmd", "echo seen")}
+				}),
+				does(func(*rig) []fakegemini.FunctionCall {
+					return []fakegemini.FunctionCall{call("exec_command", "cmd", "printf 'a diagonal line' > note.txt")}
+				}),
+				says("Noted."))
+			r.put(r.path("picture.png"), picture(t))
+			r.has("stdout", r.codex(family, "Look and note"), "Noted.")
+			r.file("note.txt", "a diagonal line")
+			r.sees(1)
+			r.check()
+		})
+	}
 	t.Run("cut stream", func(t *testing.T) {
 		r := start(t)
 		r.fake.Respond(nil)

@@ -31,6 +31,18 @@ func TestFailures(t *testing.T) {
 			}
 		}
 	}
+	requestFailures(f)
+	serviceFailures(f)
+	for _, failure := range Failures(m38) {
+		if !known[failure.Name] {
+			t.Errorf("failure %q is held by no line of this test", failure.Name)
+		}
+	}
+}
+
+type failure func(name string, status int, says ...string)
+
+func requestFailures(f failure) {
 	f("key invalid", 400, `"INVALID_ARGUMENT"`, `"API_KEY_INVALID"`, "API key not valid. Please pass a valid API key.")
 	f("key expired", 400, `"API_KEY_INVALID"`, "API key expired. Please renew the API key.")
 	f("key type refused", 401, `"UNAUTHENTICATED"`, `"ACCESS_TOKEN_TYPE_UNSUPPORTED"`)
@@ -58,6 +70,9 @@ func TestFailures(t *testing.T) {
 	f("schema states", 400, "too many states for serving")
 	f("unknown model", 404, `"NOT_FOUND"`, "models/gemini-3.8-flash is not found for API version v1beta")
 	f("conflict", 409, `"ABORTED"`)
+}
+
+func serviceFailures(f failure) {
 	f("quota a minute", 429, `"RESOURCE_EXHAUSTED"`, "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", `"retryDelay": "12.94s"`, "Please retry in 12.94s.", "rpc.Help", `"location": "global"`)
 	f("quota a day", 429, "GenerateRequestsPerDayPerProjectPerModel-FreeTier", `"retryDelay": "12s"`, "limit: 20, model: gemini-3.8-flash")
 	f("quota of input a minute", 429, "GenerateContentInputTokensPerModelPerMinute-FreeTier", `"quotaValue": "250000"`)
@@ -81,11 +96,6 @@ func TestFailures(t *testing.T) {
 	f("no numeric code", 503, `{"error":{"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}`)
 	f("in a list", 500, `[{"error":{"code":500,`)
 	f("empty body", 503)
-	for _, failure := range Failures(m38) {
-		if !known[failure.Name] {
-			t.Errorf("failure %q is held by no line of this test", failure.Name)
-		}
-	}
 }
 
 func TestFailsPanicsOnNonsense(t *testing.T) {

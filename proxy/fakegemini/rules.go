@@ -1,5 +1,7 @@
 package fakegemini
 
+import "slices"
+
 // RuleName names one rule, in the table below, in the tests, and in what the fake records.
 type RuleName string
 
@@ -128,6 +130,11 @@ const (
 
 // Rules is the table of all rules, in the order in which they are looked at.
 func Rules() []Rule {
+	return slices.Concat(transportRules(), readingRules(), contentRules(), turnRules(), toolRules(), configRules())
+}
+
+// transportRules look at path, credentials, size and model.
+func transportRules() []Rule {
 	return []Rule{
 		{RulePath, StageTransport, FromUs, "a path or method that doesn't exist", onAny, nil},
 		{RuleManyKeys, StageTransport, FromReports, "more than one credential: x-goog-api-key, key=, Authorization", onAny, nil},
@@ -135,15 +142,24 @@ func Rules() []Rule {
 		{RuleBadKey, StageTransport, FromTraffic, "a key that isn't among those accepted", onAny, nil},
 		{RuleBodySize, StageTransport, FromDocs, "a body over 100 MB", onAny, nil},
 		{RuleModel, StageTransport, FromTraffic, "an unknown model, or one without the method", onAny, nil},
-
 		{RuleUpload, StageTransport, FromUs, "an upload by no known protocol, with pieces out of order, or with a bad file name", onOther, nil},
+	}
+}
 
+// readingRules look at JSON and types.
+func readingRules() []Rule {
+	return []Rule{
 		{RuleJSON, StageReading, FromReports, "malformed JSON, or text that isn't UTF-8", onAny, nil},
 		{RuleDepth, StageReading, FromUs, "more than 100 levels of nesting", onAny, nil},
 		{RuleUnknownName, StageReading, FromTraffic, "a field name that the API doesn't have, anywhere", onAny, nil},
 		{RuleType, StageReading, FromTraffic, "a value of the wrong type, an unknown enum value, bad base64; args or response not an object", onAny, nil},
 		{RuleOneOf, StageReading, FromReports, "two data fields in one part", onAny, nil},
+	}
+}
 
+// contentRules look at contents and parts by themselves, and at embeddings.
+func contentRules() []Rule {
+	return []Rule{
 		{RuleCountForm, StageMeaning, FromDocs, "countTokens with both contents and generateContentRequest", onPrompt, countForm},
 		{RuleEmbedBatch, StageMeaning, FromReports, "batchEmbedContents with no request, or more than 100", onEmbed, embedBatch},
 		{RuleEmbedModel, StageMeaning, FromReports, "a request of a batch without the model of the path, in the form models/x", onEmbed, embedModel},
@@ -157,7 +173,12 @@ func Rules() []Rule {
 		{RuleResponseObject, StageMeaning, FromUs, "a functionResponse without a response", onContent, responseObject},
 		{RuleRole, StageMeaning, FromReports, "a role other than user and model", onContent, roles},
 		{RuleSystemText, StageMeaning, FromDocs, "a system instruction with anything but text", onContent, systemText},
+	}
+}
 
+// turnRules look at the order of turns.
+func turnRules() []Rule {
+	return []Rule{
 		{RuleSingleTurn, StageMeaning, FromReports, "one content only, and its role is model", onGenerate, singleTurn},
 		{RuleFirstTurn, StageMeaning, FromDocs, "a conversation that begins with a model turn", onGenerate, firstTurn},
 		{RuleCallTurn, StageMeaning, FromReports, "a function call turn that isn't right after a user turn or a function response turn", onGenerate, callTurn},
@@ -169,7 +190,12 @@ func Rules() []Rule {
 		{RuleResponseType, StageMeaning, FromDocs, "functionResponse.parts of a type that isn't taken there", onGenerate, responseTypes},
 		{RulePDFSize, StageMeaning, FromDocs, "an inline PDF over 50 MB", onContent, pdfSize},
 		{RuleLastTurn, StageMeaning, FromDocs, "a conversation that ends in a model turn, on 3.5-flash-lite and newer", onGenerate, lastTurn},
+	}
+}
 
+// toolRules look at functions and built-in tools.
+func toolRules() []Rule {
+	return []Rule{
 		{RuleFunctionName, StageMeaning, FromReports, "a function name with other characters, or over 64 of them", onContent, functionNames},
 		{RuleDuplicate, StageMeaning, FromReports, "a function declared twice", onContent, duplicateFunctions},
 		{RuleTwoSchemas, StageMeaning, FromUs, "parameters beside parametersJsonSchema, or the same of response", onContent, twoSchemas},
@@ -183,7 +209,12 @@ func Rules() []Rule {
 		{RuleBuiltInFlag, StageMeaning, FromReports, "built-in tools beside functions without includeServerSideToolInvocations, on 3 and later", onGenerate, builtInFlag},
 		{RuleBuiltInOld, StageMeaning, FromReports, "built-in tools beside functions, or the flag, on 2.x", onGenerate, builtInOld},
 		{RuleJSONWithCalls, StageMeaning, FromReports, "functions or built-in tools beside application/json on 2.x", onGenerate, jsonWithCalls},
+	}
+}
 
+// configRules look at the generation config, caches, files, and at last at signatures.
+func configRules() []Rule {
+	return []Rule{
 		{RuleSchemaMime, StageMeaning, FromReports, "a response schema without application/json, or two of them", onGenerate, schemaMime},
 		{RuleStopSequences, StageMeaning, FromReports, "more than 5 stop sequences", onGenerate, stopSequences},
 		{RuleCandidates, StageMeaning, FromDocs, "candidateCount out of 1 to 8; over 1 on Gemini 4", onGenerate, candidates},
@@ -205,7 +236,6 @@ func Rules() []Rule {
 		{RuleFileOwner, StageMeaning, FromReports, "a file of the Files API that doesn't exist, or is of another project", onContent, fileOwner},
 		{RuleContinuation, StageMeaning, FromDocs, "a continuationToken that wasn't given for this very request", onGenerate, continues},
 		{RuleInputTokens, StageMeaning, FromTraffic, "more input tokens than the model takes", onGenerate, inputTokens},
-
 		{RuleSignMissing, StageMeaning, FromTraffic, "no signature on the first call of a step of the current turn, on 3 and later", onGenerate, signaturesPresent},
 		{RuleSignInvalid, StageMeaning, FromReports, "a signature of the current turn that isn't the fake's, or sits on another part, call or model", onGenerate, signaturesValid},
 		{RuleToolEcho, StageMeaning, FromDocs, "a toolCall or toolResponse of the current turn that isn't, signature included, what the fake said, on 3 and later", onGenerate, toolEcho},
