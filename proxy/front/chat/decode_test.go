@@ -16,32 +16,28 @@ import (
 // The names of the golden files carry the numbers of the conformance list.
 func TestDecodeGolden(t *testing.T) { fronttest.GoldenDecode(t, Codec{}) }
 
-func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
-	f := func(body, want string) {
-		t.Helper()
-		_, err := Codec{}.Decode([]byte(body))
-		var e *front.Error
-		if !errors.As(err, &e) || e.Kind != front.Invalid || !strings.HasPrefix(e.Message, want) {
-			t.Errorf("%s: %v, want %s", body, err, want)
-		}
-		if e != nil && e.Param != "" && !strings.HasPrefix(e.Message, e.Param+": ") {
-			t.Errorf("%s: %q does not begin with %q", body, e.Message, e.Param)
-		}
+// refuses checks that a body is refused in words that begin with want, and with the field that is named.
+func refuses(t *testing.T, body, want string) {
+	t.Helper()
+	_, err := Codec{}.Decode([]byte(body))
+	var e *front.Error
+	if !errors.As(err, &e) || e.Kind != front.Invalid || !strings.HasPrefix(e.Message, want) {
+		t.Errorf("%s: %v, want %s", body, err, want)
 	}
-	with := func(fields string) string { return `{"model":"g",` + fields + `}` }
+	if e != nil && e.Param != "" && !strings.HasPrefix(e.Message, e.Param+": ") {
+		t.Errorf("%s: %q does not begin with %q", body, e.Message, e.Param)
+	}
+}
+
+func with(fields string) string { return `{"model":"g",` + fields + `}` }
+
+func TestDecodeRefusesMessagesInWords(t *testing.T) {
+	f := func(body, want string) { t.Helper(); refuses(t, body, want) }
 	messages := func(list string) string { return with(`"messages":[` + list + `]`) }
 	parts := func(list string) string { return messages(`{"role":"user","content":[` + list + `]}`) }
 	assistant := func(call string) string { return messages(`{"role":"assistant","tool_calls":[` + call + `]}`) }
-	ok := `"messages":[{"role":"user","content":"q"}]`
 
-	f(``, "the request body is not usable: ")
-	f(`{"model`, "the request body is not usable: ")
-	f(`7`, "the request body is not usable: expected an object")
-	f(`{`+ok+`}`, "model: expected the name of a model")
-	f(`{"model":{},`+ok+`}`, "model: expected a string")
-	f(`{"model":"g"}`, "messages: expected an array with at least one message")
 	f(messages(``), "messages: expected an array with at least one message")
-	f(with(`"messages":"hi"`), "messages: expected an array of messages")
 	f(messages(`7`), "messages.0: expected a message object")
 	f(messages(`{"content":"x"}`), "messages.0.role: expected system, developer, user, assistant, tool or function")
 	f(messages(`{"role":"king","content":"x"}`), "messages.0.role: expected system, developer, user, assistant, tool or function")
@@ -82,6 +78,19 @@ func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f(assistant(`{"id":"1","type":"custom","custom":{"name":"x","input":{}}}`), "messages.0.tool_calls.0.custom.input: expected a string")
 	f(assistant(`{"id":"1","function":{"arguments":"{}"}}`), "messages.0.tool_calls.0.function.name: expected the name of the tool")
 	f(assistant(`{"id":"1","function":{"name":"f","arguments":[1]}}`), "messages.0.tool_calls.0.function.arguments: expected a string")
+}
+
+func TestDecodeRefusesFieldsInWords(t *testing.T) {
+	f := func(body, want string) { t.Helper(); refuses(t, body, want) }
+	const ok = `"messages":[{"role":"user","content":"q"}]`
+
+	f(``, "the request body is not usable: ")
+	f(`{"model`, "the request body is not usable: ")
+	f(`7`, "the request body is not usable: expected an object")
+	f(`{`+ok+`}`, "model: expected the name of a model")
+	f(`{"model":{},`+ok+`}`, "model: expected a string")
+	f(`{"model":"g"}`, "messages: expected an array with at least one message")
+	f(with(`"messages":"hi"`), "messages: expected an array of messages")
 	f(with(`"tools":[{"type":"custom","custom":{"description":"x"}}],`+ok), "tools.0.custom.name: expected the name of the tool")
 	f(with(`"tools":[7],`+ok), "tools.0: expected a tool object")
 	f(with(`"tools":{},`+ok), "tools: expected an array of tools")
