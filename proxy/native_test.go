@@ -69,6 +69,7 @@ func TestNativePaths(t *testing.T) {
 	f("POST", "/v1beta/openai/chat/completions", ask(completions, false), 200, `"chat.completion"`)
 	f("POST", "/openai/v1/chat/completions", ask(completions, false), 200, `"chat.completion"`)
 	f("GET", "/v1beta/openai/models", "", 200, `"object":"list"`)
+	f("HEAD", "/v1beta/models/gemini-3.8-flash", "", 404) // Google has no HEAD: it is passed on all the same
 	n := len(r.fake.Requests())
 	f("OPTIONS", generatePath, "", 405, `"code":400`, "expected method GET, HEAD")
 	f("GET", "/v1beta/openai/nothing", "", 404, "no such path")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -249,7 +250,10 @@ func TestBounds(t *testing.T) {
 	has(t, refused(t, f, base+"/zip"), "does not take its type (application/zip)")
 	has(t, refused(t, f, base+"/odd"), "does not take its type (unknown)")
 	has(t, refused(t, f, "http://127.0.0.1:1/"), "the connection failed")
-	has(t, refused(t, f, "http://nowhere.invalid/"), "the host has no address")
+	unknown := &url.Error{Op: "Get", URL: "http://nowhere.invalid/?secret", Err: &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}}
+	if got := f.explain(t.Context(), unknown); got.words != "the host has no address" || got.final {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestSumAndCount(t *testing.T) {
