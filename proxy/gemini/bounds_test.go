@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// many repeats a piece up to some megabytes between a head and a tail.
+// many repeats a piece up to a megabyte between a head and a tail.
 func many(head, piece, tail string) []byte {
-	const size = 4 << 20
+	const size = 1 << 20
 	n := size / (len(piece) + 1)
 	return []byte(head + strings.TrimSuffix(strings.Repeat(piece+",", n), ",") + tail)
 }
@@ -29,11 +29,11 @@ func TestHugeChunksTakeBoundedMemory(t *testing.T) {
 	}
 	const parts = `{"candidates":[{"content":{"parts":[`
 	const ground = `{"candidates":[{"groundingMetadata":{"`
-	f("texts", many(parts, `{"text":"a"}`, `]}}]}`), 40)
-	f("calls", many(parts, `{"functionCall":{"name":"f"}}`, `]}}]}`), 40)
+	f("texts", many(parts, `{"text":"a"}`, `]}}]}`), 100)
+	f("calls", many(parts, `{"functionCall":{"name":"f"}}`, `]}}]}`), 100)
 	f("empty parts", many(parts, `{}`, `]}}]}`), 8)
 	f("candidates", many(`{"candidates":[`, `{}`, `]}`), 8)
-	f("responses", many(`[`, `{"usageMetadata":{}}`, `]`), 40)
+	f("responses", many(`[`, `{"usageMetadata":{}}`, `]`), 100)
 	f("queries", many(ground+`webSearchQueries":[`, `"a"`, `]}}]}`), 8)
 	f("sources", many(ground+`groundingChunks":[`, `{}`, `]}}]}`), 8)
 	f("supports", many(ground+`groundingSupports":[`, `{"segment":{}}`, `]}}]}`), 8)
