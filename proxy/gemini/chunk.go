@@ -54,7 +54,7 @@ func (d *Decoder) response(dst []Event, apiErr **APIError) []Event {
 	if d.full() {
 		return dst
 	}
-	var usage, finish, blocked *Event
+	var usage, finish, blocked Event
 	w.Object("", func(name []byte) {
 		switch string(name) {
 		case "candidates":
@@ -77,15 +77,16 @@ func (d *Decoder) response(dst []Event, apiErr **APIError) []Event {
 			w.Skip()
 		}
 	})
-	for _, ev := range []*Event{usage, finish, blocked} {
-		if ev != nil {
+	for _, ev := range [...]*Event{&usage, &finish, &blocked} {
+		if ev.Kind != 0 {
 			dst = append(dst, *ev)
 		}
 	}
 	return dst
 }
 
-func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
+// candidate appends what an answer says; end is its end or a checkpoint, of kind 0 when there is neither.
+func (d *Decoder) candidate(dst []Event) (_ []Event, end Event) {
 	w := &d.w
 	var finish Event
 	var ground Grounding
@@ -114,7 +115,8 @@ func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
 		}
 	})
 	if len(ground.Queries)+len(ground.Sources)+len(ground.Supports)+len(ground.URLs) > 0 {
-		dst = append(dst, Event{Kind: EventGrounding, Grounding: &ground})
+		g := ground
+		dst = append(dst, Event{Kind: EventGrounding, Grounding: &g})
 	}
 	switch {
 	case finish.Finish.Class() != FinishIncomplete:
@@ -122,9 +124,9 @@ func (d *Decoder) candidate(dst []Event) ([]Event, *Event) {
 	case finish.Continuation != "":
 		finish = Event{Kind: EventCheckpoint, Continuation: finish.Continuation}
 	default:
-		return dst, nil
+		return dst, Event{}
 	}
-	return dst, &finish
+	return dst, finish
 }
 
 func (d *Decoder) part(dst []Event) []Event {
@@ -223,9 +225,9 @@ func (d *Decoder) blob() *Blob {
 	return blob
 }
 
-func (d *Decoder) usage() *Event {
+func (d *Decoder) usage() Event {
 	w := &d.w
-	ev := &Event{Kind: EventUsage}
+	ev := Event{Kind: EventUsage}
 	count := func(to *int) {
 		if n := w.Int(); n != nil && *n > 0 {
 			*to = *n
@@ -249,14 +251,14 @@ func (d *Decoder) usage() *Event {
 			w.Skip()
 		}
 	}) {
-		return nil
+		return Event{}
 	}
 	return ev
 }
 
-func (d *Decoder) feedback() *Event {
+func (d *Decoder) feedback() Event {
 	w := &d.w
-	ev := &Event{Kind: EventFinish, PromptBlocked: true}
+	ev := Event{Kind: EventFinish, PromptBlocked: true}
 	w.Object("", func(name []byte) {
 		switch string(name) {
 		case "blockReason":
@@ -268,7 +270,7 @@ func (d *Decoder) feedback() *Event {
 		}
 	})
 	if ev.Finish == "" || strings.HasSuffix(string(ev.Finish), "_UNSPECIFIED") {
-		return nil
+		return Event{}
 	}
 	return ev
 }
