@@ -49,6 +49,7 @@ func BenchmarkStreamedChunk(b *testing.B) {
 	}
 	f("anthropic", func(f fronts) front.Codec { return f.anthropic }, messages)
 	f("chat", func(f fronts) front.Codec { return f.chat }, completions)
+	f("responses", func(f fronts) front.Codec { return f.responses }, replies)
 }
 
 // BenchmarkRequest is a small request with its answer, client and fake included.

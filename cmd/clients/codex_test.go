@@ -77,14 +77,28 @@ func TestClient_Codex_tools(t *testing.T) {
 		r.sees(2)
 		r.check()
 	})
-	t.Run("odd schemas", func(t *testing.T) {
-		r := start(t, callsOdd()...)
+	oddTools := func(t *testing.T) string {
 		self, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.config = fmt.Sprintf("[mcp_servers.odd]\ncommand = %q\nenv = { %s = %q }\n", self, mcpVariable, everyTool)
+		return fmt.Sprintf("[mcp_servers.odd]\ncommand = %q\nenv = { %s = %q }\n", self, mcpVariable, everyTool)
+	}
+	t.Run("odd schemas", func(t *testing.T) {
+		r := start(t, callsOdd()...)
+		r.config = oddTools(t)
 		r.saysOdd(r.codex(model, "Use the odd tool"))
+	})
+	t.Run("tools found by a search", func(t *testing.T) {
+		search := does(func(*rig) []fakegemini.FunctionCall {
+			return []fakegemini.FunctionCall{call("tool_search", "query", "a tool with a very long name")}
+		})
+		r := start(t, append([]step{search}, callsOdd()...)...)
+		r.config = oddTools(t)
+		out := r.codex("gpt-5.5", "Find the odd tool and use it")
+		r.has("stdout", out, "The odd tool says:")
+		r.has("the result", out, `was called with {\"word\":\"hello\"}`)
+		r.check()
 	})
 	t.Run("custom tool", func(t *testing.T) {
 		const patch = "*** Begin Patch\n*** Add File: patched.txt\n+one \"quoted\" \\ line\n+<two> & ü\n*** End Patch\n"
