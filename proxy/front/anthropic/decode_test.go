@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/fronttest"
@@ -193,6 +196,17 @@ func TestErrorEnvelope(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"model":"c","max_tokens":9,"system":[{"type":"text","text":"s"}],"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"image","source":{"type":"base64","data":"iVBORw=="}}]}]},{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]}],"tools":[{"name":"f","input_schema":{"$schema":1}}],"tool_choice":{"type":"tool","name":"f"}}`))
 	f.Add([]byte(`{"model":"c","max_tokens":0,"messages":[{"role":"system","content":"\ud83d"},{"role":"user","content":"x"}],"thinking":{"type":"enabled","budget_tokens":1024}}`))
+	paths, err := filepath.Glob("testdata/decode/*.txtar")
+	if err != nil || len(paths) == 0 {
+		f.Fatalf("no seeds: %v", err)
+	}
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(archive.Files[0].Data)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
 		call, err := Codec{}.Decode(body)
