@@ -155,9 +155,14 @@ func (n *schemaNode) settleEnum() (note string) {
 		return ""
 	}
 	n.enum = nil
+	return listed(values)
+}
+
+// listed names values in a note, as many as have room in it.
+func listed(values []json.RawMessage) (note string) {
 	for i, v := range values {
 		if len(note) > maxNote || len(v) > maxNote {
-			return note
+			break
 		}
 		if i > 0 {
 			note += " or "

@@ -161,7 +161,12 @@ func bombs() map[string]string {
 		}
 		return strings.TrimSuffix(b.String(), ",")
 	}
+	unions := `{}`
+	for i := range 25 {
+		unions = fmt.Sprintf(`{"anyOf":[%s,{"type":"string"},{}],"properties":{%s}}`, unions, many(fmt.Sprintf(`"%d_%%d":{},`, i), 300))
+	}
 	return map[string]string{
+		"unions":       `{"properties":{"x":` + unions + `}}`,
 		"properties":   double(`{"properties":{"a":{"$ref":"#/$defs/D%d","title":"t"},"b":{"$ref":"#/$defs/D%d","title":"t"}}}`),
 		"allOf":        double(`{"allOf":[{"$ref":"#/$defs/D%d"},{"$ref":"#/$defs/D%d"}]}`),
 		"anyOf":        double(`{"properties":{"p":{}},"anyOf":[{"$ref":"#/$defs/D%d"},{"$ref":"#/$defs/D%d"}]}`),

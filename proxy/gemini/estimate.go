@@ -14,7 +14,7 @@ func (req *Request) EstimateTokens() int {
 	}
 	for i := range req.Tools {
 		for _, d := range req.Tools[i].FunctionDeclarations {
-			n += len(d.Name) + len(d.Description) + len(d.ParametersJSONSchema)
+			n += len(d.Name) + len(d.Description) + len(d.ParametersJSONSchema) + len(d.Parameters)
 		}
 	}
 	return max(n/4, 1)
