@@ -85,7 +85,7 @@ func TestNames(t *testing.T) {
 	f(`{"fileUri":"gs://bucket/a"}`)
 	f(`{"fileUri":7,"cachedContent":null}`)
 	f(`{"cachedContent":"cachedContents/c","cachedContent":"cachedContents/d`, "cachedContents/c")
-	f(`{"cachedContent":"cachedContents/`+strings.Repeat("x", 300)+`"}`)
+	f(`{"cachedContent":"cachedContents/` + strings.Repeat("x", 300) + `"}`)
 	f(``)
 	f(`["cachedContent"]`)
 	many := strings.Repeat(`{"fileUri":"files/f"},`, 1000)
