@@ -16,22 +16,24 @@ func prepared(t *testing.T, body string) string {
 	return string(fronttest.Decode(t, Codec{}, fronttest.Target, body).Request.AppendJSON(nil))
 }
 
-func TestBadRequests(t *testing.T) {
-	f := func(body, param, problem string) {
-		t.Helper()
-		_, err := Codec{}.Decode([]byte(body))
-		if err == nil {
-			t.Errorf("%s is taken", body)
-			return
-		}
-		e := front.AsError(err)
-		if status, _ := (Codec{}).Error(e, "req"); status != 400 || e.Param != param || !strings.Contains(e.Message, problem) {
-			t.Errorf("%s is refused with %d %q: %s", body, status, e.Param, e.Message)
-		}
+// refused checks that a body is refused with the field at fault and words on what was expected.
+func refused(t *testing.T, body, param, problem string) {
+	t.Helper()
+	_, err := Codec{}.Decode([]byte(body))
+	if err == nil {
+		t.Errorf("%s is taken", body)
+		return
 	}
+	e := front.AsError(err)
+	if status, _ := (Codec{}).Error(e, "req"); status != 400 || e.Param != param || !strings.Contains(e.Message, problem) {
+		t.Errorf("%s is refused with %d %q: %s", body, status, e.Param, e.Message)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	f := func(body, param, problem string) { t.Helper(); refused(t, body, param, problem) }
 	in := func(item string) string { return `{"model":"m","input":[` + item + `]}` }
 	content := func(part string) string { return in(`{"role":"user","content":[` + part + `]}`) }
-	with := func(field string) string { return `{"model":"m","input":"hi",` + field + `}` }
 
 	f(``, "", "empty")
 	f(`[]`, "", "expected an object")
@@ -70,28 +72,35 @@ func TestBadRequests(t *testing.T) {
 	f(in(`{"type":"item_reference","id":"msg_1"}`), "input.0", "items are not stored here")
 	f(in(`{"id":"fc_1"}`), "input.0", "items are not stored here")
 
-	f(with(`"tools":{}`), "tools", "expected an array of tools")
-	f(with(`"tools":[7]`), "tools.0", "expected a tool object")
-	f(with(`"tools":[{}]`), "tools.0.type", "expected the type of the tool")
-	f(with(`"tools":[{"type":"function","function":{"name":"chat"}}]`), "tools.0.name", "expected the name of the function")
-	f(with(`"tools":[{"type":"function","name":"f","parameters":[]}]`), "tools.0.parameters", "expected a JSON Schema object")
-	f(with(`"tools":[{"type":"namespace","name":"n","tools":[{"type":"function"}]}]`), "tools.0.tools.0.name", "expected the name")
-	f(with(`"tool_choice":"any"`), "tool_choice", "expected none, auto, required or an object")
-	f(with(`"tool_choice":{"type":"function"}`), "tool_choice", "expected the name of a tool")
-	f(with(`"tool_choice":{"type":"function","name":"g"}`), "tool_choice", `no tool named "g" is declared`)
-	f(with(`"tool_choice":{"type":"allowed_tools","mode":"auto"}`), "tool_choice", "expected the name of a tool")
-	f(with(`"reasoning":"high"`), "reasoning", "expected an object")
-	f(with(`"text":{"format":{"type":"xml"}}`), "text.format.type", "expected text, json_object or json_schema")
-	f(with(`"text":{"format":{"type":"json_schema","name":"n"}}`), "text.format.schema", "expected a JSON Schema object")
-	f(with(`"max_output_tokens":0`), "max_output_tokens", "expected 1 or more")
-	f(with(`"temperature":3`), "temperature", "expected 0 to 2")
-	f(with(`"top_p":"x"`), "top_p", "expected a number")
-	f(with(`"stream":"yes"`), "stream", "expected true or false")
-	f(with(`"background":true`), "background", "expected false")
-	f(with(`"prompt":{"id":"pmpt_1"}`), "prompt", "not stored here")
-	f(with(`"previous_response_id":"resp_1"`), "previous_response_id", "Previous response with id 'resp_1' not found")
-	f(with(`"conversation":{"id":"conv_1"}`), "conversation", "Conversation with id 'conv_1' not found")
-	f(with(`"conversation":"conv_1"`), "conversation", "Conversation with id 'conv_1' not found")
+}
+
+func TestBadFields(t *testing.T) {
+	f := func(field, param, problem string) {
+		t.Helper()
+		refused(t, `{"model":"m","input":"hi",`+field+`}`, param, problem)
+	}
+	f(`"tools":{}`, "tools", "expected an array of tools")
+	f(`"tools":[7]`, "tools.0", "expected a tool object")
+	f(`"tools":[{}]`, "tools.0.type", "expected the type of the tool")
+	f(`"tools":[{"type":"function","function":{"name":"chat"}}]`, "tools.0.name", "expected the name of the function")
+	f(`"tools":[{"type":"function","name":"f","parameters":[]}]`, "tools.0.parameters", "expected a JSON Schema object")
+	f(`"tools":[{"type":"namespace","name":"n","tools":[{"type":"function"}]}]`, "tools.0.tools.0.name", "expected the name")
+	f(`"tool_choice":"any"`, "tool_choice", "expected none, auto, required or an object")
+	f(`"tool_choice":{"type":"function"}`, "tool_choice", "expected the name of a tool")
+	f(`"tool_choice":{"type":"function","name":"g"}`, "tool_choice", `no tool named "g" is declared`)
+	f(`"tool_choice":{"type":"allowed_tools","mode":"auto"}`, "tool_choice", "expected the name of a tool")
+	f(`"reasoning":"high"`, "reasoning", "expected an object")
+	f(`"text":{"format":{"type":"xml"}}`, "text.format.type", "expected text, json_object or json_schema")
+	f(`"text":{"format":{"type":"json_schema","name":"n"}}`, "text.format.schema", "expected a JSON Schema object")
+	f(`"max_output_tokens":0`, "max_output_tokens", "expected 1 or more")
+	f(`"temperature":3`, "temperature", "expected 0 to 2")
+	f(`"top_p":"x"`, "top_p", "expected a number")
+	f(`"stream":"yes"`, "stream", "expected true or false")
+	f(`"background":true`, "background", "expected false")
+	f(`"prompt":{"id":"pmpt_1"}`, "prompt", "not stored here")
+	f(`"previous_response_id":"resp_1"`, "previous_response_id", "Previous response with id 'resp_1' not found")
+	f(`"conversation":{"id":"conv_1"}`, "conversation", "Conversation with id 'conv_1' not found")
+	f(`"conversation":"conv_1"`, "conversation", "Conversation with id 'conv_1' not found")
 }
 
 // TestLeniently: what means nothing here, whatever its shape, does not stand in the way.
