@@ -9,8 +9,8 @@ import (
 
 func newRoot(io *streams) *cobra.Command {
 	root := baseCommand("gca", "Claude Code and other clients in, Google's Gemini API out: deploy, run and use the adapter")
-	root.Long = `gca turns a bare Debian or Ubuntu server into an adapter between Claude Code (or any Anthropic or OpenAI client) and
-Google's Gemini API, looks after it, and is the adapter itself.
+	root.Long = `gca turns a bare Debian or Ubuntu server into an adapter between Claude Code (or any Anthropic, OpenAI or Gemini client)
+and Google's Gemini API, looks after it, and is the adapter itself.
 
 Start with:
   gca deploy root@YOUR-SERVER     set a server up; prints the address and the client token

@@ -25,8 +25,8 @@ func newServe(io *streams) *cobra.Command {
 	var check, behindProxy bool
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Be the adapter: answer Anthropic and OpenAI clients from Gemini",
-		Long: `serve answers Anthropic and OpenAI clients from Google's Gemini API. Settings come from the environment and, with
+		Short: "Be the adapter: answer Anthropic, OpenAI and Gemini clients from Google's Gemini API",
+		Long: `serve answers Anthropic, OpenAI and Gemini clients from Google's Gemini API. Settings come from the environment and, with
 --config-dir, from the files adapter.env, keys and tokens of that folder; the environment wins. Without client tokens it
 listens on 127.0.0.1 alone.`,
 		Example: "  GEMINI_API_KEYS=KEY1,KEY2,KEY3 gca serve\n  gca serve --config-dir /etc/gemini-adapter --check",
