@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -92,6 +93,7 @@ func TestLab_Converge(t *testing.T) {
 	t.Run("locked", tg.locked)
 	t.Run("new port", tg.newPort)
 	t.Run("default site", tg.defaultSite)
+	t.Run("host", tg.host)
 	t.Run("firewall at boot", tg.firewallAtBoot)
 	t.Run("large file", tg.largeFile)
 	t.Run("no drain", tg.noDrain)
@@ -143,6 +145,8 @@ func (tg *target) errors(t *testing.T) {
 	f("/v1/chat/completions", `{"error":{"message":"the request body is larger than 50 MiB`)
 	f("/v1beta/models/gemini:generateContent?key=NEVERLOGGED", `{"error":{"code":413,"message":"the request body is larger than 50 MiB`)
 
+	f("/upload/v1beta/files", `{"error":{"code":413,`)
+
 	tg.sh("systemctl stop gemini-adapter.socket gemini-adapter.service")
 	if status, body := tg.get("/v1/messages"); status != http.StatusBadGateway || !strings.Contains(body, "gemini-manage status") {
 		t.Errorf("stopped: %d %s", status, body)
@@ -154,6 +158,24 @@ func (tg *target) errors(t *testing.T) {
 	if out := tg.sh("grep -r NEVERLOGGED /var/log/nginx || true"); out != "" {
 		t.Errorf("a query is in Nginx's logs: %s", out)
 	}
+}
+
+// host reaches the adapter as the client wrote it, port and all: behind a tunnel that is another one than Nginx's.
+func (tg *target) host(t *testing.T) {
+	f := func(request, want string) {
+		t.Helper()
+		conn, err := net.Dial("tcp", net.JoinHostPort(tg.server.Addr, "80"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(conn, request)
+		answer, readErr := io.ReadAll(conn)
+		if err := errors.Join(err, readErr, conn.Close()); err != nil || !strings.HasSuffix(string(answer), "\r\n\r\n"+want) {
+			t.Errorf("%q: %q, %v", request, answer, err)
+		}
+	}
+	f("GET /host HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n\r\n", "127.0.0.1:8080")
+	f("GET /host HTTP/1.0\r\n\r\n", "_")
 }
 
 const mainPIDs = "systemctl show -p MainPID nginx gemini-adapter; "

@@ -150,6 +150,9 @@ func routes() http.Handler {
 		n, err := io.Copy(io.Discard, r.Body)
 		write(w, fmt.Sprintf("%d %v", n, err))
 	})
+	mux.HandleFunc("/host", func(w http.ResponseWriter, r *http.Request) {
+		write(w, r.Host)
+	})
 	return mux
 }
 
