@@ -16,6 +16,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/front/fronttest"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/store"
 )
@@ -130,6 +131,14 @@ func (r *rig) check() {
 		r.t.Errorf("%d streams are still open", n)
 	}
 	log := r.log.String()
+	for _, sent := range r.fake.Requests() {
+		if native := strings.Contains(log, `"path":"/v1beta/`); native || sent.Refused != "" || !strings.HasSuffix(sent.Verb, "enerateContent") {
+			continue
+		}
+		if err := fronttest.Strictly(sent.Body); err != nil {
+			r.t.Errorf("Google's own SDK could not have written this: %v\n%.2000s", err, sent.Body)
+		}
+	}
 	for _, word := range []string{"PLANTED", `"level":"ERROR"`, "panic"} {
 		if strings.Contains(log, word) {
 			r.t.Errorf("the log has %q:\n%s", word, log)
