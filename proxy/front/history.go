@@ -97,21 +97,22 @@ type results struct {
 	taken  map[*gemini.FunctionResponse]bool
 }
 
-type openCall struct {
+// waiting are the calls of one content with one id that have no result yet, the first one first.
+type waiting struct {
 	content int
-	call    *gemini.FunctionCall
+	calls   []*gemini.FunctionCall
 }
 
 // matchResults pairs by id. Where an id stands for several calls, a result belongs to the nearest earlier content with such
 // a call unanswered, and there to the first; only then to a later one. The first result of a call wins.
 func matchResults(contents []gemini.Content) results {
 	r := results{map[*gemini.FunctionCall]*gemini.FunctionResponse{}, map[*gemini.FunctionResponse]bool{}}
-	open := map[string][]openCall{}
+	open := map[string][]waiting{}
 	var early []*gemini.FunctionResponse
 	for i := range contents {
 		for _, p := range contents[i].Parts {
 			if call := p.FunctionCall; call != nil {
-				open[call.ClientID] = append(open[call.ClientID], openCall{i, call})
+				open[call.ClientID] = wait(open[call.ClientID], i, call)
 			}
 			if p.FunctionResponse != nil && !r.take(open, p.FunctionResponse) {
 				early = append(early, p.FunctionResponse)
@@ -124,18 +125,25 @@ func matchResults(contents []gemini.Content) results {
 	return r
 }
 
-func (r results) take(open map[string][]openCall, response *gemini.FunctionResponse) bool {
-	calls := open[response.ClientID]
-	if len(calls) == 0 {
+func wait(list []waiting, content int, call *gemini.FunctionCall) []waiting {
+	if n := len(list); n > 0 && list[n-1].content == content {
+		list[n-1].calls = append(list[n-1].calls, call)
+		return list
+	}
+	return append(list, waiting{content, []*gemini.FunctionCall{call}})
+}
+
+func (r results) take(open map[string][]waiting, response *gemini.FunctionResponse) bool {
+	list := open[response.ClientID]
+	if len(list) == 0 {
 		return false
 	}
-	i := len(calls) - 1
-	for i > 0 && calls[i-1].content == calls[i].content {
-		i--
-	}
-	r.byCall[calls[i].call] = response
+	nearest := &list[len(list)-1]
+	r.byCall[nearest.calls[0]] = response
 	r.taken[response] = true
-	open[response.ClientID] = append(calls[:i:i], calls[i+1:]...)
+	if nearest.calls = nearest.calls[1:]; len(nearest.calls) == 0 {
+		open[response.ClientID] = list[:len(list)-1]
+	}
 	return true
 }
 

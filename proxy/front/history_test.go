@@ -3,8 +3,10 @@ package front
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -163,6 +165,32 @@ func TestResultsGoInTheOrderOfTheCalls(t *testing.T) {
 	})
 	if got, want := formatHistory(out), "u:q / m:f(),f(),f() / u:f=0,f!1,f=2"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestNormaliseTakesTimeInProportion: ids and names as no sane client sends them. In time that grows with the square of their
+// number this would take minutes.
+func TestNormaliseTakesTimeInProportion(t *testing.T) {
+	const n = 200_000
+	calls, answers := make([]gemini.Part, n), make([]gemini.Part, n)
+	for i := range n {
+		calls[i].FunctionCall = &gemini.FunctionCall{Name: "f" + strconv.Itoa(i), ClientID: "same"}
+		answers[i].FunctionResponse = &gemini.FunctionResponse{ClientID: "same", Response: ToolResult(nil, false)}
+	}
+	call := &Call{Request: &gemini.Request{}}
+	began := time.Now()
+	if err := call.SetContents([]gemini.Content{{Role: "user", Parts: []gemini.Part{{Text: gemini.Quote("q")}}}, {Role: "model", Parts: calls}, {Role: "user", Parts: answers}}); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	last := call.Request.Contents[2].Parts[n-1].FunctionResponse
+	if last != answers[n-1].FunctionResponse || last.Name != "f199999" {
+		t.Errorf("the last call has the result %+v", last)
+	}
+	if stubs := call.Request.Tools[0].FunctionDeclarations; len(stubs) != maxTools {
+		t.Errorf("%d stubs", len(stubs))
 	}
 }
 

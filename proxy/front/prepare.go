@@ -58,11 +58,31 @@ func fitSampling(config *gemini.GenerationConfig, family gemini.Family) {
 	}
 }
 
+const (
+	maxClientStops     = 1000
+	maxClientStopBytes = 64 << 10
+)
+
+// CheckStops refuses more stop sequences than an answer can be searched for in reasonable time: a thousand, or 64 KiB in all.
+// param is the client's field.
+func CheckStops(param string, stops []string) error {
+	size := 0
+	for _, s := range stops {
+		size += len(s)
+	}
+	if len(stops) > maxClientStops || size > maxClientStopBytes {
+		return Invalidf(param, "expected %d stop sequences at most, of %d bytes in all", maxClientStops, maxClientStopBytes)
+	}
+	return nil
+}
+
 // splitStops gives Gemini as many different stop sequences as it takes, and the proxy the others.
 func splitStops(all []string) (gemini, ours []string) {
 	var stops []string
+	seen := map[string]bool{"": true}
 	for _, s := range all {
-		if s != "" && !slices.Contains(stops, s) {
+		if !seen[s] {
+			seen[s] = true
 			stops = append(stops, s)
 		}
 	}

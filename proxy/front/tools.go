@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -93,19 +92,7 @@ func (c *Call) SetContents(contents []gemini.Content) error {
 	if len(c.Request.Tools) > 0 {
 		return nil
 	}
-	var stubs []gemini.FunctionDeclaration
-	for _, content := range c.Request.Contents {
-		for _, p := range content.Parts {
-			if p.FunctionCall == nil || slices.ContainsFunc(stubs, func(d gemini.FunctionDeclaration) bool {
-				return d.Name == p.FunctionCall.Name
-			}) {
-				continue
-			}
-			stubs = append(stubs, gemini.FunctionDeclaration{
-				Name: p.FunctionCall.Name, ParametersJSONSchema: json.RawMessage(`{"type":"object"}`),
-			})
-		}
-	}
+	stubs := stubsFor(c.Request.Contents)
 	if len(stubs) == 0 {
 		return nil
 	}
@@ -113,6 +100,23 @@ func (c *Call) SetContents(contents []gemini.Content) error {
 	c.Request.Tools = []gemini.Tool{{FunctionDeclarations: stubs}}
 	c.Request.ToolConfig = &gemini.ToolConfig{FunctionCallingConfig: &gemini.FunctionCallingConfig{Mode: ModeNone}}
 	return nil
+}
+
+// stubsFor declares the functions that a history calls, as many as Gemini takes.
+func stubsFor(contents []gemini.Content) (stubs []gemini.FunctionDeclaration) {
+	seen := map[string]bool{}
+	for _, content := range contents {
+		for _, p := range content.Parts {
+			if p.FunctionCall == nil || seen[p.FunctionCall.Name] || len(stubs) == maxTools {
+				continue
+			}
+			seen[p.FunctionCall.Name] = true
+			stubs = append(stubs, gemini.FunctionDeclaration{
+				Name: p.FunctionCall.Name, ParametersJSONSchema: json.RawMessage(someObject),
+			})
+		}
+	}
+	return stubs
 }
 
 // ToolNames maps the client's tool names to names that Gemini takes, and back. The zero value is ready. Once decoded it is

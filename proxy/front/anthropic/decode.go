@@ -94,7 +94,7 @@ func (r *request) check() error {
 	case r.choice.kind == "tool" && r.choice.name == "":
 		return front.Invalidf("tool_choice.name", "expected the name of a tool")
 	}
-	return nil
+	return front.CheckStops("stop_sequences", r.stops)
 }
 
 // checkTurn finds what a request for an answer lacks.

@@ -83,6 +83,8 @@ func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f(with(`"stream":"yes",`+ok), "stream: expected true or false")
 	f(with(`"stop_sequences":"x",`+ok), "stop_sequences: expected an array of strings")
 	f(with(`"stop_sequences":[1],`+ok), "stop_sequences.0: expected a string")
+	f(with(`"stop_sequences":["x"`+strings.Repeat(`,"x"`, 1000)+`],`+ok), "stop_sequences: expected 1000 stop sequences at most")
+	f(with(`"stop_sequences":["`+strings.Repeat("x", 65537)+`"],`+ok), "stop_sequences: expected 1000 stop sequences at most")
 	f(with(`"temperature":"hot",`+ok), "temperature: expected a number")
 	f(with(`"temperature":2.5,`+ok), "temperature: expected 0 to 1")
 	f(with(`"top_p":-1,`+ok), "top_p: expected 0 to 1")

@@ -70,7 +70,7 @@ func (r *request) check() error {
 	case r.functionCall.named() && !hasNames(r.functionCall):
 		return front.Invalidf("function_call", "expected the name of a function")
 	}
-	return nil
+	return front.CheckStops("stop", r.stops)
 }
 
 func hasNames(c choice) bool {
