@@ -48,30 +48,16 @@ func (d *decoder) user(blocks []block) []gemini.Part {
 	return parts
 }
 
-// result makes a tool's result: its texts are the output, a line each, its media are parts beside it.
 func (d *decoder) result(b *block) *gemini.FunctionResponse {
-	var texts []gemini.Text
-	var media []gemini.Part
+	var output []gemini.Part
 	for _, c := range b.content {
 		if c.kind == "tool_reference" {
-			texts = append(texts, gemini.Quote("Loaded tool: "+d.call.Tools.Upstream(c.toolName)))
+			output = append(output, gemini.Part{Text: gemini.Quote("Loaded tool: " + d.call.Tools.Upstream(c.toolName))})
 			continue
 		}
-		for _, p := range c.parts() {
-			if p.Text != nil {
-				texts = append(texts, p.Text)
-			} else {
-				media = append(media, p)
-			}
-		}
+		output = append(output, c.parts()...)
 	}
-	text := front.Join(texts)
-	if text.Empty() && len(media) > 0 {
-		text = gemini.Quote("see attached")
-	}
-	return &gemini.FunctionResponse{
-		ClientID: b.toolUseID, Response: front.ToolResult(text, b.isError), Parts: media,
-	}
+	return front.Result(b.toolUseID, output, b.isError)
 }
 
 // parts makes texts and media of a block. Blocks of other types become what text they have.

@@ -80,7 +80,7 @@ func (d *decoder) ours(parts []gemini.Part) []gemini.Part {
 
 // serverUse says what was asked of the tool.
 func (b *block) serverUse() string {
-	var input struct{ Query, URL, Code, Command string }
+	var input struct{ Query, URL, Code string }
 	if json.Unmarshal(b.input, &input) != nil {
 		return "[" + b.name + " " + string(b.input) + "]"
 	}
@@ -118,7 +118,7 @@ func (b *block) serverLine() string {
 	return b.text.String()
 }
 
-// resultWords reads a result that is one object: a page, what code wrote, tools that were found, or an error.
+// resultWords reads a result that is one object: a page, a file, what code wrote, tools that were found, or an error.
 func resultWords(object json.RawMessage) []string {
 	var r struct {
 		ErrorCode string `json:"error_code"`
@@ -128,29 +128,38 @@ func resultWords(object json.RawMessage) []string {
 		Tools     []struct {
 			Name string `json:"tool_name"`
 		} `json:"tool_references"`
+		Lines   []string // of an edit
 		Content json.RawMessage
 	}
 	if json.Unmarshal(object, &r) != nil {
 		return nil
 	}
-	lines := []string{r.Text, r.Stdout, r.Stderr}
+	lines := append([]string{r.Text, r.Stdout, r.Stderr}, r.Lines...)
 	for _, t := range r.Tools {
 		lines = append(lines, "Loaded tool: "+t.Name)
 	}
 	if r.ErrorCode != "" {
 		lines = append(lines, "error: "+r.ErrorCode)
 	}
+	return append(lines, contentWords(r.Content)...)
+}
+
+// contentWords reads what a result has as its content: a file as one text, or a page.
+func contentWords(content json.RawMessage) []string {
+	var text string
 	var page struct {
 		Title  string
 		Source struct{ Type, Data string }
 	}
-	if len(r.Content) > 0 && r.Content[0] == '{' && json.Unmarshal(r.Content, &page) == nil {
-		lines = append(lines, page.Title)
-		if page.Source.Type == "text" {
-			lines = append(lines, page.Source.Data)
-		}
+	switch {
+	case len(content) == 0 || json.Unmarshal(content, &text) == nil:
+		return []string{text}
+	case json.Unmarshal(content, &page) != nil:
+		return nil
+	case page.Source.Type != "text":
+		return []string{page.Title}
 	}
-	return lines
+	return []string{page.Title, page.Source.Data}
 }
 
 func nonEmpty(lines []string) []string {
