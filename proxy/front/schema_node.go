@@ -30,6 +30,7 @@ type schemaNode struct {
 	properties          []schemaProperty
 	required, ordering  []string
 	allOf, anyOf, oneOf []*schemaNode
+	sometimes           []*schemaNode // then, else, dependentSchemas: what they say of properties holds in some cases
 }
 
 type schemaProperty struct {
@@ -64,7 +65,7 @@ func (n *schemaNode) pureRef() bool {
 	words := len(n.types) > 0 || n.nullable || n.format != "" || n.title != nil || n.description != nil || n.fallback != nil ||
 		n.enum != nil || n.pattern != nil || slices.ContainsFunc(n.numbers[:], func(v json.RawMessage) bool { return v != nil })
 	schemas := n.items != nil || n.additional != nil || n.additionalBool != nil || n.prefix != nil || n.properties != nil ||
-		n.required != nil || n.allOf != nil || n.anyOf != nil || n.oneOf != nil
+		n.required != nil || n.allOf != nil || n.anyOf != nil || n.oneOf != nil || n.sometimes != nil
 	return n.ref != "" && !words && !schemas
 }
 
@@ -124,14 +125,16 @@ func (n *schemaNode) settleTypes() {
 	n.types, n.nullable = types, n.nullable && len(types) == 0
 }
 
-// settleEnum leaves the values that Gemini can be held to, strings and numbers. If there are others, a note names all of them.
+// settleEnum leaves the values that Gemini can be held to, strings and numbers, each once. If there are others, a note names
+// all of them.
 func (n *schemaNode) settleEnum() (note string) {
 	var values []json.RawMessage
-	other := false
+	other, seen := false, map[string]bool{}
 	for _, v := range n.enum {
-		if len(v) == 0 {
+		if len(v) == 0 || seen[string(v)] {
 			continue
 		}
+		seen[string(v)] = true
 		switch v[0] {
 		case 'n':
 			if len(n.types) > 0 && !n.is("null") {
@@ -155,7 +158,7 @@ func (n *schemaNode) settleEnum() (note string) {
 		return ""
 	}
 	n.enum = nil
-	return listed(values)
+	return "allowed: " + listed(values)
 }
 
 // listed names values in a note, as many as have room in it.

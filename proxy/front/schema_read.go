@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -22,9 +23,30 @@ func readNode(w *gemini.Walker, depth int) *schemaNode {
 		n.types = []string{"object"}
 		w.Skip()
 	default:
-		w.Object("", func(name []byte) { n.readKeyword(w, string(name), depth+1) })
+		var patterns []*schemaNode
+		w.Object("", func(name []byte) {
+			if string(name) == "patternProperties" {
+				patterns = readMap(w, depth+1)
+				return
+			}
+			n.readKeyword(w, string(name), depth+1)
+		})
+		n.usePatterns(patterns)
 	}
 	return n
+}
+
+// usePatterns takes what is said of the properties that match a pattern for what is said of all that have no name: Gemini
+// knows no patterns, and additionalProperties false beside them would forbid what they allow.
+func (n *schemaNode) usePatterns(patterns []*schemaNode) {
+	switch {
+	case n.additional != nil || string(n.additionalBool) == "true":
+		return
+	case len(patterns) == 1:
+		n.additional, n.additionalBool = patterns[0], nil
+	case len(patterns) > 1:
+		n.additional, n.additionalBool = &schemaNode{anyOf: patterns}, nil
+	}
 }
 
 func (n *schemaNode) readKeyword(w *gemini.Walker, name string, depth int) {
@@ -89,7 +111,9 @@ func (n *schemaNode) readSchemas(w *gemini.Walker, name string, depth int) {
 		if k := w.Kind(); k == 't' || k == 'f' {
 			n.additionalBool = w.Any()
 		} else if k == '{' {
-			n.additional = readNode(w, depth)
+			if n.additional = readNode(w, depth); n.additional.never {
+				n.additional, n.additionalBool = nil, json.RawMessage("false")
+			}
 		} else {
 			w.Skip()
 		}
@@ -101,9 +125,20 @@ func (n *schemaNode) readSchemas(w *gemini.Walker, name string, depth int) {
 		n.anyOf = readNodes(w, depth)
 	case "oneOf":
 		n.oneOf = readNodes(w, depth)
+	case "not":
+		n.never = n.never || allowsAll(w.Any()) // zod writes undefined and never like this
+	case "then", "else":
+		n.sometimes = append(n.sometimes, readNode(w, depth))
+	case "dependentSchemas", "dependencies":
+		n.sometimes = append(n.sometimes, readMap(w, depth)...)
 	default:
 		w.Skip()
 	}
+}
+
+// allowsAll reports whether a schema says nothing at all.
+func allowsAll(raw json.RawMessage) bool {
+	return string(raw) == "true" || len(raw) > 1 && raw[0] == '{' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
 func readUnlessNever(w *gemini.Walker, depth int) *schemaNode {
@@ -111,7 +146,10 @@ func readUnlessNever(w *gemini.Walker, depth int) *schemaNode {
 		w.Skip()
 		return nil
 	}
-	return readNode(w, depth)
+	if n := readNode(w, depth); !n.never {
+		return n
+	}
+	return nil
 }
 
 // readNodes reads a list of schemas without those that nothing satisfies; nil if there is none.
@@ -125,6 +163,16 @@ func readNodes(w *gemini.Walker, depth int) (nodes []*schemaNode) {
 			nodes = append(nodes, n)
 		}
 	})
+	return nodes
+}
+
+// readMap reads the schemas of a map without those that nothing satisfies.
+func readMap(w *gemini.Walker, depth int) (nodes []*schemaNode) {
+	for _, p := range readProperties(w, depth) {
+		if !p.schema.never {
+			nodes = append(nodes, p.schema)
+		}
+	}
 	return nodes
 }
 

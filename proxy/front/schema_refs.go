@@ -25,16 +25,20 @@ type schemaDoc struct {
 	defs  []byte            // the definitions that were asked for, as members of an object
 }
 
-// flatten is a copy of n with the schemas of its allOf and its reference merged in, what n itself says first. A reference that
+// flatten is a copy of n with the schemas of its allOf and its reference merged in, what n itself says first, and with the
+// properties that it has in some cases. A reference that
 // leads back to where it stands, or to more than the budget has, becomes an object. What was opened is d.open's new end.
 func (d *schemaDoc) flatten(n *schemaNode) *schemaNode {
 	out := *n
-	out.ref, out.allOf = "", nil
+	out.ref, out.allOf, out.sometimes = "", nil, nil
 	if n.ref != "" {
 		d.mergeRef(&out, n.ref)
 	}
 	for _, child := range n.allOf {
 		out.merge(d.flatten(child))
+	}
+	for _, child := range n.sometimes {
+		out.properties = mergeProperties(out.properties, d.flatten(child).properties)
 	}
 	return &out
 }

@@ -41,7 +41,9 @@ func TestCleanSchemaRoot(t *testing.T) {
 	f(`{"type":["object","null"],"nullable":true}`, `{"type":"object"}`)
 	f(`{"$schema":"http://json-schema.org/draft-07/schema#","$id":"x","title":"T","type":"object","properties":{}}`,
 		`{"type":"object","title":"T","properties":{}}`)
-	f(`{"anyOf":[{"required":["a"]}],"properties":{"a":{}}}`, `{"type":"object","properties":{"a":{}},"anyOf":[{}]}`)
+	f(`{"anyOf":[{"required":["a"]},{"required":["b"]}],"properties":{"a":{},"b":{}}}`, `{"type":"object","properties":{"a":{},"b":{}}}`)
+	f(`{"anyOf":[{"type":"object","properties":{"a":{}},"required":["a"]},true]}`,
+		`{"type":"object","properties":{},"anyOf":[{"type":"object","properties":{"a":{}},"required":["a"]},{}]}`)
 	f(`{"$ref":"#/definitions/In","definitions":{"In":{"type":"object","properties":{"a":{"type":"string"}}}}}`,
 		`{"type":"object","properties":{"a":{"type":"string"}}}`)
 	f(`"`+strings.Repeat("x", maxSchema)+`"`, emptyObject)
@@ -52,13 +54,14 @@ func TestCleanSchemaKeywords(t *testing.T) {
 	f := func(in, want string) { t.Helper(); cleansProperty(t, in, want) }
 	f(`true`, `{}`)
 	f(`"nonsense"`, `{}`)
-	f(`{"x-vendor":1,"deprecated":true,"readOnly":true,"examples":[1],"$comment":"c","not":{},"if":{},"uniqueItems":true}`, `{}`)
+	f(`{"x-vendor":1,"deprecated":true,"readOnly":true,"examples":[1],"$comment":"c","not":{"type":"null"},"if":{},"uniqueItems":true}`, `{}`)
 	f(`{"type":"string","const":"a"}`, `{"type":"string","enum":["a"]}`)
 	f(`{"const":5,"enum":[1,2]}`, `{"enum":[5]}`)
-	f(`{"const":true,"type":"boolean"}`, `{"type":"boolean","description":"true"}`)
+	f(`{"const":true,"type":"boolean"}`, `{"type":"boolean","description":"allowed: true"}`)
 	f(`{"enum":["a",null],"type":"string"}`, `{"type":["string","null"],"enum":["a"]}`)
 	f(`{"enum":[null]}`, `{"type":"null"}`)
-	f(`{"enum":["a",true,{"b":1}],"description":"Which."}`, `{"description":"Which. (\"a\" or true or {\"b\":1})"}`)
+	f(`{"enum":["a","b","a"]}`, `{"enum":["a","b"]}`)
+	f(`{"enum":["a",true,{"b":1}],"description":"Which."}`, `{"description":"Which. (allowed: \"a\" or true or {\"b\":1})"}`)
 	f(`{"type":"integer","exclusiveMinimum":0,"exclusiveMaximum":9}`, `{"type":"integer","minimum":1,"maximum":8}`)
 	f(`{"type":"number","exclusiveMinimum":0.5}`, `{"type":"number","minimum":0.5}`)
 	f(`{"type":"number","minimum":1,"exclusiveMinimum":true,"maximum":"9"}`, `{"type":"number","minimum":1}`)
@@ -78,6 +81,9 @@ func TestCleanSchemaKeywords(t *testing.T) {
 	f(`{"type":"array","items":[{}],"additionalItems":{"type":"string"}}`, `{"type":"array","items":{"type":"string"},"prefixItems":[{}]}`)
 	f(`{"type":"array","prefixItems":[{}],"items":false}`, `{"type":"array","prefixItems":[{}]}`)
 	f(`{"oneOf":[{"type":"string"},false,true]}`, `{"oneOf":[{"type":"string"},{}]}`)
+	f(`{"anyOf":[{"not":{}},{"type":"string"},{"not": { } },{"not":true}]}`, `{"anyOf":[{"type":"string"}]}`)
+	f(`{"type":"array","items":{"not":{}}}`, `{"type":"array","items":{}}`)
+	f(`{"not":{"minProperties":1}}`, `{}`)
 	f(`{"title":5,"description":["x"],"required":"a","properties":[]}`, `{}`)
 }
 
@@ -90,6 +96,15 @@ func TestCleanSchemaProperties(t *testing.T) {
 	f(`{"properties":{"a":{}},"required":["b"],"additionalProperties":false}`, `{"type":"object","properties":{"a":{}},"additionalProperties":false}`)
 	f(`{"additionalProperties":{"type":"string","x-y":1},"patternProperties":{"a":{}}}`,
 		`{"type":"object","properties":{},"additionalProperties":{"type":"string"}}`)
+	const str = `{"type":"string"}`
+	f(`{"patternProperties":{"^.*$":`+str+`},"additionalProperties":false}`, `{"type":"object","properties":{},"additionalProperties":`+str+`}`)
+	f(`{"properties":{"a":{}},"patternProperties":{"^x-":`+str+`,"^n-":{"type":"number"},"^z":false}}`,
+		`{"type":"object","properties":{"a":{}},"additionalProperties":{"anyOf":[`+str+`,{"type":"number"}]}}`)
+	f(`{"patternProperties":{"^x-":`+str+`},"additionalProperties":true}`, `{"type":"object","properties":{},"additionalProperties":true}`)
+	f(`{"patternProperties":{"^x-":false},"additionalProperties":{"not":{}}}`, `{"type":"object","properties":{},"additionalProperties":false}`)
+	f(`{"properties":{"a":{},"n":{"not":{}}},"required":["a","n"]}`, `{"type":"object","properties":{"a":{}},"required":["a"]}`)
+	f(`{"properties":{"k":`+str+`},"if":{"properties":{"k":{"const":"x"}}},"then":{"properties":{"k":{},"x":`+str+`},"required":["x"]},"else":{"properties":{"y":{}}},"dependentSchemas":{"k":{"properties":{"z":{}}}},"dependencies":{"k":["q"]}}`,
+		`{"type":"object","properties":{"k":`+str+`,"x":`+str+`,"y":{},"z":{}}}`)
 	f(`{"properties":{"a":{"type":"string"},"a":{"type":"number"}}}`, `{"type":"object","properties":{"a":{"type":"number"}}}`)
 	f(`{"properties":{"a\"\u00e9":{}}}`, `{"type":"object","properties":{"a\"é":{}}}`)
 }
@@ -165,12 +180,15 @@ func bombs() map[string]string {
 	for i := range 25 {
 		unions = fmt.Sprintf(`{"anyOf":[%s,{"type":"string"},{}],"properties":{%s}}`, unions, many(fmt.Sprintf(`"%d_%%d":{},`, i), 300))
 	}
+	thens := strings.Repeat(`{"then":`, 2000) + `{"properties":{"a":{}}}` + strings.Repeat(`}`, 2000)
 	return map[string]string{
+		"thens":        thens,
 		"unions":       `{"properties":{"x":` + unions + `}}`,
 		"properties":   double(`{"properties":{"a":{"$ref":"#/$defs/D%d","title":"t"},"b":{"$ref":"#/$defs/D%d","title":"t"}}}`),
 		"allOf":        double(`{"allOf":[{"$ref":"#/$defs/D%d"},{"$ref":"#/$defs/D%d"}]}`),
 		"anyOf":        double(`{"properties":{"p":{}},"anyOf":[{"$ref":"#/$defs/D%d"},{"$ref":"#/$defs/D%d"}]}`),
 		"wide":         `{"anyOf":[` + wide + `],"properties":{` + many(`"p%d":{},`, 8000) + `}}`,
+		"consts":       `{"anyOf":[` + many(`{"properties":{"k":{"const":"%d"}}},`, 6000) + `]}`,
 		"wide within":  `{"properties":{"x":{"anyOf":[` + wide + `],"properties":{` + many(`"p%d":{},`, 8000) + `}}}}`,
 		"definitions":  `{"properties":{` + many(`"p%d":{"$ref":"#/$defs/D"},`, 6000) + `},"$defs":{"D":{}}}`,
 		"lost":         `{"properties":{` + many(`"p%d":{"$ref":"#/x/%[1]d"},`, 6000) + `}}`,
@@ -223,6 +241,8 @@ func seeds() []string {
 		`{"properties":{"m":{"type":"object","additionalProperties":{"type":"number"}},"n":{"oneOf":[{"type":"null"}]},"o":{"anyOf":[]}}}`,
 		`{"properties":{"a":{"$anchor":"x","items":{"$ref":"#x"}},"b":{"$dynamicRef":"#x"}}}`,
 		`{"type":"object","properties":{"e":{"type":"integer","enum":[1,2]},"f":{"type":"string","enum":["","a"],"format":"enum"},"g":{"enum":[""]}}}`,
+		`{"properties":{"k":{"not":{}}},"patternProperties":{"a":{"$ref":"#"},"b":{}},"then":{"properties":{"q":{"$ref":"#"}}},"anyOf":[{"required":["k"]},{"$ref":"#"}],"additionalProperties":false}`,
+		`{"anyOf":[{"properties":{"k":{"const":"a"},"x":{}},"required":["k"]},{"properties":{"k":{"const":2},"y":{}},"required":["k","y"]}]}`,
 		`{"properties":{"d":{"type":"number","format":"date","default":"\ud800"}}}`, `[]`, `{"a"`, ``, `{"type":5}`,
 	}
 	for _, bomb := range bombs() {

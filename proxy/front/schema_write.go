@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -104,8 +105,19 @@ func (d *schemaDoc) writeKeywords(dst []byte, n *schemaNode, depth int) []byte {
 	dst = d.cleanList(dst, "prefixItems", n.prefix, depth)
 	dst = appendNumbers(dst, n, kwMinItems, kwMaxItems)
 	dst = d.cleanProperties(dst, n, depth)
-	dst = d.cleanList(dst, "anyOf", n.anyOf, depth)
-	return d.cleanList(dst, "oneOf", n.oneOf, depth)
+	dst = d.cleanUnion(dst, "anyOf", n.anyOf, depth)
+	return d.cleanUnion(dst, "oneOf", n.oneOf, depth)
+}
+
+// cleanUnion leaves out a union whose branches say nothing that Gemini could be told, such as which properties must be there
+// together.
+func (d *schemaDoc) cleanUnion(dst []byte, name string, list []*schemaNode, depth int) []byte {
+	out := d.cleanList(dst, name, list, depth)
+	_, branches, _ := bytes.Cut(out[len(dst):], []byte{':'})
+	if len(bytes.Trim(branches, "[{},]")) == 0 {
+		return out[:len(dst)]
+	}
+	return out
 }
 
 func (d *schemaDoc) cleanProperties(dst []byte, n *schemaNode, depth int) []byte {

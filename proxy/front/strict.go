@@ -24,13 +24,7 @@ func StrictSchema(raw json.RawMessage) json.RawMessage {
 	if root == nil {
 		return json.RawMessage(emptyStrict)
 	}
-	root = d.flatten(root)
-	var more []schemaProperty
-	for _, branch := range slices.Concat(root.anyOf, root.oneOf) { // a set of parameters is one object
-		more = append(more, d.flatten(branch).properties...)
-	}
-	root.properties = mergeProperties(root.properties, more)
-	root.anyOf, root.oneOf = nil, nil
+	root = d.joined(d.flatten(root))
 	root.normalise()
 	root.asParameters()
 	root.types, root.enum = []string{"object"}, nil
@@ -38,6 +32,46 @@ func StrictSchema(raw json.RawMessage) json.RawMessage {
 		return out
 	}
 	return json.RawMessage(emptyStrict)
+}
+
+// joined is a root without its union: a set of parameters is one object, with the properties of all branches. Those are
+// required that every branch requires.
+func (d *schemaDoc) joined(root *schemaNode) *schemaNode {
+	var more []schemaProperty
+	at, needed := map[string]int{}, map[string]int{}
+	branches := slices.Concat(root.anyOf, root.oneOf)
+	for _, alternative := range branches {
+		branch := d.flatten(alternative)
+		for _, p := range branch.properties {
+			if i, twice := at[p.name]; twice {
+				more[i].schema = d.either(more[i].schema, p.schema)
+				continue
+			}
+			at[p.name] = len(more)
+			more = append(more, p)
+		}
+		for _, name := range slices.Compact(slices.Sorted(slices.Values(branch.required))) {
+			if needed[name]++; needed[name] == len(branches) {
+				root.required = append(slices.Clip(root.required), name)
+			}
+		}
+	}
+	root.properties = mergeProperties(root.properties, more)
+	root.anyOf, root.oneOf = nil, nil
+	return root
+}
+
+// either is a property that is said to be a in one branch and b in another. Lists of values are put together, such as those
+// that tell the branches apart; else the first counts.
+func (d *schemaDoc) either(a, b *schemaNode) *schemaNode {
+	mark := len(d.open)
+	defer func() { d.open = d.open[:mark] }()
+	first, second := d.flatten(a), d.flatten(b)
+	if len(first.enum) == 0 || len(second.enum) == 0 {
+		return a
+	}
+	first.enum = slices.Concat(first.enum, second.enum)
+	return first
 }
 
 // StrictOutput is StrictSchema for the schema of an answer, whose root may be of any type. It is nil if raw is no schema.

@@ -33,7 +33,7 @@ func TestStrictSchema(t *testing.T) {
 	f(`{"anyOf":[{"required":["a"]},{"required":["b"]}],"type":"object","properties":{"a":{},"b":{}}}`,
 		`{"anyOf":[{"type":"OBJECT","properties":{"a":`+str+`,"b":`+str+`},"required":["a"]},{"type":"OBJECT","properties":{"a":`+str+`,"b":`+str+`},"required":["b"]}]}`)
 	f(`{"oneOf":[{"type":"null"},{"$ref":"#/$defs/N"}],"title":"T"}`, `{"type":"STRING","title":"T","nullable":true}`)
-	f(`{"not":{},"pattern":"^a","maximum":3}`, `{"type":"NUMBER","maximum":3}`)
+	f(`{"not":{"type":"null"},"pattern":"^a","maximum":3}`, `{"type":"NUMBER","maximum":3}`)
 }
 
 func TestStrictSchemaRoot(t *testing.T) {
@@ -52,6 +52,8 @@ func TestStrictSchemaRoot(t *testing.T) {
 		`{"type":"OBJECT","properties":{"self":{"type":"OBJECT","properties":{"_":{"type":"STRING","description":"Not in use: leave it out, and give the object the properties that it needs.","nullable":true}}},"n":{"type":"STRING","nullable":true}}}`)
 	f(`{"anyOf":[{"properties":{"a":{"type":"string"}},"required":["a"]},{"properties":{"b":{"type":"number"}}}],"required":["b"]}`,
 		`{"type":"OBJECT","properties":{"a":{"type":"STRING"},"b":{"type":"NUMBER"}},"required":["b"]}`)
+	f(`{"type":"object","oneOf":[{"$ref":"#/$defs/A"},{"properties":{"op":{"const":"delete"},"id":{"type":"integer"}},"required":["id","op"]}],"$defs":{"A":{"properties":{"op":{"$ref":"#/$defs/Op"},"id":{"type":"string"}},"required":["op"]},"Op":{"enum":["create","update"],"description":"What."}}}`,
+		`{"type":"OBJECT","properties":{"op":{"type":"STRING","description":"What.","enum":["create","update","delete"]},"id":{"type":"STRING"}},"required":["op"]}`)
 }
 
 func TestStrictOutput(t *testing.T) {
