@@ -72,6 +72,14 @@ func TestE017_KeyOfARefusedKind(t *testing.T) {
 
 func TestE018_LeakedKey(t *testing.T) {
 	movesOn(t, fg.ErrLeakedKey(), keys.Disabled, keys.Leaked)
+	r := start(t, "a", nil)
+	r.fake.Key(keyNamed("a"), fg.KeyRule{Error: fg.ErrLeakedKey(), Times: 1})
+	for range 2 {
+		got := r.do("POST", messages, ask(messages, false))
+		if s := r.state("a"); got.status != 503 || !s.Until.IsZero() {
+			t.Errorf("%d, %+v", got.status, s)
+		}
+	}
 }
 
 func TestE019_MinuteQuota(t *testing.T) {
@@ -98,13 +106,22 @@ func TestE021_NoQuotaAtAll(t *testing.T) {
 	r := start(t, "a", nil)
 	r.rests(fg.ErrQuotaZero("gemini-3.8-flash"), 24*time.Hour)
 	r.otherModel()
+	words := start(t, "a", nil)
+	words.rests(fg.Err(429, "You exceeded your current quota.\n* Quota exceeded for metric: x, limit: 0, model: gemini-3.8-flash\nPlease retry in 3s."), 24*time.Hour)
+	words.otherModel()
 }
 
 func TestE022_ThrottledWithoutDetails(t *testing.T) {
+	t.Parallel()
 	movesOn(t, fg.ErrExhausted(), keys.Limited, keys.RateLimited)
 	r := start(t, "a", nil)
 	r.rests(fg.ErrExhausted(), 5*time.Second)
 	r.otherModel()
+	again := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.QueueTimeout = 6 * time.Second })
+	again.fake.Key(keyNamed("a"), always(fg.ErrExhausted()))
+	if got := again.do("POST", messages, ask(messages, false)); got.status != 429 || got.header.Get("Retry-After") != "10" || again.keysAsked() != "a a" {
+		t.Errorf("the second time: %d, Retry-After %s, keys %s", got.status, got.header.Get("Retry-After"), again.keysAsked())
+	}
 }
 
 func TestE023_EveryKeyRests(t *testing.T) {

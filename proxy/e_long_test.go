@@ -24,19 +24,24 @@ func (r *rig) bodiesAsked() (bodies []string) {
 }
 
 func TestE112_SegmentsAreOneAnswer(t *testing.T) {
-	for _, path := range []string{messages, completions} {
+	usage := map[string][]string{
+		messages:    {`"input_tokens":100`, `"output_tokens":58`, `"thinking_tokens":12`, `"stop_reason":"end_turn"`},
+		completions: {`"prompt_tokens":100,"completion_tokens":58,"total_tokens":158`, `"reasoning_tokens":12`, `"finish_reason":"stop"`},
+		replies:     {`"input_tokens":100`, `"output_tokens":58`, `"reasoning_tokens":12`, `"status":"completed"`},
+	}
+	for path, wants := range usage {
 		for _, stream := range []bool{false, true} {
 			r := start(t, "a b", nil)
 			r.fake.Enqueue(
 				fg.Reply(fg.Text("one, ").With(fg.Usage{Prompt: 100, Candidates: 40, Thoughts: 10, Total: 150}).Continues("tok-1")),
 				fg.Reply(fg.Text("").With(fg.Usage{Prompt: 150, Candidates: 1, Total: 151}).Continues("tok-2")),
 				fg.Reply(fg.Text("two").With(fg.Usage{Prompt: 151, Candidates: 5, Thoughts: 2, Total: 158}).Ends("STOP")))
-			got := r.do("POST", path, askModel(path, stream, gemini4))
-			if path == messages {
-				has(t, got.body, `"input_tokens":100`, `"output_tokens":58`, `"thinking_tokens":12`, `"stop_reason":"end_turn"`)
-			} else {
-				has(t, got.body, `"finish_reason":"stop"`)
+			body := askModel(path, stream, gemini4)
+			if path == completions && stream {
+				body = strings.TrimSuffix(body, "}") + `,"stream_options":{"include_usage":true}}`
 			}
+			got := r.do("POST", path, body)
+			has(t, got.body, wants...)
 			if text := said(t, path, stream, got.body); text != "one, two" {
 				t.Errorf("%q in %s", text, got.body)
 			}
@@ -74,13 +79,16 @@ func TestE113_ADroppedAnswerIsResumed(t *testing.T) {
 		fg.Reply(fg.Text("two, thr").Checkpoint("tok-2"), fg.Text("ee"), fg.Hangup()),
 		fg.Reply(fg.Text("e"), fg.Text("e.")),
 	}
-	for _, stream := range []bool{false, true} {
-		r.fake.Enqueue(script...)
-		got := r.do("POST", messages, askModel(messages, stream, gemini4))
-		if text := said(t, messages, stream, got.body); text != "one, two, three." {
-			t.Errorf("stream %v: %q in %s", stream, text, got.body)
+	ends := map[string]string{messages: `"stop_reason":"end_turn"`, completions: `"finish_reason":"stop"`, replies: `"status":"completed"`}
+	for path, end := range ends {
+		for _, stream := range []bool{false, true} {
+			r.fake.Enqueue(script...)
+			got := r.do("POST", path, askModel(path, stream, gemini4))
+			if text := said(t, path, stream, got.body); text != "one, two, three." {
+				t.Errorf("%s, stream %v: %q in %s", path, stream, text, got.body)
+			}
+			has(t, got.body, end)
 		}
-		has(t, got.body, `"stop_reason":"end_turn"`)
 	}
 	// what does not fit is not glued together
 	r.fake.Enqueue(fg.Reply(fg.Text("one, ").Checkpoint("tok-1"), fg.Text("two"), fg.Hangup()), fg.Reply(fg.Text("another")))

@@ -51,28 +51,34 @@ func TestE132_ACutIsAnError(t *testing.T) {
 }
 
 func TestE133_EmptyAnswersAreTriedAgain(t *testing.T) {
+	f2 := func(empty fg.Answer, path string, stream bool, status int, kind string) {
+		t.Helper()
+		r := start(t, "a b", nil)
+		r.fake.Enqueue(empty, empty, fg.Say("the good one"))
+		got := r.do("POST", path, ask(path, stream))
+		same(t, said(t, path, stream, got.body), "the good one")
+		if n := strings.Count(got.body, "event: message_start\n"); path == messages && stream && n != 1 {
+			t.Errorf("%+v: message_start stands %d times in %s", empty, n, got.body)
+		}
+		r.fake.Enqueue(empty, empty, empty)
+		got = r.do("POST", path, ask(path, stream))
+		has(t, got.body, kind)
+		if got.status != status || r.fake.Pending() != 0 {
+			t.Errorf("%+v: %d with %d answers left", empty, got.status, r.fake.Pending())
+		}
+		r.fake.Enqueue(empty)
+		got = r.do("POST", path, ask(path, stream), "x-api-key", testToken, "x-stainless-retry-count", "1")
+		if got.status != status || r.fake.Pending() != 0 || len(r.fake.Requests()) != 7 {
+			t.Errorf("%+v: %d after a client's own retry, %d requests", empty, got.status, len(r.fake.Requests()))
+		}
+		r.stop()
+	}
 	f := func(empty fg.Answer) {
 		t.Helper()
 		for _, stream := range []bool{false, true} {
-			r := start(t, "a b", nil)
-			r.fake.Enqueue(empty, empty, fg.Say("the good one"))
-			got := r.do("POST", messages, ask(messages, stream))
-			has(t, got.body, "the good one")
-			if n := strings.Count(got.body, "event: message_start\n"); stream && n != 1 {
-				t.Errorf("%+v: message_start stands %d times in %s", empty, n, got.body)
-			}
-			r.fake.Enqueue(empty, empty, empty)
-			got = r.do("POST", messages, ask(messages, stream))
-			has(t, got.body, "overloaded_error")
-			if got.status != 529 || r.fake.Pending() != 0 {
-				t.Errorf("%+v: %d with %d answers left", empty, got.status, r.fake.Pending())
-			}
-			r.fake.Enqueue(empty)
-			got = r.do("POST", messages, ask(messages, stream), "x-api-key", testToken, "x-stainless-retry-count", "1")
-			if got.status != 529 || r.fake.Pending() != 0 || len(r.fake.Requests()) != 7 {
-				t.Errorf("%+v: %d after a client's own retry, %d requests", empty, got.status, len(r.fake.Requests()))
-			}
-			r.stop()
+			f2(empty, messages, stream, 529, `"overloaded_error"`)
+			f2(empty, completions, stream, 503, `"server_is_overloaded"`)
+			f2(empty, replies, stream, 503, `"server_is_overloaded"`)
 		}
 	}
 	f(fg.Reply(fg.Finish("STOP")))

@@ -56,6 +56,14 @@ func TestE123_SafetyCheck(t *testing.T) {
 		if kinds(m) != "text" || strings.TrimSpace(m.Content[0].Text) == "" {
 			t.Errorf("%s: %s", model.ID, m.RawJSON())
 		}
+		// where a model thinks whatever it is told, its thoughts have tokens of their own
+		want, off := int32(64+2048), r.thought()
+		if off == "0" || off == "none" {
+			want = 64
+		}
+		if n := *r.asked().GenerationConfig.MaxOutputTokens; n != want {
+			t.Errorf("%s: thinking %s, %d tokens were asked for", model.ID, off, n)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // Cases 103 to 109 and 139: OpenAI's Responses API, as Codex speaks it.
 
 // events are the data of a stream by the types of its events, in order; the numbers of the sequence are checked.
-func events(t *testing.T, stream string) (all []responses.ResponseStreamEventUnion, types string) {
+func events(t testing.TB, stream string) (all []responses.ResponseStreamEventUnion, types string) {
 	t.Helper()
 	for _, frame := range strings.Split(strings.TrimSuffix(stream, "\n\n"), "\n\n") {
 		name, data, _ := strings.Cut(strings.TrimPrefix(frame, "event: "), "\ndata: ")

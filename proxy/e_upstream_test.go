@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
@@ -32,7 +33,7 @@ func streamed(pieces ...string) fg.Answer {
 // reads asks with a stream through each front and checks the text that arrives.
 func (r *rig) reads(want string, answers ...fg.Answer) {
 	r.t.Helper()
-	for _, path := range []string{messages, completions} {
+	for _, path := range []string{messages, completions, replies} {
 		r.fake.Enqueue(answers...)
 		got := r.do("POST", path, ask(path, true))
 		if text := said(r.t, path, true, got.body); got.status != 200 || text != want {
@@ -43,20 +44,35 @@ func (r *rig) reads(want string, answers ...fg.Answer) {
 
 func TestE001_OneCredential(t *testing.T) {
 	r := start(t, "a", nil)
-	for _, header := range [][]string{{"x-api-key", testToken}, {"Authorization", "Bearer " + testToken}} {
-		for _, path := range []string{messages, completions} {
-			r.do("POST", path, ask(path, true), header...)
+	f := func(path, body string) {
+		t.Helper()
+		for _, header := range [][]string{{"x-api-key", testToken}, {"Authorization", "Bearer " + testToken}, {"x-goog-api-key", testToken, "x-api-key", "none", "Authorization", "Bearer none"}} {
+			if got := r.do("POST", path, body, header...); got.status != 200 {
+				t.Errorf("%s, %v: %d %s", path, header, got.status, got.body)
+			}
 		}
 	}
+	for _, path := range []string{messages, completions, replies} {
+		f(path, ask(path, true))
+		f(path, ask(path, false))
+	}
+	f(countPath, prompt(hello))
+	f(embeddingsPath, `{"model":"text-embedding-3-small","input":"x"}`)
+	f(generatePath+"?key="+testToken, nativeAsk)
+	f(streamPath+"?alt=sse&key="+testToken, nativeAsk)
 	for _, q := range r.fake.Requests() {
 		if got := q.Header.Values("x-goog-api-key"); len(got) != 1 || got[0] != keyNamed("a") {
 			t.Errorf("x-goog-api-key %q", got)
 		}
-		if q.Header.Get("Authorization") != "" || q.Header.Get("x-api-key") != "" || q.Query.Encode() != "alt=sse" {
-			t.Errorf("%v, query %v", q.Header, q.Query)
+		wantQuery := ""
+		if q.Verb == "streamGenerateContent" {
+			wantQuery = "alt=sse"
+		}
+		if q.Header.Get("Authorization") != "" || q.Header.Get("x-api-key") != "" || q.Query.Encode() != wantQuery {
+			t.Errorf("%s: %v, query %v", q.Path, q.Header, q.Query)
 		}
 	}
-	if len(r.fake.Requests()) != 4 {
+	if len(r.fake.Requests()) != 30 {
 		t.Errorf("%d requests", len(r.fake.Requests()))
 	}
 }
@@ -77,7 +93,7 @@ func TestE002_KeysOfAnyForm(t *testing.T) {
 	for _, q := range r.fake.Requests() {
 		asked[q.Key] = true
 	}
-	if len(loaded.Keys) != 2 || !asked["AQ.abc-PLANTED"] && !asked["AIza-PLANTED"] {
+	if len(loaded.Keys) != 2 || !asked["AQ.abc-PLANTED"] || !asked["AIza-PLANTED"] {
 		t.Errorf("%d keys, asked with %v", len(loaded.Keys), asked)
 	}
 }
@@ -92,6 +108,10 @@ func TestE003_FramesCutAnywhere(t *testing.T) {
 			if text := said(t, messages, true, r.do("POST", messages, ask(messages, true)).body); text != "Hé\nllo" {
 				t.Fatalf("cut at %d: %q", cut, text)
 			}
+		}
+		r.fake.Enqueue(fg.RawAnswer(200, "text/event-stream", wire).Dripped(1, 20*time.Microsecond))
+		if text := said(t, messages, true, r.do("POST", messages, ask(messages, true)).body); text != "Hé\nllo" {
+			t.Errorf("byte by byte: %q", text)
 		}
 	}
 }
@@ -126,12 +146,27 @@ func TestE006_AnErrorFrameIsAnError(t *testing.T) {
 }
 
 func TestE007_BareErrorsAndArrays(t *testing.T) {
-	r := start(t, "a b", nil)
 	for _, form := range inStream(`{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}`) {
+		r := start(t, "a b", nil)
 		r.reads("fine", streamed(form), fg.Say("fine"))
 		if n := r.fake.Pending(); n != 0 {
 			t.Errorf("%q: %d answers are left", form, n)
 		}
+		// an answer that merely ended too early would be another error
+		r.fake.Enqueue(streamed(frames("\r\n\r\n", chunkHello), form))
+		got := r.do("POST", messages, ask(messages, true))
+		has(t, got.body, `Hé\n`, "event: error\n", "overloaded_error", "busy")
+		hasNot(t, got.body, "message_delta")
+		r.stop()
+	}
+	for _, form := range inStream(`{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}`) {
+		r := start(t, "a b", nil)
+		r.fake.Enqueue(streamed(form), fg.Say("fine"))
+		has(t, r.do("POST", messages, ask(messages, true)).body, "fine", "message_stop")
+		if s := r.state("a"); s.State != keys.Disabled || s.Reason != keys.Invalid {
+			t.Errorf("%q: %+v", form, s)
+		}
+		r.stop()
 	}
 }
 
@@ -146,6 +181,10 @@ func TestE008_ErrorsWithoutACode(t *testing.T) {
 		if got := r.do("POST", messages, ask(messages, true)); got.status != 200 {
 			t.Errorf("the keys suffered: %d %s", got.status, got.body)
 		}
+	}
+	for _, form := range inStream(busy) {
+		r.fake.Enqueue(streamed(frames("\r\n\r\n", chunkHello), form))
+		has(t, r.do("POST", messages, ask(messages, true)).body, "event: error\n", "overloaded_error", "The model is overloaded.")
 	}
 }
 
@@ -172,7 +211,10 @@ func TestE010_ChunksWithoutContent(t *testing.T) {
 		`{}`, `{"candidates":[]}`, `{"candidates":null}`, `{"candidates":[{}]}`, `{"candidates":[{"content":{}}]}`, `{"candidates":[{"content":{"role":"model"}}]}`,
 		`{"candidates":[{"content":{"parts":null}}],"usageMetadata":null}`, `{"usageMetadata":{"promptTokenCount":1}}`, `{"candidates":[{"index":"x","content":{"parts":[{}]}}]}`,
 	} {
-		r.reads("Hé\nllo", streamed(frames("\r\n\r\n", odd, chunkHello, odd, chunkEnd)))
+		wire := streamed(frames("\r\n\r\n", odd, chunkHello, odd, chunkEnd))
+		r.reads("Hé\nllo", wire)
+		r.fake.Enqueue(wire)
+		same(t, kinds(message(t, r.do("POST", messages, ask(messages, true)).body)), "text")
 	}
 }
 
@@ -202,6 +244,9 @@ func TestE012_AnAnswerWithoutAnEnd(t *testing.T) {
 	got = r.do("POST", completions, ask(completions, true))
 	has(t, got.body, `Hé\n`, `data: {"error":`)
 	hasNot(t, got.body, "[DONE]", `"finish_reason":"`)
+	r.fake.Enqueue(streamed(frames("\r\n\r\n", chunkHello)), fg.Say("the good one"))
+	got = r.do("POST", messages, ask(messages, false)) // of which nothing was sent yet
+	same(t, said(t, messages, false, got.body), "the good one")
 }
 
 func TestE013_AnUnknownReason(t *testing.T) {

@@ -105,7 +105,7 @@ func (r *rig) serve() {
 	done := make(chan error, 1)
 	go func() { done <- r.server.Serve(ctx, ln) }()
 	transport := &http.Transport{}
-	r.client = &http.Client{Transport: transport}
+	r.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		transport.CloseIdleConnections()
@@ -259,21 +259,55 @@ func said(t testing.TB, path string, stream bool, body string) string {
 		}
 	}
 	for _, piece := range pieces {
-		var a struct {
-			Delta   struct{ Text string }
-			Content []struct{ Text string }
-			Choices []struct{ Message, Delta struct{ Content string } }
-		}
-		if err := json.Unmarshal([]byte(piece), &a); err != nil {
+		words, err := wordsOf(path, piece)
+		if err != nil {
 			t.Fatalf("%s: %v in %s", path, err, piece)
 		}
-		text.WriteString(a.Delta.Text)
-		for _, c := range a.Content {
-			text.WriteString(c.Text)
-		}
-		for _, c := range a.Choices {
-			text.WriteString(c.Message.Content + c.Delta.Content)
-		}
+		text.WriteString(words)
 	}
 	return text.String()
+}
+
+type textBlocks []struct{ Text string }
+
+func (blocks textBlocks) String() (text string) {
+	for _, b := range blocks {
+		text += b.Text
+	}
+	return text
+}
+
+// wordsOf is the text of a whole answer, or what one event of a stream adds to it.
+func wordsOf(path, piece string) (text string, err error) {
+	switch path {
+	case replies:
+		var a struct {
+			Delta  string
+			Output []struct{ Content textBlocks }
+		}
+		if strings.HasPrefix(piece, `{"type":`) && !strings.HasPrefix(piece, `{"type":"response.output_text.delta"`) {
+			return "", nil
+		}
+		err = json.Unmarshal([]byte(piece), &a)
+		text = a.Delta
+		for _, item := range a.Output {
+			text += item.Content.String()
+		}
+	case completions:
+		var a struct {
+			Choices []struct{ Message, Delta struct{ Content string } }
+		}
+		err = json.Unmarshal([]byte(piece), &a)
+		for _, c := range a.Choices {
+			text += c.Message.Content + c.Delta.Content
+		}
+	default:
+		var a struct {
+			Delta   struct{ Text string }
+			Content textBlocks
+		}
+		err = json.Unmarshal([]byte(piece), &a)
+		text = a.Delta.Text + a.Content.String()
+	}
+	return text, err
 }

@@ -63,10 +63,15 @@ func TestLockStep(t *testing.T) {
 func TestE071_SilenceBecomesHeartbeats(t *testing.T) {
 	f := func(path, opening, ping string) {
 		t.Helper()
-		r := start(t, "a b", func(_ *config.Config, s *Server) {
-			if s != nil {
-				s.pace.hold, s.pace.ping = 30*time.Millisecond, 20*time.Millisecond
+		r := start(t, "a b", func(cfg *config.Config, s *Server) {
+			if s == nil {
+				return
 			}
+			usual, err := New(cfg, s.deps)
+			if err != nil || usual.pace.hold+usual.pace.ping > 25*time.Second {
+				t.Errorf("a silence of 25 s has no heartbeat: %+v, %v", usual.pace, err)
+			}
+			s.pace.hold, s.pace.ping = 30*time.Millisecond, 20*time.Millisecond
 		})
 		r.fake.Enqueue(fg.Say("", "at ", "last").LockStep("g"))
 		resp := r.open("POST", path, ask(path, true))
