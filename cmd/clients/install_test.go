@@ -20,6 +20,8 @@ var (
 	claudePackage = npmPackage{"@anthropic-ai/claude-code-linux-x64", "2.1.330", "@anthropic-ai/claude-code-linux-x64/claude"}
 	codexPackage  = npmPackage{"@openai/codex", "0.169.0", "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"}
 	geminiPackage = npmPackage{"@google/gemini-cli", "0.61.0", "@google/gemini-cli/bundle/gemini.js"}
+
+	typeScriptPackage = npmPackage{"@anthropic-ai/sdk", "1.12.0", "@anthropic-ai/sdk/index.mjs"}
 )
 
 // install puts a client into the cache, once, from the registry that npm is set to, and returns the file to run.
@@ -59,12 +61,12 @@ func install(t *testing.T, p npmPackage) string {
 	return file
 }
 
-// node is the interpreter that Gemini CLI needs.
+// node is the interpreter that Gemini CLI and the SDK for TypeScript need.
 func node(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("node")
 	if err != nil {
-		t.Fatalf("node is missing: Gemini CLI needs node 20 or newer (apt-get install nodejs): %v", err)
+		t.Fatalf("node is missing: the clients need node 20 or newer (apt-get install nodejs): %v", err)
 	}
 	return path
 }
