@@ -3,8 +3,9 @@
 //
 // It serves generateContent, streamGenerateContent (SSE with alt=sse, else one JSON array in pieces), countTokens,
 // embedContent, batchEmbedContents, cachedContents, files with their uploads, and the list and the
-// entries of models, with Google's wire shapes, errors and wordings. Without a script a small built-in model answers; tests script answers, errors, delays, cuts and lock-step streams, per key where they want, from inside
-// the process ([Server]) or over HTTP (paths under /_fake/). Everything that was asked is recorded.
+// entries of models, with Google's wire shapes, errors and wordings. Without a script a small built-in model answers; tests
+// script answers, errors, delays, cuts and lock-step streams, per key where they want, from inside the process ([Server]) or
+// over HTTP (paths under /_fake/). Everything that was asked is recorded.
 //
 // What it refuses, in the order it looks (rules.go holds the table, with the source of each wording):
 //
@@ -58,6 +59,7 @@
 //	built-in-2x          built-in tools beside functions, or the flag, on 2.x
 //	json-with-functions  functions or built-in tools beside application/json on 2.x
 //	schema-mime          a response schema without application/json, or two of them
+//	mime-type            a responseMimeType other than text/plain, application/json and text/x.enum
 //	stop-sequences       more than 5 stop sequences
 //	candidates           candidateCount out of 1 to 8; over 1 on Gemini 4
 //	temperature          a temperature out of 0 to 2
@@ -87,7 +89,8 @@
 // changed, outside of the current turn; signatures on Gemini 2.x; a toolCall without its toolResponse; the types of
 // inline media (gif is in no list) and the size of any but PDFs, or their pages; prompt and output together against the
 // window of Gemini 4; how large or deep a schema may be under mode ANY, and proto schemas without a type; what a JSON
-// schema says beside its references; safety thresholds, logprobs and output modalities that a model doesn't have; which
+// schema says beside its references; names inside of the objects of built-in tools but for googleSearch, of retrievalConfig,
+// responseFormat, speechConfig, imageConfig, audioTranscriptionConfig and of a part's metadata; safety thresholds, logprobs and output modalities that a model doesn't have; which
 // key a continuation token belongs to; texts for embedding that are longer than the model reads, and a title without
 // RETRIEVAL_DOCUMENT; uploads under a name that is taken; X-Server-Timeout; quotas that nobody scripted.
 //

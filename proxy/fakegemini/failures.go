@@ -44,11 +44,15 @@ func Failures(model string) []Failure {
 		fail("schema states", Err(400, "The specified schema produces a constraint that has too many states for serving.")),
 		fail("unknown model", ErrUnknownModel(model, verbGenerate)),
 		fail("conflict", Err(409, "The operation was aborted.")),
+		fail("already exists", withStatus(409, "ALREADY_EXISTS", "Requested entity already exists")),
+		fail("out of range", withStatus(400, "OUT_OF_RANGE", "The operation was attempted past the valid range.")),
 		fail("quota a minute", ErrQuotaPerMinute(model, 12940*time.Millisecond)),
 		fail("quota a day", ErrQuotaPerDay(model)),
 		fail("quota of input a minute", ErrQuotaTokensPerMinute(model, 250000, 30*time.Second)),
 		fail("quota of input a day", ErrQuota(Quota{Model: model, Metric: freeInput, ID: "GenerateContentInputTokensPerModelPerDay-FreeTier", Limit: 1000000, Retry: 12 * time.Second})),
 		fail("quota zero", ErrQuotaZero(model)),
+		fail("quota zero, in words", inWords(ErrQuotaZero(model))),
+		fail("quota a day, in words", Err(429, "You have exceeded the daily limit of requests to this model.")),
 		fail("quota, paid", ErrQuota(Quota{Model: model, Metric: "generativelanguage.googleapis.com/generate_requests_per_model", ID: "GenerateRequestsPerMinutePerProjectPerModel", Limit: 1000, Retry: 5 * time.Second})),
 		fail("quota as recorded", ErrQuotaRecorded("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", 34400*time.Millisecond)),
 		fail("exhausted", ErrExhausted()),
@@ -58,6 +62,8 @@ func Failures(model string) []Failure {
 		fail("quota of the project", ErrQuotaReset(90*time.Minute)),
 		fail("cancelled", ErrCancelled()),
 		fail("internal", ErrInternal()),
+		fail("unknown", withStatus(500, "UNKNOWN", "Unknown error.")),
+		fail("data loss", withStatus(500, "DATA_LOSS", "Unrecoverable data loss or corruption.")),
 		fail("unimplemented", Err(501, "The operation is not implemented, or is not supported or enabled.")),
 		fail("overloaded", ErrOverloaded()),
 		fail("high demand", ErrHighDemand()),
@@ -68,6 +74,19 @@ func Failures(model string) []Failure {
 		{"in a list", InList(ErrInternal())},
 		{"empty body", RawAnswer(http.StatusServiceUnavailable, "text/plain", "")},
 	}
+}
+
+// withStatus is an error whose HTTP status stands for several of Google's.
+func withStatus(code int, status, message string) *APIError {
+	e := Err(code, message)
+	e.Status = status
+	return e
+}
+
+// inWords is an error of whose details only the message tells.
+func inWords(e *APIError) *APIError {
+	e.Details = nil
+	return e
 }
 
 // ErrorPage is the HTML page of Google's front end, for instance with 502.

@@ -70,6 +70,8 @@ func requestFailures(f failure) {
 	f("schema states", 400, "too many states for serving")
 	f("unknown model", 404, `"NOT_FOUND"`, "models/gemini-3.8-flash is not found for API version v1beta")
 	f("conflict", 409, `"ABORTED"`)
+	f("already exists", 409, `"ALREADY_EXISTS"`)
+	f("out of range", 400, `"OUT_OF_RANGE"`)
 }
 
 func serviceFailures(f failure) {
@@ -78,6 +80,8 @@ func serviceFailures(f failure) {
 	f("quota of input a minute", 429, "GenerateContentInputTokensPerModelPerMinute-FreeTier", `"quotaValue": "250000"`)
 	f("quota of input a day", 429, "GenerateContentInputTokensPerModelPerDay-FreeTier")
 	f("quota zero", 429, `"quotaValue": "0"`, "limit: 0")
+	f("quota zero, in words", 429, "limit: 0, model: gemini-3.8-flash\\nPlease retry in 30s.\", \"status\": \"RESOURCE_EXHAUSTED\" } }")
+	f("quota a day, in words", 429, "daily limit")
 	f("quota, paid", 429, `"GenerateRequestsPerMinutePerProjectPerModel"`)
 	f("quota as recorded", 429, `"violations": [ { "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier" } ]`, `"retryDelay": "34.4s"`)
 	f("exhausted", 429, "Resource has been exhausted (e.g. check quota).")
@@ -87,6 +91,8 @@ func serviceFailures(f failure) {
 	f("quota of the project", 429, `"QUOTA_EXHAUSTED"`, `"quotaResetDelay": "1h30m0s"`)
 	f("cancelled", 499, `"CANCELLED"`)
 	f("internal", 500, `"INTERNAL"`, "An internal error has occurred")
+	f("unknown", 500, `"UNKNOWN"`)
+	f("data loss", 500, `"DATA_LOSS"`)
 	f("unimplemented", 501, `"UNIMPLEMENTED"`)
 	f("overloaded", 503, `"UNAVAILABLE"`, "The model is overloaded. Please try again later.")
 	f("high demand", 503, "This model is currently experiencing high demand")

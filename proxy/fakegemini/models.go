@@ -128,6 +128,7 @@ func Models() []Model {
 		{ID: "gemini-flash-latest", Alias: "gemini-3.8-flash"},
 		{ID: "gemini-flash-lite-latest", Alias: "gemini-3.5-flash-lite"},
 		{ID: "gemini-pro-latest", Alias: "gemini-3.1-pro-preview"},
+		{ID: "gemma-4-26b-a4b-it", Family: gen2, Input: 131072, Output: 8192},
 		{ID: "gemma-4-31b-it", Family: gen2, Input: 131072, Output: 8192},
 		{ID: "gemini-embedding-001", Input: 2048, Output: 1, Methods: embedMethods, Embeds: Embedding{Dimensions: 3072}},
 		{ID: "gemini-embedding-2-preview", Input: 8192, Output: 1, Methods: embedMethods, Embeds: Embedding{Dimensions: 3072, Media: true, Unit: true}},

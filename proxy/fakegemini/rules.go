@@ -99,6 +99,7 @@ const (
 	RuleBuiltInOld     RuleName = "built-in-2x"
 	RuleJSONWithCalls  RuleName = "json-with-functions"
 	RuleSchemaMime     RuleName = "schema-mime"
+	RuleMimeType       RuleName = "mime-type"
 	RuleStopSequences  RuleName = "stop-sequences"
 	RuleCandidates     RuleName = "candidates"
 	RuleTemperature    RuleName = "temperature"
@@ -216,6 +217,7 @@ func toolRules() []Rule {
 func configRules() []Rule {
 	return []Rule{
 		{RuleSchemaMime, StageMeaning, FromReports, "a response schema without application/json, or two of them", onGenerate, schemaMime},
+		{RuleMimeType, StageMeaning, FromDocs, "a responseMimeType other than text/plain, application/json and text/x.enum", onGenerate, mimeTypes},
 		{RuleStopSequences, StageMeaning, FromReports, "more than 5 stop sequences", onGenerate, stopSequences},
 		{RuleCandidates, StageMeaning, FromDocs, "candidateCount out of 1 to 8; over 1 on Gemini 4", onGenerate, candidates},
 		{RuleTemperature, StageMeaning, FromDocs, "a temperature out of 0 to 2", onGenerate, temperature},

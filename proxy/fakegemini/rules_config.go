@@ -5,7 +5,10 @@ import (
 	"slices"
 )
 
-const mimeJSON = "application/json"
+const (
+	mimeJSON = "application/json"
+	mimeEnum = "text/x.enum"
+)
 
 const maxStopSequences = 5
 
@@ -22,10 +25,18 @@ func schemaMime(q *asked) *refusal {
 	switch {
 	case c.ResponseSchema != nil && c.ResponseJSONSchema != nil:
 		return refuse(RuleSchemaMime, "Only one of response_schema and response_json_schema may be set.")
-	case c.ResponseSchema == nil && c.ResponseJSONSchema == nil, c.ResponseMimeType == mimeJSON, c.ResponseMimeType == "text/x.enum":
+	case c.ResponseSchema == nil && c.ResponseJSONSchema == nil, c.ResponseMimeType == mimeJSON, c.ResponseMimeType == mimeEnum:
 		return nil
 	}
 	return q.violations(RuleSchemaMime, []string{"generation_config.response_schema: only allowed when response_mime_type is application/json"})
+}
+
+func mimeTypes(q *asked) *refusal {
+	switch q.config().ResponseMimeType {
+	case "", "text/plain", mimeJSON, mimeEnum:
+		return nil
+	}
+	return q.violations(RuleMimeType, []string{"generation_config.response_mime_type: allowed mimetypes are `text/plain`, `application/json` and `text/x.enum`."})
 }
 
 func stopSequences(q *asked) *refusal {

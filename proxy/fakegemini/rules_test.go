@@ -215,6 +215,13 @@ func readingPairs(f pair) {
 	unknown(with1(`"x":1`), `Invalid JSON payload received. Unknown name "x": Cannot find field.`, with1(`"store":true`))
 	unknown(part(`{"text":"a","x":1}`), `Invalid JSON payload received. Unknown name "x" at 'contents[0].parts[0]': Cannot find field.`, part(`{"text":"a","thought":false}`))
 	unknown(with1(`"labels":{"a":"b"}`), `Unknown name "labels"`, with1(`"serviceTier":"flex"`))
+	unknown(with1(`"modelArmorConfig":{}`), `Unknown name "modelArmorConfig"`, with1(`"serviceTier":"standard"`))
+	unknown(config(`{"audioTimestamp":true}`), `Unknown name "audioTimestamp" at 'generation_config'`, config(`{"enableEnhancedCivicAnswers":true}`))
+	unknown(config(`{"routingConfig":{}}`), `Unknown name "routingConfig"`, config(`{"responseModalities":["TEXT"]}`))
+	unknown(config(`{"modelSelectionConfig":{}}`), `Unknown name "modelSelectionConfig"`, config(`{"mediaResolution":"MEDIA_RESOLUTION_LOW"}`))
+	unknown(with1(`"safetySettings":[{"method":"SEVERITY"}]`), `Unknown name "method" at 'safety_settings[0]'`, with1(`"safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"}]`))
+	unknown(with1(`"tools":[{"googleSearch":{"excludeDomains":["a"]}}]`), `Unknown name "excludeDomains" at 'tools[0].google_search'`, with1(`"tools":[{"googleSearch":{"timeRangeFilter":{}}}]`))
+	unknown(with1(`"tools":[`+tool+`],"toolConfig":{"functionCallingConfig":{"streamFunctionCallArguments":true}}`), `Unknown name "streamFunctionCallArguments"`, with1(`"tools":[`+tool+`],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}`))
 	unknown(with1(`"generation_config":{"Temperature":1}`), `Unknown name "Temperature" at 'generation_config'`, with1(`"generation_config":{"top_p":1}`))
 	unknown(declared(`{"name":"a","parameters":{"type":"OBJECT","$schema":"x"}}`), `Unknown name "$schema" at 'tools[0].function_declarations[0].parameters': Cannot find field.`, declared(`{"name":"a","parameters":{"type":"OBJECT"}}`))
 	unknown(declared(`{"name":"a","parameters":{"type":"OBJECT","properties":{"p":{"type":"STRING"},"q":{"type":"STRING","const":"x"}}}}`), `Unknown name "const" at 'tools[0].function_declarations[0].parameters.properties[1].value': Cannot find field.`,
@@ -333,6 +340,8 @@ func configPairs(f pair) {
 	}
 	c(RuleSchemaMime, m38, `{"responseSchema":{"type":"STRING"}}`, "response_mime_type", `{"responseSchema":{"type":"STRING"},"responseMimeType":"application/json"}`)
 	c(RuleSchemaMime, m38, `{"responseJsonSchema":{},"responseSchema":{"type":"STRING"},"responseMimeType":"application/json"}`, "Only one of", `{"responseJsonSchema":{},"responseMimeType":"application/json"}`)
+	c(RuleMimeType, m38, `{"responseMimeType":"text/html"}`, "allowed mimetypes are", `{"responseMimeType":"text/plain"}`)
+	c(RuleMimeType, m38, `{"responseMimeType":"application/xml"}`, "allowed mimetypes are", `{"responseMimeType":"text/x.enum","responseSchema":{"type":"STRING","enum":["a"]}}`)
 	c(RuleStopSequences, m38, `{"stopSequences":["1","2","3","4","5","6"]}`, "the number of stop_sequences must not exceed 5", `{"stopSequences":["1","2","3","4","5"]}`)
 	c(RuleCandidates, m4, `{"candidateCount":2}`, "Multiple candidates is not enabled for models/gemini-4-argon", `{"candidateCount":1}`)
 	c(RuleCandidates, m25, `{"candidateCount":9}`, "[1, 8]", `{"candidateCount":8}`)

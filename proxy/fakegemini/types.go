@@ -185,7 +185,7 @@ type MediaResolution struct {
 // Tool holds declarations or one built-in tool.
 type Tool struct {
 	FunctionDeclarations  []FunctionDeclaration `json:"functionDeclarations,omitempty"`
-	GoogleSearch          Object                `json:"googleSearch,omitempty"`
+	GoogleSearch          *GoogleSearch         `json:"googleSearch,omitempty"`
 	GoogleSearchRetrieval Object                `json:"googleSearchRetrieval,omitempty"`
 	URLContext            Object                `json:"urlContext,omitempty"`
 	CodeExecution         Object                `json:"codeExecution,omitempty"`
@@ -193,6 +193,12 @@ type Tool struct {
 	FileSearch            Object                `json:"fileSearch,omitempty"`
 	ComputerUse           Object                `json:"computerUse,omitempty"`
 	MCPServers            []Object              `json:"mcpServers,omitempty"`
+}
+
+// GoogleSearch is the search tool; nothing need be set.
+type GoogleSearch struct {
+	SearchTypes     Object `json:"searchTypes,omitempty"`
+	TimeRangeFilter Object `json:"timeRangeFilter,omitempty"`
 }
 
 // builtIn tells whether the tool names one that Google runs itself.
