@@ -173,7 +173,7 @@ func appendUsage(dst []byte, u gemini.Usage) []byte {
 	input, output := u.Prompt+u.ToolUse, u.Candidates+u.Thoughts
 	dst = strconv.AppendInt(append(dst, `{"input_tokens":`...), int64(input), 10)
 	dst = strconv.AppendInt(append(dst, `,"input_tokens_details":{"cached_tokens":`...), int64(min(u.Cached, u.Prompt)), 10)
-	dst = strconv.AppendInt(append(dst, `},"output_tokens":`...), int64(output), 10)
+	dst = strconv.AppendInt(append(dst, `,"cache_write_tokens":0},"output_tokens":`...), int64(output), 10)
 	dst = strconv.AppendInt(append(dst, `,"output_tokens_details":{"reasoning_tokens":`...), int64(u.Thoughts), 10)
 	return append(strconv.AppendInt(append(dst, `},"total_tokens":`...), int64(input+output), 10), '}')
 }
