@@ -1,5 +1,6 @@
-// Package fakegemini is a strict stand-in for Google's Gemini API (generativelanguage, v1beta) on loopback: the measuring
-// stick for everything that talks to Gemini. It shares no code with the proxy, so that a mistake of ours isn't made twice.
+// Package fakegemini is a strict stand-in for Google's Gemini API (generativelanguage, v1beta and v1) on loopback: the
+// measuring stick for everything that talks to Gemini. It shares no code with the proxy, so that a mistake of ours isn't made
+// twice.
 //
 // It serves generateContent, streamGenerateContent (SSE with alt=sse, else one JSON array in pieces), countTokens,
 // embedContent, batchEmbedContents, cachedContents, files with their uploads, and the list and the

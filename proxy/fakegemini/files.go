@@ -67,6 +67,7 @@ type UploadedFile struct {
 	Name        string `json:"name,omitempty"`
 	DisplayName string `json:"displayName,omitempty"`
 	MimeType    string `json:"mimeType,omitempty"`
+	Size        int64  `json:"sizeBytes,omitempty"` // a number or its digits; what comes counts
 }
 
 // session is a resumable upload that has begun.
@@ -144,7 +145,7 @@ func (x *exchange) startUpload(project string, body []byte) *refusal {
 		}
 		x.s.uploads.byID[id] = &session{project: project, meta: meta, mimeType: x.req.Header.Get("X-Goog-Upload-Header-Content-Type")}
 		x.s.uploads.mu.Unlock()
-		x.w.Header().Set("X-Goog-Upload-Url", "http://"+x.req.Host+"/upload/v1beta/files?upload_id="+id+"&upload_protocol=resumable")
+		x.w.Header().Set("X-Goog-Upload-Url", "http://"+x.req.Host+x.req.URL.Path+"?upload_id="+id+"&upload_protocol=resumable")
 		x.w.Header().Set("X-Goog-Upload-Status", "active")
 		x.begin(http.StatusOK, "text/plain; charset=utf-8")
 	}

@@ -111,6 +111,6 @@ func TestSimpleUploads(t *testing.T) {
 		}
 	}
 	f("/upload/v1beta/files?uploadType=media", "image/png", "abc", "image/png", "3")
-	f("/upload/v1beta/files?uploadType=multipart", "multipart/related; boundary=b", "--b\r\nContent-Type: application/json\r\n\r\n{\"file\":{\"mimeType\":\"image/gif\"}}\r\n--b\r\nContent-Type: image/png\r\n\r\nab\r\n--b--\r\n", "image/gif", "2")
+	f("/upload/v1beta/files?uploadType=multipart", "multipart/related; boundary=b", "--b\r\nContent-Type: application/json\r\n\r\n{\"file\":{\"mimeType\":\"image/gif\",\"sizeBytes\":7}}\r\n--b\r\nContent-Type: image/png\r\n\r\nab\r\n--b--\r\n", "image/gif", "2")
 	f("/upload/v1beta/files?uploadType=multipart", "multipart/related; boundary=b", "--b\r\n\r\n\r\n--b\r\nContent-Type: image/png\r\n\r\nab\r\n--b--\r\n", "image/png", "2")
 }

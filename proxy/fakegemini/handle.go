@@ -78,8 +78,8 @@ type exchange struct {
 
 // route reads verb and model from a path; verb is empty for a path that the API doesn't have.
 func route(req *http.Request) (verb, model string) {
-	rest, ok := strings.CutPrefix(req.URL.Path, "/v1beta/models")
-	if !ok {
+	rest, ok := unversioned(req)
+	if rest, ok = strings.CutPrefix(rest, "models"); !ok {
 		return "", ""
 	}
 	rest, slash := strings.CutPrefix(rest, "/")
@@ -93,6 +93,14 @@ func route(req *http.Request) (verb, model string) {
 		return action, model
 	}
 	return "", ""
+}
+
+// unversioned is the path behind the version: v1beta, or v1, where the vendor's SDK for Python is at home (google-genai 3).
+func unversioned(req *http.Request) (rest string, ok bool) {
+	if rest, ok = strings.CutPrefix(req.URL.Path, "/v1beta/"); ok {
+		return rest, true
+	}
+	return strings.CutPrefix(req.URL.Path, "/v1/")
 }
 
 // readBody reads within the limit; ok is false when the client left in the middle of it.

@@ -112,10 +112,10 @@ const (
 
 // resource reads verb and name of a request for a cache or a file; both empty when it is for neither.
 func resource(req *http.Request) (verb, name string) {
-	if req.URL.Path == "/upload/v1beta/files" && req.Method == http.MethodPost {
+	if (req.URL.Path == "/upload/v1beta/files" || req.URL.Path == "/upload/v1/files") && req.Method == http.MethodPost {
 		return verbFileUpload, ""
 	}
-	path, ok := strings.CutPrefix(req.URL.Path, "/v1beta/")
+	path, ok := unversioned(req)
 	kind, id, one := strings.Cut(path, "/")
 	if !ok || kind != "cachedContents" && kind != "files" || one && (id == "" || strings.Contains(id, "/")) {
 		return "", ""

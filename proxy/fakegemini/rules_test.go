@@ -189,7 +189,7 @@ type pair func(rule RuleName, bad asks, status int, text string, good asks)
 func transportPairs(f pair) {
 	ok := talk(hi)
 	f(RulePath, asks{path: "/v1beta/models/" + m38 + ":nothing", body: ok}, 404, "was not found on this server", gen(m38, ok))
-	f(RulePath, asks{path: "/v1/models/" + m38 + ":generateContent", body: ok}, 404, "was not found", gen(m38, ok))
+	f(RulePath, asks{path: "/v2/models/" + m38 + ":generateContent", body: ok}, 404, "was not found", asks{path: "/v1/models/" + m38 + ":generateContent", body: ok})
 	f(RulePath, asks{method: "DELETE", path: "/v1beta/models/" + m38}, 404, "was not found", asks{method: "GET", path: "/v1beta/models/" + m38})
 	f(RulePath, asks{path: "/v1beta/models"}, 404, "was not found", asks{method: "GET", path: "/v1beta/models"})
 	f(RuleNoKey, asks{model: m38, header: "-", body: ok}, 403, "Method doesn't allow unregistered callers", asks{path: "/v1beta/models/" + m38 + ":generateContent?key=good", header: "-", body: ok})
