@@ -14,8 +14,11 @@ import (
 // firstAlloc bounds what is set aside for a body before its bytes arrive.
 const firstAlloc = 1 << 20
 
-// readBody reads a request's body, up to MAX_BODY. There must be one.
+// readBody reads a request's body, up to MAX_BODY. There must be one, as it is.
 func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
+	if len(rc.Request.Header.Peek("Content-Encoding")) > 0 {
+		return nil, front.Invalidf("", "send the body without Content-Encoding")
+	}
 	body, refusal := s.readAny(rc)
 	if refusal == nil && len(body) == 0 {
 		refusal = front.Invalidf("", "the request body is empty")
@@ -23,14 +26,11 @@ func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 	return body, refusal
 }
 
-// readAny reads a request's body, up to MAX_BODY; it may be empty.
+// readAny reads a request's body, up to MAX_BODY; it may be empty, or compressed.
 func (s *Server) readAny(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 	length := rc.Request.Header.ContentLength()
 	if int64(length) > s.cfg.MaxBody {
 		return nil, s.tooLarge()
-	}
-	if len(rc.Request.Header.Peek("Content-Encoding")) > 0 {
-		return nil, front.Invalidf("", "send the body without Content-Encoding")
 	}
 	stream := rc.RequestBodyStream()
 	if stream == nil { // neither Content-Length nor Transfer-Encoding

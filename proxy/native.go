@@ -207,9 +207,10 @@ func (p *passage) try(lease *keys.Lease) *upstream.Error {
 	return answer.Refusal
 }
 
-// outcome is what a failure teaches about the key. That something is not found says nothing about it, unless it is a model.
+// outcome is what a failure teaches about the key. That something is not found says nothing about it, unless it is a model in
+// the version of the API that all other protocols use.
 func (p *passage) outcome(failed *upstream.Error) keys.Outcome {
-	if failed.Kind == upstream.NoModel && (!p.path.Generates() || len(p.names) > 0) {
+	if failed.Kind == upstream.NoModel && (!p.path.Generates() || len(p.names) > 0 || p.path.Version != "v1beta") {
 		return keys.None()
 	}
 	return failed.Outcome(p.tries.target)

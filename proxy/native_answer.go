@@ -141,7 +141,11 @@ func (p *passage) learn(text []byte) {
 	if p.path.Generates() && !bytes.Contains(text, []byte(`"continuationToken"`)) {
 		return
 	}
-	for _, name := range native.Made(text) {
+	made := native.Made(text)
+	if p.path.Collection == "interactions" {
+		made = append(made, native.Interactions(text)...)
+	}
+	for _, name := range made {
 		p.s.owners.put(name, who)
 	}
 }
@@ -169,7 +173,7 @@ func nativeHeader(h *fasthttp.RequestHeader) http.Header {
 		switch lower := strings.ToLower(string(name)); {
 		case lower == "x-goog-api-key", lower == "x-goog-user-project", strings.HasPrefix(lower, "x-goog-iam-"):
 		case strings.HasPrefix(lower, "x-goog-"), lower == "accept", lower == "content-type", lower == "user-agent",
-			lower == "x-server-timeout", lower == "range", lower == "content-range", lower == "if-none-match":
+			lower == "content-encoding", lower == "x-server-timeout", lower == "range", lower == "content-range", lower == "if-none-match":
 			out.Add(string(name), string(value))
 		}
 	}
@@ -184,8 +188,9 @@ func (p *passage) head(in *inbound, from http.Header) {
 		switch lower := strings.ToLower(name); {
 		case lower == "x-goog-upload-url", lower == "x-goog-upload-control-url":
 			h.Set(name, p.here(values[0]))
-		case strings.HasPrefix(lower, "x-goog-upload-"), lower == "content-type", lower == "content-disposition",
-			lower == "content-range", lower == "accept-ranges", lower == "retry-after", lower == "etag", lower == "location":
+		case strings.HasPrefix(lower, "x-goog-"), strings.HasPrefix(lower, "x-gemini-"), lower == "content-type",
+			lower == "content-encoding", lower == "content-disposition", lower == "content-range", lower == "accept-ranges",
+			lower == "last-modified", lower == "retry-after", lower == "etag", lower == "location":
 			h.Set(name, values[0])
 		}
 	}

@@ -88,6 +88,45 @@ func TestNativePaths(t *testing.T) {
 	}
 }
 
+// Google's own clients find all of their API below /v1 too, where others find theirs.
+func TestNativeV1(t *testing.T) {
+	r := start(t, "a b", nil)
+	f := func(method, path, body, want string, header ...string) string {
+		t.Helper()
+		got := r.do(method, path, body, header...)
+		if got.status != 200 {
+			t.Errorf("%s %s: %d", method, path, got.status)
+		}
+		has(t, got.body, want)
+		return got.body
+	}
+	f("GET", "/v1/models", "", `"name": "models/gemini-3.8-flash"`, "x-goog-api-key", testToken)
+	f("GET", "/v1/models/gemini-3.8-flash", "", `"name": "models/gemini-3.8-flash"`, "Authorization", "Bearer "+testToken, "x-goog-api-client", "google-genai-sdk/3.4.0")
+	f("GET", "/v1/models?key="+testToken, "", `"name": "models/`, "x-none", "")
+	f("GET", "/v1/models", "", `"owned_by":"google"`, "Authorization", "Bearer "+testToken)
+	f("GET", "/v1/models/gemini-3.8-flash", "", `"owned_by":"google"`, "x-api-key", testToken)
+	f("POST", completions, ask(completions, false), `"chat.completion"`, "x-goog-api-key", testToken)
+	made := f("POST", "/upload/v1/files", "x", `"uri"`, "x-goog-api-key", testToken, "X-Goog-Upload-Protocol", "raw", "Content-Type", "text/plain")
+	_, name, _ := strings.Cut(made, `"name": "`)
+	name, _, _ = strings.Cut(name, `"`)
+	f("GET", "/v1/"+name, "", `"sizeBytes": "1"`, "x-goog-api-key", testToken)
+	if got := r.do("GET", "/v1/"+name, ""); got.status != 404 || !strings.Contains(got.body, "no such path") {
+		t.Errorf("a file of OpenAI's: %d %s", got.status, got.body)
+	}
+	// a model that one version of the API lacks is there for all others
+	gone := fg.Fail(fg.ErrUnknownModel("gemini-3.8-flash", "generateContent"))
+	r.fake.Enqueue(gone, gone)
+	if got := r.do("POST", "/v1/models/gemini-3.8-flash:generateContent", nativeAsk); got.status != 404 || r.fake.Pending() != 0 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	f("POST", generatePath, nativeAsk, "candidates", "x-goog-api-key", testToken)
+	r.fake.Enqueue(gone, gone)
+	r.do("POST", generatePath, nativeAsk)
+	if got := r.do("POST", generatePath, nativeAsk); got.status != 404 || !strings.Contains(got.body, "models/gemini-3.8-flash is not found") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
 // The key that Google turns down is followed by the next, before the answer's first byte.
 func TestNativeMovesOn(t *testing.T) {
 	for _, e := range []*fg.APIError{daily(), fg.ErrInvalidKey(), fg.ErrOverloaded()} {

@@ -28,9 +28,12 @@ type inbound struct {
 	access *access
 }
 
-// find returns the route of a path; nil is an unknown path.
-func (s *Server) find(path string) *route {
-	switch path {
+// find returns the route of a request; nil is an unknown path.
+func (s *Server) find(in *inbound) *route {
+	if in.native != nil {
+		return &route{serve: s.native}
+	}
+	switch path := string(in.Path()); path {
 	case "/v1/messages":
 		return &route{method: "POST", serve: s.converse}
 	case "/v1/chat/completions":
@@ -48,10 +51,7 @@ func (s *Server) find(path string) *route {
 	case "/", "/api/hello":
 		return &route{method: "GET", public: true, probe: true, serve: func(in *inbound) { in.SetStatusCode(fasthttp.StatusOK) }}
 	}
-	if _, ok := native.Parse(path); ok {
-		return &route{serve: s.native}
-	}
-	if strings.HasPrefix(path, "/v1/models/") {
+	if bytes.HasPrefix(in.Path(), []byte("/v1/models/")) {
 		return &route{method: "GET", serve: s.showModel}
 	}
 	return nil
@@ -62,7 +62,7 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	in := s.accept(rc)
 	defer s.rescue(func() { s.refuse(in, &front.Error{Kind: front.Internal, Message: "internal error"}) })
 	path := string(rc.Path())
-	switch r := s.find(path); {
+	switch r := s.find(in); {
 	case r == nil:
 		s.refuse(in, unknownPath(path))
 	case !r.allows(rc) && wantsWebSocket(rc):
@@ -118,7 +118,7 @@ func (s *Server) admit(in *inbound) (token string, refusal *front.Error) {
 func (s *Server) accept(rc *fasthttp.RequestCtx) *inbound {
 	mendPath(rc.URI())
 	in := &inbound{RequestCtx: rc, codec: s.shape(rc), access: newAccess(rc)}
-	if path, ok := native.Parse(string(rc.Path())); ok {
+	if path, ok := native.Parse(string(rc.Path()), ofGoogles(rc)); ok {
 		in.native = &path
 	}
 	rc.Response.Header.Set("request-id", in.access.id)
@@ -131,6 +131,13 @@ func (s *Server) accept(rc *fasthttp.RequestCtx) *inbound {
 		c.linger.Store(false)
 	}
 	return in
+}
+
+// ofGoogles reports whether a client of Google's own API asks: the vendor's programs say who they are, and all bring their
+// credentials in Google's way.
+func ofGoogles(rc *fasthttp.RequestCtx) bool {
+	h := &rc.Request.Header
+	return len(h.Peek("x-goog-api-key")) > 0 || len(h.Peek("x-goog-api-client")) > 0 || rc.QueryArgs().Has("key")
 }
 
 func (r *route) allows(rc *fasthttp.RequestCtx) bool {

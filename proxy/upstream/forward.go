@@ -71,7 +71,7 @@ func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passa
 		_ = p.Close() // the error is told already
 		return nil, failed
 	}
-	if resp.StatusCode >= http.StatusBadRequest || isFailure(p.first) {
+	if resp.StatusCode >= http.StatusBadRequest || r.Method == http.MethodPost && isFailure(p.first) {
 		p.refused(r.Tokens)
 	}
 	return p, nil
@@ -90,7 +90,8 @@ func (c *Client) sendRaw(ctx context.Context, lease *keys.Lease, r *Raw) (*http.
 	return c.transport.RoundTrip(req)
 }
 
-// isFailure reports whether an answer begins with Google's error envelope, which it sends with status 200 at times.
+// isFailure reports whether an answer begins with Google's error envelope, which it sends with status 200 at times. A file
+// that is downloaded may begin so too.
 func isFailure(first []byte) bool {
 	first = bytes.TrimLeft(bytes.TrimPrefix(first, []byte("data:")), " \t\r\n[")
 	rest, ok := bytes.CutPrefix(first, []byte("{"))

@@ -13,12 +13,14 @@ import (
 // maxNames bounds what one body can make anybody look up.
 const maxNames = 64
 
-// references are the fields whose strings name something that belongs to the key which made it. Google reads both spellings.
-var references = map[string]bool{
-	"cachedContent": true, "cached_content": true,
-	"fileUri": true, "file_uri": true, "fileName": true, "file_name": true,
-	"continuationToken": true, "continuation_token": true,
-	"fileSearchStoreNames": true, "file_search_store_names": true,
+// references are the fields whose strings name something that belongs to the key which made it, and how to read the name.
+// Google takes both spellings.
+var references = map[string]func(string) string{
+	"cachedContent": Resource, "cached_content": Resource,
+	"fileUri": Resource, "file_uri": Resource, "fileName": Resource, "file_name": Resource,
+	"continuationToken": Token, "continuation_token": Token,
+	"fileSearchStoreNames": Resource, "file_search_store_names": Resource,
+	"previousInteractionId": interaction, "previous_interaction_id": interaction,
 }
 
 // hints stand in every body that refers to something, but for those that escape the letters of a field.
@@ -26,6 +28,7 @@ var hints = [][]byte{
 	[]byte(`"cachedContent"`), []byte(`"cached_content"`), []byte(`"fileUri"`), []byte(`"file_uri"`),
 	[]byte(`"fileName"`), []byte(`"file_name"`), []byte(`"continuationToken"`), []byte(`"continuation_token"`),
 	[]byte(`"fileSearchStoreNames"`), []byte(`"file_search_store_names"`),
+	[]byte(`"previousInteractionId"`), []byte(`"previous_interaction_id"`),
 }
 
 // Names lists what a body refers to, as owners are kept for: "cachedContents/abc", "files/abc", Token(…). A body that is no
@@ -35,7 +38,7 @@ func Names(body []byte) []string {
 		return nil
 	}
 	var names []string
-	wanted := false
+	var read func(string) string // of the field that is being read, nil for one that names nothing
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for len(names) < maxNames {
 		tok, err := dec.ReadToken()
@@ -46,20 +49,16 @@ func Names(body []byte) []string {
 			continue
 		}
 		if in, n := dec.StackIndex(dec.StackDepth()); in != '{' || n%2 == 0 {
-			if name := owned(wanted, tok); name != "" {
+			if read == nil {
+				continue
+			}
+			if name := read(tok.String()); name != "" {
 				names = append(names, name)
 			}
 			continue
 		}
-		field := tok.String()
-		if wanted = references[field]; !wanted && dec.PeekKind() == '"' && dec.SkipValue() != nil {
+		if read = references[tok.String()]; read == nil && dec.PeekKind() == '"' && dec.SkipValue() != nil {
 			return names
-		}
-		if wanted && strings.HasPrefix(field, "continuation") && dec.PeekKind() == '"' {
-			if tok, err = dec.ReadToken(); err != nil {
-				return names
-			}
-			names, wanted = append(names, Token(tok.String())), false
 		}
 	}
 	return names
@@ -74,21 +73,14 @@ func hinted(body []byte) bool {
 	return false
 }
 
-func owned(wanted bool, tok jsontext.Token) string {
-	if !wanted {
-		return ""
-	}
-	return Resource(tok.String())
-}
-
 // Resource is the name that a reference means: of an address of Google's the part behind the version, of a name itself. It
 // is "" for all others, such as addresses of the rest of the web.
 func Resource(reference string) string {
 	name := reference
 	if _, rest, ok := strings.Cut(reference, "://"); ok {
-		_, path, _ := strings.Cut(rest, "/")
+		host, path, _ := strings.Cut(rest, "/")
 		path, _, _ = strings.Cut(path, "?")
-		if _, name, ok = strings.Cut(path, "v1beta/"); !ok {
+		if name = unversioned(path); !strings.HasSuffix(host, ".googleapis.com") || name == "" {
 			return ""
 		}
 	}
@@ -97,6 +89,24 @@ func Resource(reference string) string {
 		return ""
 	}
 	return name
+}
+
+// unversioned is what follows the version in the path of an address, "" where there is none.
+func unversioned(path string) string {
+	for _, version := range []string{"v1beta/", "v1/", "v1alpha/"} {
+		if _, name, ok := strings.Cut("/"+path, "/"+version); ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// interaction is the name of an interaction, which other fields call by its id alone.
+func interaction(id string) string {
+	if id == "" || len(id) > 300 {
+		return ""
+	}
+	return "interactions/" + id
 }
 
 // Token is the name under which the owner of a continuation token, or of another opaque text, is kept.
@@ -139,7 +149,18 @@ func Opening(body []byte) string {
 var (
 	made      = regexp.MustCompile(`"name"\s*:\s*"([A-Za-z]+/[A-Za-z0-9._/-]{1,280})"`)
 	continued = regexp.MustCompile(`"continuationToken"\s*:\s*"([^"\\]+)"`)
+	ids       = regexp.MustCompile(`"id"\s*:\s*"([^"\\]{1,300})"`)
 )
+
+// Interactions lists the names of what has an id in the answer of an interaction, itself among them. text may be any part of
+// that answer.
+func Interactions(text []byte) []string {
+	var names []string
+	for _, m := range ids.FindAllSubmatch(text, maxNames) {
+		names = append(names, interaction(string(m[1])))
+	}
+	return names
+}
 
 // Made lists the names that an answer tells of, and the continuation tokens. text may be any part of an answer.
 func Made(text []byte) []string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -30,7 +31,11 @@ type retryInfo struct {
 // Error gives the status and body of a failure of ours in the envelope of Google's own.
 func Error(e *front.Error) (status int, body []byte) {
 	status, name := statusOf(e.Kind)
-	out := envelope{Error: errorBody{Code: status, Message: e.Message, Status: name}}
+	message := e.Message
+	if e.Kind == front.NotFound && e.Param == "model" {
+		message = fmt.Sprintf("models/%s is not found, or none of the API keys may use it.", strings.TrimPrefix(message, "model: "))
+	}
+	out := envelope{Error: errorBody{Code: status, Message: message, Status: name}}
 	if e.RetryAfter > 0 {
 		delay := int64((e.RetryAfter + time.Second - 1) / time.Second)
 		out.Error.Details = []retryInfo{{Type: "type.googleapis.com/google.rpc.RetryInfo", RetryDelay: strconv.FormatInt(delay, 10) + "s"}}

@@ -14,16 +14,21 @@ import (
 func TestParse(t *testing.T) {
 	f := func(path string, want Path) {
 		t.Helper()
-		if got, ok := Parse(path); !ok || got != want {
-			t.Errorf("%s: %+v, %v", path, got, ok)
+		if want.Version == "" {
+			want.Version = "v1beta"
+		}
+		for _, googles := range []bool{false, true} {
+			if got, ok := Parse(path, googles); !ok || got != want {
+				t.Errorf("%s: %+v, %v", path, got, ok)
+			}
 		}
 	}
 	f("/v1beta/models", Path{Collection: "models"})
 	f("/v1beta/models/", Path{Collection: "models"})
 	f("/v1beta/models/gemini-3.8-flash", Path{Collection: "models", Model: "gemini-3.8-flash"})
 	f("/v1beta/models/gemini-3.8-flash:streamGenerateContent", Path{Collection: "models", Model: "gemini-3.8-flash", Verb: "streamGenerateContent"})
-	f("/v1alpha/models/x:embedContent", Path{Collection: "models", Model: "x", Verb: "embedContent"})
-	f("/v1/models/x:generateContent", Path{Collection: "models", Model: "x", Verb: "generateContent"})
+	f("/v1alpha/models/x:embedContent", Path{Version: "v1alpha", Collection: "models", Model: "x", Verb: "embedContent"})
+	f("/v1/models/x:generateContent", Path{Version: "v1", Collection: "models", Model: "x", Verb: "generateContent"})
 	f("/v1beta/tunedModels/x:generateContent", Path{Collection: "tunedModels", Resource: "tunedModels/x", Verb: "generateContent"})
 	f("/v1beta/models/veo/operations/o", Path{Collection: "models", Resource: "models/veo/operations/o"})
 	f("/v1beta/cachedContents", Path{Collection: "cachedContents"})
@@ -32,12 +37,26 @@ func TestParse(t *testing.T) {
 	f("/download/v1beta/files/f:download", Path{Collection: "files", Resource: "files/f", Verb: "download"})
 	f("/upload/v1beta/files", Path{Collection: "files", Upload: true})
 	f("/upload/v1beta/fileSearchStores/s:uploadToFileSearchStore", Path{Collection: "fileSearchStores", Resource: "fileSearchStores/s", Verb: "uploadToFileSearchStore", Upload: true})
+	f("/upload/v1/files", Path{Version: "v1", Collection: "files", Upload: true})
 	f("/v1beta/interactions", Path{Collection: "interactions"})
-	for _, path := range []string{
-		"", "/", "/v1beta", "/v1beta/", "v1beta/models", "/v1/models", "/v1/models/x", "/v1/files", "/v1/files/f:download", "/v1/messages",
-		"/v1beta/openai/chat/completions", "/v2/models/x:generateContent", "/upload/v1/models/x:y", "/v1beta/models/a b", "/v1beta/models/a?b", "/v1beta/a\r\nb",
+	for path, want := range map[string]Path{ // whoever has no credentials of Google's gets another protocol there
+		"/v1/models": {Collection: "models"}, "/v1/models/x": {Collection: "models", Model: "x"},
+		"/v1/files": {Collection: "files"}, "/v1/files/f:download": {Collection: "files", Resource: "files/f", Verb: "download"},
+		"/v1/interactions": {Collection: "interactions"}, "/v1/messages": {}, "/v1/chat/completions": {}, "/v1/responses/r": {}, "/v1/embeddings": {},
 	} {
-		if got, ok := Parse(path); ok {
+		got, ok := Parse(path, true)
+		if want.Version = "v1"; ok != (want.Collection != "") || ok && got != want {
+			t.Errorf("%s of Google's: %+v, %v", path, got, ok)
+		}
+		if got, ok := Parse(path, false); ok {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	for _, path := range []string{
+		"", "/", "/v1beta", "/v1beta/", "v1beta/models", "/v1/",
+		"/v1beta/openai/chat/completions", "/v2/models/x:generateContent", "/v1beta/models/a b", "/v1beta/models/a?b", "/v1beta/a\r\nb",
+	} {
+		if got, ok := Parse(path, true); ok {
 			t.Errorf("%q: %+v", path, got)
 		}
 	}
@@ -80,7 +99,10 @@ func TestNames(t *testing.T) {
 	f(`{"fileName":"files/f","x":"files/none"}`, "files/f")
 	f(`{"fileUri":{"fileUri":["files/f",{"x":"files/g"}]},"y":"files/h"}`, "files/f")
 	f(`{"contents":[{"parts":[{"text":"\"cachedContent\":\"cachedContents/c\""}]}]}`)
+	f(`{"fileUri":"https://generativelanguage.googleapis.com/v1/files/f"}`, "files/f")
+	f(`{"input":"x","previous_interaction_id":"v1_a","previousInteractionId":7}`, "interactions/v1_a")
 	f(`{"fileUri":"https://example.com/a.png"}`)
+	f(`{"fileUri":"https://example.com/v1beta/files/a.png"}`)
 	f(`{"fileUri":"https://www.youtube.com/watch?v=1"}`)
 	f(`{"fileUri":"gs://bucket/a"}`)
 	f(`{"fileUri":7,"cachedContent":null}`)
@@ -123,6 +145,13 @@ func TestMade(t *testing.T) {
 	f(`{"candidates":[{"continuationToken":"abc"}]}`, Token("abc"))
 }
 
+func TestInteractions(t *testing.T) {
+	got := Interactions([]byte(`data: {"interaction":{"id":"v1_a","object":"interaction","x":"\"id\":\"no\""}}` + strings.Repeat(`{"id": "call"}`, 1000)))
+	if len(got) != maxNames || got[0] != "interactions/v1_a" || got[1] != "interactions/call" {
+		t.Errorf("%d %q", len(got), got[:2])
+	}
+}
+
 func TestError(t *testing.T) {
 	f := func(e front.Error, want string) {
 		t.Helper()
@@ -134,6 +163,8 @@ func TestError(t *testing.T) {
 	f(front.Error{Kind: front.Invalid, Message: "a \"b\""}, `{"error":{"code":400,"message":"a \"b\"","status":"INVALID_ARGUMENT"}}`)
 	f(front.Error{Kind: front.RateLimited, Message: "m", RetryAfter: 1500 * time.Millisecond},
 		`{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"2s"}]}}`)
+	f(front.Error{Kind: front.NotFound, Param: "model", Message: "model: x"},
+		`{"error":{"code":404,"message":"models/x is not found, or none of the API keys may use it.","status":"NOT_FOUND"}}`)
 	for k := front.Internal; k <= front.Timeout; k++ {
 		if status, name := statusOf(k); status < 400 || name == "" || (status == 500) != (k == front.Internal || k == front.UpstreamFault) {
 			t.Errorf("kind %d: %d %s", k, status, name)
@@ -152,7 +183,7 @@ func FuzzInspect(f *testing.F) {
 		f.Add(seed[0], seed[1], []byte(seed[2]))
 	}
 	f.Fuzz(func(t *testing.T, path, query string, body []byte) {
-		if p, ok := Parse(path); ok {
+		if p, ok := Parse(path, true); ok {
 			if !strings.Contains(path, p.Model) || !strings.Contains(path, p.Resource) || !strings.HasSuffix(path, p.Verb) || p.Collection == "openai" {
 				t.Errorf("%q: %+v", path, p)
 			}

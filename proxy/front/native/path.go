@@ -4,11 +4,13 @@ package native
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // Path is what the path of a call names.
 type Path struct {
+	Version    string // of the API: v1beta, v1alpha or v1
 	Model      string // of models/{model} and models/{model}:{verb}, else ""
 	Verb       string // generateContent and the like, "" if there is none
 	Collection string // models, files, cachedContents and the like
@@ -17,18 +19,23 @@ type Path struct {
 	Upload   bool // bytes are sent, or the sending begins
 }
 
-// Parse reads /v1beta/models/{model}:{verb} and its kin: everything below /v1beta and /v1alpha, the uploads and downloads of
-// both, and what is done with a model below /v1, where other protocols are at home too. path is decoded.
-func Parse(path string) (Path, bool) {
+// elsewhere are the collections below /v1 that are other protocols', whoever asks.
+var elsewhere = []string{"messages", "chat", "completions", "responses", "embeddings"}
+
+// Parse reads /v1beta/models/{model}:{verb} and its kin: everything below /v1beta and /v1alpha, and the uploads and downloads
+// of all versions. Below /v1 other protocols are at home too: there it takes what is done with a model, and, where a client
+// of Google's asks, all that has no other owner. path is decoded.
+func Parse(path string, googles bool) (Path, bool) {
 	var p Path
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
 		return p, false
 	}
+	media := false
 	if after, ok := strings.CutPrefix(rest, "upload/"); ok {
-		p.Upload, rest = true, after
+		p.Upload, media, rest = true, true, after
 	} else if after, ok := strings.CutPrefix(rest, "download/"); ok {
-		rest = after
+		media, rest = true, after
 	}
 	version, name, ok := strings.Cut(rest, "/")
 	if !ok || name == "" || strings.ContainsAny(name, "\x00\r\n ?#") {
@@ -38,11 +45,13 @@ func Parse(path string) (Path, bool) {
 		name, p.Verb = name[:i], name[i+1:]
 	}
 	p.name(strings.TrimSuffix(name, "/"))
+	p.Version = version
 	switch version {
 	case "v1beta", "v1alpha":
 		return p, p.Collection != "openai"
 	case "v1":
-		return p, !p.Upload && p.Verb != "" && (p.Model != "" || p.Collection == "tunedModels")
+		ofModel := p.Verb != "" && (p.Model != "" || p.Collection == "tunedModels")
+		return p, media || ofModel || googles && !slices.Contains(elsewhere, p.Collection)
 	}
 	return p, false
 }

@@ -1,0 +1,90 @@
+package proxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+)
+
+// googleSays is a rig before a Google that answers as serve does.
+func googleSays(t *testing.T, names string, serve http.HandlerFunc) *rig {
+	t.Helper()
+	google := httptest.NewServer(serve)
+	t.Cleanup(google.Close)
+	fake, _ := fg.Start(t, fg.Options{})
+	return startAt(t, fake, google.URL, names, nil)
+}
+
+// Compressed bodies pass as they are in both directions, with the word that they are.
+func TestNativeCompressed(t *testing.T) {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	if _, err := io.WriteString(z, nativeAsk); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	r := googleSays(t, "a", func(w http.ResponseWriter, q *http.Request) {
+		got, err := io.ReadAll(q.Body)
+		if err != nil || !bytes.Equal(got, zipped.Bytes()) || q.Header.Get("Content-Encoding") != "gzip" || q.Header.Get("Accept-Encoding") != "" {
+			t.Errorf("%v: %q %v", err, got, q.Header)
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("X-Gemini-Service-Tier", "flex")
+		if _, err := w.Write(got); err != nil {
+			t.Error(err)
+		}
+	})
+	got := r.do("POST", generatePath, zipped.String(), "x-goog-api-key", testToken, "Content-Encoding", "gzip", "Accept-Encoding", "identity")
+	if got.body != zipped.String() || got.header.Get("Content-Encoding") != "gzip" || got.header.Get("X-Gemini-Service-Tier") != "flex" {
+		t.Errorf("%d %v %q", got.status, got.header, got.body)
+	}
+	if got := r.do("POST", completions, zipped.String(), "x-api-key", testToken, "Content-Encoding", "gzip"); got.status != 400 {
+		t.Errorf("what has to be read: %d %s", got.status, got.body)
+	}
+}
+
+// A file that begins like an error is a file: the results of a batch have a line for each.
+func TestNativeDownloads(t *testing.T) {
+	file := `{"error":{"code":3,"message":"bad"},"key":"1"}` + strings.Repeat("\n"+`{"response":{},"key":"2"}`, 50000)
+	asked := 0
+	r := googleSays(t, "a b", func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		if _, err := io.WriteString(w, file); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := r.do("GET", "/download/v1beta/files/f:download?alt=media", ""); got.status != 200 || got.body != file || asked != 1 {
+		t.Errorf("%d with %d of %d bytes after %d calls", got.status, len(got.body), len(file), asked)
+	}
+}
+
+// An interaction goes on with the key that it began with.
+func TestNativeInteractions(t *testing.T) {
+	var key string
+	r := googleSays(t, "a b c d", func(w http.ResponseWriter, q *http.Request) {
+		body, err := io.ReadAll(q.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		began := !bytes.Contains(body, []byte("previous_interaction_id")) && q.Method == "POST"
+		if given := q.Header.Get("x-goog-api-key"); began {
+			key = given
+		} else if given != key {
+			t.Errorf("%s %s with the key %s in place of %s", q.Method, q.URL.Path, given, key)
+		}
+		if _, err := io.WriteString(w, `{"id":"v1_abc","object":"interaction"}`); err != nil {
+			t.Error(err)
+		}
+	})
+	r.do("POST", "/v1beta/interactions", `{"input":"x"}`)
+	for _, session := range []string{"1", "2", "3", "4", "5"} { // each would have a key of its own
+		header := []string{"x-goog-api-key", testToken, "x-claude-code-session-id", session}
+		r.do("POST", "/v1beta/interactions", `{"input":"x","previous_interaction_id":"v1_abc"}`, header...)
+		r.do("GET", "/v1/interactions/v1_abc", "", header...)
+	}
+}
