@@ -207,7 +207,7 @@ func TestE072_Overflow(t *testing.T) {
 }
 
 func TestE073_RequestIDs(t *testing.T) {
-	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.MaxRetries = 0 })
+	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.MaxRetries, cfg.MaxBody = 0, 1<<20 })
 	f := func(got result, status int, kind string) {
 		t.Helper()
 		if got.status != status || !strings.HasPrefix(got.header.Get("request-id"), "req_") {
@@ -223,6 +223,9 @@ func TestE073_RequestIDs(t *testing.T) {
 	f(r.do("POST", messages, ask(messages, false), "x-api-key", "wrong"), 401, "authentication_error")
 	f(r.do("POST", messages, strings.Replace(ask(messages, false), opus, "llama", 1)), 404, "not_found_error")
 	f(r.do("GET", "/v1/messages/batches", ""), 404, "not_found_error")
+	f(r.do("GET", messages, ""), 405, "invalid_request_error")
+	f(r.do("POST", messages, strings.Repeat("x", 2<<20)), 413, "request_too_large")
+	f(r.do("POST", countPath, "{}"), 400, "invalid_request_error")
 	f(post(fg.Fail(fg.ErrLocation())), 403, "permission_error")
 	f(post(fg.Fail(fg.ErrOverloaded())), 529, "overloaded_error")
 	f(post(fg.Fail(fg.ErrInternal())), 500, "api_error")

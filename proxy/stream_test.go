@@ -95,7 +95,7 @@ func TestE071_SilenceBecomesHeartbeats(t *testing.T) {
 		r.stop()
 	}
 	f(messages, "event: message_start\n", "event: ping\n")
-	f(completions, ":", ": keep-alive\n")
+	f(completions, `"delta":{"role":"assistant"`, ": keep-alive\n")
 	f(replies, "event: response.created\n", "event: response.in_progress\n")
 }
 
