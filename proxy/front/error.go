@@ -37,7 +37,7 @@ type Error struct {
 	RetryAfter time.Duration // sent as Retry-After, rounded up to seconds; 0 is none
 	NoRetry    bool          // x-should-retry: false
 	Code       string        // machine-readable, for protocols that have one beside the type
-	Tokens     int           // with Overflow: the prompt's length, 0 if unknown
+	Tokens     int           // with Overflow: the prompt's length, more than Limit
 	Limit      int           // with Overflow: the longest prompt, 0 if unknown
 }
 

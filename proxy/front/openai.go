@@ -34,8 +34,7 @@ func AppendOpenAIError(dst []byte, e *Error) []byte {
 func OpenAIMessage(e *Error) string {
 	switch {
 	case e.Kind == Overflow && e.Limit > 0:
-		return fmt.Sprintf("This model's maximum context length is %d tokens. However, your messages resulted in %d tokens.",
-			e.Limit, max(e.Tokens, e.Limit+1))
+		return fmt.Sprintf("This model's maximum context length is %d tokens. However, your messages resulted in %d tokens.", e.Limit, e.Tokens)
 	case e.Kind == NotFound && e.Param == "model":
 		return fmt.Sprintf("The model `%s` does not exist or you do not have access to it.", strings.TrimPrefix(e.Message, "model: "))
 	case e.Kind == RateLimited && e.RetryAfter > 0 && !strings.Contains(e.Message, "try again in"):

@@ -57,7 +57,7 @@ func appendError(dst []byte, kind string, e *front.Error) []byte {
 // errorMessage is the error's own, but for Overflow with known figures: Claude Code compacts its history on these words alone.
 func errorMessage(e *front.Error) string {
 	if e.Kind == front.Overflow && e.Limit > 0 {
-		return fmt.Sprintf("prompt is too long: %d tokens > %d maximum", max(e.Tokens, e.Limit+1), e.Limit)
+		return fmt.Sprintf("prompt is too long: %d tokens > %d maximum", e.Tokens, e.Limit)
 	}
 	return e.Message
 }
