@@ -113,6 +113,8 @@ func TestE045_RedactedAndUnknownBlocks(t *testing.T) {
 	r := start(t, "a", nil)
 	same(t, r.sent(opus, `"messages":[{"role":"user","content":[{"type":"container_upload","file_id":"f"},{"type":"from_the_future","text":"seen"},{"type":"text","text":"q"}]},{"role":"assistant","content":[{"type":"redacted_thinking","data":"xx"},{"type":"mcp_tool_listing","x":[1]},{"type":"compaction","content":"short"},{"type":"text","text":"a"}]},{"role":"user","content":"r"}]`),
 		"u[seen q] m[short a] u[r]")
+	same(t, r.sent(opus, `"messages":[{"role":"user","content":[{"type":"news","id":7,"name":{},"text":["x"],"source":{"type":1,"url":[]},"title":0,"is_error":"no","content":[5,{"a":1},{"type":"text"},{"type":"text","text":"seen"}]},{"type":"text","text":"q"}]}]`),
+		"u[seen q]")
 }
 
 func TestE046_WhatHasNoCounterpart(t *testing.T) {

@@ -3,7 +3,6 @@ package front
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -61,7 +60,7 @@ func AsError(err error) *Error {
 	case errors.As(err, &e):
 		return e
 	case errors.As(err, &f) && f.Path == "":
-		return Invalidf("", "the request body is not usable: %s", strings.TrimPrefix(f.Problem, "the text "))
+		return Invalidf("", "the request body is not usable: %s", f.Problem)
 	case errors.As(err, &f):
 		return Invalidf(f.Path, "%s", f.Problem)
 	}

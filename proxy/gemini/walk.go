@@ -24,6 +24,8 @@ type Walker struct {
 	dec     jsontext.Decoder
 	lenient bool
 	err     error
+	softly  bool         // within Softly
+	found   *FormatError // there
 }
 
 // FormatError says where a JSON text is not what it should be. Path is dotted, "" for the whole text:
@@ -54,7 +56,7 @@ func NewWalker(data []byte) *Walker {
 // reset starts a new walk over data with the same settings.
 func (w *Walker) reset(data []byte) {
 	mendSurrogates(data)
-	w.data, w.err = data, nil
+	w.data, w.err, w.found = data, nil, nil
 	w.src = *bytes.NewBuffer(data)
 	w.dec.Reset(&w.src, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
@@ -64,9 +66,25 @@ func (w *Walker) Err() error { return w.err }
 
 // Fail makes err out of a path and a problem, unless there is an error already.
 func (w *Walker) Fail(path, problem string) {
-	if w.err == nil {
-		w.err = &FormatError{Path: path, Problem: problem}
+	e := &FormatError{Path: path, Problem: problem}
+	switch {
+	case w.err != nil:
+	case !w.softly:
+		w.err = e
+	case w.found == nil:
+		w.found = e
 	}
+}
+
+// Softly calls read and goes on after what it finds wrong, as if those values were absent: whether they matter is known
+// afterwards. It returns the first problem, nil if there was none; text that is not JSON is an error as everywhere.
+func (w *Walker) Softly(read func()) *FormatError {
+	softly, found := w.softly, w.found
+	w.softly, w.found = true, nil
+	read()
+	mine := w.found
+	w.softly, w.found = softly, found
+	return mine
 }
 
 // Done checks that nothing follows the value, and returns the first error.
@@ -257,6 +275,7 @@ func (w *Walker) Int() *int {
 }
 
 func (w *Walker) syntax(err error) {
+	w.softly = false // there is nothing to go on with
 	var s *jsontext.SyntacticError
 	switch {
 	case err == io.EOF:

@@ -64,6 +64,43 @@ func TestWalkerNamesThePlaceAndTheExpectation(t *testing.T) {
 	f(strings.Repeat("[", 20000), "not valid JSON: ")
 }
 
+func TestWalkerGoesOnSoftly(t *testing.T) {
+	said := func(e *FormatError) string {
+		if e == nil {
+			return ""
+		}
+		return e.Error()
+	}
+	f := func(text, wantIn, wantOut, failure string) {
+		t.Helper()
+		w := NewWalker([]byte(text))
+		var in *FormatError
+		last := ""
+		out := w.Softly(func() {
+			w.Object("an object", func(name []byte) {
+				switch string(name) {
+				case "in":
+					in = w.Softly(func() { w.Int() })
+				case "last":
+					last = w.String()
+				default:
+					w.Text()
+				}
+			})
+		})
+		if said(in) != wantIn || said(out) != wantOut {
+			t.Errorf("%s: inside %q, outside %q", text, said(in), said(out))
+		}
+		if err := w.Done(); failure == "" && (err != nil || last != "x") || failure != "" && (err == nil || err.Error() != failure) {
+			t.Errorf("%s: %v, want %q; then %q", text, err, failure, last)
+		}
+	}
+	f(`{"a":"b","in":1,"last":"x"}`, "", "", "")
+	f(`{"a":5,"b":[],"in":1,"last":"x"}`, "", "a: expected a string", "")
+	f(`{"in":"no","last":"x"}`, "in: expected a whole number", "", "")
+	f(`{"a":5,"in":`, "", "a: expected a string", "the JSON text ends in the middle")
+}
+
 func TestWalkerMendsHalvesOfSurrogatePairs(t *testing.T) {
 	f := func(in, want string) {
 		t.Helper()

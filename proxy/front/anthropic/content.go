@@ -69,8 +69,6 @@ func (b *block) parts() []gemini.Part {
 		return []gemini.Part{{Text: b.citedText()}}
 	case "tool_addition", "tool_removal", "tool_use":
 		return nil
-	case "text":
-		return []gemini.Part{{Text: b.text}}
 	}
 	var parts []gemini.Part
 	if b.text != nil {

@@ -36,14 +36,32 @@ func readBlock(w *gemini.Walker, depth int) block {
 	if w.Kind() == '"' {
 		return block{kind: "text", text: w.Text()}
 	}
-	if !w.Object("a content block", func(name []byte) { b.field(w, string(name), depth) }) {
+	object := false
+	odd := w.Softly(func() {
+		object = w.Object("a content block", func(name []byte) { b.field(w, string(name), depth) })
+	})
+	switch {
+	case !object:
 		w.Fail(w.Path(), "expected a content block")
-		return b
-	}
-	if field, problem := b.check(); problem != "" {
-		w.Fail(w.Path()+field, problem)
+	case !b.isKnown(): // whatever stands in it
+	case odd != nil:
+		w.Fail(odd.Path, odd.Problem)
+	default:
+		if field, problem := b.check(); problem != "" {
+			w.Fail(w.Path()+field, problem)
+		}
 	}
 	return b
+}
+
+// isKnown reports whether the block is held to its form: it has no type, or one of those that every client sends.
+func (b *block) isKnown() bool {
+	switch b.kind {
+	case "", "text", "image", "document", "search_result", "thinking", "redacted_thinking", "tool_use", "tool_result",
+		"tool_addition":
+		return true
+	}
+	return false
 }
 
 func (b *block) field(w *gemini.Walker, name string, depth int) {
@@ -120,7 +138,7 @@ func (b *block) rareField(w *gemini.Walker, name string) {
 	}
 }
 
-// check finds what is missing in a block of a known type; blocks of other types are taken as they come.
+// check finds what a block of a known type lacks.
 func (b *block) check() (field, problem string) {
 	switch b.kind {
 	case "":
