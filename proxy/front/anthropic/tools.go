@@ -161,22 +161,34 @@ func (r *request) searchWishes() string {
 
 // words is the description.
 func (t *tool) words() gemini.Text {
-	if t.description == nil && t.schema == nil && strings.HasPrefix(t.kind, computerPrefix) && t.width > 0 && t.height > 0 {
-		return gemini.Quote(fmt.Sprintf("Controls a computer by mouse, keyboard and screenshots. The display is %d × %d pixels.", t.width, t.height))
+	known, ok := t.known()
+	switch {
+	case t.description != nil || !ok:
+		return t.description
+	case t.width > 0 && t.height > 0:
+		return gemini.Quote(fmt.Sprintf("%s The display is %d × %d pixels.", known.description, t.width, t.height))
 	}
-	return t.description
+	return gemini.Quote(known.description)
 }
 
-// parameters is the JSON Schema to declare. Tools that Anthropic defines and the client executes have none on the wire;
-// those that Anthropic executes itself are not ok.
+// parameters is the JSON Schema to declare. Tools that Anthropic executes itself have none, and are not ok.
 func (t *tool) parameters() (schema json.RawMessage, ok bool) {
 	if t.kind == "" || t.kind == "custom" || t.schema != nil {
 		return t.schema, true
 	}
+	known, ok := t.known()
+	return json.RawMessage(known.schema), ok
+}
+
+// known is the tool that Anthropic defines and the client executes, if it is one and does not bring a schema of its own.
+func (t *tool) known() (clientTool, bool) {
+	if t.schema != nil || t.name == "" {
+		return clientTool{}, false
+	}
 	for _, known := range clientTools() {
-		if strings.HasPrefix(t.kind, known.prefix) && t.name != "" {
-			return json.RawMessage(known.schema), true
+		if strings.HasPrefix(t.kind, known.prefix) {
+			return known, true
 		}
 	}
-	return nil, false
+	return clientTool{}, false
 }
