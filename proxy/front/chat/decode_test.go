@@ -125,6 +125,9 @@ func TestDecodeRefusesFieldsInWords(t *testing.T) {
 	f(with(`"stream":1,`+ok), "stream: expected true or false")
 	f(with(`"stream_options":true,`+ok), "stream_options: expected an object")
 	f(with(`"response_format":{"type":"xml"},`+ok), "response_format.type: expected text, json_object or json_schema")
+	f(with(`"response_format":{"type":"json_schema"},`+ok), "response_format.json_schema: expected an object with a name and a schema")
+	f(with(`"tools":[{"type":"function","parameters":{}}],`+ok), "tools.0.function.name: expected the name of the function")
+	f(with(`"tools":[{"type":"function","name":"f","parameters":7}],`+ok), "tools.0.parameters: expected a JSON Schema object")
 	f(with(`"response_format":{"type":"json_schema","json_schema":{"schema":7}},`+ok), "response_format.json_schema.schema: expected a JSON Schema object")
 }
 
@@ -169,6 +172,8 @@ func TestDecodeKeepsWhatTheAnswerNeeds(t *testing.T) {
 	f(`,"tools":[{"type":"web_search_preview"},{"type":"url_context"},{"type":"code_interpreter","container":{}}],"tool_choice":{"type":"web_search"}`, "code, fetch, search")
 	f(`,"tools":[{"type":"file_search"},{"type":"mcp"}],"tool_choice":"auto"`, "")
 	f(`,"tools":[{"type":"custom","custom":{"name":"x"}},{"type":"function","function":{"name":"y","strict":true}}]`, "custom, strict")
+	f(`,"tools":[{"type":"custom","name":"x","format":{"type":"text"}}],"tool_choice":{"type":"auto"}`, "custom")
+	f(`,"tools":[{"type":"function","name":"x"}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"x"}]}`, "")
 	f(`,"functions":[{"name":"x"}]`, "legacy, single")
 	f(`,"functions":[],"function_call":null`, "")
 	f(`,"functions":[{"name":"x"}],"tools":[{"type":"function","function":{"name":"y"}}]`, "")

@@ -95,7 +95,8 @@ func optional(w *gemini.Walker) *string {
 	return &s
 }
 
-// toGemini makes the part that Gemini gets, none for kinds that are left out. field is where a medium stands, or what is wrong.
+// toGemini makes the part that Gemini gets: of unknown kinds their text, if they have one. field is where a medium stands, or
+// what is wrong.
 func (p *part) toGemini() (out gemini.Part, field, problem string) {
 	switch p.kind {
 	case "":
@@ -124,6 +125,8 @@ func (p *part) toGemini() (out gemini.Part, field, problem string) {
 		}
 		out, problem = front.OpenAIFile(*p.file, p.filename)
 		return out, ".file.file_data", problem
+	case "thinking", "redacted_thinking", "reasoning":
+		return out, "", ""
 	}
-	return out, "", ""
+	return gemini.Part{Text: p.text}, "", ""
 }

@@ -47,7 +47,7 @@ func readFormat(w *gemini.Walker) format {
 				w.Fail(w.Path(), "expected text, json_object or json_schema")
 			}
 		case "json_schema":
-			w.Object("an object", func(name []byte) {
+			f.said = w.Object("an object", func(name []byte) {
 				if string(name) != "schema" {
 					w.Skip()
 					return

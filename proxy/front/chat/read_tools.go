@@ -7,35 +7,71 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
+// declaration is a tool as it is read. OpenAI has all but its type in an object of its own, as function or custom; Cursor sends
+// some tools flat, as the Responses API has them, and Anthropic's with input_schema.
+type declaration struct {
+	tool
+	kind    string
+	nested  bool
+	grammar front.Grammar
+}
+
 // readTool reads a tool: a function, a custom one, or one that runs elsewhere. Of those Google has some of its own; the others
 // nobody here can run, and they are left out.
 func (r *request) readTool(w *gemini.Walker) {
-	var t tool
-	var kind string
-	if !w.Object("a tool object", func(name []byte) {
-		switch string(name) {
-		case "type":
-			kind = w.String()
-		case "function":
-			t.readFunction(w)
-		case "custom":
-			t.readCustom(w)
-		default:
-			w.Skip()
-		}
-	}) {
+	var d declaration
+	if !w.Object("a tool object", func(name []byte) { d.field(w, string(name)) }) {
 		w.Fail(w.Path(), "expected a tool object")
 		return
 	}
 	switch {
-	case kind == "custom" && !t.Custom:
+	case d.kind == "custom" && d.Name == "":
 		w.Fail(w.Path()+".custom.name", "expected the name of the tool")
-	case (kind == "" || kind == "function") && t.Name == "":
+	case d.kind == "custom":
+		r.tools = append(r.tools, tool{Tool: front.CustomTool(d.Name, d.Description, d.grammar)})
+	case (d.kind == "" || d.kind == "function") && d.Name == "":
 		w.Fail(w.Path()+".function.name", "expected the name of the function")
-	case t.Name != "":
-		r.tools = append(r.tools, t)
+	case d.kind == "" || d.kind == "function" || d.nested && d.Name != "":
+		r.tools = append(r.tools, d.tool)
 	default:
-		googleTool(kind, &r.builtIn)
+		googleTool(d.kind, &r.builtIn)
+	}
+}
+
+func (d *declaration) field(w *gemini.Walker, name string) {
+	switch name {
+	case "type":
+		d.kind = w.String()
+	case "function", "custom":
+		d.nested = w.Object("an object", func(name []byte) { d.detail(w, string(name)) })
+		if d.kind == "" && d.nested {
+			d.kind = name
+		}
+	default:
+		if name == "format" && w.Kind() != '{' {
+			w.Skip() // of a tool that runs elsewhere
+			return
+		}
+		d.detail(w, name)
+	}
+}
+
+func (d *declaration) detail(w *gemini.Walker, name string) {
+	switch name {
+	case "name":
+		d.Name = w.String()
+	case "description":
+		d.Description = w.Text()
+	case "parameters", "input_schema":
+		if w.Expect("{", "a JSON Schema object") {
+			d.Schema = w.Raw()
+		}
+	case "strict":
+		d.strict = w.Bool()
+	case "format":
+		w.Object("an object", func(name []byte) { readGrammar(w, &d.grammar, string(name)) })
+	default:
+		w.Skip()
 	}
 }
 
@@ -54,65 +90,19 @@ func googleTool(kind string, on *front.BuiltIn) bool {
 	return true
 }
 
-func (t *tool) readFunction(w *gemini.Walker) {
-	w.Object("an object", func(name []byte) {
-		switch string(name) {
-		case "name":
-			t.Name = w.String()
-		case "description":
-			t.Description = w.Text()
-		case "parameters":
-			if w.Expect("{", "a JSON Schema object") {
-				t.Schema = w.Raw()
-			}
-		case "strict":
-			t.strict = w.Bool()
-		default:
-			w.Skip()
-		}
-	})
-}
-
-func (t *tool) readCustom(w *gemini.Walker) {
-	var name string
-	var description gemini.Text
-	var grammar front.Grammar
-	w.Object("an object", func(field []byte) {
-		switch string(field) {
-		case "name":
-			name = w.String()
-		case "description":
-			description = w.Text()
-		case "format":
-			grammar = readGrammar(w)
-		default:
-			w.Skip()
-		}
-	})
-	if name != "" {
-		t.Tool = front.CustomTool(name, description, grammar)
+// readGrammar reads a field of {"type":"grammar","grammar":{"syntax","definition"}}, or of the same without the inner object;
+// {"type":"text"} is none.
+func readGrammar(w *gemini.Walker, g *front.Grammar, name string) {
+	switch name {
+	case "syntax":
+		g.Syntax = w.String()
+	case "definition":
+		g.Definition = w.Text()
+	case "grammar":
+		w.Object("an object", func(name []byte) { readGrammar(w, g, string(name)) })
+	default:
+		w.Skip()
 	}
-}
-
-// readGrammar reads {"type":"grammar","grammar":{"syntax","definition"}}; {"type":"text"} is none.
-func readGrammar(w *gemini.Walker) (g front.Grammar) {
-	w.Object("an object", func(name []byte) {
-		if string(name) != "grammar" {
-			w.Skip()
-			return
-		}
-		w.Object("an object", func(name []byte) {
-			switch string(name) {
-			case "syntax":
-				g.Syntax = w.String()
-			case "definition":
-				g.Definition = w.Text()
-			default:
-				w.Skip()
-			}
-		})
-	})
-	return g
 }
 
 func readChoice(w *gemini.Walker) choice {
@@ -126,51 +116,35 @@ func readChoice(w *gemini.Walker) choice {
 		return c
 	}
 	w.Object(expected, func(name []byte) {
-		switch string(name) {
-		case "type":
-			c.kind = w.String()
-			if googleTool(c.kind, &front.BuiltIn{}) {
-				c.kind = "auto" // Gemini decides itself when to use these
-			} else if !c.named() {
-				w.Fail(w.Path(), "expected function, custom or allowed_tools")
-			}
-		case "function", "custom":
-			c.readName(w)
-		case "allowed_tools":
-			w.Object("an object", func(name []byte) { c.readAllowed(w, string(name)) })
-		default:
-			w.Skip()
+		if string(name) != "type" {
+			c.field(w, string(name))
+			return
+		}
+		c.kind = w.String()
+		switch {
+		case googleTool(c.kind, &front.BuiltIn{}):
+			c.kind = "auto" // Gemini decides itself when to use these
+		case c.kind != "none" && c.kind != "auto" && c.kind != "required" && !c.named():
+			w.Fail(w.Path(), "expected function, custom or allowed_tools")
 		}
 	})
 	return c
 }
 
-// readName reads {"name":…}.
-func (c *choice) readName(w *gemini.Walker) {
-	w.Object("an object", func(name []byte) {
-		if string(name) == "name" {
-			c.names = append(c.names, w.String())
-			return
-		}
-		w.Skip()
-	})
-}
-
-func (c *choice) readAllowed(w *gemini.Walker, name string) {
+// field reads what names tools, in an object of its own or flat like the tools themselves.
+func (c *choice) field(w *gemini.Walker, name string) {
 	switch name {
+	case "function", "custom", "allowed_tools":
+		w.Object("an object", func(name []byte) { c.field(w, string(name)) })
+	case "name":
+		c.names = append(c.names, w.String())
 	case "mode":
 		if c.mode = w.String(); c.mode != "auto" && c.mode != "required" {
 			w.Fail(w.Path(), "expected auto or required")
 		}
 	case "tools":
 		w.Array("an array of tools", func(int) {
-			w.Object("a tool", func(name []byte) {
-				if string(name) == "function" || string(name) == "custom" {
-					c.readName(w)
-					return
-				}
-				w.Skip()
-			})
+			w.Object("a tool", func(name []byte) { c.field(w, string(name)) })
 		})
 	default:
 		w.Skip()
@@ -192,6 +166,6 @@ func readFunctionCall(w *gemini.Walker) choice {
 		return choice{}
 	}
 	c := choice{kind: "function"}
-	c.readName(w)
+	w.Object("an object", func(name []byte) { c.field(w, string(name)) })
 	return c
 }

@@ -70,6 +70,7 @@ func (c *choice) named() bool {
 
 type format struct {
 	kind   string
+	said   bool // json_schema is there
 	schema json.RawMessage
 }
 
@@ -127,12 +128,12 @@ func (r *request) toolField(w *gemini.Walker, name string) {
 		w.Bool()
 	case "functions":
 		w.Array("an array of functions", func(int) {
-			var t tool
-			t.readFunction(w)
-			if t.Name == "" {
+			var d declaration
+			w.Object("an object", func(name []byte) { d.detail(w, string(name)) })
+			if d.Name == "" {
 				w.Fail(w.Path()+".name", "expected the name of the function")
 			}
-			r.functions = append(r.functions, t.Tool)
+			r.functions = append(r.functions, d.Tool)
 		})
 	case "function_call":
 		r.functionCall = readFunctionCall(w)
