@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
@@ -108,7 +109,7 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // randomID makes 24 characters out of base62 that nobody can guess.
 func randomID() string {
-	var id [24]byte
+	var id [front.IDLength]byte
 	var raw [32]byte
 	for n := 0; n < len(id); {
 		rand.Read(raw[:])

@@ -338,3 +338,32 @@ func TestWebSocketsAreDeclined(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+// The calls of one answer stay one turn when a client puts each output behind its call.
+func TestInterleavedOutputs(t *testing.T) {
+	r := start(t, "a", nil)
+	r.fake.Enqueue(fg.Reply(fg.Calls(fg.Call("read", `{"path":"a"}`), fg.Call("read", `{"path":"b"}`))), fg.Say("done"))
+	const tools = `{"model":"gpt-5","tools":[{"type":"function","name":"read","parameters":` + readSchema + `}],"input":[{"role":"user","content":"read both"}`
+	got := r.do("POST", replies, tools+`]}`)
+	var answer struct{ Output []json.RawMessage }
+	if err := json.Unmarshal([]byte(got.body), &answer); err != nil || len(answer.Output) != 2 {
+		t.Fatalf("%v in %s", err, got.body)
+	}
+	body := tools
+	for i, call := range answer.Output {
+		var id struct {
+			CallID string `json:"call_id"`
+		}
+		if err := json.Unmarshal(call, &id); err != nil {
+			t.Fatal(err)
+		}
+		body += fmt.Sprintf(`,%s,{"type":"function_call_output","call_id":%q,"output":"%d"}`, call, id.CallID, i)
+	}
+	if got := r.do("POST", replies, body+`]}`); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	contents := r.asked().Contents
+	if len(contents) != 3 || len(contents[1].Parts) != 2 || contents[1].Parts[0].ThoughtSignature == "" || contents[1].Parts[1].ThoughtSignature != "" {
+		t.Errorf("Gemini got %s", history(contents))
+	}
+}

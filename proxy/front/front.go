@@ -87,9 +87,12 @@ const (
 	ThinkingBudget
 )
 
+// IDLength is the number of characters of Meta.ID.
+const IDLength = 24
+
 // Meta is what an answer needs from outside.
 type Meta struct {
-	ID      string    // random part of the message id, [A-Za-z0-9]{24}
+	ID      string    // random part of the message id, [A-Za-z0-9]{IDLength}
 	Created time.Time // when the request arrived
 }
 

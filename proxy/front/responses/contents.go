@@ -15,12 +15,41 @@ func droppable(id string) bool { return strings.HasPrefix(id, "rs_") || strings.
 // contents makes the history, a content an item; front.Normalise puts together what belongs together.
 func (d *decoder) contents() []gemini.Content {
 	var contents []gemini.Content
-	for i := range d.req.input {
-		if c := d.content(&d.req.input[i]); len(c.Parts) > 0 {
+	items := gather(d.req.input)
+	for i := range items {
+		if c := d.content(&items[i]); len(c.Parts) > 0 {
 			contents = append(contents, c)
 		}
 	}
 	return contents
+}
+
+// gather puts the outputs of a turn's calls behind the last of the calls. Clients that run each call as they read it send them
+// in between, where the calls would seem to have been made one after the other.
+func gather(items []item) []item {
+	all, outputs := make([]item, 0, len(items)), []item(nil)
+	current := ""
+	for _, it := range items {
+		switch turn := turnOf(it.id); {
+		case current != "" && strings.HasSuffix(it.kind, "_output"):
+			outputs = append(outputs, it)
+			continue
+		case turn == "" || turn != current:
+			all, outputs = append(all, outputs...), outputs[:0]
+			current = turn
+		}
+		all = append(all, it)
+	}
+	return append(all, outputs...)
+}
+
+// turnOf is what the ids of the items of one answer have in common, "" for an id that was not made here.
+func turnOf(id string) string {
+	_, rest, _ := strings.Cut(id, "_")
+	if len(rest) <= front.IDLength || strings.Trim(rest[front.IDLength:], "0123456789") != "" {
+		return ""
+	}
+	return rest[:front.IDLength]
 }
 
 func (d *decoder) content(it *item) gemini.Content {

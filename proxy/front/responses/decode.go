@@ -32,7 +32,7 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 	}
 	d := decoder{req: req, asked: &asked{request: req, tools: map[string]tool{}}}
 	d.call = &front.Call{
-		Model: req.model, Stream: req.stream, SingleCall: req.noParallel, Request: &gemini.Request{},
+		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, SingleCall: req.noParallel, Request: &gemini.Request{},
 		BuiltIn: front.BuiltIn{Search: req.tools.search, Code: req.tools.code}, Own: d.asked,
 	}
 	if d.call.Conversation = req.cacheKey; req.cacheKey == "" {
@@ -94,6 +94,9 @@ func (r *request) checkStored() error {
 	return nil
 }
 
+// noStore is what helps the users of SDKs that leave out what OpenAI would have kept.
+const noStore = "nothing is stored here, send the whole conversation in input, each item in full; many SDKs do so once they are told store: false"
+
 // notFound says it in the words that clients know from OpenAI.
 func notFound(param, what, id string) *front.Error {
 	if len(id) > 100 {
@@ -101,7 +104,7 @@ func notFound(param, what, id string) *front.Error {
 	}
 	return &front.Error{
 		Kind: front.Invalid, Param: param, Code: "previous_response_not_found",
-		Message: what + " with id '" + id + "' not found. Nothing is stored here: send the whole conversation in input.",
+		Message: what + " with id '" + id + "' not found: " + noStore,
 	}
 }
 

@@ -69,8 +69,8 @@ func TestBadInput(t *testing.T) {
 	f(in(`{"type":"function_call_output","call_id":"c"}`), "input.0.output", "expected a string or an array of parts")
 	f(in(`{"type":"custom_tool_call","call_id":"c","name":"x","input":{}}`), "input.0.input", "expected a string")
 	f(in(`{"type":"local_shell_call","action":{}}`), "input.0.call_id", "expected the id of the call")
-	f(in(`{"type":"item_reference","id":"msg_1"}`), "input.0", "items are not stored here")
-	f(in(`{"id":"fc_1"}`), "input.0", "items are not stored here")
+	f(in(`{"type":"item_reference","id":"msg_1"}`), "input.0", "nothing is stored here")
+	f(in(`{"id":"fc_1"}`), "input.0", "nothing is stored here")
 
 }
 
@@ -169,4 +169,22 @@ func endOf(e front.Encoder, stream bool) []byte {
 		return []byte(last)
 	}
 	return out
+}
+
+func TestTurnOf(t *testing.T) {
+	f := func(id, want string) {
+		t.Helper()
+		if got := turnOf(id); got != want {
+			t.Errorf("%q: %q", id, got)
+		}
+	}
+	const turn = "aAzZ09aAzZ09aAzZ09aAzZ09"
+	f("fc_"+turn+"0", turn)
+	f("ctc_"+turn+"12", turn)
+	f("fc_"+turn, "")
+	f("fc_"+turn+"x", "")
+	f("fc_1", "")
+	f("call_"+turn, "")
+	f("", "")
+	f(turn+"0", "")
 }

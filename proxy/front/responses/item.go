@@ -147,7 +147,7 @@ func (it *item) missing() (field, problem string) {
 		}
 	case "item_reference":
 		if !droppable(it.id) {
-			return "", "items are not stored here, send them in full (the clients' setting is store: false)"
+			return "", noStore
 		}
 	case "local_shell_call", "shell_call", "apply_patch_call",
 		"local_shell_call_output", "shell_call_output", "apply_patch_call_output":

@@ -20,6 +20,7 @@ type request struct {
 	temperature  *float64
 	topP         *float64
 	stream       bool
+	includeUsage bool // of Chat Completions, for those who read the answer there
 	encrypted    bool // include has reasoning.encrypted_content
 	background   bool
 	previous     string // previous_response_id
@@ -105,6 +106,14 @@ func (r *request) option(w *gemini.Walker, name string) {
 		if w.Expect("{", "an object") {
 			r.echo.metadata = w.Raw()
 		}
+	case "stream_options":
+		w.Object("an object", func(name []byte) {
+			if string(name) == "include_usage" {
+				r.includeUsage = w.Bool()
+				return
+			}
+			w.Skip()
+		})
 	case "background":
 		r.background = w.Bool()
 	case "previous_response_id":
