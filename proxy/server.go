@@ -24,7 +24,6 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/fetch"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
-	"github.com/gemini-claude-adapter/gca/proxy/front/chat"
 	"github.com/gemini-claude-adapter/gca/proxy/front/responses"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/store"
@@ -103,7 +102,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		watcher: newWatcher(),
 		owners:  newOwners(),
 		fetcher: fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
-		fronts:  fronts{anthropic: anthropic.Codec{}, chat: chat.Codec{}, responses: responses.Codec{}},
+		fronts:  fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
 		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}
 	s.counts = newCounter(s)
