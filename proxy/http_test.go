@@ -77,6 +77,10 @@ func TestPaths(t *testing.T) {
 	f("GET", "/nothing", 404, openaiError)
 	f("POST", "/v1/v1/messages", 400, anthropicError, "body is empty")
 	f("POST", "/v1/v1/chat/completions", 400, openaiError, "body is empty")
+	f("POST", "/chat/completions", 400, openaiError, "body is empty")
+	f("POST", "/responses", 400, openaiError, "body is empty")
+	f("POST", "/embeddings", 400, openaiError, "body is empty")
+	f("GET", "/models/gemini-3.8-flash", 200, `"owned_by"`)
 	if got := r.do("GET", "/v1/unknown", "", "anthropic-version", "2023-06-01"); got.status != 404 || !strings.HasPrefix(got.body, anthropicError) {
 		t.Errorf("%d %s", got.status, got.body)
 	}

@@ -151,16 +151,18 @@ func (r *route) allows(rc *fasthttp.RequestCtx) bool {
 // nativeMethods are those of Google's own API.
 const nativeMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 
-// doubled are beginnings of paths that come of a base URL which has more than the address, and what they stand for.
-var doubled = []struct{ begins, means string }{
+// mistaken are beginnings of paths that come of a base URL which has more than the address, or lacks the version that OpenAI's
+// clients expect in it, and what they stand for.
+var mistaken = []struct{ begins, means string }{
 	{"/v1/v1/", "/v1/"}, {"/v1/v1beta/", "/v1beta/"}, {"/v1beta/v1/", "/v1/"}, {"/v1beta/v1beta/", "/v1beta/"},
 	{"/v1beta/openai/v1/", "/v1/"}, {"/v1beta/openai/", "/v1/"}, {"/openai/v1/", "/v1/"},
+	{"/chat/completions", "/v1/chat/completions"}, {"/responses", "/v1/responses"}, {"/embeddings", "/v1/embeddings"}, {"/models", "/v1/models"},
 }
 
 // mendPath makes the path of a request what its client meant.
 func mendPath(u *fasthttp.URI) {
 	path := string(u.PathOriginal())
-	for _, d := range doubled {
+	for _, d := range mistaken {
 		if rest, ok := strings.CutPrefix(path, d.begins); ok {
 			u.SetPath(d.means + rest)
 			return

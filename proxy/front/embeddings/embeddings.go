@@ -15,7 +15,7 @@ const (
 	maxInputs  = 2048 // of a request (OpenAI API docs)
 	batchSize  = 100  // of a call of Gemini's
 	inputForms = "a string or an array of strings"
-	noTokens   = "expected text: token ids are of another model's vocabulary"
+	noTokens   = "expected text: token ids are of another model's vocabulary (LangChain sends text with check_embedding_ctx_length=False)"
 )
 
 // Request is a decoded request.
