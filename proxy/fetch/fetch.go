@@ -26,12 +26,13 @@ const (
 
 // Options are a Fetcher's settings. The zero value of each has the default that is named.
 type Options struct {
-	Allowed   func(netip.Addr) bool // which addresses may be dialled; nil is Public
+	Allowed   func(netip.Addr) bool // which addresses may be dialled; nil is Public ones of other machines
 	MaxBytes  int64                 // of one address, 20 MB
-	MaxTotal  int64                 // of all addresses of a request, 50 MB
+	MaxTotal  int64                 // of all parts of a request, 50 MB: what two parts name counts twice
 	MaxCount  int                   // addresses in a request, 20
 	Parallel  int                   // fetches of a request at a time, 4
 	Timeout   time.Duration         // of one address, redirects included, 10 s
+	MaxTime   time.Duration         // of all addresses of a request, 20 s: clients bear no longer silence
 	UserAgent string
 }
 
@@ -72,7 +73,7 @@ func New(o Options) *Fetcher {
 
 func (o Options) complete() Options {
 	if o.Allowed == nil {
-		o.Allowed = Public
+		o.Allowed = func(a netip.Addr) bool { return Public(a) && !ours(a) }
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 20 << 20
@@ -88,6 +89,9 @@ func (o Options) complete() Options {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
+	}
+	if o.MaxTime == 0 {
+		o.MaxTime = 20 * time.Second
 	}
 	return o
 }
@@ -107,6 +111,7 @@ var (
 	errRedirects = &problem{fmt.Sprintf("it redirects more than %d times", maxRedirects), false}
 	errEncoded   = &problem{"the server sent it compressed", false}
 	errEmpty     = &problem{"the server sent nothing", false}
+	errSlow      = &problem{"it did not arrive in time", false}
 )
 
 // checkRedirect bounds redirects and holds them to the rules of addresses; where they lead is checked as it is dialled.
@@ -140,7 +145,7 @@ func (f *Fetcher) get(ctx context.Context, address string, limit int64) (*medium
 	case f.slots <- struct{}{}:
 		defer func() { <-f.slots }()
 	case <-ctx.Done():
-		return nil, &problem{words: "the request was called off"}
+		return nil, f.explain(ctx, ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
 	defer cancel()
@@ -204,7 +209,7 @@ func (f *Fetcher) explain(ctx context.Context, err error) *problem {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return &problem{words: fmt.Sprintf("it did not arrive within %v", f.o.Timeout)}
+		return errSlow
 	case ctx.Err() != nil:
 		return &problem{words: "the request was called off"}
 	case errors.As(err, &dns):

@@ -243,7 +243,7 @@ func TestBounds(t *testing.T) {
 	f := local(Options{MaxBytes: 64 << 10, Timeout: 300 * time.Millisecond})
 	has(t, refused(t, f, base+"/endless"), "larger than 65536 bytes")
 	has(t, refused(t, f, base+"/announced"), "larger than 65536 bytes")
-	has(t, refused(t, f, base+"/slow"), "did not arrive within 300ms")
+	has(t, refused(t, f, base+"/slow"), "did not arrive in time")
 	has(t, refused(t, f, base+"/packed"), "compressed")
 	has(t, refused(t, f, base+"/empty"), "sent nothing")
 	has(t, refused(t, f, base+"/missing?secret"), "status 404")
@@ -283,6 +283,42 @@ func TestSumAndCount(t *testing.T) {
 	if err == nil || err.Param != "messages.0.content.20.source.url" {
 		t.Errorf("%v", err)
 	}
+}
+
+// What many parts name is fetched once and sent many times: each time counts.
+func TestCopiesCount(t *testing.T) {
+	base := web(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprint(w, strings.Repeat("x", 1000))
+	})
+	f := func(copies int, fits bool) {
+		t.Helper()
+		req := asking(slices.Repeat([]string{base}, copies)...)
+		if err := local(Options{MaxTotal: 10_000}).Resolve(t.Context(), req, false); (err == nil) != fits {
+			t.Errorf("%d copies: %v", copies, err)
+		}
+	}
+	f(10, true)
+	f(11, false)
+	f(20_000, false)
+}
+
+// Twenty slow servers together take as long as the client bears, not twenty times as long as one of them may.
+func TestTimeOfAllTogether(t *testing.T) {
+	base := web(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	var many []string
+	for i := range 20 {
+		many = append(many, fmt.Sprintf("%s/%d.png", base, i))
+	}
+	began := time.Now()
+	req := asking(many...)
+	if err := local(Options{Timeout: time.Minute, MaxTime: 100 * time.Millisecond}).Resolve(t.Context(), req, true); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(began); d > 5*time.Second || req.Contents[0].Parts[19].FileData.MimeType != "image/png" {
+		t.Errorf("%v, %+v", d, req.Contents[0].Parts[19].FileData)
+	}
+	has(t, refused(t, local(Options{MaxTime: 100 * time.Millisecond}), base), "did not arrive in time")
 }
 
 // A client that leaves takes its fetches along.

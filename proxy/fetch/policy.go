@@ -1,6 +1,9 @@
 package fetch
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+)
 
 // special are ranges within what looks like ordinary addresses that lead to somewhere else: to this network, to tunnels
 // that carry any IPv4 address, to documentation, or to a cloud's own services (IANA's special-purpose registries, RFC 6890).
@@ -39,5 +42,32 @@ func Public(a netip.Addr) bool {
 			return false
 		}
 	}
+	return true
+}
+
+// nobodys are addresses that no machine has, for documentation.
+var nobodys = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+
+// ours reports whether an address is one of this machine's own: what listens there, behind a firewall that lets nobody else
+// in, would be open to whoever can name a URL. The kernel tells by letting a socket have the address; interfaces are not
+// listed, since a sandboxed service may not ask for them. Where every address can be had (ip_nonlocal_bind) none counts as
+// ours.
+func ours(a netip.Addr) bool {
+	a = a.Unmap()
+	for _, n := range nobodys {
+		if n.Is4() == a.Is4() && canHave(n) {
+			return false
+		}
+	}
+	return canHave(a)
+}
+
+// canHave opens a socket at an address, and sends nothing.
+func canHave(a netip.Addr) bool {
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 0)))
+	if err != nil {
+		return false
+	}
+	_ = c.Close() // nothing was sent
 	return true
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 )
@@ -27,5 +28,36 @@ func TestPublic(t *testing.T) {
 		"2001:db8::1", "3fff::1", "5f00::1")
 	if Public(netip.Addr{}) {
 		t.Error("no address at all is public")
+	}
+}
+
+// The address of an interface is refused, whether it looks public or not: the firewall stands before it, not behind it.
+func TestOurs(t *testing.T) {
+	f := func(want bool, address string) {
+		t.Helper()
+		if got := ours(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+	f(true, "127.0.0.1")
+	f(true, "::ffff:127.0.0.1")
+	f(false, "8.8.8.8")
+	f(false, "2606:4700::1111")
+	f(false, "192.0.2.1")
+	if !Public(netip.MustParseAddr("8.8.8.8")) || !New(Options{}).o.Allowed(netip.MustParseAddr("8.8.8.8")) {
+		t.Error("the web is out of reach")
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addresses {
+		own := netip.MustParsePrefix(a.String()).Addr()
+		if own.IsLinkLocalUnicast() {
+			continue // has no meaning without its interface
+		}
+		if !ours(own) {
+			t.Errorf("%s is this machine's", own)
+		}
 	}
 }

@@ -35,6 +35,8 @@ func (f *Fetcher) Resolve(ctx context.Context, req *gemini.Request, keep bool) *
 	if len(places) > f.o.MaxCount {
 		return front.Invalidf(places[f.o.MaxCount].param, "expected at most %d different URLs in a request", f.o.MaxCount)
 	}
+	ctx, cancel := context.WithTimeout(ctx, f.o.MaxTime)
+	defer cancel()
 	var total atomic.Int64
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, f.o.Parallel)
@@ -54,18 +56,21 @@ func (f *Fetcher) Resolve(ctx context.Context, req *gemini.Request, keep bool) *
 	return nil
 }
 
+var errFull = &problem{"there is no room for it in the request", true}
+
 // fill gets one place's data.
 func (f *Fetcher) fill(ctx context.Context, p *place, total *atomic.Int64) {
-	left := f.o.MaxTotal - total.Load()
+	copies := int64(len(p.parts)) // each part that names the address carries the data
+	left := (f.o.MaxTotal - total.Load()) / copies
 	if left <= 0 {
-		p.err = &problem{words: "the URLs before it filled the request", final: true}
+		p.err = errFull
 		return
 	}
 	if p.medium, p.err = f.get(ctx, p.address, left); p.err != nil {
 		return
 	}
-	if total.Add(int64(len(p.medium.data))) > f.o.MaxTotal {
-		p.medium, p.err = nil, &problem{words: "the URLs before it filled the request", final: true}
+	if total.Add(copies*int64(len(p.medium.data))) > f.o.MaxTotal {
+		p.medium, p.err = nil, errFull
 	}
 }
 
