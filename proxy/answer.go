@@ -31,30 +31,41 @@ func (s *Server) converse(in *inbound) {
 		return
 	}
 	x := s.newExchange(in, call)
+	defer func() {
+		if !in.access.later { // else the end of the stream does it
+			x.end()
+		}
+	}()
 	if refusal := x.prepare(); refusal != nil {
-		x.close()
-		s.refuse(in, refusal)
+		x.refuse(in, refusal)
 		return
 	}
 	encoder := in.codec.Encoder(call, front.Meta{ID: randomID(), Created: in.access.began})
-	if call.Prewarm {
-		x.close()
+	switch {
+	case call.Prewarm:
 		prewarmed(in, encoder)
-		return
-	}
-	if call.Stream {
+	case call.Stream:
 		s.stream(in, x, encoder)
-		return
+	default:
+		s.whole(in, x, encoder)
 	}
-	defer x.close()
+}
+
+// whole answers in one piece.
+func (s *Server) whole(in *inbound, x *exchange, encoder front.Encoder) {
 	x.run()
 	if x.failure != nil {
-		in.access.gone = x.gone()
-		s.refuse(in, x.failure)
+		x.refuse(in, x.failure)
 		return
 	}
 	in.SetContentType("application/json")
 	in.SetBody(x.fold(encoder))
+}
+
+// refuse answers with an error, if there is still somebody to read it.
+func (x *exchange) refuse(in *inbound, e *front.Error) {
+	in.access.gone = x.gone()
+	x.s.refuse(in, e)
 }
 
 // prewarmed answers max_tokens 0 without asking anybody: nothing fits into it, and Gemini's caches need no warming.
@@ -70,27 +81,16 @@ func prewarmed(in *inbound, encoder front.Encoder) {
 
 func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 	call.Schemas = s.schemas
-	x := &exchange{s: s, codec: in.codec, call: call, access: in.access}
+	x := &exchange{followed: s.follow(in), s: s, codec: in.codec, call: call, access: in.access}
 	in.access.model, in.access.stream = call.Model, call.Stream
-	x.ctx, x.cancel, x.client = s.follow(in)
 	x.tries = s.newTries(x.ctx, in, call.Model, call.Conversation)
 	return x
 }
 
-// follow makes the context of a request, which ends when its client is gone; the connection, if it can be watched, must be
-// taken from the watcher in the end.
-func (s *Server) follow(in *inbound) (context.Context, context.CancelCauseFunc, *conn) {
-	ctx, cancel := context.WithCancelCause(s.life)
-	c, ok := in.Conn().(*conn)
-	if ok {
-		s.watcher.add(c, cancel)
-	}
-	return ctx, cancel, c
-}
-
-// newTries begins a request for the model and the conversation that its body named; the target is set when it is known.
+// newTries begins a request, whose body is here, for the model and the conversation that it named; the target is set when it
+// is known.
 func (s *Server) newTries(ctx context.Context, in *inbound, model, said string) tries {
-	t := tries{s: s, ctx: ctx, access: in.access, model: model, conversation: conversation(in, said), again: maxAgain}
+	t := tries{s: s, ctx: ctx, access: in.access, began: time.Now(), model: model, conversation: conversation(in, said), again: maxAgain}
 	if n, err := strconv.Atoi(string(in.Request.Header.Peek("x-stainless-retry-count"))); err == nil && n > 0 {
 		t.again = 0 // the client tries again itself
 	}
@@ -105,18 +105,15 @@ func conversation(in *inbound, said string) string {
 	return said
 }
 
-// close ends the exchange, whatever it is doing.
-func (x *exchange) close() {
-	if x.client != nil {
-		x.s.watcher.remove(x.client)
+// end calls the exchange off, whatever it is doing, and waits until its key is given back.
+func (x *exchange) end() {
+	x.close()
+	if x.out == nil {
+		return
 	}
-	x.cancel(errOver)
+	for range x.out {
+	}
 }
-
-var errOver = errors.New("the request is over")
-
-// gone reports whether the client left before its answer was whole.
-func (x *exchange) gone() bool { return errors.Is(context.Cause(x.ctx), errClientGone) }
 
 // fold makes the whole answer in one piece.
 func (x *exchange) fold(encoder front.Encoder) []byte {
@@ -131,14 +128,12 @@ func (x *exchange) fold(encoder front.Encoder) []byte {
 func (s *Server) stream(in *inbound, x *exchange, encoder front.Encoder) {
 	x.out = make(chan gemini.Event, eventsAhead)
 	go x.pump()
-	a := &answer{x: x, encoder: encoder, timer: time.NewTimer(s.pace.hold)}
+	a := &answer{x: x, encoder: encoder, timer: time.NewTimer(s.pace.hold - time.Since(x.tries.began))}
 	select {
 	case ev, ok := <-x.out:
 		if !ok && x.failure != nil {
 			a.timer.Stop()
-			in.access.gone = x.gone()
-			x.close()
-			s.refuse(in, x.failure)
+			x.refuse(in, x.failure)
 			return
 		}
 		a.begin(ev, ok)
@@ -163,7 +158,7 @@ type answer struct {
 	timer   *time.Timer  // until the next heartbeat
 	buf     []byte       // encoded, not written yet
 	ended   bool         // buf holds the last of it
-	failed  bool         // the answer ended in an error event
+	problem string       // why the answer did not end well
 	closed  bool
 }
 
@@ -186,7 +181,7 @@ func (a *answer) begin(ev gemini.Event, ok bool) {
 		a.buf = a.encoder.Event(a.buf, &a.ev)
 	case a.x.failure != nil:
 		a.buf = a.encoder.Fail(a.buf, a.x.failure)
-		a.ended, a.failed = true, true
+		a.ended, a.problem = true, a.x.failure.Message
 	default:
 		a.buf = a.encoder.End(a.buf)
 		a.ended = true
@@ -214,8 +209,14 @@ func (a *answer) fill() {
 	}
 }
 
+var errPanic = errors.New("internal error")
+
 // WriteTo writes the answer; each Write is flushed.
 func (a *answer) WriteTo(w io.Writer) (total int64, err error) {
+	defer a.x.s.rescue(func() {
+		_, _ = w.Write(a.buf) // what was encoded before; the answer is cut behind it, and closed
+		a.problem, err = errPanic.Error(), errPanic
+	})
 	for {
 		a.fill()
 		if len(a.buf) == 0 {
@@ -246,7 +247,7 @@ func (a *answer) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close ends the exchange and waits until its key is given back, then writes the access line.
+// Close ends the exchange, then writes the access line.
 func (a *answer) Close() error {
 	if a.closed {
 		return nil
@@ -255,12 +256,10 @@ func (a *answer) Close() error {
 	a.timer.Stop()
 	access := a.x.access
 	access.gone = a.x.gone()
-	a.x.close()
-	for range a.x.out {
-	}
+	a.x.end()
 	a.x.s.streams.Add(-1)
-	if a.failed && !access.gone {
-		access.problem = a.x.failure.Message
+	if a.problem != "" && !access.gone {
+		access.problem = a.problem
 		a.x.s.errors.Add(1)
 	}
 	a.x.s.record(access, fasthttp.StatusOK)

@@ -46,24 +46,31 @@ func (s *Server) countTokens(in *inbound) {
 		return
 	}
 	in.access.model, call.Schemas = call.Model, s.schemas
-	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: s.countCall(in, call)})
+	life := s.follow(in)
+	defer life.close()
+	n := s.countCall(life.ctx, in, call)
+	in.access.gone = life.gone()
+	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: n})
 }
 
 // countCall counts what Google would get. A prompt that Google would refuse is estimated: a meter has no use for errors.
-func (s *Server) countCall(in *inbound, call *front.Call) int {
+func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call) int {
 	estimate := call.Request.EstimateTokens()
 	target, ok := s.models.resolve(call.Model)
-	if !ok {
+	if !ok || !s.counts.enter() {
 		return estimate
 	}
+	defer s.counts.exit()
+	ctx, cancel := context.WithTimeout(ctx, s.pace.count)
+	defer cancel()
 	if err := call.SetContents(call.Request.Contents); err != nil {
 		call.Request.Contents = []gemini.Content{{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Text(someText)}}}}
 	}
-	if s.fetchURLs(s.life, call.Request, target) != nil || front.Prepare(call, target, s.lookup) != nil {
+	if s.fetchURLs(ctx, call.Request, target) != nil || front.Prepare(call, target, s.lookup) != nil {
 		return estimate
 	}
 	in.access.target = target
-	n, failed := s.counts.ask(s.life, target, conversation(in, call.Conversation), call.Request)
+	n, failed := s.counts.call(ctx, target, conversation(in, call.Conversation), call.Request)
 	if failed != nil {
 		in.access.kind = failed.Kind.String()
 	}
@@ -73,19 +80,35 @@ func (s *Server) countCall(in *inbound, call *front.Call) int {
 	return n
 }
 
-// ask returns Google's count, 0 where there is none.
-func (c *counter) ask(ctx context.Context, target, conversation string, req *gemini.Request) (int, *upstream.Error) {
+// enter takes a place, if one is free, which exit gives back.
+func (c *counter) enter() bool {
 	select {
 	case c.free <- struct{}{}:
-		defer func() { <-c.free }()
+		return true
 	default:
-		return 0, nil
+		return false
 	}
+}
+
+func (c *counter) exit() { <-c.free }
+
+// ask returns Google's count, 0 where there is none.
+func (c *counter) ask(ctx context.Context, target, conversation string, req *gemini.Request) int {
+	if !c.enter() {
+		return 0
+	}
+	defer c.exit()
 	ctx, cancel := context.WithTimeout(ctx, c.s.pace.count)
 	defer cancel()
+	n, _ := c.call(ctx, target, conversation, req) // whoever asks goes on without
+	return n
+}
+
+// call returns Google's count, 0 without a failure where no key is free.
+func (c *counter) call(ctx context.Context, target, conversation string, req *gemini.Request) (int, *upstream.Error) {
 	lease, err := c.s.pool.Acquire(ctx, keys.Want{Model: target, Conversation: conversation}, time.Time{})
 	if err != nil {
-		return 0, nil // no key is free, which is nobody's fault
+		return 0, nil
 	}
 	defer lease.Done(keys.None())
 	answer, err := c.s.upstream.Call(ctx, lease, upstream.CountTokens, target, upstream.EncodeCount(target, req))

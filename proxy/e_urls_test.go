@@ -8,8 +8,10 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
+	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 	"github.com/gemini-claude-adapter/gca/proxy/fetch"
 )
 
@@ -137,4 +139,39 @@ func TestURLsAreCounted(t *testing.T) {
 			t.Errorf("%s: %d %s, %d requests", path, got.status, got.body, len(r.fake.Requests()))
 		}
 	}
+}
+
+// max_tokens 0 asks nobody anything.
+func TestPrewarmingFetchesNothing(t *testing.T) {
+	r := start(t, "a", local)
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("fetched") }))
+	t.Cleanup(s.Close)
+	got := r.do("POST", messages, `{"model":"claude-x","max_tokens":0,`+blocks(block("image", s.URL+"/x.png"))+`}`)
+	if got.status != 200 || len(r.fake.Requests()) != 0 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	has(t, got.body, `"stop_reason":"max_tokens"`)
+}
+
+// The time that URLs take is a part of the silence before the status.
+func TestFetchingIsPartOfTheSilence(t *testing.T) {
+	t.Parallel()
+	const hold = 2 * time.Second
+	r := start(t, "a", func(cfg *config.Config, s *Server) {
+		if local(cfg, s); s != nil {
+			s.pace.hold = hold
+		}
+	})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(hold)
+		fmt.Fprint(w, pngFile)
+	}))
+	t.Cleanup(s.Close)
+	r.fake.Enqueue(fg.Say("late").After(time.Minute))
+	began := time.Now()
+	resp := r.open("POST", messages, `{"model":"claude-x","max_tokens":9,"stream":true,`+blocks(block("image", s.URL+"/x"))+`}`)
+	if d := time.Since(began); resp.StatusCode != 200 || d < hold || d > 2*hold {
+		t.Errorf("%d after %v", resp.StatusCode, d)
+	}
+	_ = resp.Body.Close()
 }

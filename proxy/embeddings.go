@@ -1,9 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"errors"
-
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/embeddings"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -40,17 +37,12 @@ func (s *Server) embed(in *inbound) {
 		return
 	}
 	in.access.target = target
-	ctx, cancel, client := s.follow(in)
-	defer func() {
-		if client != nil {
-			s.watcher.remove(client)
-		}
-		cancel(errOver)
-	}()
-	e := &embedding{s: s, req: req, tries: s.newTries(ctx, in, req.Model, "")}
+	life := s.follow(in)
+	defer life.close()
+	e := &embedding{s: s, req: req, tries: s.newTries(life.ctx, in, req.Model, "")}
 	e.tries.target = target
 	if failure := e.run(); failure != nil {
-		in.access.gone = errors.Is(context.Cause(ctx), errClientGone)
+		in.access.gone = life.gone()
 		s.refuse(in, failure)
 		return
 	}

@@ -18,14 +18,12 @@ const maxHeld = 256 << 20 // bytes of an answer that is held back
 // exchange is one conversation step on its way to Gemini and back. run does all of it in one goroutine, and hands out events:
 // those of the answer that counts, not of attempts before it.
 type exchange struct {
+	*followed
 	s      *Server
-	ctx    context.Context // ends when the client is gone, or with the server
-	cancel context.CancelCauseFunc
 	codec  front.Codec
 	call   *front.Call
 	req    *upstream.Request
 	access *access
-	client *conn // nil where it cannot be watched
 
 	tries     tries
 	fallbacks []string // models that are left to try

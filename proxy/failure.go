@@ -96,8 +96,10 @@ func (x *exchange) prepare() *front.Error {
 	if !ok || x.s.models.embeds(target) {
 		return unknownModel(x.call.Model)
 	}
-	if refusal := x.s.fetchURLs(x.ctx, x.call.Request, target); refusal != nil {
-		return refusal
+	if !x.call.Prewarm { // else nothing goes out that they would be in
+		if refusal := x.s.fetchURLs(x.ctx, x.call.Request, target); refusal != nil {
+			return refusal
+		}
 	}
 	x.tries.count, x.tries.instead = x.count, x.instead
 	x.fallbacks = x.s.models.fallbacks(x.call.Model)
@@ -131,7 +133,7 @@ func (x *exchange) instead() bool {
 
 // count is the length of the prompt, where an error needs one.
 func (x *exchange) count() int {
-	if n, _ := x.s.counts.ask(x.ctx, x.call.Target, x.tries.conversation, x.call.Request); n > 0 {
+	if n := x.s.counts.ask(x.ctx, x.call.Target, x.tries.conversation, x.call.Request); n > 0 {
 		return n
 	}
 	return x.call.Request.EstimateTokens()

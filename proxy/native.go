@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -24,11 +22,9 @@ const maxSearch = 8
 
 // passage is one such call.
 type passage struct {
+	*followed
 	s      *Server
 	access *access
-	ctx    context.Context // ends when the client is gone, or with the server
-	cancel context.CancelCauseFunc
-	client *conn // nil where it cannot be watched
 
 	path  native.Path
 	host  string   // the address that the client knows this server by
@@ -80,8 +76,7 @@ func (s *Server) newPassage(in *inbound, body []byte) *passage {
 	path := *in.native
 	target, model := s.nativeTarget(in, path)
 	in.access.model, in.access.target, in.access.stream = path.Model, model, path.Streams()
-	p := &passage{s: s, access: in.access, path: path, host: host(in), names: references(in, path, body)}
-	p.ctx, p.cancel, p.client = s.follow(in)
+	p := &passage{followed: s.follow(in), s: s, access: in.access, path: path, host: host(in), names: references(in, path, body)}
 	conversation := path.Collection + "/" + in.access.token // what is made by one client lies at one key
 	if path.Generates() {
 		conversation = native.Opening(body)
@@ -115,17 +110,6 @@ func references(in *inbound, path native.Path, body []byte) []string {
 	}
 	return names
 }
-
-// close ends the call, whatever it is doing.
-func (p *passage) close() {
-	if p.client != nil {
-		p.s.watcher.remove(p.client)
-	}
-	p.cancel(errOver)
-}
-
-// gone reports whether the client left before its answer was whole.
-func (p *passage) gone() bool { return errors.Is(context.Cause(p.ctx), errClientGone) }
 
 // nativeTarget is what goes into the request line upstream, and the model that it names. A model's name stays as it is unless
 // it is another vendor's, such as claude-opus-4-1, and stands for one of Google's.

@@ -1,12 +1,15 @@
 package proxy
 
 import (
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
 // broken is a store with a fault of the kind that nobody foresees.
@@ -38,7 +41,58 @@ func TestAPanicIsOneRequestsFailure(t *testing.T) {
 	if n := strings.Count(r.log.String(), `"value":"BUG: planned"`); n != 2 {
 		t.Errorf("%d panics are logged", n)
 	}
+	r.forgetLog()
+}
+
+// forgetLog drops what else is checked after a test, which does not foresee panics.
+func (r *rig) forgetLog() {
 	r.log.mu.Lock()
-	r.log.b.Reset() // what else is checked after a test does not foresee them
-	r.log.mu.Unlock()
+	defer r.log.mu.Unlock()
+	r.log.b.Reset()
+}
+
+// brokenCodec makes encoders that panic at their last event but left.
+type brokenCodec struct {
+	front.Codec
+	left int
+}
+
+type brokenEncoder struct {
+	front.Encoder
+	left int
+}
+
+func (c brokenCodec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
+	return &brokenEncoder{c.Codec.Encoder(call, meta), c.left}
+}
+
+func (e *brokenEncoder) Event(dst []byte, ev *gemini.Event) []byte {
+	if e.left--; e.left < 0 {
+		panic("BUG: planned")
+	}
+	return e.Encoder.Event(dst, ev)
+}
+
+// A panic over an answer that is being written ends it, and what it came from.
+func TestAPanicWhileWritingEndsTheAnswer(t *testing.T) {
+	t.Parallel()
+	for left := range 3 {
+		r := start(t, "a", func(_ *config.Config, s *Server) {
+			if s != nil {
+				s.fronts.anthropic = brokenCodec{s.fronts.anthropic, left}
+			}
+		})
+		r.fake.Enqueue(fg.Reply(fg.Text("one"), fg.Text("two"), fg.Text("three"), fg.Text("late").Wait(time.Minute)))
+		resp := r.open("POST", messages, ask(messages, true))
+		if _, err := io.ReadAll(resp.Body); (err == nil) != (left == 0) || (resp.StatusCode == 500) != (left == 0) {
+			t.Errorf("after %d events: %d, %v", left, resp.StatusCode, err)
+		}
+		_ = resp.Body.Close()
+		if end, err := r.fake.WaitEnd(t.Context(), r.fake.Requests()[0].Seq); err != nil || end != fg.Cancelled {
+			t.Errorf("Gemini's answer ended %s, %v", end, err)
+		}
+		r.stop()
+		has(t, r.log.String(), `"value":"BUG: planned"`, `"error":"internal error"`)
+		r.forgetLog()
+	}
 }

@@ -26,8 +26,9 @@ type tries struct {
 	s            *Server
 	ctx          context.Context // ends when the client is gone, or with the server
 	access       *access
-	model        string // as the client named it
-	target       string // as Gemini does
+	began        time.Time // when the request had arrived whole
+	model        string    // as the client named it
+	target       string    // as Gemini does
 	conversation string
 	only         string      // the id of the one key that can serve it, "" is any
 	count        func() int  // the length of the prompt in tokens; nil where nobody needs it
@@ -86,7 +87,7 @@ func (t *tries) moveOn() bool {
 }
 
 // until is when the request stops waiting for resting keys.
-func (t *tries) until() time.Time { return t.access.began.Add(t.s.cfg.QueueTimeout) }
+func (t *tries) until() time.Time { return t.began.Add(t.s.cfg.QueueTimeout) }
 
 // limit is when the request begins no further attempt.
 func (t *tries) limit() time.Time { return t.until().Add(t.s.cfg.RequestTimeout) }

@@ -12,6 +12,38 @@ const watchPeriod = 400 * time.Millisecond
 
 var errClientGone = errors.New("the client closed the connection")
 
+var errOver = errors.New("the request is over")
+
+// followed is the context of one request, which ends when its client is gone, or with the server.
+type followed struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	client  *conn // nil where it cannot be watched
+	watcher *watcher
+}
+
+// follow begins to watch the client of a request, until close.
+func (s *Server) follow(in *inbound) *followed {
+	f := &followed{watcher: s.watcher}
+	f.ctx, f.cancel = context.WithCancelCause(s.life)
+	if c, ok := in.Conn().(*conn); ok {
+		f.client = c
+		s.watcher.add(c, f.cancel)
+	}
+	return f
+}
+
+// close ends the request, whatever it is doing. It may be called again.
+func (f *followed) close() {
+	if f.client != nil {
+		f.watcher.remove(f.client)
+	}
+	f.cancel(errOver)
+}
+
+// gone reports whether the client left before its answer was whole.
+func (f *followed) gone() bool { return errors.Is(context.Cause(f.ctx), errClientGone) }
+
 // watcher cancels requests whose clients are gone. fasthttp has no way to tell, and a goroutine a request, as net/http has
 // it, costs more than a look at each connection now and then.
 type watcher struct {
