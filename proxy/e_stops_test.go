@@ -58,6 +58,22 @@ func TestWhatWasHeldBackArrives(t *testing.T) {
 	has(t, got.body, `"stop_reason":"tool_use","stop_sequence":null`)
 }
 
+// The same of an answer that breaks off.
+func TestWhatWasHeldBackArrivesBeforeAnError(t *testing.T) {
+	r := start(t, "a", nil)
+	r.fake.Enqueue(fg.Reply(fg.Text("one "), fg.Text("two SE V"), fg.Hangup()))
+	got := r.do("POST", messages, strings.TrimSuffix(ask(messages, true), "}")+`,"stop_sequences":`+sevenStops+"}")
+	if text := said(t, messages, true, got.body); text != "one two SE V" {
+		t.Errorf("%q", text)
+	}
+	has(t, got.body, "event: error\n")
+	r.fake.Enqueue(fg.Reply(fg.Text("S"), fg.Hangup()), fg.Say("whole")) // nothing was sent yet
+	got = r.do("POST", messages, strings.TrimSuffix(ask(messages, true), "}")+`,"stop_sequences":`+sevenStops+"}")
+	if text := said(t, messages, true, got.body); text != "whole" {
+		t.Errorf("%q", text)
+	}
+}
+
 func TestOneCallWhereParallelOnesAreForbidden(t *testing.T) {
 	const tools = `,"tools":[{"name":"Read","input_schema":{"type":"object"}}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`
 	r := start(t, "a", nil)

@@ -110,27 +110,44 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 	}
 	defer func() { _ = stream.Close() }() // whatever it says, the answer is over
 	x.recorder = front.Recorder{Model: x.call.Target}
-	shaper := front.NewShaper(x.call)
-	for done := false; !done; {
-		ev, err := stream.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return asUpstream(err)
-		}
-		x.shaped, done = shaper.Shape(x.shaped[:0], ev)
-		if done {
-			x.shaped = append(x.shaped, stream.LastUsage()...)
-		}
-		for _, ev := range x.shaped {
-			if lost := x.pass(ev); lost != nil {
-				return lost
-			}
-		}
+	if failed := x.passOn(stream); failed != nil {
+		return failed
 	}
 	x.commitContent()
 	return x.lost()
+}
+
+// passOn passes on what a stream says, up to its end or the one that the client asked for.
+func (x *exchange) passOn(stream *upstream.Stream) *upstream.Error {
+	shaper := front.NewShaper(x.call)
+	for {
+		ev, err := stream.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			if x.committed {
+				x.passAll(shaper.Release(x.shaped[:0])) // the client has what stood before it
+			}
+			return asUpstream(err)
+		}
+		var done bool
+		if x.shaped, done = shaper.Shape(x.shaped[:0], ev); done {
+			x.shaped = append(x.shaped, stream.LastUsage()...)
+		}
+		if lost := x.passAll(x.shaped); lost != nil || done {
+			return lost
+		}
+	}
+}
+
+func (x *exchange) passAll(events []gemini.Event) *upstream.Error {
+	for _, ev := range events {
+		if lost := x.pass(ev); lost != nil {
+			return lost
+		}
+	}
+	return nil
 }
 
 // pass takes one event of the running attempt.

@@ -42,9 +42,9 @@ func (s *Shaper) Shape(dst []gemini.Event, ev gemini.Event) (_ []gemini.Event, d
 			return dst, false
 		}
 		s.called = true
-		dst = s.release(dst)
+		dst = s.Release(dst)
 	default:
-		dst = s.release(dst)
+		dst = s.Release(dst)
 	}
 	return append(dst, ev), false
 }
@@ -90,8 +90,12 @@ func appendText(dst []gemini.Event, ev gemini.Event, text string) []gemini.Event
 	return append(dst, ev)
 }
 
-// release passes on what was held: a sequence does not go on beyond the text it began in.
-func (s *Shaper) release(dst []gemini.Event) []gemini.Event {
+// Release appends what is held back to dst, where the answer goes on with something else or breaks off: a sequence does not
+// go on beyond the text it began in.
+func (s *Shaper) Release(dst []gemini.Event) []gemini.Event {
+	if s == nil {
+		return dst
+	}
 	dst = appendText(dst, gemini.Event{Kind: gemini.EventText}, s.held)
 	s.held = ""
 	for j := range s.stops {
