@@ -113,7 +113,7 @@ func TestE021_NoQuotaAtAll(t *testing.T) {
 
 func TestE022_ThrottledWithoutDetails(t *testing.T) {
 	t.Parallel()
-	movesOn(t, fg.ErrExhausted(), keys.Limited, keys.RateLimited)
+	movesOn(t, fg.ErrExhausted(), keys.Limited, keys.Throttled)
 	r := start(t, "a", nil)
 	r.rests(fg.ErrExhausted(), 5*time.Second)
 	r.otherModel()
@@ -220,6 +220,8 @@ func TestE030_AProjectsKeysRestTogether(t *testing.T) {
 	f(fg.ErrSpendCap(), "a b d b d", "ac")
 	f(fg.ErrProjectDenied(), "a b d b d", "ac")
 	f(fg.ErrNoFreeTier(), "a b d b d", "ac")
+	f(fg.ErrExhausted(), "a b c d b", "a") // of no quota, so it is the key's alone
+	f(fg.ErrCapacity(), "a b c d b", "a")
 	f(fg.ErrInvalidKey(), "a b c d b", "a")
 	f(fg.ErrLeakedKey(), "a b c d b", "a")
 }

@@ -22,7 +22,8 @@ const (
 	NoModel            // the key does not see the model
 	Depleted           // prepaid credits are used up
 	SpendCap           // the project's spending limit is reached
-	RateLimited        // a short limit, by the minute or unexplained
+	RateLimited        // the quota of a minute, or the like
+	Throttled          // turned down for a moment, without a word of a quota
 	Failing            // MAX_FAILURES unexplained faults in a row
 )
 
@@ -51,6 +52,8 @@ func (r Reason) String() string {
 		return "at its spending limit"
 	case RateLimited:
 		return "rate limited"
+	case Throttled:
+		return "throttled"
 	case Failing:
 		return "failing"
 	default:

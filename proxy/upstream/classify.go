@@ -148,11 +148,16 @@ func (out *Error) quota(e *gemini.APIError, tokens int, now time.Time) {
 		out.Kind, out.Rest = Depleted, e.ResetDelay
 	case says(e, "spending cap", "spend cap") || e.Reason == "QUOTA_EXHAUSTED":
 		out.Kind, out.Rest = SpendCap, e.ResetDelay
-	case v.minute || e.RetryDelay > 0:
+	case v.minute || e.RetryDelay > 0 && !noCapacity(e):
 		out.Kind, out.Rest = MinuteQuota, e.RetryDelay
 	default:
-		out.Kind = Throttled
+		out.Kind, out.Rest = Throttled, e.RetryDelay
 	}
+}
+
+// noCapacity is Google's own shortage, which is nobody's quota.
+func noCapacity(e *gemini.APIError) bool {
+	return e.Reason == "MODEL_CAPACITY_EXHAUSTED" || says(e, "exhausted your capacity")
 }
 
 type facts struct {

@@ -70,6 +70,7 @@ func TestClassify(t *testing.T) {
 	f(Depleted, NextKey, 429, google(429, exhausted, "Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.", ""))
 	f(Throttled, NextKey, 429, google(429, exhausted, "Resource has been exhausted (e.g. check quota).", ""))
 	f(Throttled, NextKey, 429, google(429, exhausted, "You have exhausted your capacity on this model.", info("MODEL_CAPACITY_EXHAUSTED")))
+	f(Throttled, NextKey, 429, google(429, exhausted, "No capacity available.", info("MODEL_CAPACITY_EXHAUSTED")+","+retry("2s")))
 	f(Throttled, NextKey, 429, google(429, exhausted, quota, ""))
 	f(Throttled, NextKey, 429, "")
 

@@ -26,7 +26,7 @@ const (
 	MinuteQuota              // a short quota, with the time that it takes
 	SpendCap                 // the project's spending limit
 	Depleted                 // the project's credits
-	Throttled                // a 429 without reasons
+	Throttled                // a 429 that is about no quota, or without reasons
 	NoModel                  // the key does not see the model
 	Overflow                 // the prompt is longer than the model takes
 	Signature                // a thought signature is missing or does not fit
@@ -99,7 +99,7 @@ var policies = [kinds]policy{
 	MinuteQuota:  {"minute_quota", NextKey, restModel, keys.RateLimited, []time.Duration{time.Minute}},
 	SpendCap:     {"spend_cap", NextKey, restKey, keys.SpendCap, []time.Duration{10 * time.Minute, 30 * time.Minute, time.Hour}},
 	Depleted:     {"credits_depleted", NextKey, restKey, keys.Depleted, []time.Duration{time.Hour}},
-	Throttled:    {"throttled", NextKey, restModel, keys.RateLimited, []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute}},
+	Throttled:    {"throttled", NextKey, restModel, keys.Throttled, []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute}},
 	NoModel:      {"no_model", NextKey, restModel, keys.NoModel, []time.Duration{6 * time.Hour}},
 	Overflow:     {"overflow", Answer, noPenalty, keys.NoReason, nil},
 	Signature:    {"signature", Repair, noPenalty, keys.NoReason, nil},
