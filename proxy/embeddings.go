@@ -40,7 +40,7 @@ func (s *Server) embed(in *inbound) {
 	life := s.follow(in)
 	defer life.close()
 	e := &embedding{s: s, req: req, tries: s.newTries(life.ctx, in, req.Model, "")}
-	e.tries.target = target
+	e.tries.target, e.tries.verb = target, string(upstream.EmbedContent)
 	if failure := e.run(); failure != nil {
 		in.access.gone = life.gone()
 		s.refuse(in, failure)
@@ -71,9 +71,9 @@ func (e *embedding) attempt(lease *keys.Lease, batch []gemini.Text) (failed *ups
 	defer func() { lease.Done(outcome) }()
 	e.tries.access.tries++
 	if failed = e.call(lease, batch); failed != nil {
-		outcome = failed.Outcome(e.tries.target)
+		outcome = failed.Outcome(e.tries.quota())
 	} else {
-		outcome = keys.OK(e.tries.target)
+		outcome = keys.OK(e.tries.quota())
 	}
 	return failed
 }

@@ -93,6 +93,35 @@ func TestWhatIsNotTriedAgain(t *testing.T) {
 	f(fg.ErrTooManyTokens(1196265, 1048575), messages, 400, `"prompt is too long: 1196265 tokens > 1048575 maximum"`)
 	f(fg.Err(400, "Invalid JSON payload received."), messages, 400, "invalid_request_error", "Invalid JSON payload")
 	f(fg.ErrForeignFile("abc"), messages, 403, "permission_error")
+	f(fg.Err(404, "Requested entity was not found."), messages, 400, "invalid_request_error", "Requested entity was not found.")
+}
+
+// A 404 that is not about the model, or about other things that are done with it, keeps no key from answering.
+func TestWhatIsNotFoundIsNotTheModel(t *testing.T) {
+	f := func(e *fg.APIError, path, body, then, thenBody string) {
+		t.Helper()
+		r := start(t, "a", nil)
+		r.fake.Key(keyNamed("a"), fg.KeyRule{Error: e, Times: 1})
+		if got := r.do("POST", path, body); got.status != 400 && got.status != e.Code {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+		if got := r.do("POST", then, thenBody); got.status != 200 {
+			t.Errorf("%v from %s, then %s: %d %s", e, path, then, got.status, got.body)
+		}
+	}
+	const (
+		model     = "/v1beta/models/gemini-3.8-flash"
+		embedding = "/v1beta/models/gemini-embedding-001"
+		texts     = `{"model":"text-embedding-3-small","input":["x","y"]}`
+	)
+	gone := fg.Err(404, "Requested entity was not found.")
+	f(gone, messages, ask(messages, false), messages, ask(messages, true))
+	f(gone, model+":generateContent", nativeAsk, messages, ask(messages, true))
+	f(fg.ErrUnknownModel("gemini-3.8-flash", "countTokens"), model+":countTokens", nativeAsk, messages, ask(messages, true))
+	f(minute("40s"), model+":countTokens", nativeAsk, messages, ask(messages, true))
+	f(daily(), model+":embedContent", `{"content":{"parts":[{"text":"x"}]}}`, messages, ask(messages, true))
+	f(fg.ErrUnknownModel("gemini-embedding-001", "generateContent"), embedding+":generateContent", nativeAsk, embeddingsPath, texts)
+	f(fg.ErrUnknownModel("gemini-embedding-001", "batchEmbedContents"), embedding+":batchEmbedContents", `{}`, embeddingsPath, texts)
 }
 
 func TestAnUnknownModelCostsTwoKeys(t *testing.T) {

@@ -25,7 +25,7 @@ func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 		return t.overflow(failed)
 	case upstream.NoModel:
 		return unknownModel(t.model)
-	case upstream.Signature, upstream.Unsaid, upstream.Schema, upstream.States, upstream.Output, upstream.Thinking, upstream.Safety, upstream.BadRequest:
+	case upstream.Signature, upstream.Unsaid, upstream.Schema, upstream.States, upstream.Output, upstream.Thinking, upstream.Safety, upstream.BadRequest, upstream.NotFound:
 		return &front.Error{Kind: front.Invalid, Message: words}
 	case upstream.TooLarge:
 		return &front.Error{Kind: front.TooLarge, Message: words}

@@ -82,9 +82,9 @@ func (s *Server) newPassage(in *inbound, body []byte) *passage {
 		conversation = native.Opening(body)
 	}
 	p.tries = s.newTries(p.ctx, in, path.Model, conversation)
-	p.tries.target = model
-	if model == "" {
-		p.tries.target = path.Collection + "/" // quotas of its own
+	p.tries.target = bounded(model, 200) // any name gets here, and is kept with the rests of a key
+	if p.tries.verb = verbOf(path); model == "" {
+		p.tries.target = path.Collection + "/"
 	}
 	if who, ok := s.owners.find(p.names...); ok {
 		p.tries.only = who.key
@@ -94,6 +94,17 @@ func (s *Server) newPassage(in *inbound, body []byte) *passage {
 		Whole: !path.Streams(), Tokens: len(body) / 4,
 	}
 	return p
+}
+
+// verbOf is the verb whose quotas are not those of answers: nothing that Google says to a count keeps a key from answering.
+func verbOf(path native.Path) string {
+	switch {
+	case path.Generates():
+		return ""
+	case path.Verb == string(upstream.BatchEmbed):
+		return string(upstream.EmbedContent)
+	}
+	return bounded(path.Verb, 50)
 }
 
 // references are the names in path, query and body that may belong to one key.
@@ -157,7 +168,10 @@ func (p *passage) run() {
 
 // misses reports whether a refusal may mean that something belongs to another key.
 func (p *passage) misses(kind upstream.Kind) bool {
-	return len(p.names) > 0 && p.tries.only == "" && (kind == upstream.NoModel || kind == upstream.Forbidden)
+	if len(p.names) == 0 || p.tries.only != "" {
+		return false
+	}
+	return kind == upstream.NotFound || kind == upstream.Forbidden || kind == upstream.NoModel && p.path.Model == ""
 }
 
 // attempt makes one call; final says that it must not be repeated. What Google may have carried out is not sent twice, unless
@@ -191,13 +205,13 @@ func (p *passage) try(lease *keys.Lease) *upstream.Error {
 	return answer.Refusal
 }
 
-// outcome is what a failure teaches about the key. That something is not found says nothing about it, unless it is a model in
-// the version of the API that all other protocols use.
+// outcome is what a failure teaches about the key. That a model is not found says nothing about it, unless an answer of that
+// model was asked for, in the version of the API that all other protocols use.
 func (p *passage) outcome(failed *upstream.Error) keys.Outcome {
-	if failed.Kind == upstream.NoModel && (!p.path.Generates() || len(p.names) > 0 || p.path.Version != "v1beta") {
+	if failed.Kind == upstream.NoModel && (!p.path.Generates() || p.path.Model == "" || p.path.Version != "v1beta") {
 		return keys.None()
 	}
-	return failed.Outcome(p.tries.target)
+	return failed.Outcome(p.tries.quota())
 }
 
 // passRefusal answers with Google's own words.

@@ -125,9 +125,9 @@ func (a *passed) outcome() keys.Outcome {
 	var failed *upstream.Error
 	if errors.As(a.err, &failed) {
 		a.p.access.kind = failed.Kind.String()
-		return failed.Outcome(a.p.tries.target)
+		return failed.Outcome(a.p.tries.quota())
 	}
-	return keys.OK(a.p.tries.target)
+	return keys.OK(a.p.tries.quota())
 }
 
 // learn remembers who made what the answer tells of.

@@ -29,6 +29,7 @@ type tries struct {
 	began        time.Time // when the request had arrived whole
 	model        string    // as the client named it
 	target       string    // as Gemini does
+	verb         string    // what is done with the model, where that has quotas of its own; "" is an answer
 	conversation string
 	only         string      // the id of the one key that can serve it, "" is any
 	count        func() int  // the length of the prompt in tokens; nil where nobody needs it
@@ -47,7 +48,7 @@ type tries struct {
 // attempt gives its lease back, sooner or later.
 func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final bool)) *front.Error {
 	for {
-		want := keys.Want{Model: t.target, Conversation: t.conversation, Only: t.only, Avoid: t.keys}
+		want := keys.Want{Model: t.quota(), Conversation: t.conversation, Only: t.only, Avoid: t.keys}
 		lease, err := t.s.pool.Acquire(t.ctx, want, t.until())
 		if err != nil && unseen(err) && t.moveOn() {
 			continue
@@ -69,6 +70,14 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 			return t.tell(failed, final)
 		}
 	}
+}
+
+// quota names what a key has a quota for, and rests for.
+func (t *tries) quota() string {
+	if t.verb == "" {
+		return t.target
+	}
+	return t.target + ":" + t.verb
 }
 
 // unseen reports whether there is no key because none sees the model.

@@ -69,7 +69,7 @@ func TestCall_failures(t *testing.T) {
 		}
 	}
 	f(KeyInvalid, status(400, `{"error":{"message":"API key not valid: `+secret+`"}}`))
-	f(NoModel, status(404, `{"error":{"code":404,"status":"NOT_FOUND"}}`))
+	f(NoModel, status(404, `{"error":{"code":404,"message":"models/m is not found","status":"NOT_FOUND"}}`))
 	f(Garbled, status(302, ""))
 	f(NoFirstByte, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	f(Unreachable, func(w http.ResponseWriter, _ *http.Request) {

@@ -22,6 +22,8 @@ func classify(e *gemini.APIError, tokens int, now time.Time) *Error {
 		out.Kind = KeyInvalid
 	case e.Code == 403:
 		out.Kind = forbidden(e)
+	case e.Code == 404 && !says(e, "model"):
+		out.Kind = NotFound
 	case e.Code == 400:
 		out.badRequest(e)
 	default:

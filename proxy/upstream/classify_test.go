@@ -54,6 +54,9 @@ func TestClassify(t *testing.T) {
 	f(NoModel, NextKey, 403, google(403, denied, "Permission denied on models/gemini-4-argon.", ""))
 	f(Forbidden, Answer, 403, google(403, denied, "You do not have permission to access the File abc or it may not exist.", ""))
 	f(NoModel, NextKey, 404, google(404, "NOT_FOUND", "models/x is not found for API version v1beta, or is not supported for generateContent. Call ModelService.ListModels to see the list of available models and their supported methods.", ""))
+	f(NoModel, NextKey, 404, google(404, "NOT_FOUND", "models/x is not found for API version v1beta, or is not supported for countTokens. Call ListModels to see the list.", ""))
+	f(NotFound, Answer, 404, google(404, "NOT_FOUND", "Requested entity was not found.", ""))
+	f(NotFound, Answer, 404, "<html>404</html>")
 	f(Region, Answer, 400, google(400, "FAILED_PRECONDITION", "User location is not supported for the API use.", ""))
 	f(NoBilling, NextKey, 400, google(400, "FAILED_PRECONDITION", "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.", ""))
 

@@ -39,6 +39,7 @@ const (
 	BadRequest               // any other fault of the request
 	TooLarge                 // the request has too many bytes
 	Forbidden                // a file or cache of another project, or the like
+	NotFound                 // what the request refers to, other than its model
 	Overloaded               // the model is busy
 	ServerFault              // an internal error of Google's
 	BadGateway               // another 5xx, or a page in place of an answer
@@ -112,6 +113,7 @@ var policies = [kinds]policy{
 	BadRequest:   {"bad_request", Answer, noPenalty, keys.NoReason, nil},
 	TooLarge:     {"too_large", Answer, noPenalty, keys.NoReason, nil},
 	Forbidden:    {"forbidden", Answer, noPenalty, keys.NoReason, nil},
+	NotFound:     {"not_found", Answer, noPenalty, keys.NoReason, nil},
 	Overloaded:   {"overloaded", Backoff, noPenalty, keys.NoReason, nil},
 	ServerFault:  {"server_fault", Backoff, noPenalty, keys.NoReason, nil},
 	BadGateway:   {"bad_gateway", Backoff, noPenalty, keys.NoReason, nil},
