@@ -276,3 +276,26 @@ func TestAccessLine(t *testing.T) {
 		t.Errorf("%+v", status)
 	}
 }
+
+// A small block of JSON is a large one in memory, so their number is bounded as MAX_BODY bounds their bytes.
+func TestTooManyElements(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(path, frame, element, field string) {
+		t.Helper()
+		const n = 100_001
+		body := strings.Replace(frame, "ELEMENTS", strings.Repeat(element+",", n-1)+element, 1)
+		got := r.do("POST", path, body)
+		if got.status != 400 {
+			t.Errorf("%s: status %d", path, got.status)
+		}
+		has(t, got.body, field+".100000: more than 100000 elements")
+	}
+	f(messages, `{"model":"claude","max_tokens":9,"messages":[{"role":"user","content":[ELEMENTS]}]}`, `{"type":"text","text":"a"}`, "messages.0.content")
+	f(messages, `{"model":"claude","max_tokens":9,"stop_sequences":[ELEMENTS],"messages":[]}`, `"a"`, "stop_sequences")
+	f(completions, `{"model":"gpt","messages":[ELEMENTS]}`, `{"role":"user","content":"a"}`, "messages")
+	f(replies, `{"model":"gpt","input":[ELEMENTS]}`, `{"role":"user","content":"a"}`, "input")
+	f("/v1/embeddings", `{"model":"gemini-embedding-001","input":[ELEMENTS]}`, `"a"`, "input")
+	if n := len(r.fake.Requests()); n > 0 {
+		t.Errorf("%d requests went out", n)
+	}
+}

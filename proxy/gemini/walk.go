@@ -26,7 +26,12 @@ type Walker struct {
 	err     error
 	softly  bool         // within Softly
 	found   *FormatError // there
+	// elements counts what was read of arrays so far, at any depth.
+	elements int
 }
+
+// maxElements is how many elements the arrays of one text may have together. Anthropic's API takes as many messages.
+const maxElements = 100_000
 
 // FormatError says where a JSON text is not what it should be. Path is dotted, "" for the whole text:
 // "messages.0.content". Problem never quotes more than a character of the text.
@@ -56,7 +61,7 @@ func NewWalker(data []byte) *Walker {
 // reset starts a new walk over data with the same settings.
 func (w *Walker) reset(data []byte) {
 	mendSurrogates(data)
-	w.data, w.err, w.found = data, nil, nil
+	w.data, w.err, w.found, w.elements = data, nil, nil, 0
 	w.src = *bytes.NewBuffer(data)
 	w.dec.Reset(&w.src, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
@@ -194,17 +199,33 @@ func (w *Walker) Object(what string, field func(name []byte)) bool {
 	return w.err == nil
 }
 
-// Array calls elem for each element; elem must read exactly one value. It reports whether there was an array.
+// Array calls elem for each element, of at most 100,000 in a text, numbers aside; elem must read exactly one value. It reports whether there was an array.
 func (w *Walker) Array(what string, elem func(i int)) bool {
 	if !w.Expect("[", what) {
 		return false
 	}
 	w.token()
-	for i := 0; w.err == nil && w.dec.PeekKind() != ']'; i++ {
+	for i := 0; w.err == nil; i++ {
+		kind := w.dec.PeekKind()
+		if kind == ']' {
+			break
+		}
 		elem(i)
+		if kind != '0' {
+			w.count()
+		}
 	}
 	w.token()
 	return w.err == nil
+}
+
+// count bounds the elements that a caller makes something of: each takes a hundred times the memory of its JSON. Numbers are
+// not counted, embeddings have many.
+func (w *Walker) count() {
+	if w.elements++; w.elements > maxElements {
+		w.softly = false
+		w.Fail(w.Path(), "more than "+strconv.Itoa(maxElements)+" elements")
+	}
 }
 
 func (w *Walker) token() {
