@@ -37,18 +37,13 @@ func StrictSchema(raw json.RawMessage) json.RawMessage {
 // joined is a root without its union: a set of parameters is one object, with the properties of all branches. Those are
 // required that every branch requires.
 func (d *schemaDoc) joined(root *schemaNode) *schemaNode {
-	var more []schemaProperty
-	at, needed := map[string]int{}, map[string]int{}
+	j := joint{at: map[string]int{}, whole: map[string]bool{}}
+	needed := map[string]int{}
 	branches := slices.Concat(root.anyOf, root.oneOf)
 	for _, alternative := range branches {
 		branch := d.flatten(alternative)
 		for _, p := range branch.properties {
-			if i, twice := at[p.name]; twice {
-				more[i].schema = d.either(more[i].schema, p.schema)
-				continue
-			}
-			at[p.name] = len(more)
-			more = append(more, p)
+			j.add(d, p)
 		}
 		for _, name := range slices.Compact(slices.Sorted(slices.Values(branch.required))) {
 			if needed[name]++; needed[name] == len(branches) {
@@ -56,22 +51,38 @@ func (d *schemaDoc) joined(root *schemaNode) *schemaNode {
 			}
 		}
 	}
-	root.properties = mergeProperties(root.properties, more)
+	root.properties = mergeProperties(root.properties, j.properties)
 	root.anyOf, root.oneOf = nil, nil
 	return root
 }
 
-// either is a property that is said to be a in one branch and b in another. Lists of values are put together, such as those
-// that tell the branches apart; else the first counts.
-func (d *schemaDoc) either(a, b *schemaNode) *schemaNode {
-	mark := len(d.open)
-	defer func() { d.open = d.open[:mark] }()
-	first, second := d.flatten(a), d.flatten(b)
-	if len(first.enum) == 0 || len(second.enum) == 0 {
-		return a
+// joint is the properties of several branches.
+type joint struct {
+	properties []schemaProperty
+	at         map[string]int  // by name
+	whole      map[string]bool // names of those whose values are put together from several branches
+}
+
+// add takes a property of a further branch. Of two of one name the first counts, but lists of values, such as those that tell
+// the branches apart, are put together.
+func (j *joint) add(d *schemaDoc, p schemaProperty) {
+	i, twice := j.at[p.name]
+	if !twice {
+		j.at[p.name] = len(j.properties)
+		j.properties = append(j.properties, p)
+		return
 	}
-	first.enum = slices.Concat(first.enum, second.enum)
-	return first
+	mark := len(d.open)
+	first, second := j.properties[i].schema, d.flatten(p.schema)
+	if !j.whole[p.name] {
+		first = d.flatten(first)
+		first.enum = slices.Clip(first.enum)
+	}
+	d.open = d.open[:mark]
+	if len(first.enum) > 0 && len(second.enum) > 0 {
+		first.enum = append(first.enum, second.enum...)
+		j.properties[i].schema, j.whole[p.name] = first, true
+	}
 }
 
 // StrictOutput is StrictSchema for the schema of an answer, whose root may be of any type. It is nil if raw is no schema.
