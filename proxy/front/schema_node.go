@@ -60,13 +60,13 @@ func numberKeyword(name string) int {
 // is reports whether a value of type t fits the node's types.
 func (n *schemaNode) is(t string) bool { return slices.Contains(n.types, t) }
 
-// pureRef reports whether the node is a reference and nothing else.
-func (n *schemaNode) pureRef() bool {
+// bare reports whether the node has no keyword but perhaps a reference.
+func (n *schemaNode) bare() bool {
 	words := len(n.types) > 0 || n.nullable || n.format != "" || n.title != nil || n.description != nil || n.fallback != nil ||
 		n.enum != nil || n.pattern != nil || slices.ContainsFunc(n.numbers[:], func(v json.RawMessage) bool { return v != nil })
 	schemas := n.items != nil || n.additional != nil || n.additionalBool != nil || n.prefix != nil || n.properties != nil ||
 		n.required != nil || n.allOf != nil || n.anyOf != nil || n.oneOf != nil || n.sometimes != nil
-	return n.ref != "" && !words && !schemas
+	return !words && !schemas
 }
 
 // normalise settles what depends on several keywords, once allOf and references are merged in.
@@ -94,6 +94,36 @@ func (n *schemaNode) normalise() {
 	if n.is("array") && n.items == nil && len(n.prefix) == 0 {
 		n.items = &schemaNode{}
 	}
+}
+
+// tellRequired puts a union into words that says no more than which properties must be there: as schemas its branches mean
+// nothing to Gemini.
+func (n *schemaNode) tellRequired() {
+	for _, union := range []*[]*schemaNode{&n.anyOf, &n.oneOf} {
+		if note := requiredNote(*union); note != "" && len(note) <= maxNote {
+			n.description = withNote(n.description, note)
+			*union = nil
+		}
+	}
+}
+
+func requiredNote(union []*schemaNode) string {
+	var sets []string
+	for _, branch := range union {
+		rest := *branch
+		rest.required = nil
+		if slices.Equal(rest.types, []string{"object"}) {
+			rest.types = nil
+		}
+		if len(branch.required) == 0 || rest.ref != "" || !rest.bare() {
+			return ""
+		}
+		sets = append(sets, strings.Join(branch.required, " and "))
+	}
+	if len(sets) == 0 {
+		return ""
+	}
+	return "required: " + strings.Join(sets, ", or ")
 }
 
 // maxNote is how many bytes of a default or of values are told in a description.

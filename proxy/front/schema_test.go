@@ -41,7 +41,9 @@ func TestCleanSchemaRoot(t *testing.T) {
 	f(`{"type":["object","null"],"nullable":true}`, `{"type":"object"}`)
 	f(`{"$schema":"http://json-schema.org/draft-07/schema#","$id":"x","title":"T","type":"object","properties":{}}`,
 		`{"type":"object","title":"T","properties":{}}`)
-	f(`{"anyOf":[{"required":["a"]},{"required":["b"]}],"properties":{"a":{},"b":{}}}`, `{"type":"object","properties":{"a":{},"b":{}}}`)
+	f(`{"anyOf":[{"required":["a","c"]},{"type":"object","required":["b"]}],"properties":{"a":{},"b":{}},"description":"D"}`,
+		`{"type":"object","description":"D (required: a and c, or b)","properties":{"a":{},"b":{}}}`)
+	f(`{"oneOf":[{"required":["a"]},{"not":{"required":["a"]}},{"minProperties":3}],"properties":{"a":{}}}`, `{"type":"object","properties":{"a":{}}}`)
 	f(`{"anyOf":[{"type":"object","properties":{"a":{}},"required":["a"]},true]}`,
 		`{"type":"object","properties":{},"anyOf":[{"type":"object","properties":{"a":{}},"required":["a"]},{}]}`)
 	f(`{"$ref":"#/definitions/In","definitions":{"In":{"type":"object","properties":{"a":{"type":"string"}}}}}`,

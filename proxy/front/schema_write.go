@@ -39,7 +39,7 @@ func (d *schemaDoc) clean(dst []byte, n *schemaNode, depth int) []byte {
 // definition writes what a plain reference to the root's definitions leads to, once, and returns the name that it has in
 // $defs. Such a reference may stay; every other one is resolved.
 func (d *schemaDoc) definition(n *schemaNode) (name string, ok bool) {
-	if !n.pureRef() || slices.Contains(d.open, n.ref) {
+	if n.ref == "" || !n.bare() || slices.Contains(d.open, n.ref) {
 		return "", false
 	}
 	if name, ok = d.named[n.ref]; ok {
@@ -83,6 +83,7 @@ func definitionName(ref string) (string, bool) {
 
 // writeKeywords writes the members of a flattened, normalised schema.
 func (d *schemaDoc) writeKeywords(dst []byte, n *schemaNode, depth int) []byte {
+	n.tellRequired()
 	switch {
 	case len(n.types) == 1:
 		dst = gemini.AppendQuoted(appendKey(dst, "type"), n.types[0])
@@ -109,8 +110,7 @@ func (d *schemaDoc) writeKeywords(dst []byte, n *schemaNode, depth int) []byte {
 	return d.cleanUnion(dst, "oneOf", n.oneOf, depth)
 }
 
-// cleanUnion leaves out a union whose branches say nothing that Gemini could be told, such as which properties must be there
-// together.
+// cleanUnion leaves out a union whose branches say nothing that Gemini can be told.
 func (d *schemaDoc) cleanUnion(dst []byte, name string, list []*schemaNode, depth int) []byte {
 	out := d.cleanList(dst, name, list, depth)
 	_, branches, _ := bytes.Cut(out[len(dst):], []byte{':'})
