@@ -31,6 +31,7 @@ type access struct {
 	tries   int
 	ttft    time.Duration // until the first content was there, 0 if there was none
 	usage   gemini.Usage
+	leftOut string // what the client asked for and did not get
 	kind    string // of the last upstream failure
 	problem string // the client's error message
 
@@ -100,6 +101,7 @@ func (a *access) attrs(status int) []slog.Attr {
 		attrs = append(attrs, slog.Int64("ttft_ms", a.ttft.Milliseconds()))
 	}
 	attrs = append(attrs, slog.Int64("duration_ms", time.Since(a.began).Milliseconds()))
+	text("left_out", a.leftOut)
 	text("upstream", a.kind)
 	text("error", a.problem)
 	return attrs

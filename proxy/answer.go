@@ -40,6 +40,10 @@ func (s *Server) converse(in *inbound) {
 		x.refuse(in, refusal)
 		return
 	}
+	if len(call.LeftOut) > 0 {
+		in.access.leftOut = call.LeftOut.String()
+		in.Response.Header.Set("x-gca-left-out", in.access.leftOut)
+	}
 	encoder := in.codec.Encoder(call, front.Meta{ID: randomID(), Created: in.access.began})
 	switch {
 	case call.Prewarm:

@@ -28,6 +28,8 @@ func fitTools(req *gemini.Request, call *Call, target string) {
 	case family.MixedTools:
 		req.Tools = slices.Concat(req.Tools, builtIn)
 		req.ToolConfig = besideBuiltIn(req.ToolConfig)
+	default:
+		call.BuiltIn.leaveOut(&call.LeftOut)
 	}
 }
 
@@ -41,6 +43,18 @@ func (c *Call) cleanTools() {
 			d := &tool.FunctionDeclarations[i]
 			d.ParametersJSONSchema = c.Schemas.cleaned(d.ParametersJSONSchema)
 		}
+	}
+}
+
+func (b BuiltIn) leaveOut(l *LeftOut) {
+	if b.Search {
+		l.Add("web_search")
+	}
+	if b.Fetch {
+		l.Add("web_fetch")
+	}
+	if b.Code {
+		l.Add("code_execution")
 	}
 }
 

@@ -49,6 +49,8 @@ type Call struct {
 	Stops []string
 	// Schemas remembers what became of the schemas of other requests; Prepare and Repair use it unless it is nil.
 	Schemas *Schemas
+	// LeftOut is what the answer will be without.
+	LeftOut LeftOut
 	// StrictTools: the client wants arguments held to the schema; Prepare asks for it where the model can.
 	StrictTools bool
 

@@ -64,7 +64,7 @@ func read(body []byte) (*request, error) {
 func decode(req *request) (*decoder, error) {
 	d := &decoder{req: req, call: &front.Call{
 		Model: req.model, Stream: req.stream, Request: &gemini.Request{}, SingleCall: req.choice.noneElse,
-		Conversation: req.conversation,
+		Conversation: req.conversation, LeftOut: req.leftOut,
 	}, carried: map[string]bool{}}
 	d.config()
 	d.thinking()

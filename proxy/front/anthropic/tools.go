@@ -98,7 +98,9 @@ func (d *decoder) tools() error {
 		}
 		schema, ok := t.parameters()
 		if !ok {
-			t.builtIn(&d.call.BuiltIn)
+			if !t.builtIn(&d.call.BuiltIn) {
+				d.call.LeftOut.Add(t.kind)
+			}
 			elsewhere[t.name] = true
 			continue
 		}
@@ -123,8 +125,9 @@ func (d *decoder) tools() error {
 	return d.call.SetTools(tools, choice)
 }
 
-// builtIn marks the tool of Google's that stands for one of Anthropic's. Their versions change, the beginnings do not.
-func (t *tool) builtIn(b *front.BuiltIn) {
+// builtIn marks the tool of Google's that stands for one of Anthropic's, if there is one. Their versions change, the
+// beginnings do not.
+func (t *tool) builtIn(b *front.BuiltIn) bool {
 	switch {
 	case strings.HasPrefix(t.kind, "web_search_"):
 		b.Search = true
@@ -132,7 +135,10 @@ func (t *tool) builtIn(b *front.BuiltIn) {
 		b.Fetch = true
 	case strings.HasPrefix(t.kind, "code_execution_"):
 		b.Code = true
+	default:
+		return false
 	}
+	return true
 }
 
 // searchWishes says in words what Google's tools have no fields for.

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"encoding/json"
 
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
@@ -24,6 +25,7 @@ type request struct {
 	effort      string
 	schema      json.RawMessage
 	thread      bool
+	leftOut     front.LeftOut
 	// conversation is metadata.user_id, which clients make one per session or per user.
 	conversation string
 	lastUser     int // number of the last message of role user, -1 if none
@@ -176,6 +178,8 @@ func (r *request) option(w *gemini.Walker, name string) {
 	case "thread":
 		raw := w.Raw()
 		r.thread = raw != nil && string(raw) != "false"
+	case "mcp_servers", "container":
+		r.leftOut.Field(w, name)
 	default:
 		w.Skip()
 	}

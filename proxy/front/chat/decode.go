@@ -29,7 +29,7 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 	legacy := len(req.tools) == 0 && (len(req.functions) > 0 || req.functionCall.kind != "")
 	d := decoder{req: req, legacy: legacy, call: &front.Call{
 		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, Request: &gemini.Request{},
-		SingleCall: req.noParallel || legacy, Own: asked{legacy: legacy}, BuiltIn: req.builtIn, Conversation: req.cacheKey,
+		LeftOut: req.leftOut, SingleCall: req.noParallel || legacy, Own: asked{legacy: legacy}, BuiltIn: req.builtIn, Conversation: req.cacheKey,
 	}}
 	if d.call.Conversation == "" {
 		d.call.Conversation = req.user

@@ -33,8 +33,8 @@ func (r *request) readTool(w *gemini.Walker) {
 		w.Fail(w.Path()+".function.name", "expected the name of the function")
 	case d.kind == "" || d.kind == "function" || d.nested && d.Name != "":
 		r.tools = append(r.tools, d.tool)
-	default:
-		googleTool(d.kind, &r.builtIn)
+	case !googleTool(d.kind, &r.builtIn):
+		r.leftOut.Add(d.kind)
 	}
 }
 

@@ -31,6 +31,7 @@ type request struct {
 	google        *gemini.ThinkingConfig
 	cacheKey      string
 	user          string
+	leftOut       front.LeftOut
 }
 
 type message struct {
@@ -165,6 +166,8 @@ func (r *request) option(w *gemini.Walker, name string) {
 			}
 			w.Skip()
 		})
+	case "logprobs", "top_logprobs", "logit_bias", "audio", "store", "presence_penalty", "frequency_penalty":
+		r.leftOut.Field(w, name)
 	default:
 		w.Skip()
 	}

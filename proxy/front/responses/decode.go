@@ -34,6 +34,7 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 	d.call = &front.Call{
 		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, SingleCall: req.noParallel, Request: &gemini.Request{},
 		BuiltIn: front.BuiltIn{Search: req.tools.search, Code: req.tools.code}, Own: d.asked,
+		LeftOut: req.tools.leftOut,
 	}
 	if d.call.Conversation = req.cacheKey; req.cacheKey == "" {
 		d.call.Conversation = req.user

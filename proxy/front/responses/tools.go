@@ -89,6 +89,7 @@ type declaration struct {
 type toolSet struct {
 	tools        []tool
 	search, code bool // tools that Google runs
+	leftOut      front.LeftOut
 }
 
 // read reads one tool.
@@ -113,6 +114,8 @@ func (s *toolSet) read(w *gemini.Walker) {
 	default:
 		if t, ok := d.tool(w); ok {
 			s.tools = append(s.tools, t)
+		} else {
+			s.leftOut.Add(d.kind)
 		}
 	}
 }

@@ -122,6 +122,8 @@ func (r *request) option(w *gemini.Walker, name string) {
 		r.readConversation(w)
 	case "prompt":
 		r.prompt = w.Raw() != nil
+	case "top_logprobs", "store":
+		r.tools.leftOut.Field(w, name)
 	default:
 		w.Skip()
 	}
