@@ -120,6 +120,7 @@ func TestDecodeRefusesFieldsInWords(t *testing.T) {
 	f(with(`"max_completion_tokens":-5,`+ok), "max_completion_tokens: expected 1 or more")
 	f(with(`"max_tokens":"x",`+ok), "max_tokens: expected a whole number")
 	f(with(`"temperature":3,`+ok), "temperature: expected 0 to 2")
+	f(with(`"stop":["x"`+strings.Repeat(`,"x"`, 1000)+`],`+ok), "stop: expected 1000 stop sequences at most")
 	f(with(`"top_p":2,`+ok), "top_p: expected 0 to 1")
 	f(with(`"stop":7,`+ok), "stop: expected a string or an array of strings")
 	f(with(`"stream":1,`+ok), "stream: expected true or false")
