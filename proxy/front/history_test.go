@@ -38,11 +38,11 @@ func parsePart(p string) gemini.Part {
 	p, image, hasImage := strings.Cut(p, "*")
 	for _, sep := range []string{"=", "!"} {
 		if id, text, ok := strings.Cut(p, sep); ok {
-			r := &gemini.FunctionResponse{ClientID: id, Response: ToolResult(gemini.Quote(text), sep == "!")}
+			output := []gemini.Part{{Text: gemini.Quote(text)}}
 			if hasImage {
-				r.Parts = []gemini.Part{parsePart("*" + image)}
+				output = append(output, parsePart("*"+image))
 			}
-			return gemini.Part{FunctionResponse: r}
+			return gemini.Part{FunctionResponse: Result(id, output, sep == "!")}
 		}
 	}
 	return gemini.Part{Text: gemini.Quote(p)}

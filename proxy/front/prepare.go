@@ -12,7 +12,6 @@ const (
 	headroom       = 2048 // tokens added for the thoughts of a model that cannot stop thinking
 	maxStops       = 5
 	continuePrompt = "Continue exactly from where the previous message ended, without repeating it."
-	seeAttached    = `"see attached"`
 )
 
 // Prepare fits a decoded call to the model that will serve it: thought signatures, thinking, limits, and what the model's
@@ -136,9 +135,6 @@ func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
 				continue
 			}
 			moved = append(moved, gemini.Part{Text: gemini.Quote("[" + noun(p) + " from tool " + r.Name + "]")}, p)
-		}
-		if resultText(response.Response).Empty() {
-			response.Response = ToolResult(gemini.Text(seeAttached), false)
 		}
 		c.Parts[i].FunctionResponse = &response
 	}

@@ -2,6 +2,9 @@ package front
 
 import "github.com/gemini-claude-adapter/gca/proxy/gemini"
 
+// seeAttached is the output of a tool that gave media alone.
+const seeAttached = `"see attached"`
+
 // Result makes what a tool gave for the call that the client knows by clientID: the texts of output, a line each, and its
 // media as parts beside them.
 func Result(clientID string, output []gemini.Part, isError bool) *gemini.FunctionResponse {
