@@ -22,7 +22,7 @@ func TestE047_SchemasAreCleaned(t *testing.T) {
 	r.claude(opus, `"tools":[{"name":"a","input_schema":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{
 		"default":{"const":"x"},"format":{"type":"integer","exclusiveMinimum":0},"m":{"allOf":[{"type":"object","properties":{"n":{}}},{"required":["n"]}]},
 		"r":{"$ref":"#/definitions/U","description":"where"},"u":{"$ref":"#/definitions/U"}},"definitions":{"U":{"type":"string","format":"uri"}},"required":["default","gone"]}}],`+oneUser)
-	same(t, r.declared(), `{"type":"object","properties":{"default":{"enum":["x"]},"format":{"type":"integer","minimum":1},"m":{"type":"object","properties":{"n":{}},"required":["n"]},`+
+	same(t, r.declared(), `{"type":"object","properties":{"default":{"type":"string","enum":["x"]},"format":{"type":"integer","minimum":1},"m":{"type":"object","properties":{"n":{}},"required":["n"]},`+
 		`"r":{"type":"string","description":"where (format: uri)"},"u":{"$ref":"#/$defs/U"}},"required":["default"],"$defs":{"U":{"type":"string","description":"format: uri"}}}`)
 }
 

@@ -137,8 +137,11 @@ func withNote(description gemini.Text, note string) gemini.Text {
 	return description.Wrap("", " ("+note+")")
 }
 
-// settleTypes leaves the types that JSON Schema has, each once.
+// settleTypes leaves the types that JSON Schema has, each once. A list of values has the type of its values.
 func (n *schemaNode) settleTypes() {
+	if len(n.types) == 0 {
+		n.types = typeOf(n.enum)
+	}
 	var types []string
 	for _, t := range n.types {
 		t = strings.ToLower(t)
@@ -153,6 +156,35 @@ func (n *schemaNode) settleTypes() {
 		types = append(types, "null")
 	}
 	n.types, n.nullable = types, n.nullable && len(types) == 0
+}
+
+// typeOf is the type that all values share, with null beside it if that is among them; nil if they have several.
+func typeOf(values []json.RawMessage) (types []string) {
+	for _, v := range values {
+		if len(v) == 0 {
+			continue
+		}
+		t := "number"
+		switch v[0] {
+		case '"':
+			t = "string"
+		case 't', 'f':
+			t = "boolean"
+		case '{':
+			t = "object"
+		case '[':
+			t = "array"
+		case 'n':
+			t = "null"
+		}
+		if !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	if len(types) > 2 || len(types) == 2 && !slices.Contains(types, "null") {
+		return nil
+	}
+	return types
 }
 
 // settleEnum leaves the values that Gemini can be held to, strings and numbers, each once. If there are others, a note names
@@ -180,9 +212,6 @@ func (n *schemaNode) settleEnum() (note string) {
 			}
 		}
 		values = append(values, v)
-	}
-	if len(n.enum) > 0 && len(values) == 0 && len(n.types) == 0 {
-		n.types = []string{"null"}
 	}
 	if n.enum = values; !other {
 		return ""
