@@ -226,10 +226,11 @@ func TestE073_RequestIDs(t *testing.T) {
 	f(r.do("GET", messages, ""), 405, "invalid_request_error")
 	f(r.do("POST", messages, strings.Repeat("x", 2<<20)), 413, "request_too_large")
 	f(r.do("POST", countPath, "{}"), 400, "invalid_request_error")
+	r.fake.Enqueue(fg.Fail(fg.Err(400, "Something else.")))
+	f(r.do("POST", messages, askModel(messages, false, "gemini-2.5-pro")), 400, "invalid_request_error")
 	f(post(fg.Fail(fg.ErrLocation())), 403, "permission_error")
 	f(post(fg.Fail(fg.ErrOverloaded())), 529, "overloaded_error")
 	f(post(fg.Fail(fg.ErrInternal())), 500, "api_error")
-	f(post(fg.Fail(fg.Err(400, "Something else."))), 400, "invalid_request_error")
 	f(post(fg.Reply(fg.Finish("STOP")), fg.Reply(fg.Finish("STOP")), fg.Reply(fg.Finish("STOP"))), 529, "overloaded_error")
 	f(post(fg.Fail(minute("40s"))), 429, "rate_limit_error")
 }

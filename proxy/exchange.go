@@ -40,10 +40,17 @@ type exchange struct {
 
 // run makes attempts until one gives a whole answer or there is nothing left to try.
 func (x *exchange) run() {
+	first := x.req
+	if x.failure = x.s.refusals.find(first); x.failure != nil {
+		return
+	}
 	x.failure = x.tries.run(func(lease *keys.Lease) (*upstream.Error, bool) {
 		failed := x.attempt(lease)
 		return failed, x.committed
 	})
+	if x.failure != nil && x.failure.Kind == front.Invalid {
+		x.s.refusals.put(first, x.failure)
+	}
 }
 
 // attempt makes one call with a key, and further ones with the same key as long as the request can be mended.

@@ -115,7 +115,7 @@ func TestWhatIsNotFoundIsNotTheModel(t *testing.T) {
 		texts     = `{"model":"text-embedding-3-small","input":["x","y"]}`
 	)
 	gone := fg.Err(404, "Requested entity was not found.")
-	f(gone, messages, ask(messages, false), messages, ask(messages, true))
+	f(gone, messages, ask(messages, false), messages, strings.Replace(ask(messages, true), "hello", "hullo", 1))
 	f(gone, model+":generateContent", nativeAsk, messages, ask(messages, true))
 	f(fg.ErrUnknownModel("gemini-3.8-flash", "countTokens"), model+":countTokens", nativeAsk, messages, ask(messages, true))
 	f(minute("40s"), model+":countTokens", nativeAsk, messages, ask(messages, true))

@@ -58,6 +58,7 @@ type Server struct {
 	conns    *connections
 	watcher  *watcher
 	owners   *owners
+	refusals *refusals
 	fetcher  *fetch.Fetcher
 	fronts   fronts
 	started  time.Time
@@ -95,15 +96,16 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 			FirstByte: cfg.RequestTimeout, Idle: cfg.StreamIdleTimeout,
 			UserAgent: "gca/" + deps.Version,
 		}),
-		tokens:  newGate(cfg),
-		models:  newModels(cfg.ModelMap),
-		schemas: front.NewSchemas(),
-		conns:   newConnections(),
-		watcher: newWatcher(),
-		owners:  newOwners(),
-		fetcher: fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
-		fronts:  fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
-		pace:    pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
+		tokens:   newGate(cfg),
+		models:   newModels(cfg.ModelMap),
+		schemas:  front.NewSchemas(),
+		conns:    newConnections(),
+		watcher:  newWatcher(),
+		owners:   newOwners(),
+		refusals: newRefusals(),
+		fetcher:  fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
+		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
+		pace:     pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}
 	s.counts = newCounter(s)
 	s.life, s.endLife = context.WithCancelCause(context.Background())

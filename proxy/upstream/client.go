@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"net"
 	"net/http"
@@ -71,6 +72,15 @@ type Request struct {
 // Encode makes the call of a model.
 func Encode(model string, r *gemini.Request) *Request {
 	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(nil), tokens: r.EstimateTokens()}
+}
+
+// Sum is the same for calls of the same model with the same body.
+func (r *Request) Sum(seed maphash.Seed) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	_, _ = h.WriteString(r.model + "\n") // a hash takes everything
+	_, _ = h.Write(r.body)
+	return h.Sum64()
 }
 
 // Open starts an answer. It returns when the head of the answer is there, at the latest after FirstByte. ctx governs the
