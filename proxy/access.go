@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -103,8 +104,22 @@ func (a *access) attrs(status int) []slog.Attr {
 	attrs = append(attrs, slog.Int64("duration_ms", time.Since(a.began).Milliseconds()))
 	text("left_out", a.leftOut)
 	text("upstream", a.kind)
-	text("error", a.problem)
+	text("error", loggable(a.problem))
 	return attrs
+}
+
+// loggable leaves out what Google's words quote of a request: the line that it could not parse, and a value that does not fit
+// its field.
+func loggable(words string) string {
+	if strings.Contains(words, "Invalid JSON payload") {
+		words, _, _ = strings.Cut(words, "\n")
+	}
+	if i := strings.Index(words, "Invalid value at "); i >= 0 {
+		if field, _, quotes := strings.Cut(words[i:], "), "); quotes {
+			return words[:i] + field + ")"
+		}
+	}
+	return words
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -299,3 +299,21 @@ func TestTooManyElements(t *testing.T) {
 		t.Errorf("%d requests went out", n)
 	}
 }
+
+// Google's words quote the request at times. The client gets them, the log does not.
+func TestWhatGoogleQuotesIsNotLogged(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(message, logged string) {
+		t.Helper()
+		r.fake.Enqueue(fg.Fail(fg.Err(400, message)))
+		got := r.do("POST", "/v1beta/models/gemini-3.8-flash:generateContent", nativeAsk)
+		has(t, got.body, "prompt-PLANTED")
+		r.fake.Enqueue(fg.Fail(fg.Err(400, message)))
+		has(t, r.do("POST", messages, strings.Replace(ask(messages, false), "hello", fmt.Sprint(len(message)), 1)).body, "prompt-PLANTED")
+		if n := strings.Count(r.log.String(), logged); n != 2 {
+			t.Errorf("%q is logged %d times", logged, n)
+		}
+	}
+	f("Invalid JSON payload received. Expected a value.\n{\"text\": prompt-PLANTED}\n         ^", `"error":"gemini: Invalid JSON payload received. Expected a value."`)
+	f(`Invalid value at 'contents[0].parts[0].text' (TYPE_STRING), "prompt-PLANTED"`, `"error":"gemini: Invalid value at 'contents[0].parts[0].text' (TYPE_STRING)"`)
+}
