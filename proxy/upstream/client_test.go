@@ -158,6 +158,9 @@ func TestAnswers(t *testing.T) {
 	f(whole, 200, chunk("", "SAFETY"))
 	f(whole, 200, chunk(call, "")+chunk("", "MALFORMED_FUNCTION_CALL"))
 	f(whole, 200, `data: {"promptFeedback":{"blockReason":"OTHER"}}`+"\n\n")
+	f(whole, 200, chunk(text, "STOP")+"data: [DONE]\n\n")
+	f(whole, 200, chunk(text, "STOP")+`data: {"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}`+"\n\n")
+	f(whole, 200, chunk(text, "STOP")+`data: {"cand`)
 	f(Unusable, 200, chunk("", "STOP"))
 	f(Unusable, 200, chunk(`{"text":" \n"}`, "STOP"))
 	f(Unusable, 200, chunk(`{"text":"hm","thought":true}`, "STOP"))
@@ -214,6 +217,19 @@ func TestTimeouts(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
+}
+
+// Nor does it matter that Google, or a proxy on the way, does not hang up.
+func TestSilenceAfterTheLastWord(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\n\n")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	c.options.Idle = 50 * time.Millisecond
+	if _, err := read(t, c); err != io.EOF {
+		t.Error(err)
+	}
 }
 
 func TestTheCallerCancels(t *testing.T) {

@@ -73,6 +73,8 @@ func (s *Stream) fill() {
 	s.pending, err = s.decoder.Chunk(payload, s.pending)
 	var apiErr *gemini.APIError
 	switch {
+	case err != nil && s.hasEnded():
+		s.err = s.verdict()
 	case errors.As(err, &apiErr):
 		s.err = classify(apiErr, s.request.tokens, time.Now()).without(s.lease)
 	case err != nil:
@@ -80,22 +82,18 @@ func (s *Stream) fill() {
 	}
 }
 
-// ended takes the end of a segment's body. Whatever comes after Google's last word does not matter any more.
+// hasEnded reports whether Google's last word was read. Whatever comes after it does not matter any more.
+func (s *Stream) hasEnded() bool { return s.tally.Finish().Class() != gemini.FinishIncomplete }
+
+// ended takes the end of a segment's body.
 func (s *Stream) ended(err error) {
-	ended := s.tally.Finish().Class() != gemini.FinishIncomplete
-	var failed *Error
-	switch {
-	case errors.Is(err, io.EOF) && ended:
+	failed := cutOff()
+	if !errors.Is(err, io.EOF) {
+		failed = s.segment.failure(err, s.lease)
+	}
+	if s.hasEnded() && failed.Kind != Cancelled {
 		s.err = s.verdict()
 		return
-	case errors.Is(err, io.EOF):
-		failed = cutOff()
-	default:
-		failed = s.segment.failure(err, s.lease)
-		if failed.Kind == Cut && ended {
-			s.err = s.verdict()
-			return
-		}
 	}
 	s.reconnect(failed)
 }
