@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -11,8 +12,10 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
 )
 
-// maxListed bounds what is kept of Google's list.
-const maxListed = 500
+const (
+	maxListed  = 500 // models that are kept of Google's list
+	maxListers = 3   // keys that are asked for it
+)
 
 // listing is Google's own list of its models, as far as it was read. It never changes.
 type listing struct {
@@ -78,17 +81,28 @@ func (s *Server) keepListing(ctx context.Context) {
 	}
 }
 
-// readListing asks once, with any key. What comes of it teaches nothing about the key.
+// readListing asks with one key after another, which are a few: some may be dead without anybody's knowing. What comes of it
+// teaches nothing about them.
 func (s *Server) readListing(ctx context.Context) error {
-	lease, err := s.pool.Acquire(ctx, keys.Want{Conversation: "models.list"}, time.Time{})
-	if err != nil {
-		return err
+	failed := errors.New("no key is configured")
+	var tried []string
+	for range min(len(s.cfg.Keys), maxListers) {
+		lease, err := s.pool.Acquire(ctx, keys.Want{Conversation: "models.list", Avoid: tried}, time.Time{})
+		if err != nil {
+			return err
+		}
+		answer, err := s.upstream.Call(ctx, lease, upstream.ListModels, "", nil)
+		lease.Done(keys.None())
+		if err == nil {
+			return s.keepList(answer)
+		}
+		tried = append(tried, lease.KeyID())
+		failed = err
 	}
-	defer lease.Done(keys.None())
-	answer, err := s.upstream.Call(ctx, lease, upstream.ListModels, "", nil)
-	if err != nil {
-		return err
-	}
+	return failed
+}
+
+func (s *Server) keepList(answer []byte) error {
 	list, err := parseListing(answer)
 	if err != nil {
 		return err

@@ -101,6 +101,21 @@ func TestAListThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A dead key is no reason to know nothing of the models.
+func TestTheListIsReadWithAnotherKey(t *testing.T) {
+	r := start(t, "a b c d", nil)
+	for _, dead := range []string{"", "a b", "a c", "a d", "b c", "b d", "c d", "a b c d"} {
+		r.fake.Reset()
+		for _, k := range strings.Fields(dead) {
+			r.fake.Key(keyNamed(k), always(fg.ErrInvalidKey()))
+		}
+		err := r.server.readListing(t.Context())
+		if n := len(r.fake.Requests()); (err == nil) != (len(strings.Fields(dead)) < maxListers) || n > maxListers {
+			t.Errorf("dead are %q: %v after %d requests", dead, err, n)
+		}
+	}
+}
+
 func TestParseListing(t *testing.T) {
 	entry := `{"name":"models/gemini-x","displayName":"X","inputTokenLimit":-1,"supportedGenerationMethods":["generateContent"],"new":{}}`
 	l, err := parseListing([]byte(`{"models":[` + entry + `,` + entry + `,{"name":"models/a/b"},{},{"name":"models/aqa","supportedGenerationMethods":["generateAnswer"]}]}`))
