@@ -232,10 +232,18 @@ func TestHeads(t *testing.T) {
 		if err != nil || resp.StatusCode != want {
 			t.Errorf("%.40q: %+v, %v", head, resp, err)
 		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	f("GET /health HTTP/1.1\r\nHost: x\r\nCookie: "+strings.Repeat("c", 30<<10)+"\r\n\r\n", 200)
 	f("GET /health HTTP/1.1\r\nHost: x\r\nCookie: "+strings.Repeat("c", 40<<10)+"\r\n\r\n", 431)
 	f("nonsense\r\n\r\n", 400)
+	// what cannot be read may hold a token, which the log must not tell
+	f("GET /v1beta/models?key="+testToken+"\r\n\r\n", 400)
+	f("GET /x HTTP/1.1\r\nAuthorization Bearer "+testToken+"\r\n\r\n", 400)
+	r.stop()
+	has(t, r.log.String(), "cannot find whitespace in the first line of request", "missing colon")
 }
 
 func TestAccessLine(t *testing.T) {

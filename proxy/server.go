@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,7 +173,15 @@ func (s *Server) Status() control.Status {
 // quiet keeps fasthttp's remarks on broken connections out of sight unless somebody looks for them.
 type quiet struct{ log *slog.Logger }
 
-func (q quiet) Printf(format string, args ...any) { q.log.Debug(fmt.Sprintf(format, args...)) }
+// Printf leaves out what an error quotes: that is of the request, and there may be a token in it.
+func (q quiet) Printf(format string, args ...any) {
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			args[i], _, _ = strings.Cut(err.Error(), `"`)
+		}
+	}
+	q.log.Debug(fmt.Sprintf(format, args...))
+}
 
 // rescue turns a panic into a logged error and calls then.
 func (s *Server) rescue(then func()) {
