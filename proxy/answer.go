@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -87,7 +88,7 @@ func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 	call.Schemas = s.schemas
 	x := &exchange{followed: s.follow(in), s: s, codec: in.codec, call: call, access: in.access}
 	in.access.model, in.access.stream = call.Model, call.Stream
-	x.tries = s.newTries(x.ctx, in, call.Model, call.Conversation)
+	x.tries = s.newTries(x.ctx, in, call.Model, cmp.Or(call.Conversation, front.Opening(call.Request)))
 	return x
 }
 

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
@@ -31,6 +33,33 @@ func TestBothProtocolsStreamedAndNot(t *testing.T) {
 	for _, q := range r.fake.Requests() {
 		if q.Path != "/v1beta/models/gemini-3.8-flash:streamGenerateContent" || q.Query.Get("alt") != "sse" || len(q.Query) != 1 || q.Header.Get("Authorization") != "" {
 			t.Errorf("asked %s?%v with %v", q.Path, q.Query, q.Header)
+		}
+	}
+}
+
+// A client that gives its conversations no name stays with one key for each all the same: the prompt cache is the key's own.
+func TestConversationsWithoutAName(t *testing.T) {
+	const turn = `{"role":"user","content":"say %d"}`
+	const history = turn + `,{"role":"assistant","content":"one"},{"role":"user","content":"more"}`
+	for path, body := range map[string]string{
+		messages:    `{"model":"g","max_tokens":9,"tools":[{"name":"f","input_schema":{"type":"object"}}],"messages":[%s]}`,
+		completions: `{"model":"g","tools":[{"type":"function","function":{"name":"f"}}],"messages":[%s]}`,
+		replies:     `{"model":"g","tools":[{"type":"function","name":"f"}],"input":[%s]}`,
+	} {
+		body = strings.Replace(body, `"g"`, `"gemini-3.8-flash"`, 1)
+		r := start(t, "a b c d", nil)
+		used := map[string]bool{}
+		for i := range 12 {
+			r.do("POST", path, fmt.Sprintf(body, fmt.Sprintf(turn, i)))
+			r.do("POST", path, fmt.Sprintf(body, fmt.Sprintf(history, i)))
+			asked := strings.Fields(r.keysAsked())
+			if last := asked[len(asked)-2:]; len(asked) != 2*i+2 || last[0] != last[1] {
+				t.Errorf("%s: conversation %d over the keys %s", path, i, asked)
+			}
+			used[asked[len(asked)-1]] = true
+		}
+		if len(used) < 2 {
+			t.Errorf("%s: all conversations with one key", path)
 		}
 	}
 }

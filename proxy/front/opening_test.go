@@ -1,0 +1,37 @@
+package front
+
+import (
+	"testing"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+func TestOpening(t *testing.T) {
+	user := func(texts ...string) gemini.Content {
+		c := gemini.Content{Role: gemini.RoleUser}
+		for _, s := range texts {
+			c.Parts = append(c.Parts, gemini.Part{Text: gemini.Quote(s)})
+		}
+		return c
+	}
+	image := gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{InlineData: &gemini.Blob{}}}}
+	model := gemini.Content{Role: gemini.RoleModel, Parts: []gemini.Part{{Text: gemini.Quote("m")}}}
+	tools := []gemini.Tool{{}}
+	begun := Opening(&gemini.Request{Contents: []gemini.Content{user("a", "b")}, Tools: tools})
+	if begun == "" || begun != Opening(&gemini.Request{Contents: []gemini.Content{user("a"), model, user("c")}}) {
+		t.Errorf("%q does not go on", begun)
+	}
+	f := func(contents ...gemini.Content) {
+		t.Helper()
+		if got := Opening(&gemini.Request{Contents: contents}); got != "" {
+			t.Error(got)
+		}
+	}
+	f()
+	f(user("a"))
+	f(image, model)
+	f(user(""), model)
+	if other := Opening(&gemini.Request{Contents: []gemini.Content{user("b")}, Tools: tools}); other == begun || other == "" {
+		t.Error("two conversations are one")
+	}
+}
