@@ -34,12 +34,17 @@ func (d *schemaDoc) flatten(n *schemaNode) *schemaNode {
 	if n.ref != "" {
 		d.mergeRef(&out, n.ref)
 	}
+	var more [][]schemaProperty
 	for _, child := range n.allOf {
-		out.merge(d.flatten(child))
+		flat := d.flatten(child)
+		more = append(more, flat.properties)
+		flat.properties = nil // all at once below: there may be thousands of children
+		out.merge(flat)
 	}
 	for _, child := range n.sometimes {
-		out.properties = mergeProperties(out.properties, d.flatten(child).properties)
+		more = append(more, d.flatten(child).properties)
 	}
+	out.properties = mergeProperties(out.properties, more...)
 	return &out
 }
 
@@ -93,25 +98,25 @@ func orSlice[S ~[]E, E any](to *S, from S) {
 	}
 }
 
-func mergeProperties(a, b []schemaProperty) []schemaProperty {
-	switch {
-	case b == nil:
-		return a
-	case a == nil:
-		a = []schemaProperty{}
+// mergeProperties adds to first what it does not have; nil is no list at all.
+func mergeProperties(first []schemaProperty, more ...[]schemaProperty) []schemaProperty {
+	if !slices.ContainsFunc(more, func(list []schemaProperty) bool { return list != nil }) {
+		return first
 	}
-	names := make(map[string]bool, len(a))
-	for _, p := range a {
+	names := make(map[string]bool, len(first))
+	for _, p := range first {
 		names[p.name] = true
 	}
-	a = slices.Clip(a)
-	for _, p := range b {
-		if !names[p.name] {
-			names[p.name] = true
-			a = append(a, p)
+	out := append([]schemaProperty{}, first...)
+	for _, list := range more {
+		for _, p := range list {
+			if !names[p.name] {
+				names[p.name] = true
+				out = append(out, p)
+			}
 		}
 	}
-	return a
+	return out
 }
 
 // target is the schema that a reference leads to, nil if there is none in this document.

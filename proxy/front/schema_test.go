@@ -195,6 +195,8 @@ func bombs() map[string]string {
 		"allOf":        double(`{"allOf":[{"$ref":"#/$defs/D%d"},{"$ref":"#/$defs/D%d"}]}`),
 		"anyOf":        double(`{"properties":{"p":{}},"anyOf":[{"$ref":"#/$defs/D%d"},{"$ref":"#/$defs/D%d"}]}`),
 		"wide":         `{"anyOf":[` + wide + `],"properties":{` + many(`"p%d":{},`, 8000) + `}}`,
+		"allOf wide":   `{"properties":{` + many(`"p%d":{},`, 6000) + `},"allOf":[` + strings.TrimSuffix(strings.Repeat(`{"properties":{"x":{}}},`, 7000), ",") + `]}`,
+		"dependent":    `{"properties":{` + many(`"p%d":{},`, 6000) + `},"dependentSchemas":{` + many(`"p%d":{"properties":{"x":{}}},`, 5000) + `}}`,
 		"consts":       `{"anyOf":[` + many(`{"properties":{"k":{"const":"%d"}}},`, 6000) + `]}`,
 		"wide within":  `{"properties":{"x":{"anyOf":[` + wide + `],"properties":{` + many(`"p%d":{},`, 8000) + `}}}}`,
 		"definitions":  `{"properties":{` + many(`"p%d":{"$ref":"#/$defs/D"},`, 6000) + `},"$defs":{"D":{}}}`,
