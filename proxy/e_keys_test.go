@@ -117,7 +117,7 @@ func TestE022_ThrottledWithoutDetails(t *testing.T) {
 	r := start(t, "a", nil)
 	r.rests(fg.ErrExhausted(), 5*time.Second)
 	r.otherModel()
-	again := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.QueueTimeout = 6 * time.Second })
+	again := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.QueueTimeout = 9 * time.Second })
 	again.fake.Key(keyNamed("a"), always(fg.ErrExhausted()))
 	if got := again.do("POST", messages, ask(messages, false)); got.status != 429 || got.header.Get("Retry-After") != "10" || again.keysAsked() != "a a" {
 		t.Errorf("the second time: %d, Retry-After %s, keys %s", got.status, got.header.Get("Retry-After"), again.keysAsked())

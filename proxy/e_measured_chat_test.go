@@ -17,13 +17,15 @@ func TestE138_SupportsOutsideOfTheText(t *testing.T) {
 		Sources: []fg.GroundingSource{fg.Web("", "https://a.example/1"), fg.Web("title", "")},
 		Supports: []fg.Support{
 			support(0, 3, "日", 0), // startIndex absent
-			support(3, 13, "本 ok", 0), support(10, 99, "ok", 0), support(0, 3, "本", 0),
+			support(3, 13, "本 ok", 0), support(7, 99, "ok and more", 0), support(5, 99, "", 0), support(10, 99, "ok", 0), support(0, 3, "本", 0),
 			support(0, 3, "日", 1), support(0, 3, "日", 7, -1), support(3, 2, "", 0),
 		},
 	}
 	r.grounded(odd, "日本 ok")
-	same(t, r.cited(), "url_citation 0-1 https://a.example/1 a.example\nurl_citation 1-5 https://a.example/1 a.example")
-	same(t, r.citedElsewhere(odd, "日本 ok"), "日<https://a.example/1> 本 ok<https://a.example/1>; 0-1 https://a.example/1 1-5 https://a.example/1")
+	same(t, r.cited(), "url_citation 0-1 https://a.example/1 a.example\nurl_citation 1-5 https://a.example/1 a.example\n"+
+		"url_citation 3-5 https://a.example/1 a.example\nurl_citation 2-5 https://a.example/1 a.example")
+	// Anthropic's blocks cannot overlap: the first support has the text
+	same(t, r.citedElsewhere(odd, "日本 ok"), "日<https://a.example/1> 本 ok<https://a.example/1>; 0-1 https://a.example/1 1-5 https://a.example/1 3-5 https://a.example/1 2-5 https://a.example/1")
 }
 
 // citedElsewhere is what Anthropic's and the Responses protocol make of an answer that rests on pages.
