@@ -76,12 +76,17 @@ func TestE063_ParallelCalls(t *testing.T) {
 
 func TestE064_SignedEmptyText(t *testing.T) {
 	r := start(t, "a", nil)
-	// the fake ends every answer of this model with a signed empty text
-	stream, streamed, whole := r.answers(oneUser, fg.Say("Yes"))
-	same(t, kinds(streamed)+", "+kinds(whole), "text, text")
-	if strings.Count(stream.body, "content_block_start\n") != 1 {
-		t.Error(stream.body)
+	const end = `{"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"U2lnbmVk"}]},"finishReason":"STOP"}]}`
+	f := func(want string, chunks ...fg.Chunk) {
+		t.Helper()
+		stream, streamed, whole := r.answers(thinks+twoTools+`,`+oneUser, fg.Reply(append(chunks, fg.RawChunk(frames("\r\n\r\n", end)))...))
+		same(t, kinds(streamed)+", "+kinds(whole), want+", "+want)
+		hasNot(t, stream.body, `"text_delta","text":""`, "U2lnbmVk")
 	}
+	f("text", fg.Text("Yes"))
+	f("thinking text", fg.Thought("hm"), fg.Text("Yes"))
+	f("text thinking tool_use", fg.Text("Yes"), fg.Calls(fg.Call("a", `{}`)))
+	f("text thinking", fg.Text("Yes"), fg.Thought("hm"))
 }
 
 func TestE065_EmptyThinkingCarries(t *testing.T) {
