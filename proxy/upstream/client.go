@@ -24,6 +24,13 @@ import (
 
 const maxErrorBody = 256 << 10
 
+// All requests share a few connections. One that a router on the way has forgotten says nothing; as long as something that was
+// sent on it waits for its receipt, the kernel does not look after it either, for a quarter of an hour.
+const (
+	pingAfter   = 15 * time.Second // of silence
+	pingTimeout = 10 * time.Second
+)
+
 // Options are a client's settings.
 type Options struct {
 	BaseURL   *url.URL      // scheme and host of the Gemini API, perhaps with a path before /v1beta
@@ -46,6 +53,7 @@ func New(o Options) *Client {
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		MaxIdleConns:        4096,
 		MaxIdleConnsPerHost: 1024,
 		IdleConnTimeout:     90 * time.Second,
