@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/url"
@@ -91,7 +92,7 @@ func (s *Server) newPassage(in *inbound, body []byte) *passage {
 	}
 	p.raw = &upstream.Raw{
 		Method: string(in.Method()), Target: target, Header: nativeHeader(&in.Request.Header), Body: body,
-		Whole: !path.Streams(), Tokens: len(body) / 4,
+		Late: !path.Streams() || !showsThoughts(body), Tokens: len(body) / 4,
 	}
 	return p
 }
@@ -105,6 +106,11 @@ func verbOf(path native.Path) string {
 		return string(upstream.EmbedContent)
 	}
 	return bounded(path.Verb, 50)
+}
+
+// showsThoughts reports whether a streamed answer begins with what the model thinks, so that it is not silent for long.
+func showsThoughts(body []byte) bool {
+	return bytes.Contains(body, []byte(`"includeThoughts"`)) || bytes.Contains(body, []byte(`"include_thoughts"`))
 }
 
 // references are the names in path, query and body that may belong to one key.

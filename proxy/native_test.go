@@ -142,6 +142,24 @@ func TestNativeMovesOn(t *testing.T) {
 	}
 }
 
+// A model that shows no thoughts is silent while it thinks, as Google itself is: that is no reason to ask again. One that shows
+// them is held to REQUEST_TIMEOUT.
+func TestNativeThinksInSilence(t *testing.T) {
+	t.Parallel()
+	f := func(thinking string, status int) {
+		t.Helper()
+		r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.RequestTimeout, cfg.MaxRetries = 100*time.Millisecond, 0 })
+		r.fake.Enqueue(fg.Say("here").After(400 * time.Millisecond))
+		got := r.do("POST", streamPath+"?alt=sse", `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"thinkingConfig":{`+thinking+`}}}`)
+		if got.status != status || len(r.fake.Requests()) != 1 {
+			t.Errorf("%s: %d %s", thinking, got.status, got.body)
+		}
+		r.stop()
+	}
+	f(`"thinkingLevel":"HIGH"`, 200)
+	f(`"thinkingLevel":"HIGH","includeThoughts":true`, 504)
+}
+
 // An error in place of the first chunk is one all the same, although the status says 200.
 func TestNativeErrorIn200(t *testing.T) {
 	r := start(t, "a b", nil)

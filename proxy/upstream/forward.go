@@ -21,7 +21,7 @@ type Raw struct {
 	Target string      // path and query as they go into the request line, without credentials
 	Header http.Header // what goes along; no credentials, nothing about the connection
 	Body   []byte
-	Whole  bool // the answer comes in one piece, so its head comes as late as its end
+	Late   bool // nothing comes before the answer is done, or long thought over
 	Tokens int  // the prompt's, estimated; 0 if there is none
 }
 
@@ -43,12 +43,12 @@ type Passage struct {
 }
 
 // Forward sends r and returns when the answer's first bytes are there: the head at the latest after FirstByte, or after the
-// longer Idle where the answer comes in one piece. ctx governs the whole answer. The error is always an *Error, for a call
+// longer Idle where it may come late. ctx governs the whole answer. The error is always an *Error, for a call
 // that got no answer.
 func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passage, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	limit := c.options.FirstByte
-	if r.Whole {
+	if r.Late {
 		limit = max(limit, c.options.Idle)
 	}
 	watch := time.AfterFunc(limit, func() { cancel(errNoFirstByte) })

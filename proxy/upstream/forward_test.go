@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-func ask(whole bool) *Raw {
-	return &Raw{Method: "POST", Target: "/v1beta/models/m:x?alt=sse", Header: http.Header{"X-Goog-Api-Client": {"c"}}, Body: []byte("{ }"), Whole: whole}
+func ask(late bool) *Raw {
+	return &Raw{Method: "POST", Target: "/v1beta/models/m:x?alt=sse", Header: http.Header{"X-Goog-Api-Client": {"c"}}, Body: []byte("{ }"), Late: late}
 }
 
 func TestForward(t *testing.T) {
