@@ -51,7 +51,8 @@ func TestEveryFailureOfGoogle(t *testing.T) {
 	f(400, "invalid_request_error", 400, 400, "too many tokens", "too many tokens, unsaid", "signature corrupted", "signature invalid", "signature not valid", "signature missing",
 		"invalid argument", "out of range", "unknown name", "schema", "schema states")
 	f(404, "not_found_error", 404, 404, "unknown model")
-	f(500, "api_error", 500, 409, "conflict", "already exists")
+	f(500, "api_error", 500, 409, "conflict")
+	f(400, "invalid_request_error", 400, 409, "already exists")
 	f(429, "rate_limit_error", 429, 429, "quota a minute", "quota a day", "quota of input a minute", "quota of input a day", "quota zero", "quota zero, in words", "quota a day, in words", "quota, paid", "quota as recorded", "exhausted",
 		"capacity", "credits depleted", "spend cap", "quota of the project")
 	f(500, "api_error", 500, 499, "cancelled")

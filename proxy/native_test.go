@@ -160,6 +160,26 @@ func TestNativeThinksInSilence(t *testing.T) {
 	f(`"thinkingLevel":"HIGH","includeThoughts":true`, 504)
 }
 
+// What is wrong with a client's own call is never the key's fault, however often it comes.
+func TestNativeFaultsOfTheRequest(t *testing.T) {
+	r := start(t, "a b", nil)
+	for _, code := range []int{405, 411, 412, 415, 416} {
+		r.fake.Reset()
+		r.fake.Key(keyNamed("a"), always(fg.Err(code, "No.")))
+		r.fake.Key(keyNamed("b"), always(fg.Err(code, "No.")))
+		for range 7 {
+			if got := r.do("POST", "/v1beta/models/gemini-3.8-flash:generateContent", nativeAsk); got.status != code {
+				t.Errorf("%d: %d %s", code, got.status, got.body)
+			}
+		}
+	}
+	for _, k := range []string{"a", "b"} {
+		if s := r.state(k); s.State != keys.Healthy {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
 // An error in place of the first chunk is one all the same, although the status says 200.
 func TestNativeErrorIn200(t *testing.T) {
 	r := start(t, "a b", nil)

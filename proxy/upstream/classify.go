@@ -24,6 +24,8 @@ func classify(e *gemini.APIError, tokens int, now time.Time) *Error {
 		out.Kind = forbidden(e)
 	case e.Code == 404 && !says(e, "model"):
 		out.Kind = NotFound
+	case e.Code == 409 && e.Status == "ALREADY_EXISTS":
+		out.Kind = BadRequest
 	case e.Code == 400:
 		out.badRequest(e)
 	default:
@@ -113,8 +115,8 @@ func byStatus(code int) Kind {
 		return NoModel
 	case 413:
 		return TooLarge
-	case 422:
-		return BadRequest
+	case 405, 406, 411, 412, 414, 415, 416, 422, 431:
+		return BadRequest // a client's own call may have any form
 	case 499:
 		return ServerFault // Google says that somebody hung up, and it was not us
 	case 500:

@@ -99,6 +99,9 @@ func TestClassify(t *testing.T) {
 	f(BadRequest, Answer, 400, google(400, invalid, "Invalid JSON payload received. Unknown name \"x\": Cannot find field.", ""))
 	f(BadRequest, Answer, 400, google(400, "FAILED_PRECONDITION", "Something else.", ""))
 	f(BadRequest, Answer, 422, "")
+	f(BadRequest, Answer, 405, "<html>Method Not Allowed</html>")
+	f(BadRequest, Answer, 416, "")
+	f(BadRequest, Answer, 409, google(409, "ALREADY_EXISTS", "The store exists already.", ""))
 	f(TooLarge, Answer, 413, "<html>Request Entity Too Large</html>")
 
 	f(ServerFault, Backoff, 500, google(500, "INTERNAL", "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting", ""))
