@@ -60,7 +60,7 @@
 //	built-in-2x          built-in tools beside functions, or the flag, on 2.x
 //	json-with-functions  functions or built-in tools beside application/json on 2.x
 //	schema-mime          a response schema without application/json, or two of them
-//	mime-type            a responseMimeType other than text/plain, application/json and text/x.enum
+//	mime-type            a responseMimeType other than plain text, JSON, XML, YAML and text/x.enum
 //	stop-sequences       more than 5 stop sequences
 //	candidates           candidateCount out of 1 to 8; over 1 on Gemini 4
 //	temperature          a temperature out of 0 to 2
@@ -71,6 +71,7 @@
 //	penalty-range        a penalty below -2, or of 2 and above
 //	thinking-none        thinkingConfig on a model that doesn't think
 //	thinking-both        thinkingBudget and thinkingLevel together
+//	thinking-hidden      includeThoughts beside a thinkingBudget of 0
 //	thinking-level       a level that the model doesn't have
 //	thinking-budget      a budget out of the model's range; any on Gemini 4
 //	cached-content       cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4
@@ -96,6 +97,6 @@
 // RETRIEVAL_DOCUMENT; uploads under a name that is taken; X-Server-Timeout; quotas that nobody scripted.
 //
 // Stricter than Google may be: the length of function names (64; documents say 128), names and ids of responses,
-// maxOutputTokens above the model's limit, siblings of $ref (one report says that description and default may stay),
+// maxOutputTokens above the model's limit, thoughts that are asked for but turned off, siblings of $ref (one report says that description and default may stay),
 // server-side parts without a signature.
 package fakegemini

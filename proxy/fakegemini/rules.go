@@ -109,6 +109,7 @@ const (
 	RulePenalty        RuleName = "penalty"
 	RulePenaltyRange   RuleName = "penalty-range"
 	RuleThinkingBoth   RuleName = "thinking-both"
+	RuleThinkingHidden RuleName = "thinking-hidden"
 	RuleThinkingLevel  RuleName = "thinking-level"
 	RuleThinkingBudget RuleName = "thinking-budget"
 	RuleThinkingNone   RuleName = "thinking-none"
@@ -217,7 +218,7 @@ func toolRules() []Rule {
 func configRules() []Rule {
 	return []Rule{
 		{RuleSchemaMime, StageMeaning, FromReports, "a response schema without application/json, or two of them", onGenerate, schemaMime},
-		{RuleMimeType, StageMeaning, FromDocs, "a responseMimeType other than text/plain, application/json and text/x.enum", onGenerate, mimeTypes},
+		{RuleMimeType, StageMeaning, FromReports, "a responseMimeType other than plain text, JSON, XML, YAML and text/x.enum", onGenerate, mimeTypes},
 		{RuleStopSequences, StageMeaning, FromReports, "more than 5 stop sequences", onGenerate, stopSequences},
 		{RuleCandidates, StageMeaning, FromDocs, "candidateCount out of 1 to 8; over 1 on Gemini 4", onGenerate, candidates},
 		{RuleTemperature, StageMeaning, FromDocs, "a temperature out of 0 to 2", onGenerate, temperature},
@@ -228,6 +229,7 @@ func configRules() []Rule {
 		{RulePenaltyRange, StageMeaning, FromDocs, "a penalty below -2, or of 2 and above", onGenerate, penaltyRange},
 		{RuleThinkingNone, StageMeaning, FromDocs, "thinkingConfig on a model that doesn't think", onGenerate, thinkingNone},
 		{RuleThinkingBoth, StageMeaning, FromDocs, "thinkingBudget and thinkingLevel together", onGenerate, thinkingBoth},
+		{RuleThinkingHidden, StageMeaning, FromReports, "includeThoughts beside a thinkingBudget of 0", onGenerate, thinkingHidden},
 		{RuleThinkingLevel, StageMeaning, FromReports, "a level that the model doesn't have", onGenerate, thinkingLevel},
 		{RuleThinkingBudget, StageMeaning, FromReports, "a budget out of the model's range; any on Gemini 4", onGenerate, thinkingBudget},
 		{RuleCachedContent, StageMeaning, FromReports, "cachedContent beside systemInstruction, tools or toolConfig; any on Gemini 4", onGenerate, cachedContent},

@@ -33,10 +33,10 @@ func schemaMime(q *asked) *refusal {
 
 func mimeTypes(q *asked) *refusal {
 	switch q.config().ResponseMimeType {
-	case "", "text/plain", mimeJSON, mimeEnum:
+	case "", "text/plain", mimeJSON, "application/xml", "application/yaml", mimeEnum:
 		return nil
 	}
-	return q.violations(RuleMimeType, []string{"generation_config.response_mime_type: allowed mimetypes are `text/plain`, `application/json` and `text/x.enum`."})
+	return q.violations(RuleMimeType, []string{"generation_config.response_mime_type: allowed mimetypes are `text/plain`, `application/json`, `application/xml`, `application/yaml` and `text/x.enum`."})
 }
 
 func stopSequences(q *asked) *refusal {
@@ -132,6 +132,13 @@ func thinkingNone(q *asked) *refusal {
 func thinkingBoth(q *asked) *refusal {
 	if t := q.thinking(); t != nil && t.ThinkingBudget != nil && t.ThinkingLevel != "" {
 		return refuse(RuleThinkingBoth, "You can only set only one of thinking budget and thinking level.")
+	}
+	return nil
+}
+
+func thinkingHidden(q *asked) *refusal {
+	if t := q.thinking(); t != nil && t.IncludeThoughts && t.ThinkingBudget != nil && *t.ThinkingBudget == 0 {
+		return refuse(RuleThinkingHidden, "Unable to submit request because Thinking_config.include_thoughts is only enabled when thinking is enabled.")
 	}
 	return nil
 }
