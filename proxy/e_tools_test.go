@@ -158,6 +158,23 @@ func TestE095_ReasoningEffort(t *testing.T) {
 	f("gemini-4-argon", "LOW", "LOW", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH")
 	f("gemini-4-hydrogen", "LOW", "LOW", "LOW", "MEDIUM", "HIGH", "XHIGH", "XHIGH")
 	f("gemma-4-31b-it", "none", "none", "none", "none", "none", "none", "none")
+
+	// Google's own config wins, as it is but for what Google refuses
+	asked := len(r.fake.Requests())
+	for config, want := range map[string]string{
+		`"thinking_budget":0,"include_thoughts":true`:    "0",
+		`"thinking_budget":1000,"include_thoughts":true`: "1000",
+		`"thinking_budget":1000,"thinking_level":"low"`:  "1000",
+		`"thinkingBudget":-1`:                            "-1",
+	} {
+		r.complete(flash25, oneUser+`,"reasoning_effort":"high","extra_body":{"google":{"thinking_config":{`+config+`}}}`)
+		same(t, r.thought(), want)
+	}
+	r.complete(flash38, oneUser+`,"reasoning_effort":"high","google":{"thinking_config":{"thinking_budget":9,"thinking_level":"low"}}`)
+	same(t, r.thought(), "LOW")
+	if n := len(r.fake.Requests()) - asked; n != 5 {
+		t.Errorf("Gemini was asked %d times", n)
+	}
 }
 
 // refusing lets the fake refuse once what holds for a request.

@@ -29,7 +29,7 @@ func outputLimit(req *gemini.Request, wanted int, family gemini.Family) int {
 	return max(family.OutputLimit, family.Window-2*req.EstimateTokens())
 }
 
-// isOff reports whether the model does not think at all.
+// isOff reports whether the model does not think at all. Google refuses includeThoughts then: there are none to include.
 func isOff(t *gemini.ThinkingConfig) bool { return t.ThinkingBudget != nil && *t.ThinkingBudget == 0 }
 
 // thinkingConfig fits the client's wish to a model that thinks. short: the answer has so few tokens that a model which was
@@ -49,7 +49,6 @@ func thinkingConfig(t Thinking, short bool, family gemini.Family) *gemini.Thinki
 		return &gemini.ThinkingConfig{IncludeThoughts: true, ThinkingLevel: level(t, family.Levels)}
 	}
 	budget := budget(t, family)
-	// Google refuses includeThoughts where there are none to include.
 	return &gemini.ThinkingConfig{IncludeThoughts: budget != 0, ThinkingBudget: &budget}
 }
 
@@ -62,6 +61,9 @@ func explicitConfig(t gemini.ThinkingConfig, family gemini.Family) *gemini.Think
 		t.ThinkingBudget = nil
 	default:
 		t.ThinkingLevel = ""
+	}
+	if isOff(&t) {
+		t.IncludeThoughts = false
 	}
 	return &t
 }

@@ -121,9 +121,6 @@ func (d *decoder) thinking() {
 	d.call.ShowThoughts = t.Effort != ""
 	if google := d.req.google; google != nil {
 		google.ThinkingLevel = strings.ToUpper(google.ThinkingLevel)
-		if google.ThinkingLevel != "" {
-			google.ThinkingBudget = nil // Google refuses both together
-		}
 		t.Explicit, d.call.ShowThoughts = google, google.IncludeThoughts
 	}
 	d.call.Thinking = t

@@ -67,11 +67,11 @@ func readThinking(w *gemini.Walker) *gemini.ThinkingConfig {
 	config := &gemini.ThinkingConfig{}
 	if !w.Object("an object", func(name []byte) {
 		switch string(name) {
-		case "include_thoughts":
+		case "include_thoughts", "includeThoughts":
 			config.IncludeThoughts = w.Bool()
-		case "thinking_budget":
+		case "thinking_budget", "thinkingBudget":
 			config.ThinkingBudget = w.Int()
-		case "thinking_level":
+		case "thinking_level", "thinkingLevel":
 			config.ThinkingLevel = w.String()
 		default:
 			w.Skip()
