@@ -41,7 +41,7 @@ func EncodeCount(model string, r *gemini.Request) []byte {
 func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, model string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
-	watch := time.AfterFunc(c.options.FirstByte, func() { cancel(errNoFirstByte) })
+	watch := time.AfterFunc(c.firstByte(body), func() { cancel(errNoFirstByte) })
 	defer watch.Stop()
 	verb, address := http.MethodPost, c.address(strings.TrimPrefix(model, "models/"), string(method))
 	if method == ListModels {

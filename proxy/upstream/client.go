@@ -35,7 +35,7 @@ const (
 type Options struct {
 	BaseURL   *url.URL      // scheme and host of the Gemini API, perhaps with a path before /v1beta
 	ProxyURL  *url.URL      // egress proxy, nil is none
-	FirstByte time.Duration // until the head of an answer, of one attempt
+	FirstByte time.Duration // until the head of an answer, of one attempt, beside the time that the way there may take
 	Idle      time.Duration // of silence that ends a running answer
 	UserAgent string
 }
@@ -65,6 +65,14 @@ func New(o Options) *Client {
 		t.Proxy = http.ProxyURL(o.ProxyURL)
 	}
 	return &Client{options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), transport: t}
+}
+
+// slowest is the line, in bytes a second, whose requests still arrive in time: 2 Mbit/s.
+const slowest = 256 << 10
+
+// firstByte is how long an attempt waits for the head of its answer: a request of many megabytes first has to get there.
+func (c *Client) firstByte(body []byte) time.Duration {
+	return c.options.FirstByte + time.Duration(len(body))*time.Second/slowest
 }
 
 // Close ends the idle connections.

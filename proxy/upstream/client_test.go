@@ -219,6 +219,27 @@ func TestTimeouts(t *testing.T) {
 	})
 }
 
+// A request of some megabytes takes a while on a home's line, which is no silence of Google's.
+func TestALongRequestMayTakeItsTime(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		for b := make([]byte, 64<<10); ; time.Sleep(10 * time.Millisecond) { // 6 MB a second at most
+			if _, err := io.ReadFull(r.Body, b); err != nil {
+				break
+			}
+		}
+		fmt.Fprint(w, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\n\n")
+	})
+	c.options.FirstByte = 100 * time.Millisecond
+	long := Encode("m", &gemini.Request{Contents: []gemini.Content{{Parts: []gemini.Part{{Text: gemini.Quote(strings.Repeat("x", 8<<20))}}}}})
+	s, err := c.Open(t.Context(), lease(t), long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Nor does it matter that Google, or a proxy on the way, does not hang up.
 func TestSilenceAfterTheLastWord(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {

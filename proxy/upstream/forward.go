@@ -47,7 +47,7 @@ type Passage struct {
 // that got no answer.
 func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passage, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	limit := c.options.FirstByte
+	limit := c.firstByte(r.Body)
 	if r.Late {
 		limit = max(limit, c.options.Idle)
 	}
