@@ -53,7 +53,7 @@ func (r *rig) verbs() string {
 func TestEmbeddings(t *testing.T) {
 	r := start(t, "a", nil)
 	one := r.vectors(`{"model":"text-embedding-3-small","input":"hello"}`)
-	if len(one.Data) != 1 || len(one.Data[0].Embedding) != 3072 || one.Model != "text-embedding-3-small" || one.Object != "list" {
+	if len(one.Data) != 1 || len(one.Data[0].Embedding) != 1536 || one.Model != "text-embedding-3-small" || one.Object != "list" {
 		t.Errorf("%d vectors of %s", len(one.Data), one.Model)
 	}
 	two := r.vectors(`{"model":"gemini-embedding-2","input":["hello","world"],"dimensions":256}`)
@@ -69,6 +69,21 @@ func TestEmbeddings(t *testing.T) {
 		}
 	}
 	has(t, r.log.String(), `"target":"gemini-embedding-001"`, `"path":"/v1/embeddings"`)
+}
+
+// A name of another model has that model's length of vectors: clients keep them in columns.
+func TestVectorsHaveTheLengthOfTheirName(t *testing.T) {
+	r := start(t, "a", nil)
+	for name, length := range map[string]int{
+		"text-embedding-3-small": 1536, "text-embedding-ada-002": 1536, "text-embedding-3-large": 3072, "text-embedding-004": 768, "gemini-embedding-001": 3072,
+	} {
+		if n := len(r.vectors(`{"model":"` + name + `","input":"x"}`).Data[0].Embedding); n != length {
+			t.Errorf("%s: %d", name, n)
+		}
+		if n := len(r.vectors(`{"model":"` + name + `","input":["x","y"],"dimensions":256}`).Data[1].Embedding); n != 256 {
+			t.Errorf("%s: %d of 256", name, n)
+		}
+	}
 }
 
 func TestShortenedVectorsHaveLengthOne(t *testing.T) {

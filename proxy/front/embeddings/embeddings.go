@@ -18,12 +18,16 @@ const (
 	noTokens   = "expected text: token ids are of another model's vocabulary (LangChain sends text with check_embedding_ctx_length=False)"
 )
 
+// ownDimensions are the lengths of the vectors that models make for which Gemini's stand in (OpenAI's and Google's API docs):
+// whoever names one has a place of that length for them.
+var ownDimensions = map[string]int{"text-embedding-3-small": 1536, "text-embedding-ada-002": 1536, "text-embedding-004": 768}
+
 // Request is a decoded request.
 type Request struct {
 	Model      string        // as the client named it
 	Inputs     []gemini.Text // at least one, none of them empty
 	Base64     bool          // vectors as little-endian float32 in base64
-	Dimensions int           // of the vectors, 0 is the model's own
+	Dimensions int           // of the vectors, 0 is as many as Gemini makes
 
 	single bool // the input was no array
 }
@@ -45,6 +49,9 @@ func Decode(body []byte) (*Request, error) {
 		return nil, front.Invalidf("input", "expected %s, not empty", inputForms)
 	case len(r.Inputs) > maxInputs:
 		return nil, front.Invalidf("input", "expected %d texts at most, these are %d", maxInputs, len(r.Inputs))
+	}
+	if r.Dimensions == 0 {
+		r.Dimensions = ownDimensions[r.Model]
 	}
 	for i, text := range r.Inputs {
 		switch {
