@@ -81,8 +81,8 @@ func (s *Server) keepListing(ctx context.Context) {
 	}
 }
 
-// readListing asks with one key after another, which are a few: some may be dead without anybody's knowing. What comes of it
-// teaches nothing about them.
+// readListing asks with a few keys, one after another: some may be dead without anybody's knowing. What comes of it teaches
+// nothing about them.
 func (s *Server) readListing(ctx context.Context) error {
 	failed := errors.New("no key is configured")
 	var tried []string
@@ -102,6 +102,7 @@ func (s *Server) readListing(ctx context.Context) error {
 	return failed
 }
 
+// keepList remembers an answer of models.list.
 func (s *Server) keepList(answer []byte) error {
 	list, err := parseListing(answer)
 	if err != nil {
