@@ -78,8 +78,9 @@ type exchange struct {
 
 // route reads verb and model from a path; verb is empty for a path that the API doesn't have.
 func route(req *http.Request) (verb, model string) {
-	rest, ok := unversioned(req)
-	if rest, ok = strings.CutPrefix(rest, "models"); !ok {
+	path, versioned := unversioned(req)
+	rest, ok := strings.CutPrefix(path, "models")
+	if !versioned || !ok {
 		return "", ""
 	}
 	rest, slash := strings.CutPrefix(rest, "/")
