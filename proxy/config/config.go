@@ -29,6 +29,10 @@ type Config struct {
 	DrainTimeout      time.Duration // DRAIN_TIMEOUT: seconds that open answers get when the service stops, >= 0
 	MaxBody           int64         // MAX_BODY: bytes of a request body, 1 KB to 1 GB
 	ModelMap          []ModelRule   // MODEL_MAP: the first rule that matches a client's model name wins
+	ModelFallback     []ModelRule   // MODEL_FALLBACK: what serves where every key is dry for a model, in the order of the rules
+	HealthInterval    time.Duration // HEALTH_CHECK_INTERVAL: seconds between looks at resting and disabled keys, 0 is never
+	StateURL          *url.URL      // STATE_URL: file:///…, nil keeps state in memory alone
+	MaxConcurrent     int           // MAX_CONCURRENT: requests at once, of all clients, >= 1
 	FetchURLs         bool          // FETCH_URLS: get what clients name by URL, true by default; else Gemini is told the URL
 	AllowAnonymous    bool          // ALLOW_ANONYMOUS: serve without client tokens although others can connect
 	LogLevel          slog.Level    // LOG_LEVEL: debug, info, warn, error
@@ -47,13 +51,26 @@ type Config struct {
 type Key struct {
 	Secret Secret
 	Label  string
-	Group  string // keys of one Google project have the same, and share its quotas; "" is a project of its own
+	Group  string   // keys of one Google project have the same, and share its quotas; "" is a project of its own
+	Proxy  *url.URL // egress proxy of this key alone (http, https, socks5), nil is PROXY_URL
 }
 
-// Token is a client's credential, kept as its SHA-256.
+// Token is a client's credential, kept as its SHA-256, and what it allows.
 type Token struct {
-	Name string
-	Hash [sha256.Size]byte
+	Name   string
+	Hash   [sha256.Size]byte
+	Admin  bool // may see and change everything that the HTTP API shows of the adapter itself
+	Limits Limits
+}
+
+// Limits bound what one token may use. Zero values are no limit. A day begins at midnight in Los Angeles, as Google's do.
+type Limits struct {
+	Requests   int      // a minute
+	Tokens     int      // a minute, in and out
+	Concurrent int      // requests at once
+	DayTokens  int64    // in and out
+	DayCost    int64    // millionths of a US dollar
+	Models     []string // patterns of the client's model names, with * for any characters; none is all
 }
 
 // ModelRule maps a client's model name to a Gemini model. Pattern is a name with * for any characters.
@@ -98,6 +115,8 @@ func Default() *Config {
 		StreamIdleTimeout: 300 * time.Second,
 		DrainTimeout:      600 * time.Second,
 		MaxBody:           50 << 20,
+		HealthInterval:    60 * time.Second,
+		MaxConcurrent:     1024,
 		FetchURLs:         true,
 		LogLevel:          slog.LevelInfo,
 	}

@@ -111,6 +111,7 @@ func (c *Config) dedupe() {
 		}
 		keys[i].Label = cmp.Or(keys[i].Label, key.Label)
 		keys[i].Group = cmp.Or(keys[i].Group, key.Group)
+		keys[i].Proxy = cmp.Or(keys[i].Proxy, key.Proxy)
 	}
 	c.Keys = keys
 }

@@ -45,7 +45,7 @@ HEALTH_CHECK_INTERVAL=60
 		t.Fatal(err)
 	}
 	got := fmt.Sprintln(len(cfg.Keys), cfg.Port, cfg.Host, cfg.MaxFailures, cfg.CoolingPeriod, cfg.RequestTimeout, cfg.MaxRetries, cfg.Unknown)
-	if want := "3 8001 127.0.0.1 4 3m20s 46s 0 [HEALTH_CHECK_INTERVAL]\n"; got != want {
+	if want := "3 8001 127.0.0.1 4 3m20s 46s 0 []\n"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

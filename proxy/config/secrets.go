@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ParseKeys reads the file keys: one key a line, `KEY [group=NAME] [label=NAME]`, with comments behind #. An error names the line, never
+// ParseKeys reads the file keys: one key a line, `KEY [group=NAME] [proxy=URL] [label=NAME]`, with comments behind #. An error names the line, never
 // the key.
 func ParseKeys(text string) ([]Key, error) {
 	var keys []Key
@@ -26,8 +26,12 @@ func ParseKeys(text string) ([]Key, error) {
 				key.Label = value
 			case name == "group" && isLabel(value):
 				key.Group = value
+			case name == "proxy":
+				if err := link(value, &key.Proxy, "http", "https", "socks5"); err != nil {
+					return nil, fmt.Errorf("line %d: proxy%w", i+1, err)
+				}
 			default:
-				return nil, fmt.Errorf("line %d: the key has white space inside, or is followed by something other than group=NAME and label=NAME", i+1)
+				return nil, fmt.Errorf("line %d: the key has white space inside, or is followed by something other than group=NAME, proxy=URL and label=NAME", i+1)
 			}
 		}
 		keys = append(keys, key)
@@ -58,6 +62,9 @@ func FormatKeys(keys []Key) string {
 		b.WriteString(key.Secret.Reveal())
 		if key.Group != "" {
 			b.WriteString(" group=" + key.Group)
+		}
+		if key.Proxy != nil {
+			b.WriteString(" proxy=" + key.Proxy.String())
 		}
 		if key.Label != "" {
 			b.WriteString(" label=" + key.Label)

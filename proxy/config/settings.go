@@ -23,29 +23,33 @@ var setters = map[string]func(*Config, string) error{
 		c.Tokens = tokens
 		return prefixed(err)
 	},
-	"HOST":                func(c *Config, v string) error { return host(v, &c.Host, &c.hostSet) },
-	"PORT":                func(c *Config, v string) error { return whole(v, 1, 65535, &c.Port) },
-	"GEMINI_BASE_URL":     func(c *Config, v string) error { return link(v, &c.BaseURL, "https", "http") },
-	"PROXY_URL":           func(c *Config, v string) error { return link(v, &c.ProxyURL, "http", "https", "socks5") },
-	"MAX_FAILURES":        func(c *Config, v string) error { return whole(v, 1, 1000, &c.MaxFailures) },
-	"COOLING_PERIOD":      func(c *Config, v string) error { return seconds(v, 1, 86400, &c.CoolingPeriod) },
-	"REQUEST_TIMEOUT":     func(c *Config, v string) error { return seconds(v, 1, maxWait, &c.RequestTimeout) },
-	"MAX_RETRIES":         func(c *Config, v string) error { return whole(v, 0, 20, &c.MaxRetries) },
-	"QUEUE_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, maxWait, &c.QueueTimeout) },
-	"STREAM_IDLE_TIMEOUT": func(c *Config, v string) error { return seconds(v, 1, maxWait, &c.StreamIdleTimeout) },
-	"DRAIN_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 0, 86400, &c.DrainTimeout) },
-	"MAX_BODY":            func(c *Config, v string) error { return size(v, &c.MaxBody) },
-	"MODEL_MAP":           func(c *Config, v string) error { return modelMap(v, &c.ModelMap) },
-	"FETCH_URLS":          func(c *Config, v string) error { return boolean(v, &c.FetchURLs) },
-	"ALLOW_ANONYMOUS":     func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
-	"LOG_LEVEL":           func(c *Config, v string) error { return level(v, &c.LogLevel) },
+	"HOST":                  func(c *Config, v string) error { return host(v, &c.Host, &c.hostSet) },
+	"PORT":                  func(c *Config, v string) error { return whole(v, 1, 65535, &c.Port) },
+	"GEMINI_BASE_URL":       func(c *Config, v string) error { return link(v, &c.BaseURL, "https", "http") },
+	"PROXY_URL":             func(c *Config, v string) error { return link(v, &c.ProxyURL, "http", "https", "socks5") },
+	"MAX_FAILURES":          func(c *Config, v string) error { return whole(v, 1, 1000, &c.MaxFailures) },
+	"COOLING_PERIOD":        func(c *Config, v string) error { return seconds(v, 1, 86400, &c.CoolingPeriod) },
+	"REQUEST_TIMEOUT":       func(c *Config, v string) error { return seconds(v, 1, maxWait, &c.RequestTimeout) },
+	"MAX_RETRIES":           func(c *Config, v string) error { return whole(v, 0, 20, &c.MaxRetries) },
+	"QUEUE_TIMEOUT":         func(c *Config, v string) error { return seconds(v, 0, maxWait, &c.QueueTimeout) },
+	"STREAM_IDLE_TIMEOUT":   func(c *Config, v string) error { return seconds(v, 1, maxWait, &c.StreamIdleTimeout) },
+	"DRAIN_TIMEOUT":         func(c *Config, v string) error { return seconds(v, 0, 86400, &c.DrainTimeout) },
+	"MAX_BODY":              func(c *Config, v string) error { return size(v, &c.MaxBody) },
+	"MODEL_MAP":             func(c *Config, v string) error { return modelMap(v, &c.ModelMap) },
+	"MODEL_FALLBACK":        func(c *Config, v string) error { return modelMap(v, &c.ModelFallback) },
+	"HEALTH_CHECK_INTERVAL": func(c *Config, v string) error { return seconds(v, 0, 86400, &c.HealthInterval) },
+	"STATE_URL":             func(c *Config, v string) error { return stateURL(v, &c.StateURL) },
+	"MAX_CONCURRENT":        func(c *Config, v string) error { return whole(v, 1, 100000, &c.MaxConcurrent) },
+	"FETCH_URLS":            func(c *Config, v string) error { return boolean(v, &c.FetchURLs) },
+	"ALLOW_ANONYMOUS":       func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
+	"LOG_LEVEL":             func(c *Config, v string) error { return level(v, &c.LogLevel) },
 }
 
 // settingNames is the order in which the environment is read, so that errors come in the same order every time.
 var settingNames = []string{
 	"GEMINI_API_KEYS", "CLIENT_TOKENS", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
-	"REQUEST_TIMEOUT", "MAX_RETRIES", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT", "MAX_BODY", "MODEL_MAP",
-	"FETCH_URLS", "ALLOW_ANONYMOUS", "LOG_LEVEL",
+	"REQUEST_TIMEOUT", "MAX_RETRIES", "HEALTH_CHECK_INTERVAL", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT",
+	"MAX_BODY", "MAX_CONCURRENT", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "FETCH_URLS", "ALLOW_ANONYMOUS", "LOG_LEVEL",
 }
 
 // ErrNoKeys is what Validate says when there is nothing to talk to Gemini with.
@@ -122,6 +126,19 @@ func link(v string, dst **url.URL, schemes ...string) error {
 		}
 	}
 	return fmt.Errorf(": expected a URL that starts with %s://", strings.Join(schemes, ":// or "))
+}
+
+func stateURL(v string, dst **url.URL) error {
+	if v == "" {
+		*dst = nil
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "file" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("=%q: expected the URL of a file, such as file:///var/lib/gemini-adapter/state.db", v)
+	}
+	*dst = u
+	return nil
 }
 
 func size(v string, dst *int64) error {

@@ -89,6 +89,14 @@ func (c *Config) Show(name string) string {
 		return showSize(c.MaxBody)
 	case "MODEL_MAP":
 		return showRules(c.ModelMap)
+	case "MODEL_FALLBACK":
+		return showRules(c.ModelFallback)
+	case "HEALTH_CHECK_INTERVAL":
+		return showSeconds(c.HealthInterval)
+	case "STATE_URL":
+		return showURL(c.StateURL)
+	case "MAX_CONCURRENT":
+		return strconv.Itoa(c.MaxConcurrent)
 	case "FETCH_URLS":
 		return strconv.FormatBool(c.FetchURLs)
 	case "ALLOW_ANONYMOUS":

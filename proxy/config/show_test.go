@@ -50,9 +50,14 @@ func TestConfig_Show(t *testing.T) {
 	f("LOG_LEVEL", "WARN", "warn")
 	f("GEMINI_API_KEYS", "secret-key", "")
 	f("CLIENT_TOKENS", "secret-token", "")
+	f("MODEL_FALLBACK", "a=b, a=c", "a=b,a=c")
+	f("HEALTH_CHECK_INTERVAL", "0", "0")
+	f("STATE_URL", "file:///tmp/state.db", "file:///tmp/state.db")
+	f("MAX_CONCURRENT", "7", "7")
+	empty := []string{"PROXY_URL", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL"}
 	for _, name := range Names() {
 		text := Default().Show(name)
-		if text == "" && name != "PROXY_URL" && name != "MODEL_MAP" && !IsSecret(name) {
+		if text == "" && !slices.Contains(empty, name) && !IsSecret(name) {
 			t.Errorf("the default of %s does not show", name)
 		}
 		if err := Check(name, text); err != nil && name != "PROXY_URL" {
