@@ -95,7 +95,7 @@ func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 // newTries begins a request, whose body is here, for the model and the conversation that it named; the target is set when it
 // is known.
 func (s *Server) newTries(ctx context.Context, in *inbound, model, said string) tries {
-	t := tries{s: s, ctx: ctx, access: in.access, began: time.Now(), model: model, conversation: conversation(in, said), again: maxAgain}
+	t := tries{s: s, cfg: s.settings(), ctx: ctx, access: in.access, began: time.Now(), model: model, conversation: conversation(in, said), again: maxAgain}
 	if n, err := strconv.Atoi(string(in.Request.Header.Peek("x-stainless-retry-count"))); err == nil && n > 0 {
 		t.again = 0 // the client tries again itself
 	}

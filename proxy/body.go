@@ -29,7 +29,7 @@ func (s *Server) readBody(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 // readAny reads a request's body, up to MAX_BODY; it may be empty, or compressed.
 func (s *Server) readAny(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 	length := rc.Request.Header.ContentLength()
-	if int64(length) > s.cfg.MaxBody {
+	if int64(length) > s.settings().MaxBody {
 		return nil, s.tooLarge()
 	}
 	stream := rc.RequestBodyStream()
@@ -44,7 +44,7 @@ func (s *Server) readAny(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 		n, err := stream.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		switch {
-		case int64(len(body)) > s.cfg.MaxBody:
+		case int64(len(body)) > s.settings().MaxBody:
 			return nil, s.tooLarge()
 		case errors.Is(err, io.EOF):
 			if length > len(body) {
@@ -58,13 +58,13 @@ func (s *Server) readAny(rc *fasthttp.RequestCtx) ([]byte, *front.Error) {
 }
 
 func (s *Server) tooLarge() *front.Error {
-	return &front.Error{Kind: front.TooLarge, Message: fmt.Sprintf("the request body is larger than %d bytes (MAX_BODY)", s.cfg.MaxBody)}
+	return &front.Error{Kind: front.TooLarge, Message: fmt.Sprintf("the request body is larger than %d bytes (MAX_BODY)", s.settings().MaxBody)}
 }
 
 // expect answers `Expect: 100-continue`: a body that is too large is refused before it is sent. fasthttp keeps what is
 // written to the response here.
 func (s *Server) expect(rc *fasthttp.RequestCtx) int {
-	if int64(rc.Request.Header.ContentLength()) <= s.cfg.MaxBody {
+	if int64(rc.Request.Header.ContentLength()) <= s.settings().MaxBody {
 		return fasthttp.StatusContinue
 	}
 	s.refuse(s.accept(rc), s.tooLarge())

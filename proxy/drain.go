@@ -74,14 +74,14 @@ func (cs *connections) closeAll() {
 
 // drain returns when no connection is left.
 func (s *Server) drain() {
-	began := time.Now()
+	began, limit := time.Now(), s.settings().DrainTimeout
 	ticker := time.NewTicker(drainStep)
 	defer ticker.Stop()
 	for s.conns.closeIdle(time.Now().Add(-s.pace.idleGrace)) > 0 {
 		switch spent := time.Since(began); {
-		case spent > s.cfg.DrainTimeout+lastWrites:
+		case spent > limit+lastWrites:
 			s.conns.closeAll()
-		case spent > s.cfg.DrainTimeout:
+		case spent > limit:
 			s.endLife(errDraining)
 		}
 		<-ticker.C

@@ -86,7 +86,7 @@ func (s *Server) keepListing(ctx context.Context) {
 func (s *Server) readListing(ctx context.Context) error {
 	failed := errors.New("no key is configured")
 	var tried []string
-	for range min(len(s.cfg.Keys), maxListers) {
+	for range min(len(s.settings().Keys), maxListers) {
 		lease, err := s.pool.Acquire(ctx, keys.Want{Conversation: "models.list", Avoid: tried}, time.Time{})
 		if err != nil {
 			return err

@@ -163,7 +163,7 @@ func session(query []byte) string {
 func (p *passage) run() {
 	for range maxSearch {
 		p.failure = p.tries.run(p.attempt)
-		if p.failure == nil || p.refusal == nil || !p.misses(p.refusal.kind) || len(p.tries.keys) >= len(p.s.cfg.Keys) {
+		if p.failure == nil || p.refusal == nil || !p.misses(p.refusal.kind) || len(p.tries.keys) >= len(p.tries.cfg.Keys) {
 			break
 		}
 	}

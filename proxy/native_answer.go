@@ -206,7 +206,7 @@ func (p *passage) here(address string) string {
 	if name := session([]byte(u.RawQuery)); name != "" {
 		p.s.owners.put(name, owner{key: p.access.key, token: p.access.token})
 	}
-	out := p.host + strings.TrimPrefix(u.EscapedPath(), p.s.cfg.BaseURL.Path)
+	out := p.host + strings.TrimPrefix(u.EscapedPath(), p.tries.cfg.BaseURL.Path)
 	if query, _ := native.Query(u.RawQuery); query != "" {
 		out += "?" + query
 	}

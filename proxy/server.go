@@ -46,7 +46,7 @@ type Deps struct {
 
 // Server answers clients. Its methods are safe for concurrent use; Serve is called once.
 type Server struct {
-	cfg      *config.Config
+	live     atomic.Pointer[config.Config] // read through settings
 	deps     Deps
 	log      *slog.Logger
 	pool     *keys.Pool
@@ -90,7 +90,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		return nil, errors.New("a server needs a logger and a store for signatures")
 	}
 	s := &Server{
-		cfg: cfg, deps: deps, log: deps.Logger, started: time.Now(),
+		deps: deps, log: deps.Logger, started: time.Now(),
 		pool: keys.New(cfg.Keys, keys.Options{MaxFailures: cfg.MaxFailures, CoolingPeriod: cfg.CoolingPeriod}),
 		upstream: upstream.New(upstream.Options{
 			BaseURL: cfg.BaseURL, ProxyURL: cfg.ProxyURL,
@@ -108,6 +108,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
 		pace:     pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}
+	s.live.Store(cfg)
 	s.counts = newCounter(s)
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
@@ -127,6 +128,10 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 	}
 	return s, nil
 }
+
+// settings are those that hold now; they are replaced whole while requests are under way, so a request reads them
+// once.
+func (s *Server) settings() *config.Config { return s.live.Load() }
 
 // Serve answers on ln until ctx ends, then drains (drain.go), and returns when everything has ended. The error is ln's.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
@@ -24,6 +25,7 @@ const (
 // tries is a request's way through keys and attempts, whatever it asks of Gemini.
 type tries struct {
 	s            *Server
+	cfg          *config.Config  // as it was when the request came
 	ctx          context.Context // ends when the client is gone, or with the server
 	access       *access
 	began        time.Time // when the request had arrived whole
@@ -96,17 +98,17 @@ func (t *tries) moveOn() bool {
 }
 
 // until is when the request stops waiting for resting keys.
-func (t *tries) until() time.Time { return t.began.Add(t.s.cfg.QueueTimeout) }
+func (t *tries) until() time.Time { return t.began.Add(t.cfg.QueueTimeout) }
 
 // limit is when the request begins no further attempt.
-func (t *tries) limit() time.Time { return t.until().Add(t.s.cfg.RequestTimeout) }
+func (t *tries) limit() time.Time { return t.until().Add(t.cfg.RequestTimeout) }
 
 // mayGoOn decides whether a failed attempt is followed by another, and counts it.
 func (t *tries) mayGoOn(failed *upstream.Error) bool {
 	switch failed.Kind.Action() {
 	case upstream.Backoff:
 		t.faults++
-		return t.faults <= t.s.cfg.MaxRetries
+		return t.faults <= t.cfg.MaxRetries
 	case upstream.Again:
 		t.empty++
 		return t.empty <= t.again
@@ -114,13 +116,13 @@ func (t *tries) mayGoOn(failed *upstream.Error) bool {
 		switch failed.Kind {
 		case upstream.NoModel:
 			t.unsure++
-			return t.unsure <= maxUnsure || t.s.models.lists(t.target) && t.unsure < len(t.s.cfg.Keys)
+			return t.unsure <= maxUnsure || t.s.models.lists(t.target) && t.unsure < len(t.cfg.Keys)
 		case upstream.SizeQuota:
 			t.harmless++
-			return t.harmless < len(t.s.cfg.Keys)
+			return t.harmless < len(t.cfg.Keys)
 		}
 		t.moved++ // the key is out of the way, but may be back before the others have been asked
-		return t.moved <= len(t.s.cfg.Keys) || time.Now().Before(t.until())
+		return t.moved <= len(t.cfg.Keys) || time.Now().Before(t.until())
 	}
 	return false
 }

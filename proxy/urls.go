@@ -12,7 +12,7 @@ import (
 // generation on.
 func (s *Server) fetchURLs(ctx context.Context, req *gemini.Request, target string) *front.Error {
 	itself := gemini.FamilyOf(target).MediaResults
-	if !s.cfg.FetchURLs {
+	if !s.settings().FetchURLs {
 		return fetch.Leave(req, itself, "FETCH_URLS=false keeps the adapter from getting it")
 	}
 	return s.fetcher.Resolve(ctx, req, itself)
