@@ -18,6 +18,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,8 @@ type key struct {
 	secret config.Secret
 	hash   uint64
 	peers  []*key // all keys of the group, this one among them
+	proxy  *url.URL
+	egress string // EgressName of proxy
 
 	disabled Reason          // not None: the key is out until it is reset
 	whole    rest            // for all models
@@ -74,6 +77,7 @@ func New(configured []config.Key, options Options) *Pool {
 	groups := map[string][]*key{}
 	for _, c := range configured {
 		k := &key{id: ID(c.Secret), label: c.Label, secret: c.Secret, hash: hash(c.Secret.Reveal()), rests: map[string]rest{}}
+		k.proxy, k.egress = c.Proxy, EgressName(c.Proxy)
 		k.peers = []*key{k}
 		p.keys = append(p.keys, k)
 		if c.Group != "" {
