@@ -20,7 +20,8 @@ const (
 	CountTokens  Method = "countTokens"
 	EmbedContent Method = "embedContent"
 	BatchEmbed   Method = "batchEmbedContents"
-	ListModels   Method = "list" // of no model and without a body; the first 1,000 models, more than there are
+	ListModels   Method = "list"  // of no model and without a body; the first 1,000 models, more than there are
+	listOne      Method = "probe" // likewise, the first model alone
 )
 
 // maxWhole bounds an answer in one piece: a hundred embeddings of 3,072 numbers have less than 10 MB.
@@ -44,8 +45,11 @@ func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, mod
 	watch := time.AfterFunc(c.firstByte(body), func() { cancel(errNoFirstByte) })
 	defer watch.Stop()
 	verb, address := http.MethodPost, c.address(strings.TrimPrefix(model, "models/"), string(method))
-	if method == ListModels {
+	switch method {
+	case ListModels:
 		verb, address = http.MethodGet, c.base+"/v1beta/models?pageSize=1000"
+	case listOne:
+		verb, address = http.MethodGet, c.base+"/v1beta/models?pageSize=1"
 	}
 	resp, err := c.send(ctx, lease, verb, address, body)
 	if err != nil {
@@ -63,4 +67,11 @@ func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, mod
 		return nil, &Error{Kind: Garbled, Message: fmt.Sprintf("the answer has more than %d MB", maxWhole>>20)}
 	}
 	return whole, nil
+}
+
+// Probe asks with a key for the first model of Google's list, which costs nothing, and returns nil where Google takes the key.
+// It takes as long as FirstByte at most, and says nothing of the key's quotas. The error is always an *Error.
+func (c *Client) Probe(ctx context.Context, lease *keys.Lease) error {
+	_, err := c.Call(ctx, lease, listOne, "", nil)
+	return err
 }

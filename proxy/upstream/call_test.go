@@ -35,6 +35,29 @@ func TestCall(t *testing.T) {
 	f(ListModels, "", "", "GET /v1beta/models?pageSize=1000 ["+secret+"] ")
 }
 
+func TestProbe(t *testing.T) {
+	f := func(status int, body string, want Kind) {
+		t.Helper()
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if asked := fmt.Sprint(r.Method, " ", r.URL, " ", r.Header.Get("x-goog-api-key")); asked != "GET /v1beta/models?pageSize=1 "+secret {
+				t.Errorf("asked %s", asked)
+			}
+			w.WriteHeader(status)
+			if _, err := io.WriteString(w, body); err != nil {
+				t.Error(err)
+			}
+		})
+		err := c.Probe(t.Context(), lease(t))
+		if status == http.StatusOK && err != nil || status != http.StatusOK && kind(t, err) != want {
+			t.Errorf("%d %s: %v", status, body, err)
+		}
+	}
+	f(200, `{"models":[{"name":"models/m"}]}`, Unknown)
+	f(400, `{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}`, KeyInvalid)
+	f(403, `{"error":{"code":403,"message":"Your API key was reported as leaked.","status":"PERMISSION_DENIED"}}`, KeyLeaked)
+	f(503, `{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}`, Overloaded)
+}
+
 func TestEncodeCount(t *testing.T) {
 	content := gemini.Content{Parts: []gemini.Part{{Text: gemini.Quote("x")}}}
 	got := string(EncodeCount("models/m", &gemini.Request{
