@@ -2,8 +2,6 @@
 package chat
 
 import (
-	"strings"
-
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -120,7 +118,6 @@ func (d *decoder) thinking() {
 	}
 	d.call.ShowThoughts = t.Effort != ""
 	if google := d.req.google; google != nil {
-		google.ThinkingLevel = strings.ToUpper(google.ThinkingLevel)
 		t.Explicit, d.call.ShowThoughts = google, google.IncludeThoughts
 	}
 	d.call.Thinking = t

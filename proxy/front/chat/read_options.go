@@ -2,8 +2,11 @@ package chat
 
 import (
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
@@ -63,7 +66,11 @@ func readFormat(w *gemini.Walker) format {
 	return f
 }
 
-func readThinking(w *gemini.Walker) *gemini.ThinkingConfig {
+// thinkingLevels are Google's own words, in capitals.
+var thinkingLevels = []string{"", "MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"}
+
+// readThinking leaves a level out that nobody knows, as it does an unknown reasoning_effort.
+func readThinking(w *gemini.Walker, leftOut *front.LeftOut) *gemini.ThinkingConfig {
 	config := &gemini.ThinkingConfig{}
 	if !w.Object("an object", func(name []byte) {
 		switch string(name) {
@@ -72,7 +79,11 @@ func readThinking(w *gemini.Walker) *gemini.ThinkingConfig {
 		case "thinking_budget", "thinkingBudget":
 			config.ThinkingBudget = w.Int()
 		case "thinking_level", "thinkingLevel":
-			config.ThinkingLevel = w.String()
+			config.ThinkingLevel = strings.ToUpper(w.String())
+			if !slices.Contains(thinkingLevels, config.ThinkingLevel) {
+				config.ThinkingLevel = ""
+				leftOut.Add("thinking_level")
+			}
 		default:
 			w.Skip()
 		}

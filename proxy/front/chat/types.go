@@ -178,7 +178,7 @@ func (r *request) readGoogle(w *gemini.Walker) {
 	w.Object("an object", func(name []byte) {
 		switch string(name) {
 		case "thinking_config":
-			r.google = readThinking(w)
+			r.google = readThinking(w, &r.leftOut)
 		case "cached_content":
 			if w.Raw() != nil {
 				w.Fail(w.Path(), "cached content is not supported, send the content itself: equal beginnings are cached anyway")
