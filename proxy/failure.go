@@ -29,7 +29,7 @@ func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 		return &front.Error{Kind: front.Invalid, Message: words}
 	case upstream.TooLarge:
 		return &front.Error{Kind: front.TooLarge, Message: words}
-	case upstream.Forbidden:
+	case upstream.Forbidden, upstream.NeedsOAuth:
 		return &front.Error{Kind: front.Forbidden, Message: words}
 	case upstream.Overloaded, upstream.Unusable:
 		return &front.Error{Kind: front.Overloaded, Message: words}

@@ -205,10 +205,23 @@ func (p *passage) try(lease *keys.Lease) *upstream.Error {
 	}
 	body, err := io.ReadAll(answer) // it is there already
 	_ = answer.Close()              // nothing more is wanted of it
+	if answer.Refusal.Kind == upstream.KeyInvalid && answer.Status == http.StatusUnauthorized && !p.takesKeys() {
+		answer.Refusal.Kind = upstream.NeedsOAuth
+	}
 	if err == nil {
 		p.refusal = &refused{answer.Refusal.Kind, answer.Status, answer.Header, body}
 	}
 	return answer.Refusal
+}
+
+// takesKeys reports whether the call is one that Google is known to carry out for an API key. A 401 of any other one tells
+// nothing about the key: it may want OAuth.
+func (p *passage) takesKeys() bool {
+	switch p.path.Verb {
+	case "generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents":
+		return true
+	}
+	return p.path.Collection == "models" && p.path.Resource == "" && p.raw.Method == "GET"
 }
 
 // outcome is what a failure teaches about the key. That a model is not found says nothing about it, unless an answer of that

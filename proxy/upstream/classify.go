@@ -16,13 +16,15 @@ func classify(e *gemini.APIError, tokens int, now time.Time) *Error {
 	switch {
 	case e.Code == 429:
 		out.quota(e, tokens, now)
-	case e.Reason == "API_KEY_INVALID" || e.Code < 500 && says(e, "api key not valid", "api key not found", "api key expired"):
+	case e.Reason == "API_KEY_INVALID" || e.Code < 500 && begins(e, "api key not valid", "api key not found", "api key expired"):
 		out.Kind = KeyInvalid
+	case e.Code == 401 && e.Reason == "CREDENTIALS_MISSING":
+		out.Kind = NeedsOAuth
 	case e.Code == 401 || e.Reason == "ACCESS_TOKEN_TYPE_UNSUPPORTED":
 		out.Kind = KeyInvalid
 	case e.Code == 403:
 		out.Kind = forbidden(e)
-	case e.Code == 404 && !says(e, "model"):
+	case e.Code == 404 && !begins(e, "model", "this model", "the model", "publisher model"):
 		out.Kind = NotFound
 	case e.Code == 409 && e.Status == "ALREADY_EXISTS":
 		out.Kind = BadRequest
@@ -32,6 +34,18 @@ func classify(e *gemini.APIError, tokens int, now time.Time) *Error {
 		out.Kind = byStatus(e.Code)
 	}
 	return out
+}
+
+// begins reports whether the message begins with one of the phrases, which are in lower case. Where a key may suffer from what
+// a message says, nothing else will do: Google quotes names and values of the request, and those are the client's.
+func begins(e *gemini.APIError, phrases ...string) bool {
+	message := strings.ToLower(e.Message)
+	for _, p := range phrases {
+		if strings.HasPrefix(message, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // says reports whether the message has one of the phrases, which are in lower case.
@@ -47,17 +61,19 @@ func says(e *gemini.APIError, phrases ...string) bool {
 
 func forbidden(e *gemini.APIError) Kind {
 	switch {
-	case says(e, "reported as leaked"):
+	case begins(e, "your api key was reported as leaked", "api key was reported as leaked"):
 		return KeyLeaked
-	case e.Reason == "CONSUMER_SUSPENDED" || says(e, "has been denied access", "has been suspended"):
+	case e.Reason == "CONSUMER_SUSPENDED" || begins(e, "your project has been denied access", "your project has been suspended"):
+		return KeySuspended
+	case begins(e, "permission denied: consumer 'api_key:", "consumer 'api_key:") && says(e, "has been suspended"):
 		return KeySuspended
 	case strings.HasPrefix(e.Reason, "API_KEY_") || e.Reason == "SERVICE_DISABLED":
 		return KeyBlocked
-	case says(e, "requests to this api") && says(e, "are blocked"), says(e, "it is disabled"):
+	case begins(e, "requests to this api") && says(e, "are blocked"), unused.MatchString(e.Message):
 		return KeyBlocked
-	case says(e, "unregistered callers"):
+	case begins(e, "method doesn't allow unregistered callers"):
 		return Unknown // no key was sent, which is our fault
-	case says(e, "models/"):
+	case ofModel.MatchString(e.Message):
 		return NoModel
 	default:
 		return Forbidden
@@ -65,6 +81,10 @@ func forbidden(e *gemini.APIError) Kind {
 }
 
 var (
+	// unused is an API that was never switched on in the key's project, by the API's own name.
+	unused = regexp.MustCompile(`^[\w ]{1,60} API has not been used in project \w+ before or it is disabled`)
+	// ofModel is a refusal of a model; files and caches, which clients name, stand behind words of their own.
+	ofModel    = regexp.MustCompile(`(?i)^(?:[a-z ,:']{0,60} (?:on|to|use|access) (?:the )?(?:model |resource )?['"]?)?models/`)
 	tokenCount = regexp.MustCompile(`(?i)token count(?: \((\d+)\))? exceeds the maximum(?: number of tokens allowed)?(?: \((\d+)\))?`)
 	signature  = regexp.MustCompile(`(?i)thought[ _]?signature`)
 )
@@ -75,9 +95,9 @@ const vague = "Request contains an invalid argument."
 
 func (out *Error) badRequest(e *gemini.APIError) {
 	switch m := tokenCount.FindStringSubmatch(e.Message); {
-	case e.Status == "FAILED_PRECONDITION" && says(e, "location is not supported"):
+	case e.Status == "FAILED_PRECONDITION" && begins(e, "user location is not supported"):
 		out.Kind = Region
-	case e.Status == "FAILED_PRECONDITION" && says(e, "free tier", "enable billing"):
+	case e.Status == "FAILED_PRECONDITION" && begins(e, "gemini api free tier", "please enable billing"):
 		out.Kind = NoBilling
 	case m != nil:
 		out.Kind = Overflow
@@ -87,9 +107,17 @@ func (out *Error) badRequest(e *gemini.APIError) {
 	}
 }
 
-// mendable tells apart what a request can be mended of; BadRequest is the rest.
+// mendable tells apart what a request can be mended of; BadRequest is the rest. Where a fault lies is asked first: the names of
+// properties, which may be any words, stand behind it.
 func mendable(e *gemini.APIError) Kind {
 	switch {
+	case says(e, "function_declarations[", "'tools["):
+		if says(e, "parameters", "schema", "unknown name", "invalid value at") {
+			return Schema
+		}
+		return BadRequest
+	case says(e, "response_schema", "response_json_schema", "responseschema", "responsejsonschema", "response mime type", "response_mime_type"):
+		return Output
 	case signature.MatchString(e.Message):
 		return Signature
 	case e.Message == vague:
@@ -100,9 +128,7 @@ func mendable(e *gemini.APIError) Kind {
 		return Safety
 	case says(e, "too many states", "nesting depth"):
 		return States
-	case says(e, "response_schema", "response_json_schema", "responseschema", "responsejsonschema", "response mime type", "response_mime_type"):
-		return Output
-	case says(e, "parameters", "schema"), says(e, "unknown name", "invalid value at") && says(e, "'tools["):
+	case says(e, "parameters", "schema"):
 		return Schema
 	}
 	return BadRequest

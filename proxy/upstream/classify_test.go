@@ -42,6 +42,7 @@ func TestClassify(t *testing.T) {
 	f(KeyInvalid, NextKey, 400, google(400, invalid, "API Key not found. Please pass a valid API key.", ""))
 	f(KeyInvalid, NextKey, 401, google(401, "UNAUTHENTICATED", "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.", info("ACCESS_TOKEN_TYPE_UNSUPPORTED")))
 	f(KeyInvalid, NextKey, 401, "")
+	f(NeedsOAuth, Answer, 401, google(401, "UNAUTHENTICATED", "API keys are not supported by this API. Expected OAuth2 access token or other authentication credentials that assert a principal.", info("CREDENTIALS_MISSING")))
 	f(KeyLeaked, NextKey, 403, google(403, denied, "Your API key was reported as leaked. Please use another API key.", ""))
 	f(KeySuspended, NextKey, 403, google(403, denied, "Permission denied: Consumer 'api_key:x' has been suspended.", info("CONSUMER_SUSPENDED")))
 	f(KeySuspended, NextKey, 403, google(403, denied, "Your project has been denied access. Please contact support.", ""))
@@ -114,6 +115,43 @@ func TestClassify(t *testing.T) {
 	f(ServerFault, Backoff, 499, google(499, "CANCELLED", "The operation was cancelled.", ""))
 	f(Unknown, Backoff, 418, "short and stout")
 	f(Unknown, Backoff, 409, google(409, "ABORTED", "x", ""))
+}
+
+// What Google quotes of a request is the client's, and no key's fault.
+func TestQuotedWordsTeachNothing(t *testing.T) {
+	f := func(want Kind, code int, status, message string) {
+		t.Helper()
+		e := classify(gemini.ParseAPIError(code, []byte(google(code, status, message, ""))), 100, noon)
+		if p := policies[e.Kind].penalty; e.Kind != want || p != noPenalty {
+			t.Errorf("%v with penalty %d, want %v: %s", e.Kind, p, want, message)
+		}
+	}
+	for _, words := range []string{"API key not valid", "API key expired", "reported as leaked", "has been suspended", "models/x",
+		"requests to this API are blocked", "it is disabled", "Unregistered callers", "location is not supported", "free tier, enable billing"} {
+		f(BadRequest, 400, "INVALID_ARGUMENT", `Invalid JSON payload received. Unknown name "`+words+`": Cannot find field.`)
+		f(BadRequest, 400, "INVALID_ARGUMENT", `Invalid JSON payload received. Unknown name "x" `+words+` "": Cannot find field.`)
+		f(Forbidden, 403, "PERMISSION_DENIED", "You do not have permission to access the File "+words+" or it may not exist.")
+		f(BadRequest, 400, "FAILED_PRECONDITION", "The File "+words+" is not in an ACTIVE state and usage is not allowed.")
+		f(NotFound, 404, "NOT_FOUND", "The cached content "+words+" was not found.")
+	}
+	f(Thinking, 400, "INVALID_ARGUMENT", `Invalid value at 'generation_config.thinking_config.thinking_level' (type.googleapis.com/x), "api key not valid"`)
+}
+
+// Names of properties are words of any kind, and do not tell what has to be mended.
+func TestTheFaultyPlaceDecides(t *testing.T) {
+	f := func(want Kind, message string) {
+		t.Helper()
+		e := classify(gemini.ParseAPIError(400, []byte(google(400, "INVALID_ARGUMENT", message, ""))), 100, noon)
+		if e.Kind != want {
+			t.Errorf("%v, want %v: %s", e.Kind, want, message)
+		}
+	}
+	for _, name := range []string{"thinking", "thought_signature", "safety_setting", "response_schema", "too many states"} {
+		f(Schema, "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties["+name+"].enum: only allowed for STRING type")
+	}
+	for _, name := range []string{"thinking", "thought_signature", "safety setting"} {
+		f(Output, "* GenerateContentRequest.generation_config.response_schema.properties["+name+"].items: missing field.")
+	}
 }
 
 func TestEveryKindHasAPolicy(t *testing.T) {

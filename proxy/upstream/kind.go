@@ -16,6 +16,7 @@ const (
 	Cancelled                // we hung up ourselves
 	KeyInvalid               // Google does not know the key, or takes its kind no longer
 	KeyLeaked                // the key was published
+	NeedsOAuth               // what was asked for takes no API keys at all
 	KeyBlocked               // the key's restrictions, or its project's, forbid the API
 	KeySuspended             // the project is suspended or denied
 	NoBilling                // no free tier where this server is
@@ -90,6 +91,7 @@ var policies = [kinds]policy{
 	Cancelled:    {"cancelled", Answer, noPenalty, keys.NoReason, nil},
 	KeyInvalid:   {"key_invalid", NextKey, disable, keys.Invalid, nil},
 	KeyLeaked:    {"key_leaked", NextKey, disable, keys.Leaked, nil},
+	NeedsOAuth:   {"needs_oauth", Answer, noPenalty, keys.NoReason, nil},
 	KeyBlocked:   {"key_blocked", NextKey, disable, keys.Blocked, nil},
 	KeySuspended: {"key_suspended", NextKey, disable, keys.Suspended, nil},
 	NoBilling:    {"no_billing", NextKey, disable, keys.NoBilling, nil},
