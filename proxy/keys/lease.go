@@ -52,10 +52,17 @@ type Outcome struct {
 	model  string
 	steps  []time.Duration
 	reason Reason
+	tokens int
 }
 
 // OK is a served request: the key's faults and its past rests for the model are forgotten.
 func OK(model string) Outcome { return Outcome{kind: outcomeOK, model: model} }
+
+// Used adds what the prompt really had in tokens, where that is known.
+func (o Outcome) Used(tokens int) Outcome {
+	o.tokens = tokens
+	return o
+}
 
 // None is a failure that says nothing about the key: the request's own, the client's, or the service's.
 func None() Outcome { return Outcome{} }

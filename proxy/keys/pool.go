@@ -17,6 +17,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
@@ -35,6 +36,8 @@ const minRest = time.Second
 type Options struct {
 	MaxFailures   int           // unexplained faults in a row until a key rests, >= 1
 	CoolingPeriod time.Duration // how long it then rests
+	Keeper        Keeper        // gets every change of a key's state; nil keeps nothing
+	Log           *slog.Logger  // where it is said that the Keeper failed; nil is nowhere
 }
 
 // Pool is a set of API keys. It is safe for concurrent use.
@@ -50,6 +53,7 @@ type Pool struct {
 type key struct {
 	id     string
 	label  string
+	group  string
 	secret config.Secret
 	hash   uint64
 	peers  []*key // all keys of the group, this one among them
@@ -57,11 +61,20 @@ type key struct {
 	egress string // EgressName of proxy
 
 	disabled Reason          // not None: the key is out until it is reset
+	hand     bool            // a person took it out
 	whole    rest            // for all models
 	rests    map[string]rest // by model
 	faults   int             // unexplained ones in a row
 
 	inflight, requests, failures int64
+}
+
+// out is why the key is used for nothing at all.
+func (k *key) out() Reason {
+	if k.hand {
+		return ByHand
+	}
+	return k.disabled
 }
 
 // rest is a time out. It stays in place after it ended, until the next success, because steps of a growing rest count on it.
@@ -74,11 +87,28 @@ type rest struct {
 // New makes a pool of the keys in their configured order.
 func New(configured []config.Key, options Options) *Pool {
 	p := &Pool{options: options, changed: make(chan struct{})}
+	p.Replace(configured, options)
+	return p
+}
+
+// Replace swaps the keys and the settings. Keys that stay keep their state; leases of keys that go remain valid.
+func (p *Pool) Replace(configured []config.Key, options Options) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := map[string]*key{}
+	for _, k := range p.keys {
+		old[k.id] = k
+	}
+	p.options, p.keys = options, nil
 	groups := map[string][]*key{}
 	for _, c := range configured {
-		k := &key{id: ID(c.Secret), label: c.Label, secret: c.Secret, hash: hash(c.Secret.Reveal()), rests: map[string]rest{}}
+		id := ID(c.Secret)
+		k := old[id]
+		if k == nil {
+			k = &key{id: id, hash: hash(c.Secret.Reveal()), rests: map[string]rest{}}
+		}
+		k.label, k.group, k.secret, k.peers = c.Label, c.Group, c.Secret, []*key{k}
 		k.proxy, k.egress = c.Proxy, EgressName(c.Proxy)
-		k.peers = []*key{k}
 		p.keys = append(p.keys, k)
 		if c.Group != "" {
 			groups[c.Group] = append(groups[c.Group], k)
@@ -89,7 +119,13 @@ func New(configured []config.Key, options Options) *Pool {
 			k.peers = group
 		}
 	}
-	return p
+	p.wake()
+}
+
+// wake lets everybody who waits look again.
+func (p *Pool) wake() {
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
 // ID names a key without giving it away: eight hex digits of its SHA-256 and its last four characters, or only the former
@@ -159,8 +195,8 @@ func (p *Pool) none(want Want, now time.Time) *NoneError {
 			continue
 		}
 		e.Total++
-		if k.disabled != NoReason {
-			e.Disabled[k.disabled]++
+		if k.out() != NoReason {
+			e.Disabled[k.out()]++
 			continue
 		}
 		r := k.resting(want.Model, now)
@@ -201,8 +237,7 @@ func (p *Pool) settle(k *key, o Outcome) {
 		for _, peer := range k.reached(o.reason) {
 			peer.disabled = o.reason
 		}
-		close(p.changed)
-		p.changed = make(chan struct{})
+		p.wake()
 	case outcomeFault:
 		k.failures++
 		k.faults++

@@ -298,7 +298,7 @@ func TestSnapshot(t *testing.T) {
 		now := time.Now()
 		id := func(s string) string { return ID(config.NewSecret(s)) }
 		want := []Status{
-			{ID: id("a"), State: Limited, Reason: DayQuota, Until: now.Add(time.Hour), Requests: 1, Failures: 1},
+			{ID: id("a"), State: Limited, Reason: DayQuota, Until: now.Add(time.Hour), Rests: []ModelRest{{model, DayQuota, now.Add(time.Hour)}}, Requests: 1, Failures: 1},
 			{ID: id("b"), State: Disabled, Reason: Invalid, Requests: 1, Failures: 1},
 			{ID: id("c"), State: Resting, Reason: SpendCap, Until: now.Add(10 * time.Minute), Requests: 1, Failures: 1},
 			{ID: id("d"), State: Healthy, Requests: 1, Inflight: 1},

@@ -25,40 +25,42 @@ const (
 	RateLimited        // the quota of a minute, or the like
 	Throttled          // turned down for a moment, without a word of a quota
 	Failing            // MAX_FAILURES unexplained faults in a row
+	ByHand             // a person disabled it
 )
 
+// reasons has the words of each reason: code for records and metrics, which never changes, and text for people.
+var reasons = [...]struct{ code, text string }{
+	NoReason:    {"", ""},
+	Invalid:     {"invalid", "invalid"},
+	Leaked:      {"leaked", "reported as leaked"},
+	Blocked:     {"blocked", "blocked"},
+	Suspended:   {"suspended", "suspended"},
+	NoBilling:   {"no_billing", "without the billing that its region needs"},
+	DayQuota:    {"day_quota", "out of quota"},
+	NoAccess:    {"no_access", "without access to the model"},
+	NoModel:     {"no_model", "without the model"},
+	Depleted:    {"depleted", "out of credits"},
+	SpendCap:    {"spend_cap", "at its spending limit"},
+	RateLimited: {"rate_limited", "rate limited"},
+	Throttled:   {"throttled", "throttled"},
+	Failing:     {"failing", "failing"},
+	ByHand:      {"by_hand", "disabled by hand"},
+}
+
 // String is the reason in words.
-func (r Reason) String() string {
-	switch r {
-	case Invalid:
-		return "invalid"
-	case Leaked:
-		return "reported as leaked"
-	case Blocked:
-		return "blocked"
-	case Suspended:
-		return "suspended"
-	case NoBilling:
-		return "without the billing that its region needs"
-	case DayQuota:
-		return "out of quota"
-	case NoAccess:
-		return "without access to the model"
-	case NoModel:
-		return "without the model"
-	case Depleted:
-		return "out of credits"
-	case SpendCap:
-		return "at its spending limit"
-	case RateLimited:
-		return "rate limited"
-	case Throttled:
-		return "throttled"
-	case Failing:
-		return "failing"
-	default:
-		return ""
+func (r Reason) String() string { return reasons[r].text }
+
+// Code is the reason as records and metrics have it; it never changes.
+func (r Reason) Code() string { return reasons[r].code }
+
+// reasonOf is the reason that a code stands for, NoReason for one that this version does not know.
+func reasonOf(code string) Reason {
+	for r := range reasons {
+		if reasons[r].code == code {
+			return Reason(r)
+		}
 	}
+	return NoReason
 }
 
 // long reports whether the reason keeps a key away for hours, so that it is as good as gone for a waiting client.
@@ -101,7 +103,7 @@ func (e *NoneError) Error() string {
 
 func (e *NoneError) counts() string {
 	var words []string
-	for r := NoReason + 1; r <= Failing; r++ {
+	for r := NoReason + 1; r <= ByHand; r++ {
 		if n := e.Disabled[r] + e.Resting[r]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, r))
 		}
@@ -127,59 +129,4 @@ func (e *NoneError) hasShort() bool {
 		}
 	}
 	return false
-}
-
-// State is what a key can do now.
-type State string
-
-// The states of a key.
-const (
-	Healthy  State = "healthy"  // serves every model
-	Limited  State = "limited"  // rests for some models that it sees
-	Resting  State = "resting"  // rests for all models
-	Disabled State = "disabled" // is out until it is reset
-)
-
-// Status describes one key; it holds nothing of the secret but its last four characters.
-type Status struct {
-	ID       string
-	Label    string // as configured, perhaps ""
-	State    State
-	Reason   Reason    // why it is not Healthy
-	Until    time.Time // the end of the rest, of the longest one when it is Limited; zero if there is none
-	Inflight int64
-	Requests int64
-	Failures int64
-}
-
-// Snapshot describes the keys in their configured order.
-func (p *Pool) Snapshot() []Status {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	all := make([]Status, 0, len(p.keys))
-	for _, k := range p.keys {
-		all = append(all, k.status(now))
-	}
-	return all
-}
-
-func (k *key) status(now time.Time) Status {
-	s := Status{
-		ID: k.id, Label: k.label, State: Healthy,
-		Inflight: k.inflight, Requests: k.requests, Failures: k.failures,
-	}
-	for _, r := range k.rests {
-		// whoever mistypes a model's name says nothing about the key
-		if r.reason != NoModel && r.until.After(now) && r.until.After(s.Until) {
-			s.State, s.Reason, s.Until = Limited, r.reason, r.until
-		}
-	}
-	if k.whole.until.After(now) {
-		s.State, s.Reason, s.Until = Resting, k.whole.reason, k.whole.until
-	}
-	if k.disabled != NoReason {
-		s.State, s.Reason, s.Until = Disabled, k.disabled, time.Time{}
-	}
-	return s
 }

@@ -7,7 +7,8 @@ import (
 
 // Want says what a key is needed for.
 type Want struct {
-	Model string // whose rests count
+	Model  string // whose rests count
+	Tokens int    // of the prompt, estimated; 0 is unknown
 	// Conversation prefers one key for everything that belongs together, since Google's implicit prompt cache is the key's
 	// project's. When other keys come or go the preferred one stays. "" takes the keys in turn.
 	Conversation string
@@ -18,7 +19,7 @@ type Want struct {
 // choose picks a usable key, nil if there is none.
 func (p *Pool) choose(want Want, now time.Time) *key {
 	usable := func(k *key) bool {
-		return (want.Only == "" || k.id == want.Only) && k.disabled == NoReason && k.resting(want.Model, now).reason == NoReason
+		return (want.Only == "" || k.id == want.Only) && k.out() == NoReason && k.resting(want.Model, now).reason == NoReason
 	}
 	fresh := func(k *key) bool { return usable(k) && !slices.Contains(want.Avoid, k.id) }
 	pick := p.inTurn

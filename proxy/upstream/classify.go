@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // midnight in Los Angeles, on a server without zone files
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 // classify names what Google reported: by the body first, then by the status. tokens is an estimate of the prompt.
@@ -171,7 +171,7 @@ func (out *Error) quota(e *gemini.APIError, tokens int, now time.Time) {
 	case v.zero:
 		out.Kind = NoAccess
 	case v.day:
-		out.Kind, out.Rest = DayQuota, nextMidnight(now).Sub(now)
+		out.Kind, out.Rest = DayQuota, keys.NextDay(now).Sub(now)
 	case v.tokensPerMinute > 0 && tokens > v.tokensPerMinute:
 		out.Kind, out.Tokens, out.Limit = SizeQuota, tokens, v.tokensPerMinute
 	case says(e, "credits are depleted", "insufficient credits") || says(e, "prepay") && says(e, "billing"):
@@ -218,14 +218,4 @@ func number(s string) int {
 		return 0
 	}
 	return n
-}
-
-// nextMidnight is when Google's daily quotas begin anew (Gemini API docs: midnight Pacific time).
-func nextMidnight(now time.Time) time.Time {
-	pacific, err := time.LoadLocation("America/Los_Angeles")
-	if err != nil {
-		panic("BUG: no time zone in the binary: " + err.Error())
-	}
-	y, m, d := now.In(pacific).Date()
-	return time.Date(y, m, d+1, 0, 0, 0, 0, pacific)
 }
