@@ -47,7 +47,7 @@ var house = []room{
 	{pkg: "proxy/front/fronttest", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/fetch", may: []string{"proxy/front", "proxy/gemini"}},
 	{pkg: "proxy/keys", may: []string{"proxy/config"}},
-	{pkg: "proxy/upstream", may: []string{"proxy/gemini", "proxy/keys"}},
+	{pkg: "proxy/upstream", may: []string{"proxy/gemini", "proxy/keys"}, owns: []string{"golang.org/x/net/proxy"}},
 	{pkg: "proxy/store", may: []string{"proxy/front"}},
 	{pkg: "proxy/store/storetest", may: []string{"proxy/store", "proxy/front"}},
 	{pkg: "proxy/config"},

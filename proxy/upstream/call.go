@@ -53,7 +53,7 @@ func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, mod
 	}
 	resp, err := c.send(ctx, lease, verb, address, body)
 	if err != nil {
-		return nil, network(ctx, err, lease)
+		return nil, c.unreached(ctx, err, lease)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, c.refusal(resp, lease, 0)

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -34,7 +33,7 @@ const (
 // Options are a client's settings.
 type Options struct {
 	BaseURL   *url.URL      // scheme and host of the Gemini API, perhaps with a path before /v1beta
-	ProxyURL  *url.URL      // egress proxy, nil is none
+	ProxyURL  *url.URL      // egress proxy of keys that have none of their own (http, https, socks5), nil is none
 	FirstByte time.Duration // until the head of an answer, of one attempt, beside the time that the way there may take
 	Idle      time.Duration // of silence that ends a running answer
 	UserAgent string
@@ -42,29 +41,14 @@ type Options struct {
 
 // Client calls Gemini. It is safe for concurrent use.
 type Client struct {
-	options   Options
-	base      string
-	transport *http.Transport
+	options  Options
+	base     string
+	egresses *egresses
 }
 
 // New makes a client. Connections are kept for reuse; Close ends them.
 func New(o Options) *Client {
-	t := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		MaxIdleConns:        4096,
-		MaxIdleConnsPerHost: 1024,
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true, // a compressed stream comes in blocks
-		WriteBufferSize:     32 << 10,
-		ReadBufferSize:      8 << 10,
-	}
-	if o.ProxyURL != nil {
-		t.Proxy = http.ProxyURL(o.ProxyURL)
-	}
-	return &Client{options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), transport: t}
+	return &Client{options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), egresses: newEgresses(o.ProxyURL)}
 }
 
 // slowest is the line, in bytes a second, whose requests still arrive in time: 2 Mbit/s.
@@ -76,7 +60,7 @@ func (c *Client) firstByte(body []byte) time.Duration {
 }
 
 // Close ends the idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.egresses.close() }
 
 // Request is a call that is ready to be sent, any number of times.
 type Request struct {
@@ -122,8 +106,7 @@ func (c *Client) send(ctx context.Context, lease *keys.Lease, method, address st
 	lease.Authorize(req.Header)
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	req.Header.Set("Content-Type", "application/json")
-	// no http.Client: redirects are not followed, so the key goes nowhere else
-	return c.transport.RoundTrip(req)
+	return c.roundTrip(lease, req)
 }
 
 // refusal reads and names an answer that is none.
@@ -141,6 +124,7 @@ func (c *Client) refusal(resp *http.Response, lease *keys.Lease, tokens int) *Er
 	default:
 		e = classify(gemini.ParseAPIError(resp.StatusCode, body), tokens, time.Now())
 	}
+	c.note(lease, e)
 	return e.without(lease)
 }
 
@@ -148,6 +132,15 @@ var (
 	errNoFirstByte = errors.New("gemini did not answer in time")
 	errSilent      = errors.New("gemini's answer stopped")
 )
+
+// unreached names an error of a call that got no answer.
+func (c *Client) unreached(ctx context.Context, err error, lease *keys.Lease) *Error {
+	e := network(ctx, err, lease)
+	if via := c.via(lease); via != "" && e.Kind == Unreachable {
+		e.Message = "the connection" + via + " failed: " + err.Error()
+	}
+	return e.without(lease)
+}
 
 // network names an error of the connection.
 func network(ctx context.Context, err error, lease *keys.Lease) *Error {

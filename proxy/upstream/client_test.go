@@ -288,24 +288,6 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-func TestEgressProxy(t *testing.T) {
-	var asked string
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = r.URL.String()
-		http.Error(w, "x", http.StatusBadGateway)
-	}))
-	defer proxy.Close()
-	through, err := url.Parse(proxy.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := New(Options{BaseURL: &url.URL{Scheme: "http", Host: "gemini.invalid"}, ProxyURL: through, FirstByte: time.Second, Idle: time.Second})
-	defer c.Close()
-	if _, err := read(t, c); kind(t, err) != BadGateway || asked != "http://gemini.invalid/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse" {
-		t.Errorf("%v, asked %s", err, asked)
-	}
-}
-
 // endless repeats a chunk.
 type endless struct {
 	chunk string

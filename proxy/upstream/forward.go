@@ -55,7 +55,7 @@ func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passa
 	defer watch.Stop()
 	resp, err := c.sendRaw(ctx, lease, r)
 	if err != nil {
-		failed := network(ctx, err, lease)
+		failed := c.unreached(ctx, err, lease)
 		cancel(context.Canceled)
 		return nil, failed
 	}
@@ -73,6 +73,7 @@ func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passa
 	}
 	if resp.StatusCode >= http.StatusBadRequest || r.Method == http.MethodPost && isFailure(p.first) {
 		p.refused(r.Tokens)
+		c.note(lease, p.Refusal)
 	}
 	return p, nil
 }
@@ -87,7 +88,7 @@ func (c *Client) sendRaw(ctx context.Context, lease *keys.Lease, r *Raw) (*http.
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", c.options.UserAgent)
 	}
-	return c.transport.RoundTrip(req)
+	return c.roundTrip(lease, req)
 }
 
 // isFailure reports whether an answer begins with Google's error envelope, which it sends with status 200 at times. A file

@@ -86,11 +86,11 @@ func TestALostConnection(t *testing.T) {
 	t.Cleanup(c.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	c.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	if h2 := c.transport.HTTP2; h2.SendPingTimeout != pingAfter || h2.PingTimeout != pingTimeout {
+	c.egresses.main.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	if h2 := c.egresses.main.transport.HTTP2; h2.SendPingTimeout != pingAfter || h2.PingTimeout != pingTimeout {
 		t.Fatalf("%+v", h2)
 	}
-	c.transport.HTTP2.SendPingTimeout, c.transport.HTTP2.PingTimeout = 50*time.Millisecond, 50*time.Millisecond
+	c.egresses.main.transport.HTTP2.SendPingTimeout, c.egresses.main.transport.HTTP2.PingTimeout = 50*time.Millisecond, 50*time.Millisecond
 	if _, err := read(t, c); err != io.EOF {
 		t.Fatal(err)
 	}

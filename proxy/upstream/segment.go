@@ -30,7 +30,7 @@ func (c *Client) open(ctx context.Context, lease *keys.Lease, r *Request, body [
 	var failed *Error
 	switch {
 	case err != nil:
-		failed = network(ctx, err, lease)
+		failed = c.unreached(ctx, err, lease)
 	case resp.StatusCode != http.StatusOK:
 		failed = c.refusal(resp, lease, r.tokens)
 	default:

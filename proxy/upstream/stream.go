@@ -76,7 +76,9 @@ func (s *Stream) fill() {
 	case err != nil && s.hasEnded():
 		s.err = s.verdict()
 	case errors.As(err, &apiErr):
-		s.err = classify(apiErr, s.request.tokens, time.Now()).without(s.lease)
+		failed := classify(apiErr, s.request.tokens, time.Now())
+		s.client.note(s.lease, failed)
+		s.err = failed.without(s.lease)
 	case err != nil:
 		s.err = (&Error{Kind: Garbled, Message: err.Error()}).without(s.lease)
 	}

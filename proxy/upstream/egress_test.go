@@ -1,0 +1,393 @@
+package upstream
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
+)
+
+// exit is a real egress proxy on loopback, for one user. Whatever it is asked for, it connects to one address.
+type exit struct {
+	url   *url.URL
+	to    string
+	mu    sync.Mutex
+	asked []string // addresses, as they were asked for
+}
+
+const proxyAuth = "ann:PLANTED-word"
+
+func (x *exit) note(address string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.asked = append(x.asked, address)
+}
+
+func (x *exit) seen() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.asked
+}
+
+// httpExit is an HTTP proxy, over TLS if secure; it speaks HTTP/2 to those who want it.
+func httpExit(t *testing.T, to string, secure bool) (*exit, *x509.CertPool) {
+	t.Helper()
+	x := &exit{to: to}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(x.connect))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	roots := x509.NewCertPool()
+	if server.EnableHTTP2 = secure; secure {
+		server.StartTLS()
+		roots.AddCert(server.Certificate())
+	} else {
+		server.Start()
+	}
+	t.Cleanup(server.Close)
+	x.url = parse(t, strings.Replace(server.URL, "://", "://"+proxyAuth+"@", 1))
+	return x, roots
+}
+
+func (x *exit) connect(w http.ResponseWriter, r *http.Request) {
+	user, password, _ := (&http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}).BasicAuth()
+	if r.Method != http.MethodConnect || user+":"+password != proxyAuth {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	x.note(r.Host)
+	to, err := net.Dial("tcp", x.to)
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	from, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	if _, err := io.WriteString(from, "HTTP/1.1 200 Connection established\r\n\r\n"); err == nil {
+		splice(from, to, buffered)
+	}
+}
+
+// socksExit is a SOCKS5 proxy (RFC 1928, 1929) that wants a user and a password.
+func socksExit(t *testing.T, to string) *exit {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	x := &exit{to: to, url: parse(t, "socks5://"+proxyAuth+"@"+ln.Addr().String())}
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go x.socks(conn)
+		}
+	}()
+	return x
+}
+
+func (x *exit) socks(conn net.Conn) {
+	defer conn.Close()
+	read := func(n int) []byte {
+		b := make([]byte, n)
+		if _, err := io.ReadFull(conn, b); err != nil {
+			return make([]byte, n)
+		}
+		return b
+	}
+	say := func(b ...byte) { _, _ = conn.Write(b) }
+	methods := read(int(read(2)[1]))
+	if !bytes.Contains(methods, []byte{2}) {
+		say(5, 0xff)
+		return
+	}
+	say(5, 2)
+	user := read(int(read(2)[1]))
+	password := read(int(read(1)[0]))
+	if string(user)+":"+string(password) != proxyAuth {
+		say(1, 1)
+		return
+	}
+	say(1, 0)
+	if kind := read(4)[3]; kind != 3 { // a name, since the proxy is to resolve it
+		say(5, 8, 0, 1, 0, 0, 0, 0, 0, 0)
+		return
+	}
+	name := read(int(read(1)[0]))
+	x.note(fmt.Sprintf("%s:%d", name, binary.BigEndian.Uint16(read(2))))
+	to, err := net.Dial("tcp", x.to)
+	if err != nil {
+		say(5, 5, 0, 1, 0, 0, 0, 0, 0, 0)
+		return
+	}
+	say(5, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+	splice(conn, to, conn)
+}
+
+// splice passes on both ways until one side ends.
+func splice(from, to net.Conn, read io.Reader) {
+	go func() {
+		_, _ = io.Copy(to, read)
+		_ = to.Close()
+	}()
+	_, _ = io.Copy(from, to)
+	_ = from.Close()
+}
+
+func parse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// via leases the one key of a pool, whose egress is proxy.
+func via(t *testing.T, proxy *url.URL) *keys.Lease {
+	t.Helper()
+	pool := keys.New([]config.Key{{Secret: config.NewSecret(secret), Proxy: proxy}}, keys.Options{MaxFailures: 3, CoolingPeriod: time.Minute})
+	l, err := pool.Acquire(t.Context(), keys.Want{Model: "m"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// hub is a fake of Google with TLS and HTTP/2; answer changes what it says.
+type hub struct {
+	*httptest.Server
+	mu     sync.Mutex
+	answer string
+	status int
+	protos []string
+}
+
+const aWholeAnswer = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\r\n\r\n"
+
+const notHere = `{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}`
+
+func startHub(t *testing.T) *hub {
+	t.Helper()
+	g := &hub{answer: aWholeAnswer, status: 200}
+	g.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.protos = append(g.protos, r.Proto)
+		w.WriteHeader(g.status)
+		_, _ = io.WriteString(w, g.answer)
+	}))
+	g.EnableHTTP2 = true
+	g.Config.ErrorLog = log.New(io.Discard, "", 0)
+	g.StartTLS()
+	t.Cleanup(g.Close)
+	return g
+}
+
+func (g *hub) say(status int, answer string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status, g.answer = status, answer
+}
+
+// client makes a client whose Google is at example.com, which only a proxy can reach.
+func (g *hub) client(t *testing.T, main *url.URL, proxyRoots *x509.CertPool) *Client {
+	t.Helper()
+	c := New(Options{BaseURL: parse(t, "https://example.com"), ProxyURL: main, FirstByte: 5 * time.Second, Idle: time.Second, UserAgent: "gca/test"})
+	c.egresses.roots = proxyRoots
+	c.egresses.trust = g.Client().Transport.(*http.Transport).TLSClientConfig
+	c.egresses.main = c.egresses.make(main, false)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// through makes one call with a key, and reads its answer.
+func through(t *testing.T, c *Client, l *keys.Lease) error {
+	t.Helper()
+	s, err := c.Open(t.Context(), l, hello())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for err == nil {
+		_, err = s.Next()
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func TestEgress_everyKindOfProxy(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // has no say
+	g := startHub(t)
+	to := g.Listener.Addr().String()
+	plain, _ := httpExit(t, to, false)
+	secure, roots := httpExit(t, to, true)
+	for _, x := range []*exit{plain, secure, socksExit(t, to)} {
+		for _, asMain := range []bool{false, true} {
+			own, main := x.url, (*url.URL)(nil)
+			if asMain {
+				own, main = nil, x.url
+			}
+			c := g.client(t, main, roots)
+			for range 3 {
+				if err := through(t, c, via(t, own)); err != nil {
+					t.Errorf("%s: %v", x.url.Scheme, err)
+				}
+			}
+		}
+		if got := x.seen(); !reflect.DeepEqual(got, []string{"example.com:443", "example.com:443"}) {
+			t.Errorf("%s was asked for %q, want one connection a client, and the name", x.url.Scheme, got)
+		}
+	}
+	if s := strings.Join(g.protos, " "); strings.Contains(s, "1.1") {
+		t.Errorf("Google was spoken to in %s", s)
+	}
+}
+
+func TestEgress_eachKeyItsOwn(t *testing.T) {
+	g := startHub(t)
+	one, _ := httpExit(t, g.Listener.Addr().String(), false)
+	two := socksExit(t, g.Listener.Addr().String())
+	c := g.client(t, one.url, nil)
+	for range 2 {
+		for _, own := range []*url.URL{nil, two.url} {
+			if err := through(t, c, via(t, own)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if len(one.seen()) != 1 || len(two.seen()) != 1 {
+		t.Errorf("PROXY_URL was asked for %q, the key's own for %q", one.seen(), two.seen())
+	}
+	names := []string{keys.EgressName(one.url), keys.EgressName(two.url)}
+	if all := c.Egresses(); len(all) != 2 || all[0].Name != names[0] || all[1].Name != names[1] || all[0].Own || !all[1].Own {
+		t.Errorf("%+v", all)
+	}
+}
+
+func TestEgress_aFaultOfTheProxy(t *testing.T) {
+	g := startHub(t)
+	wrong, _ := httpExit(t, g.Listener.Addr().String(), false)
+	wrong.url.User = url.UserPassword("ann", "PLANTED-other")
+	socks := socksExit(t, g.Listener.Addr().String())
+	socks.url.User = url.UserPassword("ann", "PLANTED-other")
+	deadEnd, roots := httpExit(t, "127.0.0.1:1", true)
+	f := func(proxy *url.URL, roots *x509.CertPool, words string) {
+		t.Helper()
+		c := g.client(t, nil, roots)
+		l := via(t, proxy)
+		err := through(t, c, l)
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Kind != Unreachable || !strings.Contains(failed.Message, "the connection through the proxy "+keys.EgressName(proxy)+" failed: ") || !strings.Contains(failed.Message, words) {
+			t.Errorf("%v, want %q", err, words)
+		}
+		if strings.Contains(err.Error(), "PLANTED") {
+			t.Errorf("a password stands in %v", err)
+		}
+		if o := failed.Outcome("m"); !reflect.DeepEqual(o, keys.None()) {
+			t.Errorf("the key is punished: %v", o)
+		}
+		refused, down := c.Shunned()
+		if len(refused) > 0 || !reflect.DeepEqual(down, []string{l.Egress()}) {
+			t.Errorf("refused %q, down %q", refused, down)
+		}
+	}
+	f(parse(t, "http://127.0.0.1:1"), nil, "connection refused")
+	f(parse(t, "socks5://127.0.0.1:1"), nil, "connection refused")
+	f(wrong.url, nil, "it refuses with 407 Proxy Authentication Required")
+	f(socks.url, nil, "authentication failed")
+	f(deadEnd.url, roots, "it refuses with 502 Bad Gateway")
+	f(deadEnd.url, nil, "certificate")
+	f(parse(t, strings.Replace(g.URL, "https", "http", 1)), nil, "it ")
+}
+
+func TestEgress_aProxyThatNeverAnswers(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	g := startHub(t)
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		c := g.client(t, nil, nil)
+		c.options.FirstByte = 50 * time.Millisecond
+		if err := through(t, c, via(t, parse(t, scheme+"://"+ln.Addr().String()))); kind(t, err) != NoFirstByte {
+			t.Errorf("%s: %v", scheme, err)
+		}
+	}
+}
+
+func TestEgress_aRegionIsRemembered(t *testing.T) {
+	g := startHub(t)
+	x, _ := httpExit(t, g.Listener.Addr().String(), false)
+	main := socksExit(t, g.Listener.Addr().String())
+	c := g.client(t, main.url, nil)
+	f := func(want ...string) {
+		t.Helper()
+		if refused, down := c.Shunned(); !reflect.DeepEqual(refused, want) || down != nil {
+			t.Errorf("refused %q, down %q", refused, down)
+		}
+	}
+	f()
+	g.say(400, notHere)
+	own := via(t, x.url)
+	if err := through(t, c, own); kind(t, err) != Region {
+		t.Error(err)
+	}
+	f(own.Egress())
+	raw := &Raw{Method: "POST", Target: "/v1beta/models/m:generateContent", Header: http.Header{}}
+	p, err := c.Forward(t.Context(), via(t, nil), raw)
+	if err != nil || p.Refusal.Kind != Region {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	f("", own.Egress())
+	if all := c.Egresses(); all[0].Refused.IsZero() || time.Until(all[1].Refused) > refusedFor {
+		t.Errorf("%+v", all)
+	}
+	g.say(200, aWholeAnswer)
+	if err := through(t, c, via(t, nil)); err != nil {
+		t.Error(err)
+	}
+	f(own.Egress())
+}
+
+func TestEgress_endsWhereNoKeyNamesIt(t *testing.T) {
+	g := startHub(t)
+	x, _ := httpExit(t, g.Listener.Addr().String(), false)
+	y := socksExit(t, g.Listener.Addr().String())
+	c := g.client(t, nil, nil)
+	for range 2 {
+		for _, proxy := range []*url.URL{x.url, y.url} {
+			if err := through(t, c, via(t, proxy)); err != nil {
+				t.Error(err)
+			}
+		}
+		c.Keep([]*url.URL{nil, y.url})
+	}
+	if len(x.seen()) != 2 || len(y.seen()) != 1 || len(c.Egresses()) != 2 {
+		t.Errorf("%q, %q, %+v", x.seen(), y.seen(), c.Egresses())
+	}
+}
