@@ -90,10 +90,10 @@ func (c *Config) loadSecrets(src Source) []error {
 	}
 	if text, err := readFile(src.Dir, TokensFile); err != nil {
 		faults = append(faults, err)
-	} else if tokens, err := parseTokens(text); err != nil {
+	} else if tokens, err := ParseTokens(text); err != nil {
 		faults = append(faults, fmt.Errorf("%s: %w", filepath.Join(src.Dir, TokensFile), err))
-	} else {
-		c.Tokens = append(c.Tokens, tokens...)
+	} else if c.Tokens, err = joinTokens(c.Tokens, tokens); err != nil {
+		faults = append(faults, err)
 	}
 	return faults
 }

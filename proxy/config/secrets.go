@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -96,47 +95,4 @@ func isLabel(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 64
-}
-
-// parseTokens reads the file tokens: `sha256:HEX name=NAME role=client` a line.
-func parseTokens(text string) ([]Token, error) {
-	var tokens []Token
-	for i, raw := range strings.Split(text, "\n") {
-		fields := strings.Fields(stripComment(strings.TrimSpace(raw)))
-		if len(fields) == 0 {
-			continue
-		}
-		var token Token
-		digest, ok := strings.CutPrefix(fields[0], "sha256:")
-		if n, err := hex.Decode(token.Hash[:], []byte(digest[:min(len(digest), 2*len(token.Hash))])); !ok || err != nil || n != len(token.Hash) || len(digest) != 2*len(token.Hash) {
-			return nil, fmt.Errorf("line %d: expected sha256: and 64 hex digits", i+1)
-		}
-		for _, field := range fields[1:] {
-			name, value, _ := strings.Cut(field, "=")
-			switch {
-			case name == "name" && isLabel(value):
-				token.Name = value
-			case name == "role" && value == "client":
-			default:
-				return nil, fmt.Errorf("line %d: expected name=NAME and role=client after the hash", i+1)
-			}
-		}
-		tokens = append(tokens, token)
-	}
-	return tokens, nil
-}
-
-func parseTokenList(list string) ([]Token, error) {
-	var tokens []Token
-	for i, item := range strings.Split(list, ",") {
-		item = strings.TrimSpace(item)
-		if item == "" {
-			continue
-		}
-		if err := checkSecret(item); err != nil {
-			return nil, fmt.Errorf("token %d %w", i+1, err)
-		}
-		tokens = append(tokens, Token{Name: fmt.Sprintf("env-%d", len(tokens)+1), Hash: HashToken(item)})
-	}
-	return tokens, nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,12 @@ var setters = map[string]func(*Config, string) error{
 	},
 	"CLIENT_TOKENS": func(c *Config, v string) error {
 		tokens, err := parseTokenList(v)
-		c.Tokens = tokens
+		c.Tokens = append(tokens, slices.DeleteFunc(c.Tokens, func(t Token) bool { return !t.Admin })...)
+		return prefixed(err)
+	},
+	"ADMIN_TOKEN": func(c *Config, v string) error {
+		tokens, err := parseAdminToken(v)
+		c.Tokens = append(slices.DeleteFunc(c.Tokens, func(t Token) bool { return t.Admin }), tokens...)
 		return prefixed(err)
 	},
 	"HOST":                  func(c *Config, v string) error { return host(v, &c.Host, &c.hostSet) },
@@ -47,7 +53,7 @@ var setters = map[string]func(*Config, string) error{
 
 // settingNames is the order in which the environment is read, so that errors come in the same order every time.
 var settingNames = []string{
-	"GEMINI_API_KEYS", "CLIENT_TOKENS", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
+	"GEMINI_API_KEYS", "CLIENT_TOKENS", "ADMIN_TOKEN", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
 	"REQUEST_TIMEOUT", "MAX_RETRIES", "HEALTH_CHECK_INTERVAL", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT",
 	"MAX_BODY", "MAX_CONCURRENT", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "FETCH_URLS", "ALLOW_ANONYMOUS", "LOG_LEVEL",
 }
@@ -56,21 +62,22 @@ var settingNames = []string{
 var ErrNoKeys = errors.New("no Gemini API keys are configured")
 
 // Validate checks what no single setting can: that there are keys, and that nobody unknown can use them. Unless HOST was
-// set, a server without client tokens listens on 127.0.0.1 alone.
+// set, a server without client tokens listens on 127.0.0.1 alone. Where there is an admin token and no other, it is the only
+// one that lets anybody in from elsewhere.
 func (c *Config) Validate() error {
 	if len(c.Keys) == 0 {
 		return ErrNoKeys
 	}
 	switch {
-	case len(c.Tokens) > 0 || c.AllowAnonymous:
+	case c.Clients() || c.AllowAnonymous:
 		return nil
-	case c.BehindProxy:
+	case c.BehindProxy && !c.HasAdmin():
 		return errors.New("there are no client tokens, and others reach this server through Nginx\nhint: gca deploy again makes a token; or set CLIENT_TOKENS, or ALLOW_ANONYMOUS=true if everybody may use your keys")
 	}
 	if !c.hostSet {
 		c.Host = "127.0.0.1"
 	}
-	if ip := net.ParseIP(c.Host); c.Host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if ip := net.ParseIP(c.Host); !c.HasAdmin() && c.Host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("HOST=%s lets others connect, and there are no client tokens\nhint: set CLIENT_TOKENS, or HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if everybody may use your keys", c.Host)
 	}
 	return nil

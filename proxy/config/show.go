@@ -14,7 +14,9 @@ import (
 func Names() []string { return slices.Clone(settingNames) }
 
 // IsSecret reports whether a setting holds keys or tokens.
-func IsSecret(name string) bool { return name == "GEMINI_API_KEYS" || name == "CLIENT_TOKENS" }
+func IsSecret(name string) bool {
+	return name == "GEMINI_API_KEYS" || name == "CLIENT_TOKENS" || name == "ADMIN_TOKEN"
+}
 
 // ErrUnknown is what Check returns for a name that is no setting.
 var ErrUnknown = errors.New("no such setting")

@@ -16,11 +16,14 @@ func (t Texts) Parse() (*Config, error) {
 		return nil, inFile(EnvFile, err)
 	}
 	keys, keysErr := ParseKeys(t.Keys)
-	tokens, tokensErr := parseTokens(t.Tokens)
+	tokens, tokensErr := ParseTokens(t.Tokens)
 	if err := errors.Join(inFile(KeysFile, keysErr), inFile(TokensFile, tokensErr)); err != nil {
 		return nil, err
 	}
-	cfg.Keys, cfg.Tokens = append(cfg.Keys, keys...), append(cfg.Tokens, tokens...)
+	if cfg.Tokens, err = joinTokens(cfg.Tokens, tokens); err != nil {
+		return nil, err
+	}
+	cfg.Keys = append(cfg.Keys, keys...)
 	cfg.dedupe()
 	return cfg, nil
 }
