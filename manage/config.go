@@ -31,7 +31,7 @@ type ConfigReport struct {
 // ConfigEntry is one setting as it counts. Keys and tokens have one for each file that holds some.
 type ConfigEntry struct {
 	Name   string       `json:"name"`
-	Value  string       `json:"value"` // of keys their ids; of tokens their names, or their number where they have none
+	Value  string       `json:"value"` // of keys their ids; of tokens their names, or their number where settings have them
 	Source ConfigSource `json:"source"`
 }
 
@@ -130,18 +130,21 @@ func besideEnv(files *config.Config, name string) ConfigEntry {
 	case "GEMINI_API_KEYS":
 		return ConfigEntry{name, keyIDs(files.Keys), FromKeys}
 	case "CLIENT_TOKENS":
-		names := make([]string, 0, len(files.Tokens))
-		for _, token := range files.Tokens {
-			if token.Name != "" {
-				names = append(names, token.Name)
-			}
-		}
-		if hidden := len(files.Tokens) - len(names); hidden > 0 {
-			names = append(names, fmt.Sprintf("%d without a name", hidden))
-		}
-		return ConfigEntry{name, strings.Join(names, ","), FromTokens}
+		return ConfigEntry{name, tokenNames(files.Tokens, false), FromTokens}
+	case "ADMIN_TOKEN":
+		return ConfigEntry{name, tokenNames(files.Tokens, true), FromTokens}
 	}
 	return ConfigEntry{}
+}
+
+func tokenNames(all []config.Token, admin bool) string {
+	var names []string
+	for _, token := range all {
+		if token.Admin == admin {
+			names = append(names, token.Name)
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 func keyIDs(all []config.Key) string {
@@ -157,11 +160,17 @@ func show(cfg *config.Config, name string) string {
 	switch name {
 	case "GEMINI_API_KEYS":
 		return keyIDs(cfg.Keys)
-	case "CLIENT_TOKENS":
-		if len(cfg.Tokens) == 0 {
+	case "CLIENT_TOKENS", "ADMIN_TOKEN":
+		hidden := 0
+		for _, token := range cfg.Tokens {
+			if token.Admin == (name == "ADMIN_TOKEN") {
+				hidden++
+			}
+		}
+		if hidden == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%d hidden", len(cfg.Tokens))
+		return fmt.Sprintf("%d hidden", hidden)
 	}
 	return cfg.Show(name)
 }
@@ -260,7 +269,7 @@ func CheckEnv(before, text string) error {
 	if err != nil {
 		return &settingsError{err}
 	}
-	for _, name := range []string{"HOST", "CLIENT_TOKENS"} {
+	for _, name := range []string{"HOST", "CLIENT_TOKENS", "ADMIN_TOKEN"} {
 		value, set := values[name]
 		if !set || value == had[name] {
 			continue
@@ -272,11 +281,11 @@ func CheckEnv(before, text string) error {
 	return nil
 }
 
-// minToken is how many characters a client token must have that is set here.
+// minToken is how many characters a token must have that is set here.
 const minToken = 16
 
-// checkHere refuses what an adapter takes and a server should not have: an address where Nginx does not look, and a client
-// token that can be guessed, since the whole world may try.
+// checkHere refuses what an adapter takes and a server should not have: an address where Nginx does not look, and a token
+// that can be guessed, since the whole world may try.
 func checkHere(name, value string) error {
 	switch name {
 	case "HOST":
@@ -288,6 +297,10 @@ func checkHere(name, value string) error {
 			if token = strings.TrimSpace(token); token != "" && len(token) < minToken {
 				return fmt.Errorf("CLIENT_TOKENS: token %d is easily guessed: expected %d characters or more\nhint: openssl rand -hex 16 makes one", i+1, minToken)
 			}
+		}
+	case "ADMIN_TOKEN":
+		if token := strings.TrimSpace(value); token != "" && len(token) < minToken {
+			return fmt.Errorf("ADMIN_TOKEN is easily guessed: expected %d characters or more\nhint: openssl rand -hex 16 makes one", minToken)
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	const text = "PORT=9000 # ours\nGEMINI_API_KEYS=AIza-a-long-key-of-google-1234,short\nCLIENT_TOKENS=tok-secret\nPROXY_URL=http://me:pass-secret@proxy:1\nHEALTH_CHECK_INTERVAL=60\nGEMINI_API_KEY=AIza-misspelt-secret\n"
+	const text = "PORT=9000 # ours\nGEMINI_API_KEYS=AIza-a-long-key-of-google-1234,short\nCLIENT_TOKENS=tok-secret\nPROXY_URL=http://me:pass-secret@proxy:1\nTIMEZONE_CHECK=60\nGEMINI_API_KEY=AIza-misspelt-secret\n"
 	const keyFile = "AIza-a-key-of-the-file-5678 label=tokyo\n"
 	r, err := Config(config.Texts{Env: text, Keys: keyFile, Tokens: "sha256:" + strings.Repeat("ab", 32) + " name=laptop\nsha256:" + strings.Repeat("cd", 32) + "\n"})
 	if err != nil {
@@ -30,9 +30,9 @@ func TestConfig(t *testing.T) {
 	f("GEMINI_API_KEYS", "79e954ab-1234,f9b0078b", FromFile)
 	f("GEMINI_API_KEYS", keys.ID(config.NewSecret("AIza-a-key-of-the-file-5678")), FromKeys)
 	f("CLIENT_TOKENS", "1 hidden", FromFile)
-	f("CLIENT_TOKENS", "laptop,1 without a name", FromTokens)
+	f("CLIENT_TOKENS", "laptop,token-cdcdcdcd", FromTokens)
 	f("PROXY_URL", "http://me:xxxxx@proxy:1", FromFile)
-	f("HEALTH_CHECK_INTERVAL", "", FromNobody)
+	f("TIMEZONE_CHECK", "", FromNobody)
 	f("GEMINI_API_KEY", "", FromNobody)
 	if _, err := r.Find("PROT"); err == nil || !strings.Contains(err.Error(), "PROT: no such setting\nhint: the settings are GEMINI_API_KEYS, ") {
 		t.Errorf("PROT: %v", err)
@@ -44,7 +44,7 @@ func TestConfig(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"PORT=9000\n", "MAX_BODY=50MB  (default)\n", "GEMINI_API_KEYS=79e954ab-1234,f9b0078b\nGEMINI_API_KEYS=", "-5678  (file keys)\n", "CLIENT_TOKENS=laptop,1 without a name  (file tokens)\n", "HEALTH_CHECK_INTERVAL=  (no setting of this release; what it is set to is not shown)\n"} {
+	for _, want := range []string{"PORT=9000\n", "MAX_BODY=50MB  (default)\n", "GEMINI_API_KEYS=79e954ab-1234,f9b0078b\nGEMINI_API_KEYS=", "-5678  (file keys)\n", "CLIENT_TOKENS=laptop,token-cdcdcdcd  (file tokens)\n", "TIMEZONE_CHECK=  (no setting of this release; what it is set to is not shown)\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
@@ -80,6 +80,7 @@ func TestCheckEnv(t *testing.T) {
 	f("nonsense", "PORT=9000\n", "")
 	f("", "HOST=0.0.0.0\n", "expected 127.0.0.1")
 	f("HOST=0.0.0.0\n", "HOST=0.0.0.0\n", "")
+	f("", "ADMIN_TOKEN=short\n", "ADMIN_TOKEN is easily guessed: expected 16 characters or more")
 	f("", "CLIENT_TOKENS=a-token-of-many-letters,s3cret\n", "token 2 is easily guessed: expected 16 characters or more\nhint: openssl rand -hex 16")
 	f("CLIENT_TOKENS=short\n", "CLIENT_TOKENS=short\nPORT=9000\n", "")
 }

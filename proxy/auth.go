@@ -12,10 +12,11 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 )
 
-// gate decides who may ask.
+// gate decides who may ask. It never changes.
 type gate struct {
 	tokens []config.Token
 	open   openness
+	admin  bool // one of the tokens is an admin's
 }
 
 // openness is who needs no token.
@@ -27,11 +28,11 @@ const (
 	openToAnybody          // ALLOW_ANONYMOUS
 )
 
-// newGate opens the gate only where no token is configured and nobody else can connect, or everybody may.
+// newGate opens the gate to clients only where no token of theirs is configured and nobody else can connect, or everybody may.
 func newGate(cfg *config.Config) *gate {
-	g := &gate{tokens: cfg.Tokens}
+	g := &gate{tokens: cfg.Tokens, admin: cfg.HasAdmin()}
 	switch {
-	case len(cfg.Tokens) > 0:
+	case cfg.Clients():
 	case cfg.AllowAnonymous:
 		g.open = openToAnybody
 	case isLoopback(cfg.Host) && !cfg.BehindProxy:
@@ -69,29 +70,56 @@ var (
 	errForeign = &front.Error{Kind: front.Forbidden, NoRetry: true,
 		Message: "without client tokens the adapter serves programs of its own machine only, at localhost, and no web pages\n" +
 			"hint: set CLIENT_TOKENS"}
+	errNoAdmin = &front.Error{Kind: front.Unauthorized, NoRetry: true,
+		Message: "this is for the admin token alone: send it as Authorization: Bearer or x-api-key\n" +
+			"hint: the deploy printed it; gca tokens rotate-admin makes another, and ADMIN_TOKEN sets one of your own"}
+	errNotAdmin = &front.Error{Kind: front.Forbidden, NoRetry: true,
+		Message: "this is for the admin token, and a client token was sent\n" +
+			"hint: the deploy printed the admin token; gca tokens rotate-admin makes another"}
 )
 
-// admit returns the name of the client whose token the request carries, "" where none is needed, or why it is turned away.
-// Every configured token is compared, in constant time, with each of the headers that clients use, and with more.
-func (g *gate) admit(h *fasthttp.RequestHeader, more ...string) (name string, refusal *front.Error) {
-	switch {
-	case g.open == openToAnybody:
-		return "", nil
-	case g.open == openLocally && isForeign(h):
-		return "", errForeign
-	case g.open == openLocally:
-		return "", nil
-	}
-	refusal = errNoToken
+// admit returns the token that the request carries, nil where none is needed, or why it is turned away. Every configured token
+// is compared, in constant time, with each of the headers that clients use, and with more.
+func (g *gate) admit(h *fasthttp.RequestHeader, more ...string) (who *config.Token, refusal *front.Error) {
 	for _, given := range append(credentials(h), more...) {
 		hash := config.HashToken(given)
-		for _, t := range g.tokens {
-			if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 {
-				name, refusal = t.Name, nil
+		for i := range g.tokens {
+			if subtle.ConstantTimeCompare(hash[:], g.tokens[i].Hash[:]) == 1 {
+				who = &g.tokens[i]
 			}
 		}
 	}
-	return name, refusal
+	switch {
+	case who != nil || g.open == openToAnybody:
+		return who, nil
+	case g.open == openLocally && isForeign(h):
+		return nil, errForeign
+	case g.open == openLocally:
+		return nil, nil
+	}
+	return nil, errNoToken
+}
+
+// admitAdmin says why somebody who was let in may not see and change the adapter itself, nil if he may: with an admin token, or,
+// where no token at all is configured, from this machine.
+func (g *gate) admitAdmin(who *config.Token) *front.Error {
+	switch {
+	case who == nil && g.open == openLocally && !g.admin, who != nil && who.Admin:
+		return nil
+	case who == nil:
+		return errNoAdmin
+	}
+	return errNotAdmin
+}
+
+// named finds a token by its name, nil if it is not configured any more.
+func (g *gate) named(name string) *config.Token {
+	for i := range g.tokens {
+		if g.tokens[i].Name == name {
+			return &g.tokens[i]
+		}
+	}
+	return nil
 }
 
 func credentials(h *fasthttp.RequestHeader) []string {

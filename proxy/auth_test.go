@@ -1,11 +1,15 @@
 package proxy
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"testing"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/gemini-claude-adapter/gca/proxy/config"
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 )
 
 func TestWhoNeedsAToken(t *testing.T) {
@@ -30,6 +34,47 @@ func TestWhoNeedsAToken(t *testing.T) {
 	f(openToAnybody, "127.0.0.1", true, true, 0)
 	f(openToNobody, "0.0.0.0", false, true, 1)
 	f(openToNobody, "127.0.0.1", false, false, 1)
+}
+
+// The admin token works for everything; where there is no other, the models are as open as without any.
+func TestTheAdminToken(t *testing.T) {
+	admin := config.Token{Name: "admin", Hash: config.HashToken("boss"), Admin: true}
+	client := config.Token{Name: "ann", Hash: config.HashToken("tok")}
+	f := func(want, host string, anonymous bool, given string, tokens ...config.Token) {
+		t.Helper()
+		g := newGate(&config.Config{Host: host, AllowAnonymous: anonymous, Tokens: tokens})
+		var h fasthttp.RequestHeader
+		h.SetHost("localhost")
+		h.Set("Authorization", "Bearer "+given)
+		who, refusal := g.admit(&h)
+		got := "nobody"
+		if who != nil {
+			got = who.Name
+		}
+		for _, e := range []*front.Error{refusal, g.admitAdmin(who)} {
+			if e != nil {
+				got += fmt.Sprint(" ", e.Kind == front.Unauthorized)
+			} else {
+				got += " ok"
+			}
+		}
+		if got != want {
+			t.Errorf("%s, anonymous %v, %q: %s, want %s", host, anonymous, given, got, want)
+		}
+	}
+	const loopback, all = "127.0.0.1", "0.0.0.0"
+	f("admin ok ok", all, false, "boss", admin, client)
+	f("ann ok false", all, false, "tok", admin, client)
+	f("nobody true true", all, false, "bo", admin, client)
+	f("admin ok ok", all, false, "boss", admin)
+	f("nobody true true", all, false, "", admin)
+	f("nobody ok true", loopback, false, "", admin)
+	f("admin ok ok", loopback, false, "boss", admin)
+	f("nobody ok true", all, true, "", admin)
+	f("admin ok ok", all, true, "boss", admin)
+	f("nobody ok true", all, true, "")
+	f("nobody ok ok", loopback, false, "")
+	f("nobody true true", loopback, false, "", client)
 }
 
 func TestBehindAProxyNobodyIsLocal(t *testing.T) {

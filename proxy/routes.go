@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/native"
 )
@@ -16,6 +17,7 @@ import (
 type route struct {
 	method string // GET includes HEAD; "" is any that natively makes sense
 	public bool   // no token needed
+	admin  bool   // for the admin token alone
 	probe  bool   // logged at level debug
 	serve  func(*inbound)
 }
@@ -26,6 +28,7 @@ type inbound struct {
 	codec  front.Codec  // the protocol of the path
 	native *native.Path // what the path names in Google's own API, nil where it is none of it
 	access *access
+	token  *config.Token // whose request it is, nil where it came without one
 }
 
 // find returns the route of a request; nil is an unknown path.
@@ -76,8 +79,7 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 		in.access.probe = r.probe
 		s.serve(in, r)
 	default:
-		var refusal *front.Error
-		if in.access.token, refusal = s.admit(in); refusal != nil {
+		if refusal := s.admit(in, r); refusal != nil {
 			s.refuse(in, refusal)
 			return
 		}
@@ -98,20 +100,40 @@ func (s *Server) serve(in *inbound, r *route) {
 	}
 }
 
-// admit lets a client in by its token. On the paths of Google's own API the token may also be the parameter key, and the
-// address of an upload that is under way lets its holder go on.
-func (s *Server) admit(in *inbound) (token string, refusal *front.Error) {
+// admit lets a client in by its token.
+func (s *Server) admit(in *inbound, r *route) (refusal *front.Error) {
+	gate := s.tokens
+	who, refusal := s.recognize(gate, in)
+	if who != nil {
+		in.token, in.access.token = who, who.Name
+	}
+	switch {
+	case !r.admin:
+		return refusal
+	case refusal == errNoToken:
+		return errNoAdmin
+	case refusal != nil:
+		return refusal
+	}
+	return gate.admitAdmin(who)
+}
+
+// recognize finds the token of a request. On the paths of Google's own API it may also be the parameter key, and the address
+// of an upload that is under way lets its holder go on.
+func (s *Server) recognize(gate *gate, in *inbound) (who *config.Token, refusal *front.Error) {
 	if in.native == nil {
-		return s.tokens.admit(&in.Request.Header)
+		return gate.admit(&in.Request.Header)
 	}
 	query := in.URI().QueryString()
 	_, given := native.Query(string(query))
-	if token, refusal = s.tokens.admit(&in.Request.Header, given...); refusal == errNoToken && in.native.Upload {
-		if who, ok := s.owners.find(session(query)); ok {
-			return who.token, nil
+	if who, refusal = gate.admit(&in.Request.Header, given...); refusal == errNoToken && in.native.Upload {
+		if owner, ok := s.owners.find(session(query)); ok {
+			if who = gate.named(owner.token); who != nil {
+				return who, nil
+			}
 		}
 	}
-	return token, refusal
+	return who, refusal
 }
 
 // accept notes what every answer and every access line has.

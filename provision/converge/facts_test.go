@@ -21,7 +21,7 @@ func readTestSettings(files SettingsFiles) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), len(cfg.Tokens) > 0}, nil
+	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), cfg.Clients()}, nil
 }
 
 // freshFacts are those of a new Debian.
