@@ -18,7 +18,7 @@ func BenchmarkStreamedChunk(b *testing.B) {
 	f := func(name string, pick func(fronts) front.Codec, path string) {
 		b.Run(name, func(b *testing.B) {
 			cfg := config.Default()
-			s, err := New(cfg, Deps{Logger: slog.New(slog.DiscardHandler), Signatures: store.NewMemory(store.DefaultLimits())})
+			s, err := New(cfg, Deps{Logger: slog.New(slog.DiscardHandler), Store: store.NewMemory(store.DefaultLimits())})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -59,7 +59,7 @@ func restartWithStore(t *testing.T) {
 	calls, last := anthropicLoop(t, loop{thinking: true, forgets: true, where: func(int) *rig {
 		return startAt(t, fake, base, "a b", func(_ *config.Config, s *Server) {
 			if s != nil {
-				s.deps.Signatures = kept
+				s.deps.Store = kept
 			}
 		})
 	}})

@@ -228,7 +228,7 @@ func (x *exchange) remember(ev *gemini.Event) {
 	if !ok {
 		return
 	}
-	if err := x.s.deps.Signatures.Put(record); err != nil {
+	if err := x.s.deps.Store.Put(record); err != nil {
 		x.s.log.Warn("cannot keep a thought signature", "id", x.access.id, "error", err.Error())
 	}
 }

@@ -141,7 +141,7 @@ func (x *exchange) count() int {
 
 // lookup finds what was kept of a tool call. A store that fails is as one that forgot: the request can be served without.
 func (s *Server) lookup(clientID string) (front.Record, bool) {
-	r, ok, err := s.deps.Signatures.Get(clientID)
+	r, ok, err := s.deps.Store.Get(clientID)
 	if err != nil {
 		s.log.Warn("cannot look up a thought signature", "error", err.Error())
 		return front.Record{}, false

@@ -80,8 +80,8 @@ func startAt(t testing.TB, fake *fakegemini.Server, base, names string, change f
 		change(cfg, nil)
 	}
 	r.server, err = New(cfg, Deps{
-		Logger:     slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Signatures: store.NewMemory(store.DefaultLimits()), Version: "1.2.3",
+		Logger: slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Store:  store.NewMemory(store.DefaultLimits()), Version: "1.2.3",
 	})
 	if err != nil {
 		t.Fatal(err)

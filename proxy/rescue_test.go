@@ -10,20 +10,19 @@ import (
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/store"
 )
 
 // broken is a store with a fault of the kind that nobody foresees.
-type broken struct{}
+type broken struct{ store.Store }
 
 func (broken) Put(front.Record) error { panic("BUG: planned") }
-
-func (broken) Get(string) (front.Record, bool, error) { return front.Record{}, false, nil }
 
 // A panic costs one request, not the server, and gives the key back.
 func TestAPanicIsOneRequestsFailure(t *testing.T) {
 	r := start(t, "a", func(_ *config.Config, s *Server) {
 		if s != nil {
-			s.deps.Signatures = broken{}
+			s.deps.Store = broken{s.deps.Store}
 		}
 	})
 	for _, stream := range []bool{false, true} {

@@ -39,9 +39,9 @@ const (
 
 // Deps is what a server is given beside its settings.
 type Deps struct {
-	Logger     *slog.Logger     // for the access lines and everything else
-	Signatures store.Signatures // what is remembered of tool calls
-	Version    string           // of the adapter, shown by /health and in the User-Agent upstream
+	Logger  *slog.Logger // for the access lines and everything else
+	Store   store.Store  // what outlives requests; its owner closes it after Serve
+	Version string       // of the adapter, shown by /health and in the User-Agent upstream
 }
 
 // Server answers clients. Its methods are safe for concurrent use; Serve is called once.
@@ -86,8 +86,8 @@ type pace struct {
 
 // New makes a server from validated settings. The error says what the settings lack.
 func New(cfg *config.Config, deps Deps) (*Server, error) {
-	if deps.Logger == nil || deps.Signatures == nil {
-		return nil, errors.New("a server needs a logger and a store for signatures")
+	if deps.Logger == nil || deps.Store == nil {
+		return nil, errors.New("a server needs a logger and a store")
 	}
 	s := &Server{
 		deps: deps, log: deps.Logger, started: time.Now(),

@@ -61,7 +61,7 @@ func serve(ctx context.Context, io *streams, cfg *config.Config) error {
 	if len(cfg.Unknown) > 0 {
 		log.Warn("settings that this version does not use", "names", strings.Join(cfg.Unknown, ", "))
 	}
-	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Signatures: store.NewMemory(store.DefaultLimits()), Version: version})
+	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: store.NewMemory(store.DefaultLimits()), Version: version})
 	if err != nil {
 		return err
 	}

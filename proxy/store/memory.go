@@ -1,85 +1,82 @@
 package store
 
 import (
-	"container/list"
 	"sync"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
-// Limits bound what is remembered; what was not used for longest goes first.
-type Limits struct {
-	Entries int           // records, >= 1
-	Bytes   int           // text of all records together
-	Age     time.Duration // since Put
-}
-
-// DefaultLimits suit a long day of coding sessions.
-func DefaultLimits() Limits {
-	return Limits{Entries: 100_000, Bytes: 256 << 20, Age: 7 * 24 * time.Hour}
-}
-
-// Memory is a Signatures that a restart empties.
+// Memory is a Store that ends with the process. The states of keys need none: the pool knows them.
 type Memory struct {
-	limits Limits
+	limits     Limits
+	signatures *cache
 
-	mu    sync.Mutex
-	byID  map[string]*list.Element // of *entry
-	order *list.List               // the last used first
-	bytes int
-}
-
-type entry struct {
-	record front.Record
-	put    time.Time
-}
-
-func (e *entry) size() int {
-	r := &e.record
-	return len(r.ClientID) + len(r.Name) + len(r.UpstreamID) + len(r.Signature) + len(r.Model) + len(r.Before) + len(r.After)
+	mu     sync.Mutex
+	usage  usageTable
+	closed bool
 }
 
 // NewMemory makes an empty one.
 func NewMemory(limits Limits) *Memory {
-	return &Memory{limits: limits, byID: map[string]*list.Element{}, order: list.New()}
+	return &Memory{limits: limits, signatures: newCache(limits), usage: usageTable{}}
 }
 
 // Put never fails.
 func (m *Memory) Put(r front.Record) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if old, ok := m.byID[r.ClientID]; ok {
-		m.remove(old)
-	}
-	e := &entry{record: r, put: time.Now()}
-	m.byID[r.ClientID] = m.order.PushFront(e)
-	m.bytes += e.size()
-	for m.order.Len() > m.limits.Entries || m.bytes > m.limits.Bytes {
-		m.remove(m.order.Back())
-	}
+	m.signatures.put(r, time.Now())
 	return nil
 }
 
 // Get never fails.
 func (m *Memory) Get(clientID string) (front.Record, bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	el, ok := m.byID[clientID]
-	if !ok {
-		return front.Record{}, false, nil
-	}
-	e := el.Value.(*entry)
-	if time.Since(e.put) >= m.limits.Age {
-		m.remove(el)
-		return front.Record{}, false, nil
-	}
-	m.order.MoveToFront(el)
-	return e.record, true, nil
+	r, ok := m.signatures.get(clientID)
+	return r, ok, nil
 }
 
-func (m *Memory) remove(el *list.Element) {
-	e := m.order.Remove(el).(*entry)
-	delete(m.byID, e.record.ClientID)
-	m.bytes -= e.size()
+// KeepKeys keeps nothing: nobody else could read it.
+func (m *Memory) KeepKeys([]keys.Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// KeysSince has none, since nobody else writes here.
+func (m *Memory) KeysSince(seq int64) ([]keys.Record, int64, error) { return nil, seq, nil }
+
+// Revision never grows.
+func (m *Memory) Revision() int64 { return 0 }
+
+// AddUsage fails only after Close.
+func (m *Memory) AddUsage(rows []Usage) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	before := len(m.usage)
+	m.usage.add(rows)
+	if len(m.usage) > before {
+		m.usage.prune(oldestDay(m.limits, time.Now()), m.limits.Rows)
+	}
+	return nil
+}
+
+// Usage never fails.
+func (m *Memory) Usage(fromDay, toDay string) ([]Usage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.usage.days(fromDay, toDay), nil
+}
+
+// Close never fails.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	storetest.Run(t, func(*testing.T) store.Signatures { return store.NewMemory(store.DefaultLimits()) })
+	storetest.Run(t, storetest.Kind{Open: func(testing.TB) store.Store { return store.NewMemory(store.DefaultLimits()) }})
 }
 
 func put(t *testing.T, s store.Signatures, id, signature string) {
