@@ -154,7 +154,11 @@ func TestE024_Location(t *testing.T) {
 			t.Errorf("%d %v", got.status, got.header)
 		}
 		has(t, got.body, wants...)
-		has(t, r.do("GET", "/health", "").body, `"active_keys":2`)
+		for _, key := range []string{"a", "b"} {
+			if s := r.state(key); s.State != keys.Healthy || s.Failures != 0 {
+				t.Errorf("%+v", s)
+			}
+		}
 	}
 	f(messages, "permission_error", "not available from this server's location")
 	f(completions, "unsupported_country_region_territory")

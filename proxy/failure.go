@@ -11,7 +11,7 @@ import (
 )
 
 const regionHelp = "the Gemini API is not available from this server's location\n" +
-	"hint: run gca, or its PROXY_URL, in a supported region"
+	"hint: set PROXY_URL, or proxy= behind keys in the keys file, to a proxy in a supported region"
 
 // tell says to the client what an attempt failed of, when no further one is made. begun is an answer that had begun.
 func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
@@ -76,6 +76,8 @@ func (t *tries) noKey(err error) *front.Error {
 	switch {
 	case none.Only(keys.NoModel):
 		return unknownModel(t.model)
+	case none.Barred > 0 && len(none.Resting) == 0:
+		return &front.Error{Kind: front.Region, Message: regionHelp, NoRetry: true}
 	case none.Dead():
 		return &front.Error{Kind: front.NoKeys, Message: none.Error(), NoRetry: true}
 	}

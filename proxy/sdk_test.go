@@ -188,7 +188,6 @@ func TestErrorsWithAnthropicsSDK(t *testing.T) {
 		}
 		f(events.Err(), status, words)
 	}
-	f2(fg.Fail(fg.ErrLocation()), 403, `"permission_error"`)
 	f2(fg.Fail(fg.ErrTooManyTokens(2000000, 1048576)), 400, "prompt is too long: 2000000 tokens > 1048576 maximum")
 
 	r.fake.Enqueue(fg.Reply(fg.Text("half"), fg.Hangup()))
@@ -202,6 +201,7 @@ func TestErrorsWithAnthropicsSDK(t *testing.T) {
 		t.Errorf("a cut: %v", err)
 	}
 	f2(fg.Fail(fg.Err(400, "No.")), 400, `"invalid_request_error"`) // the second time from memory
+	f2(fg.Fail(fg.ErrLocation()), 403, `"permission_error"`) // likewise
 }
 
 func openaiStep(ctx context.Context, t *testing.T, r *rig, stream bool, params openai.ChatCompletionNewParams) openai.ChatCompletion {

@@ -51,6 +51,7 @@ type tries struct {
 func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final bool)) *front.Error {
 	for {
 		want := keys.Want{Model: t.quota(), Conversation: t.conversation, Only: t.only, Avoid: t.keys}
+		want.NotVia, want.AvoidVia = t.s.upstream.Shunned()
 		lease, err := t.s.pool.Acquire(t.ctx, want, t.until())
 		if err != nil && unseen(err) && t.moveOn() {
 			continue

@@ -199,6 +199,10 @@ func (p *Pool) none(want Want, now time.Time) *NoneError {
 			e.Disabled[k.out()]++
 			continue
 		}
+		if slices.Contains(want.NotVia, k.egress) {
+			e.Barred++
+			continue
+		}
 		r := k.resting(want.Model, now)
 		e.Resting[r.reason]++
 		if e.Soonest.IsZero() || r.until.Before(e.Soonest) {

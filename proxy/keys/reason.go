@@ -84,7 +84,8 @@ type NoneError struct {
 	Total    int
 	Disabled map[Reason]int // how many keys are out for which reason
 	Resting  map[Reason]int // how many keys come back by themselves
-	Soonest  time.Time      // when the first of them does; zero if none
+	Barred   int            // how many keys lead out by a way that is not to be taken
+	Soonest  time.Time      // when the first resting one comes back; zero if none rests
 }
 
 // Error lists how many keys are out for which reason.
@@ -107,6 +108,9 @@ func (e *NoneError) counts() string {
 		if n := e.Disabled[r] + e.Resting[r]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, r))
 		}
+	}
+	if e.Barred > 0 {
+		words = append(words, fmt.Sprintf("%d behind a way out that leads to where Gemini is not available", e.Barred))
 	}
 	return strings.Join(words, ", ")
 }

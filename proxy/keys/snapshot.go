@@ -22,6 +22,7 @@ type Status struct {
 	ID       string
 	Label    string // as configured, perhaps ""
 	Group    string // as configured, perhaps ""
+	Egress   string // as Lease.Egress has it
 	Learned  string // the project that it seems to share with others: the same word for all of them, "" where nothing hints at one
 	State    State
 	Reason   Reason    // why it is not Healthy
@@ -53,7 +54,7 @@ func (p *Pool) Snapshot() []Status {
 
 func (k *key) status(now time.Time) Status {
 	s := Status{
-		ID: k.id, Label: k.label, Group: k.group, State: Healthy,
+		ID: k.id, Label: k.label, Group: k.group, Egress: k.egress, State: Healthy,
 		Inflight: k.inflight, Requests: k.requests, Failures: k.failures,
 	}
 	for _, model := range slices.Sorted(maps.Keys(k.rests)) {

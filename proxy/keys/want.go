@@ -14,19 +14,23 @@ type Want struct {
 	Conversation string
 	Only         string   // the id of the one key that can serve, "" is any
 	Avoid        []string // ids of keys that were tried already: taken only where no other is usable
+	NotVia       []string // ways out, in the words of Lease.Egress, that are never taken
+	AvoidVia     []string // ways out that are taken only where no other is usable
 }
 
 // choose picks a usable key, nil if there is none.
 func (p *Pool) choose(want Want, now time.Time) *key {
 	usable := func(k *key) bool {
-		return (want.Only == "" || k.id == want.Only) && k.out() == NoReason && k.resting(want.Model, now).reason == NoReason
+		return (want.Only == "" || k.id == want.Only) && !slices.Contains(want.NotVia, k.egress) && k.out() == NoReason && k.resting(want.Model, now).reason == NoReason
 	}
-	fresh := func(k *key) bool { return usable(k) && !slices.Contains(want.Avoid, k.id) }
+	fresh := func(k *key) bool {
+		return usable(k) && !slices.Contains(want.Avoid, k.id) && !slices.Contains(want.AvoidVia, k.egress)
+	}
 	pick := p.inTurn
 	if want.Conversation != "" {
 		pick = func(may func(*key) bool) *key { return p.preferred(hash(want.Conversation), may) }
 	}
-	if k := pick(fresh); k != nil || len(want.Avoid) == 0 {
+	if k := pick(fresh); k != nil || len(want.Avoid)+len(want.AvoidVia) == 0 {
 		return k
 	}
 	return pick(usable)

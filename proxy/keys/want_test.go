@@ -3,6 +3,7 @@ package keys
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -137,4 +138,29 @@ func TestAProjectsReasonsReachItsKeys(t *testing.T) {
 		f(Disable(r), "bcdeb")
 	}
 	f(Fault(), "bcdeb")
+}
+
+func TestWaysOut(t *testing.T) {
+	one, two := &url.URL{Scheme: "http", Host: "one"}, &url.URL{Scheme: "http", Host: "two"}
+	for _, conversation := range []string{"", "x"} {
+		p := New([]config.Key{{Secret: config.NewSecret("a")}, {Secret: config.NewSecret("b"), Proxy: one}, {Secret: config.NewSecret("c"), Proxy: two}},
+			Options{MaxFailures: 1, CoolingPeriod: time.Minute})
+		f := func(notVia, avoidVia, avoid, want string) {
+			t.Helper()
+			for range 3 {
+				got := pick(t, p, Want{Model: model, Conversation: conversation, NotVia: strings.Fields(notVia), AvoidVia: strings.Fields(avoidVia), Avoid: strings.Fields(avoid)}, None())
+				if !strings.Contains(want, got) {
+					t.Errorf("key %s, want %s", got, want)
+				}
+			}
+		}
+		f("http://one http://two", "", "", "a")
+		f("", "http://one http://two", "", "a")
+		f("http://one", "http://two", ID(config.NewSecret("a")), "ac")
+		_, err := p.Acquire(t.Context(), Want{Model: model, Conversation: conversation, NotVia: []string{"", "http://one", "http://two"}}, time.Now().Add(time.Hour))
+		var e *NoneError
+		if !errors.As(err, &e) || e.Barred != 3 || !e.Soonest.IsZero() || !strings.Contains(e.Error(), "3 behind") {
+			t.Errorf("%v", err)
+		}
+	}
 }

@@ -58,7 +58,7 @@ func TestClassify(t *testing.T) {
 	f(NoModel, NextKey, 404, google(404, "NOT_FOUND", "models/x is not found for API version v1beta, or is not supported for countTokens. Call ListModels to see the list.", ""))
 	f(NotFound, Answer, 404, google(404, "NOT_FOUND", "Requested entity was not found.", ""))
 	f(NotFound, Answer, 404, "<html>404</html>")
-	f(Region, Answer, 400, google(400, "FAILED_PRECONDITION", "User location is not supported for the API use.", ""))
+	f(Region, NextKey, 400, google(400, "FAILED_PRECONDITION", "User location is not supported for the API use.", ""))
 	f(NoBilling, NextKey, 400, google(400, "FAILED_PRECONDITION", "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.", ""))
 
 	const quota = "You exceeded your current quota, please check your plan and billing details."

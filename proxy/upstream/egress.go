@@ -17,8 +17,9 @@ import (
 
 // What is remembered of an egress, so that not every request finds it out again.
 const (
-	refusedFor = 10 * time.Minute // after Google said that it serves nobody from there
-	downFor    = 15 * time.Second // after its proxy could not be reached, or refused
+	firstRefusal = 30 * time.Second // after Google said that it serves nobody from there; twice as long each further time
+	maxRefusal   = 10 * time.Minute
+	downFor      = 15 * time.Second // after its proxy could not be reached, or refused
 )
 
 // Direct names the way to Gemini without a proxy.
@@ -39,7 +40,8 @@ type egress struct {
 	own       bool
 	transport *http.Transport
 	refused   atomic.Int64 // when it ends, in nanoseconds since 1970
-	down      atomic.Int64 // likewise
+	refusals  atomic.Int64 // in a row
+	down      atomic.Int64 // like refused
 }
 
 // egresses has one egress for each proxy in use, however many keys share it. There are never more than the configured keys have
@@ -139,11 +141,21 @@ func (es *egresses) send(e *egress, req *http.Request) (*http.Response, error) {
 		e.down.Store(0)
 		if resp.StatusCode == http.StatusOK && req.Method == http.MethodPost { // lists and the like are served anywhere
 			e.refused.Store(0)
+			e.refusals.Store(0)
 		}
 	case errors.As(err, &failed) && req.Context().Err() == nil:
 		es.mark(&e.down, downFor)
 	}
 	return resp, err
+}
+
+// refuse remembers that Google serves nobody there. What several requests are told together counts once: some exits change their
+// place all the time, and are not given up for one word.
+func (es *egresses) refuse(e *egress) {
+	n := e.refusals.Load()
+	if time.Now().UnixNano() > e.refused.Load() && e.refusals.CompareAndSwap(n, n+1) {
+		es.mark(&e.refused, min(firstRefusal<<min(n, 10), maxRefusal))
+	}
 }
 
 // mark remembers something of an egress until d has passed.
@@ -209,7 +221,7 @@ func (c *Client) roundTrip(lease *keys.Lease, req *http.Request) (*http.Response
 // note remembers a refusal that is about where a call came from.
 func (c *Client) note(lease *keys.Lease, e *Error) {
 	if e.Kind == Region {
-		c.egresses.mark(&c.egresses.of(lease.Proxy()).refused, refusedFor)
+		c.egresses.refuse(c.egresses.of(lease.Proxy()))
 	}
 }
 

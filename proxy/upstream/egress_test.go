@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -364,7 +365,7 @@ func TestEgress_aRegionIsRemembered(t *testing.T) {
 		t.Error(err)
 	}
 	f("", own.Egress())
-	if all := c.Egresses(); all[0].Refused.IsZero() || time.Until(all[1].Refused) > refusedFor {
+	if all := c.Egresses(); all[0].Refused.IsZero() || time.Until(all[1].Refused) > firstRefusal {
 		t.Errorf("%+v", all)
 	}
 	g.say(200, aWholeAnswer)
@@ -390,4 +391,28 @@ func TestEgress_endsWhereNoKeyNamesIt(t *testing.T) {
 	if len(x.seen()) != 2 || len(y.seen()) != 1 || len(c.Egresses()) != 2 {
 		t.Errorf("%q, %q, %+v", x.seen(), y.seen(), c.Egresses())
 	}
+}
+
+func TestEgress_refusalsGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		es := newEgresses(nil)
+		f := func(want time.Duration) {
+			t.Helper()
+			for range 3 {
+				es.refuse(es.main)
+			}
+			left := time.Until(es.list()[0].Refused)
+			if left != want {
+				t.Errorf("refused for %v, want %v", left, want)
+			}
+			time.Sleep(left + 1)
+		}
+		f(30 * time.Second)
+		f(time.Minute)
+		f(2 * time.Minute)
+		f(4 * time.Minute)
+		f(8 * time.Minute)
+		f(10 * time.Minute)
+		f(10 * time.Minute)
+	})
 }

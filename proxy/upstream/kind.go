@@ -95,7 +95,7 @@ var policies = [kinds]policy{
 	KeyBlocked:   {"key_blocked", NextKey, disable, keys.Blocked, nil},
 	KeySuspended: {"key_suspended", NextKey, disable, keys.Suspended, nil},
 	NoBilling:    {"no_billing", NextKey, disable, keys.NoBilling, nil},
-	Region:       {"region", Answer, noPenalty, keys.NoReason, nil},
+	Region:       {"region", NextKey, noPenalty, keys.NoReason, nil},
 	NoAccess:     {"no_access", NextKey, restModel, keys.NoAccess, []time.Duration{24 * time.Hour}},
 	DayQuota:     {"day_quota", NextKey, restModel, keys.DayQuota, []time.Duration{24 * time.Hour}},
 	SizeQuota:    {"size_quota", NextKey, noPenalty, keys.NoReason, nil},
