@@ -127,7 +127,12 @@ func checkHostText(text string) error {
 	case strings.Contains(text, "://"):
 		return hostError(text, "is a URL", hostForm)
 	}
-	for _, r := range text {
+	return checkLetters(text, text)
+}
+
+// checkLetters refuses what no name has, in the part of text that is looked at: users come from ssh_config too.
+func checkLetters(text, part string) error {
+	for _, r := range part {
 		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
 			return hostError(text, "holds a space or a control character", hostForm)
 		}
@@ -147,7 +152,7 @@ func checkUser(text, login string) error {
 	case login[0] == '-' || strings.ContainsAny(login, `:/"'`+"`$;&|<>(){}[]"):
 		return hostError(text, fmt.Sprintf("%q is not a user name", login), hostForm)
 	}
-	return nil
+	return checkLetters(text, login)
 }
 
 // splitAddress cuts host[:port], where a bare IPv6 address would be ambiguous. A
@@ -237,7 +242,7 @@ func localUser(text string) (string, error) {
 	}
 	// Windows says DOMAIN\name.
 	login := account.Username[strings.LastIndexByte(account.Username, '\\')+1:]
-	if err := checkUser(text, login); err != nil || checkHostText(login) != nil {
+	if checkUser(text, login) != nil {
 		return "", hostError(text, fmt.Sprintf("no user given, and the local name %q is none for a server", login), hostForm)
 	}
 	return login, nil
