@@ -201,6 +201,7 @@ func TestErrorsWithAnthropicsSDK(t *testing.T) {
 		t.Errorf("a cut: %v", err)
 	}
 	f2(fg.Fail(fg.Err(400, "No.")), 400, `"invalid_request_error"`) // the second time from memory
+	params.Messages = []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("another"))}
 	f2(fg.Fail(fg.ErrLocation()), 403, `"permission_error"`) // likewise
 }
 
