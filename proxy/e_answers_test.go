@@ -233,11 +233,13 @@ func TestE073_RequestIDs(t *testing.T) {
 	f(r.do("POST", countPath, "{}"), 400, "invalid_request_error")
 	r.fake.Enqueue(fg.Fail(fg.Err(400, "Something else.")))
 	f(r.do("POST", messages, askModel(messages, false, "gemini-2.5-pro")), 400, "invalid_request_error")
-	f(post(fg.Fail(fg.ErrLocation())), 403, "permission_error")
 	f(post(fg.Fail(fg.ErrOverloaded())), 529, "overloaded_error")
 	f(post(fg.Fail(fg.ErrInternal())), 500, "api_error")
 	f(post(fg.Reply(fg.Finish("STOP")), fg.Reply(fg.Finish("STOP")), fg.Reply(fg.Finish("STOP"))), 529, "overloaded_error")
 	f(post(fg.Fail(minute("40s"))), 429, "rate_limit_error")
+	here := start(t, "a", nil)
+	here.fake.Enqueue(fg.Fail(fg.ErrLocation()))
+	f(here.do("POST", messages, ask(messages, false)), 403, "permission_error")
 }
 
 func TestE074_StreamAndBodyAlike(t *testing.T) {

@@ -202,7 +202,8 @@ func TestErrorsWithAnthropicsSDK(t *testing.T) {
 	}
 	f2(fg.Fail(fg.Err(400, "No.")), 400, `"invalid_request_error"`) // the second time from memory
 	params.Messages = []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("another"))}
-	f2(fg.Fail(fg.ErrLocation()), 403, `"permission_error"`) // likewise
+	r.fake.Reset()
+	f2(fg.Fail(fg.ErrLocation()), 403, `"permission_error"`) // likewise, since the way out is known
 }
 
 func openaiStep(ctx context.Context, t *testing.T, r *rig, stream bool, params openai.ChatCompletionNewParams) openai.ChatCompletion {
