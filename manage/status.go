@@ -61,7 +61,7 @@ func Status(ctx context.Context, site string) (*Report, error) {
 		}
 		return r, nil
 	}
-	status, err := control.Fetch(ctx, control.Socket)
+	status, err := control.Client{Path: control.Socket}.Status(ctx)
 	switch {
 	case err == nil:
 		r.Adapter = &status

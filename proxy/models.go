@@ -17,10 +17,15 @@ const unknownDay = "1970-01-01"
 
 // models resolves the names that clients use, and knows what there is to know of the models.
 type models struct {
-	registry   *registry
-	configured int // how many of the rules are MODEL_MAP's, which come first
-	rules      []config.ModelRule
-	listed     atomic.Pointer[listing] // what Google lists; nil until it was asked
+	registry *registry
+	rules    atomic.Pointer[nameRules]
+	listed   atomic.Pointer[listing] // what Google lists; nil until it was asked
+}
+
+// nameRules say what a client's name stands for, the first that fits. They never change.
+type nameRules struct {
+	configured int // how many of them are MODEL_MAP's, which come first
+	all        []config.ModelRule
 }
 
 func newModels(configured []config.ModelRule) *models {
@@ -28,9 +33,15 @@ func newModels(configured []config.ModelRule) *models {
 	if err != nil {
 		panic("BUG: models.json: " + err.Error())
 	}
-	m := &models{registry: r, configured: len(configured), rules: slices.Concat(configured, r.rules())}
+	m := &models{registry: r}
+	m.configure(configured)
 	m.listed.Store(&listing{})
 	return m
+}
+
+// configure puts other rules of MODEL_MAP's into force.
+func (m *models) configure(configured []config.ModelRule) {
+	m.rules.Store(&nameRules{configured: len(configured), all: slices.Concat(configured, m.registry.rules())})
 }
 
 // resolve finds the Gemini model for a client's name; not ok is a name that means nothing. An alias means its model, unless
@@ -40,25 +51,26 @@ func (m *models) resolve(name string) (target string, ok bool) {
 	return target, isModelID(target)
 }
 
-// match returns the target of the first rule that fits, "" if none does, and the rule's place.
-func (m *models) match(name string) (target string, at int) {
+// match returns the target of the first rule that fits, "" if none does, and whether that is one of MODEL_MAP's.
+func (m *models) match(name string) (target string, configured bool) {
+	rules := m.rules.Load()
 	name = strings.TrimPrefix(name, "models/")
-	if !slices.ContainsFunc(m.rules, func(r config.ModelRule) bool { return r.Pattern == name }) {
+	if !slices.ContainsFunc(rules.all, func(r config.ModelRule) bool { return r.Pattern == name }) {
 		name = unalias(name)
 	}
-	for i, rule := range m.rules {
+	for i, rule := range rules.all {
 		if matches(rule.Pattern, name) {
-			return cmp.Or(strings.TrimPrefix(rule.Target, "models/"), name), i
+			return cmp.Or(strings.TrimPrefix(rule.Target, "models/"), name), i < rules.configured
 		}
 	}
-	return "", -1
+	return "", false
 }
 
 // fallbacks are the models that may serve a name in place of its target. Who names a model of Google's, or configured one,
 // gets that or the truth.
 func (m *models) fallbacks(name string) []string {
-	target, at := m.match(name)
-	if entry := m.registry.find(target); entry != nil && at >= m.configured && target != unalias(strings.TrimPrefix(name, "models/")) {
+	target, configured := m.match(name)
+	if entry := m.registry.find(target); entry != nil && !configured && target != unalias(strings.TrimPrefix(name, "models/")) {
 		return entry.Fallbacks
 	}
 	return nil
@@ -109,7 +121,8 @@ func matches(pattern, name string) bool {
 // names lists every id that /v1/models shows: the configured names that have no wildcard, the models, and their aliases.
 func (m *models) names() []string {
 	var all, ids []string
-	for _, rule := range m.rules[:m.configured] {
+	rules := m.rules.Load()
+	for _, rule := range rules.all[:rules.configured] {
 		if !strings.Contains(rule.Pattern, "*") {
 			all = append(all, rule.Pattern)
 		}

@@ -102,7 +102,7 @@ func (s *Server) serve(in *inbound, r *route) {
 
 // admit lets a client in by its token.
 func (s *Server) admit(in *inbound, r *route) (refusal *front.Error) {
-	gate := s.tokens
+	gate := s.tokens.Load()
 	who, refusal := s.recognize(gate, in)
 	if who != nil {
 		in.token, in.access.token = who, who.Name

@@ -21,7 +21,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
-	"github.com/gemini-claude-adapter/gca/proxy/control"
 	"github.com/gemini-claude-adapter/gca/proxy/fetch"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
@@ -42,6 +41,9 @@ type Deps struct {
 	Logger  *slog.Logger // for the access lines and everything else
 	Store   store.Store  // what outlives requests; its owner closes it after Serve
 	Version string       // of the adapter, shown by /health and in the User-Agent upstream
+
+	Env   func(name string) (string, bool) // the environment that wins over reloaded files; nil is an empty one
+	Level *slog.LevelVar                   // what Logger shows, set by LOG_LEVEL when settings are reloaded; may be nil
 }
 
 // Server answers clients. Its methods are safe for concurrent use; Serve is called once.
@@ -51,7 +53,7 @@ type Server struct {
 	log      *slog.Logger
 	pool     *keys.Pool
 	upstream *upstream.Client
-	tokens   *gate
+	tokens   atomic.Pointer[gate]
 	models   *models
 	counts   *counter
 	schemas  *front.Schemas
@@ -64,6 +66,8 @@ type Server struct {
 	fronts   fronts
 	started  time.Time
 	pace     pace
+
+	reloading sync.Mutex
 
 	life     context.Context // ends with the open answers, when draining takes too long
 	endLife  context.CancelCauseFunc
@@ -91,13 +95,12 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		deps: deps, log: deps.Logger, started: time.Now(),
-		pool: keys.New(cfg.Keys, keys.Options{MaxFailures: cfg.MaxFailures, CoolingPeriod: cfg.CoolingPeriod}),
+		pool: keys.New(cfg.Keys, deps.poolOptions(cfg)),
 		upstream: upstream.New(upstream.Options{
 			BaseURL: cfg.BaseURL, ProxyURL: cfg.ProxyURL,
 			FirstByte: cfg.RequestTimeout, Idle: cfg.StreamIdleTimeout,
 			UserAgent: "gca/" + deps.Version,
 		}),
-		tokens:   newGate(cfg),
 		models:   newModels(cfg.ModelMap),
 		schemas:  front.NewSchemas(),
 		conns:    newConnections(),
@@ -109,6 +112,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		pace:     pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
 	}
 	s.live.Store(cfg)
+	s.tokens.Store(newGate(cfg))
 	s.counts = newCounter(s)
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
@@ -152,27 +156,6 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	s.drain()
 	return nil
-}
-
-// Status is what the running server knows of itself.
-func (s *Server) Status() control.Status {
-	status := control.Status{
-		Version: s.deps.Version, Started: s.started,
-		Requests: s.requests.Load(), Errors: s.errors.Load(), OpenStreams: s.streams.Load(),
-	}
-	for _, k := range s.pool.Snapshot() {
-		state, reason := string(k.State), k.Reason.String()
-		switch k.State {
-		case keys.Limited:
-			state, reason = "active", reason+" for some models"
-		case keys.Healthy:
-			state = "active"
-		}
-		status.Keys = append(status.Keys, control.Key{
-			ID: k.ID, Label: k.Label, State: state, Reason: reason, Until: k.Until, Requests: k.Requests, Failures: k.Failures,
-		})
-	}
-	return status
 }
 
 // quiet keeps fasthttp's remarks on broken connections out of sight unless somebody looks for them.

@@ -57,11 +57,13 @@ func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
 }
 
 func serve(ctx context.Context, io *streams, cfg *config.Config) error {
-	log := slog.New(slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	level := &slog.LevelVar{}
+	level.Set(cfg.LogLevel)
+	log := slog.New(slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: level}))
 	if len(cfg.Unknown) > 0 {
 		log.Warn("settings that this version does not use", "names", strings.Join(cfg.Unknown, ", "))
 	}
-	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: store.NewMemory(store.DefaultLimits()), Version: version})
+	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: store.NewMemory(store.DefaultLimits()), Version: version, Env: os.LookupEnv, Level: level})
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func serveControl(ctx context.Context, server *proxy.Server) (<-chan error, erro
 	if err != nil {
 		return nil, err
 	}
-	go func() { ended <- control.Serve(ctx, l, server.Status) }()
+	go func() { ended <- control.Serve(ctx, l, server) }()
 	return ended, nil
 }
 

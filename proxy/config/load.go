@@ -34,38 +34,52 @@ func Load(src Source) (*Config, error) {
 			return nil, fmt.Errorf("there is no folder %s to read settings from", src.Dir)
 		}
 	}
-	cfg := Default()
-	cfg.BehindProxy = src.BehindProxy
-	var faults []error
-	file, err := readFile(src.Dir, EnvFile)
-	if err != nil {
+	keysDir := src.Dir
+	if src.Credentials != "" {
+		if _, err := os.Stat(filepath.Join(src.Credentials, KeysFile)); err == nil {
+			keysDir = src.Credentials
+		}
+	}
+	env, envErr := readFile(src.Dir, EnvFile)
+	keys, keysErr := readFile(keysDir, KeysFile)
+	tokens, tokensErr := readFile(src.Dir, TokensFile)
+	if err := errors.Join(envErr, keysErr, tokensErr); err != nil {
 		return nil, err
 	}
-	lines, err := parseEnvFile(file)
+	named := Texts{Env: filepath.Join(src.Dir, EnvFile), Keys: filepath.Join(keysDir, KeysFile), Tokens: filepath.Join(src.Dir, TokensFile)}
+	return Texts{Env: env, Keys: keys, Tokens: tokens}.load(named, src.Env, src.BehindProxy)
+}
+
+// load reads the texts of files that are named so in errors, beside the environment, and validates the whole.
+func (t Texts) load(named Texts, env func(string) (string, bool), behindProxy bool) (*Config, error) {
+	cfg := Default()
+	cfg.BehindProxy = behindProxy
+	lines, err := parseEnvFile(t.Env)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(src.Dir, EnvFile), err)
+		return nil, inFile(named.Env, err)
 	}
+	var faults []error
 	for _, s := range lines {
 		apply, known := setters[s.name]
 		if !known {
 			cfg.Unknown = append(cfg.Unknown, s.name)
 			continue
 		}
-		if _, overridden := src.Env(s.name); overridden {
+		if _, overridden := env(s.name); overridden {
 			continue
 		}
 		if err := apply(cfg, s.value); err != nil {
-			faults = append(faults, fmt.Errorf("%s line %d: %s%w", filepath.Join(src.Dir, EnvFile), s.line, s.name, err))
+			faults = append(faults, fmt.Errorf("%s line %d: %s%w", named.Env, s.line, s.name, err))
 		}
 	}
 	for _, name := range settingNames {
-		if value, ok := src.Env(name); ok {
+		if value, ok := env(name); ok {
 			if err := setters[name](cfg, value); err != nil {
 				faults = append(faults, fmt.Errorf("%s%w", name, err))
 			}
 		}
 	}
-	faults = append(faults, cfg.loadSecrets(src)...)
+	faults = append(faults, cfg.addSecrets(t, named)...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
@@ -73,27 +87,18 @@ func Load(src Source) (*Config, error) {
 	return cfg, cfg.Validate()
 }
 
-func (c *Config) loadSecrets(src Source) []error {
+// addSecrets adds what the files keys and tokens hold.
+func (c *Config) addSecrets(t, named Texts) []error {
+	keys, keysErr := ParseKeys(t.Keys)
+	c.Keys = append(c.Keys, keys...)
+	tokens, tokensErr := ParseTokens(t.Tokens)
+	all, joinErr := joinTokens(c.Tokens, tokens)
+	c.Tokens = all
 	var faults []error
-	dir := src.Dir
-	if src.Credentials != "" {
-		if _, err := os.Stat(filepath.Join(src.Credentials, KeysFile)); err == nil {
-			dir = src.Credentials
+	for _, err := range []error{inFile(named.Keys, keysErr), inFile(named.Tokens, tokensErr), joinErr} {
+		if err != nil {
+			faults = append(faults, err)
 		}
-	}
-	if text, err := readFile(dir, KeysFile); err != nil {
-		faults = append(faults, err)
-	} else if keys, err := ParseKeys(text); err != nil {
-		faults = append(faults, fmt.Errorf("%s: %w", filepath.Join(dir, KeysFile), err))
-	} else {
-		c.Keys = append(c.Keys, keys...)
-	}
-	if text, err := readFile(src.Dir, TokensFile); err != nil {
-		faults = append(faults, err)
-	} else if tokens, err := ParseTokens(text); err != nil {
-		faults = append(faults, fmt.Errorf("%s: %w", filepath.Join(src.Dir, TokensFile), err))
-	} else if c.Tokens, err = joinTokens(c.Tokens, tokens); err != nil {
-		faults = append(faults, err)
 	}
 	return faults
 }

@@ -1,27 +1,40 @@
-// Package control is how the operator's tool talks to the running adapter: typed replies over HTTP on a unix socket, whose
-// file mode says who may ask. Both ends use the types of this package.
+// Package control is how the operator's tool talks to the running adapter: typed requests and replies over HTTP on a unix
+// socket. Both ends use the types of this package.
+//
+// The socket's file mode says who may ask; who may change something is told by the kernel (peer_linux.go): root, and the user
+// that the adapter runs as. During a handover two adapters run, each behind a socket of its own, and both are told everything.
 package control
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"net"
-	"net/http"
-	"os"
+	"strings"
 	"time"
 )
 
-// Socket is where the service listens: its runtime folder, which the group gemini may enter.
-const Socket = "/run/gemini-adapter/main.sock"
+// Where the service listens, and the instance that serves during a handover: the service's runtime folder, which the group
+// gemini may enter.
+const (
+	Socket         = "/run/gemini-adapter/main.sock"
+	HandoverSocket = "/run/gemini-adapter/handover.sock"
+)
+
+// The paths. What they mean never changes; a request or a reply of another form gets another version.
+const (
+	statusPath = "/v1/status"
+	changePath = "/v1/keys/change"
+	testPath   = "/v1/keys/test"
+	tryPath    = "/v1/keys/try"
+	reloadPath = "/v1/reload"
+)
+
+// MaxTests is how many keys one request may have tested.
+const MaxTests = 16
 
 const (
-	statusPath = "/status"
+	maxRequest = 32 << 20 // three files of 4 MB, with every character escaped
 	maxReply   = 8 << 20
 	timeout    = 5 * time.Second
+	longest    = time.Minute // for what waits for Google
 )
 
 // Status is what the running adapter knows of itself.
@@ -38,88 +51,100 @@ type Status struct {
 type Key struct {
 	ID       string    `json:"id"`
 	Label    string    `json:"label,omitempty"`
+	Group    string    `json:"group,omitempty"`
 	State    string    `json:"state"` // active, resting, disabled
 	Reason   string    `json:"reason,omitempty"`
-	Until    time.Time `json:"until,omitzero"`
-	Requests int64     `json:"requests"`
-	Failures int64     `json:"failures"`
+	Until    time.Time `json:"until,omitzero"` // the end of the rest, or of the longest one of a model
+	Rests    []Rest    `json:"rests,omitempty"`
+	Inflight int64     `json:"inflight"`
+	Requests int64     `json:"requests"` // since the adapter started
+	Failures int64     `json:"failures"` // of those
 }
 
-// ErrAbsent is what Fetch returns when no adapter listens on the socket.
-var ErrAbsent = errors.New("the adapter is not running")
-
-// ErrDenied is what Fetch returns when the socket is not for this user.
-var ErrDenied = errors.New("this user may not ask the adapter")
-
-// Listen makes the socket, with mode 0660, in place of one that a dead process left.
-func Listen(path string) (net.Listener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot make the control socket: %w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make the control socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
+// Rest is why a key does not serve one model, and until when.
+type Rest struct {
+	Model  string    `json:"model"`
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"`
 }
 
-// Serve answers on l until ctx ends. status is called once a request, from any goroutine.
-func Serve(ctx context.Context, l net.Listener, status func() Status) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, r *http.Request) {
-		body, err := json.Marshal(status())
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		if _, err := w.Write(body); err != nil {
-			return // the asker has gone
-		}
-	})
-	server := &http.Server{Handler: mux, ReadTimeout: timeout, WriteTimeout: timeout}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("control socket: %w", err)
+// Change is what a person does to a key.
+type Change string
+
+// The changes.
+const (
+	Reset   Change = "reset"   // forget what Google said of it, so that it is used at once
+	Disable Change = "disable" // use it no more, until Enable
+	Enable  Change = "enable"  // use it again
+)
+
+// Tested is how Google took a key.
+type Tested struct {
+	ID      string `json:"id"`
+	Problem string `json:"problem,omitempty"` // in words, "" if there is none
+	Refused bool   `json:"refused"`           // the key is at fault, and not the service or the way to it
+}
+
+// Reloaded says what came of new settings. Both lists are names of settings.
+type Reloaded struct {
+	Changed []string `json:"changed"` // in force now
+	Restart []string `json:"restart"` // as they were, until the adapter restarts
+}
+
+// Errors of requests that got no reply.
+var (
+	// ErrAbsent says that no adapter listens on the socket.
+	ErrAbsent = errors.New("the adapter is not running")
+	// ErrDenied says that the socket, or a change, is not for this user.
+	ErrDenied = errors.New("this user may not ask the adapter")
+)
+
+// Code is why the adapter refuses a request.
+type Code string
+
+// The codes.
+const (
+	Denied    Code = "denied"    // a change by a user who may not
+	Unknown   Code = "unknown"   // no key has the name
+	Ambiguous Code = "ambiguous" // several keys have it
+	Invalid   Code = "invalid"   // what was sent cannot be used
+	Failed    Code = "failed"    // the adapter could not do it
+)
+
+// Refusal is a request that the adapter did not carry out. Message may end in a hint.
+type Refusal struct {
+	Code    Code     `json:"code"`
+	Message string   `json:"message"`
+	IDs     []string `json:"ids,omitempty"` // of the keys that an ambiguous name fits
+}
+
+// Error is the message.
+func (r *Refusal) Error() string { return r.Message }
+
+// Unwrap is ErrDenied for a denial.
+func (r *Refusal) Unwrap() error {
+	if r.Code == Denied {
+		return ErrDenied
 	}
 	return nil
 }
 
-// Fetch asks the adapter behind path for its Status. Errors are ErrAbsent, ErrDenied, or say what came back instead.
-func Fetch(ctx context.Context, path string) (Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://adapter"+statusPath, nil)
-	if err != nil {
-		return Status{}, err
+// FindKey returns the one id of those that a name matched, or the *Refusal that says why there is none.
+func FindKey(name string, matched []string) (id string, err error) {
+	switch len(matched) {
+	case 0:
+		return "", &Refusal{Code: Unknown, Message: "no key has the id or label " + quoted(name)}
+	case 1:
+		return matched[0], nil
 	}
-	resp, err := transport.RoundTrip(req)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return Status{}, ErrDenied
-	case err != nil && ctx.Err() == nil:
-		return Status{}, ErrAbsent
-	case err != nil:
-		return Status{}, fmt.Errorf("the adapter did not answer on its control socket: %w", err)
+	return "", &Refusal{Code: Ambiguous, IDs: matched, Message: quoted(name) + " fits several keys: " + strings.Join(matched, ", ")}
+}
+
+// quoted shows the beginning of a name alone: somebody may take a whole key for one.
+func quoted(name string) string {
+	const shown = 20
+	if len(name) > shown {
+		return `"` + strings.ToValidUTF8(name[:shown/2], "") + `…"`
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return Status{}, fmt.Errorf("control socket: %w", err)
-	}
-	var status Status
-	if resp.StatusCode != http.StatusOK {
-		return Status{}, fmt.Errorf("control socket: the adapter answered %s", resp.Status)
-	}
-	if err := json.Unmarshal(body, &status); err != nil {
-		return Status{}, fmt.Errorf("control socket: %w", err)
-	}
-	return status, nil
+	return `"` + strings.ToValidUTF8(name, "") + `"`
 }

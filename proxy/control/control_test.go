@@ -3,38 +3,205 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
-func TestFetch(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "main.sock")
-	if _, err := Fetch(t.Context(), path); !errors.Is(err, ErrAbsent) {
-		t.Errorf("before it runs: got %v", err)
-	}
-	want := Status{Version: "1", Started: time.Unix(1, 0).UTC(), Requests: 3, Keys: []Key{{ID: "ab-1234", State: "active"}}}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	l, err := Listen(path)
+// adapter answers with what it was asked.
+type adapter struct {
+	status Status
+	said   []string
+	err    error
+}
+
+func (a *adapter) Status() Status { return a.status }
+
+func (a *adapter) ChangeKey(name string, change Change) (string, error) {
+	a.said = append(a.said, fmt.Sprint(change, " ", name))
+	return "id-of-" + name, a.err
+}
+
+func (a *adapter) TestKeys(_ context.Context, names []string) ([]Tested, error) {
+	a.said = append(a.said, fmt.Sprint("test ", names))
+	return []Tested{{ID: names[0], Problem: "gone", Refused: true}}, a.err
+}
+
+func (a *adapter) TryKeys(_ context.Context, text string) ([]Tested, error) {
+	a.said = append(a.said, "try "+text)
+	return []Tested{{ID: "new"}}, a.err
+}
+
+func (a *adapter) Reload(texts config.Texts) (Reloaded, error) {
+	a.said = append(a.said, fmt.Sprint("reload ", texts))
+	return Reloaded{Changed: []string{"A"}, Restart: []string{"B"}}, a.err
+}
+
+// listening serves a on a socket until the test ends.
+func listening(t *testing.T, a Adapter) Client {
+	t.Helper()
+	c := Client{filepath.Join(t.TempDir(), "main.sock")}
+	l, err := Listen(c.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { ended <- Serve(ctx, l, func() Status { return want }) }()
-	got, err := Fetch(t.Context(), path)
-	if err != nil || !reflect.DeepEqual(got, want) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Serve(ctx, l, a) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if _, err := c.Status(context.Background()); !errors.Is(err, ErrAbsent) {
+			t.Errorf("after it ended: %v", err)
+		}
+	})
+	return c
+}
+
+func TestClient(t *testing.T) {
+	if _, err := (Client{filepath.Join(t.TempDir(), "main.sock")}).Status(t.Context()); !errors.Is(err, ErrAbsent) {
+		t.Errorf("before it runs: got %v", err)
+	}
+	a := &adapter{status: Status{Version: "1", Started: time.Unix(1, 0).UTC(), Requests: 3, Keys: []Key{{ID: "ab-1234", State: "active", Rests: []Rest{{Model: "m", Reason: "r", Until: time.Unix(2, 0).UTC()}}}}}}
+	c := listening(t, a)
+	if got, err := c.Status(t.Context()); err != nil || !reflect.DeepEqual(got, a.status) {
 		t.Errorf("got %+v, error %v", got, err)
 	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("Serve: %v", err)
+	if id, err := c.ChangeKey(t.Context(), "x", Disable); id != "id-of-x" || err != nil {
+		t.Errorf("change: %s, %v", id, err)
 	}
-	if _, err := Fetch(t.Context(), path); !errors.Is(err, ErrAbsent) {
-		t.Errorf("after it ended: got %v", err)
+	if tested, err := c.TestKeys(t.Context(), []string{"x"}); err != nil || !reflect.DeepEqual(tested, []Tested{{ID: "x", Problem: "gone", Refused: true}}) {
+		t.Errorf("test: %v, %v", tested, err)
 	}
+	if tested, err := c.TryKeys(t.Context(), "k label=y\n"); err != nil || !reflect.DeepEqual(tested, []Tested{{ID: "new"}}) {
+		t.Errorf("try: %v, %v", tested, err)
+	}
+	if r, err := c.Reload(t.Context(), config.Texts{Env: "e", Keys: "k", Tokens: "t"}); err != nil || !reflect.DeepEqual(r, Reloaded{Changed: []string{"A"}, Restart: []string{"B"}}) {
+		t.Errorf("reload: %+v, %v", r, err)
+	}
+	if want := []string{"disable x", "test [x]", "try k label=y\n", "reload {e k t}"}; !reflect.DeepEqual(a.said, want) {
+		t.Errorf("asked %q", a.said)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	a := &adapter{}
+	c := listening(t, a)
+	f := func(err, want error) {
+		t.Helper()
+		if !reflect.DeepEqual(err, want) {
+			t.Errorf("got %#v", err)
+		}
+	}
+	for _, want := range []error{
+		&Refusal{Code: Ambiguous, Message: "several", IDs: []string{"a", "b"}}, &Refusal{Code: Unknown, Message: "none"},
+	} {
+		a.err = want
+		_, err := c.ChangeKey(t.Context(), "x", Reset)
+		f(err, want)
+		_, err = c.Reload(t.Context(), config.Texts{})
+		f(err, want)
+	}
+	a.err = errors.New("the disk is full")
+	_, err := c.ChangeKey(t.Context(), "x", Reset)
+	f(err, &Refusal{Code: Failed, Message: "the disk is full"})
+	a.said = nil
+	_, err = c.ChangeKey(t.Context(), "x", "melt")
+	f(err, &Refusal{Code: Invalid, Message: `no such change of a key: "melt"`})
+	_, err = c.TestKeys(t.Context(), make([]string, MaxTests+1))
+	f(err, &Refusal{Code: Invalid, Message: "at most 16 keys are tested at once"})
+	_, err = c.Reload(t.Context(), config.Texts{Env: strings.Repeat("x", maxRequest)})
+	f(err, &Refusal{Code: Invalid, Message: "the request cannot be read"})
+	if a.said != nil {
+		t.Errorf("the adapter heard of %q", a.said)
+	}
+	if _, err := ask[nothing](t.Context(), c, http.MethodGet, "/v9/status", timeout, nothing{}); err == nil || !strings.Contains(err.Error(), "404 Not Found\nhint: gemini-manage restart") {
+		t.Errorf("an unknown path gives %v", err)
+	}
+}
+
+// TestPeers asks as another user of the machine, which takes root to try.
+func TestPeers(t *testing.T) {
+	if path := os.Getenv("CONTROL_TEST_SOCKET"); path != "" {
+		askAsPeer(t, Client{path})
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to become another user")
+	}
+	a := &adapter{status: Status{Version: "1"}}
+	c := listening(t, a)
+	open := func(path string, mode os.FileMode) {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(c.Path, 0o666)
+	for dir := filepath.Dir(c.Path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		open(dir, 0o755)
+	}
+	self := filepath.Join(filepath.Dir(c.Path), "peer.test")
+	text, err := os.ReadFile("/proc/self/exe")
+	if err == nil {
+		err = os.WriteFile(self, text, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "-test.run", "^TestPeers$")
+	cmd.Env, cmd.Dir = []string{"CONTROL_TEST_SOCKET=" + c.Path}, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if a.said != nil {
+		t.Errorf("the adapter heard of %q", a.said)
+	}
+}
+
+func askAsPeer(t *testing.T, c Client) {
+	if status, err := c.Status(t.Context()); err != nil || status.Version != "1" {
+		t.Errorf("reading: %+v, %v", status, err)
+	}
+	_, changed := c.ChangeKey(t.Context(), "x", Reset)
+	_, tested := c.TestKeys(t.Context(), []string{"x"})
+	_, tried := c.TryKeys(t.Context(), "x")
+	_, reloaded := c.Reload(t.Context(), config.Texts{})
+	for _, err := range []error{changed, tested, tried, reloaded} {
+		if !errors.Is(err, ErrDenied) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestFindKey(t *testing.T) {
+	f := func(name string, matched []string, want string, ids int) {
+		t.Helper()
+		id, err := FindKey(name, matched)
+		var refusal *Refusal
+		if errors.As(err, &refusal) {
+			id = err.Error()
+		}
+		if id != want || refusal != nil && len(refusal.IDs) != ids {
+			t.Errorf("%s, %v", id, err)
+		}
+	}
+	f("a", []string{"aa"}, "aa", 0)
+	f("a", []string{"aa", "ab"}, `"a" fits several keys: aa, ab`, 2)
+	f("a", nil, `no key has the id or label "a"`, 0)
+	f("AIzaSyA-whole-key-given-by-mistake", nil, `no key has the id or label "AIzaSyA-wh…"`, 0)
 }
 
 func TestListen_replacesADeadSocket(t *testing.T) {

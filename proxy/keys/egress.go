@@ -22,8 +22,8 @@ func EgressName(proxy *url.URL) string {
 }
 
 // Proxy is the egress proxy of the key alone, nil where it has none.
-func (l *Lease) Proxy() *url.URL { return l.key.proxy }
+func (l *Lease) Proxy() *url.URL { return l.proxy }
 
 // Egress names Proxy as EgressName does: keys with the same one reach Gemini from the same place. "" is PROXY_URL, or the
 // straight way.
-func (l *Lease) Egress() string { return l.key.egress }
+func (l *Lease) Egress() string { return l.egress }

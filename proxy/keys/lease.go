@@ -3,6 +3,7 @@ package keys
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -11,9 +12,11 @@ import (
 
 // Lease is the right to make one request with a key. It comes from Pool.Acquire only and ends with Done.
 type Lease struct {
-	pool *Pool
-	key  *key
-	done atomic.Bool
+	pool   *Pool
+	key    *key
+	proxy  *url.URL // the key's when it was leased: another one may be configured meanwhile
+	egress string
+	done   atomic.Bool
 }
 
 // Authorize puts the key into the one header that Google reads it from.

@@ -84,7 +84,7 @@ func (p *Pool) Lend(id string) (*Lease, error) {
 	}
 	k.inflight++
 	k.requests++
-	return &Lease{pool: p, key: k}, nil
+	return &Lease{pool: p, key: k, proxy: k.proxy, egress: k.egress}, nil
 }
 
 // Due lists the keys whose validity is worth a probe: those that Google disabled, and failing ones, with growing pauses. A key

@@ -105,9 +105,9 @@ func (p *Pool) Replace(configured []config.Key, options Options) {
 		id := ID(c.Secret)
 		k := old[id]
 		if k == nil {
-			k = &key{id: id, hash: hash(c.Secret.Reveal()), rests: map[string]rest{}}
+			k = &key{id: id, secret: c.Secret, hash: hash(c.Secret.Reveal()), rests: map[string]rest{}}
 		}
-		k.label, k.group, k.secret, k.peers = c.Label, c.Group, c.Secret, []*key{k}
+		k.label, k.group, k.peers = c.Label, c.Group, []*key{k}
 		k.proxy, k.egress = c.Proxy, EgressName(c.Proxy)
 		p.keys = append(p.keys, k)
 		if c.Group != "" {
@@ -182,7 +182,7 @@ func (p *Pool) try(want Want) (*Lease, *NoneError, <-chan struct{}) {
 	if k := p.choose(want, now); k != nil {
 		k.inflight++
 		k.requests++
-		return &Lease{pool: p, key: k}, nil, nil
+		return &Lease{pool: p, key: k, proxy: k.proxy, egress: k.egress}, nil, nil
 	}
 	return nil, p.none(want, now), p.changed
 }
