@@ -66,6 +66,7 @@ func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call) i
 	if err := call.SetContents(call.Request.Contents); err != nil {
 		call.Request.Contents = []gemini.Content{{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Text(someText)}}}}
 	}
+	call.Limits = s.models.limits(target)
 	if s.fetchURLs(ctx, call.Request, target) != nil || front.Prepare(call, target, s.lookup) != nil {
 		return estimate
 	}

@@ -114,6 +114,7 @@ func (x *exchange) prepare() *front.Error {
 // fit makes the request for a model.
 func (x *exchange) fit(target string) error {
 	x.access.target, x.tries.target = target, target
+	x.call.Limits = x.s.models.limits(target)
 	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
 )
@@ -21,6 +22,7 @@ const (
 type listing struct {
 	ids    []string // of those that answer, in Google's order
 	models map[string]listedModel
+	thinks bool // the list tells which models think
 }
 
 // listedModel is an entry of models.list (Gemini API docs).
@@ -30,6 +32,7 @@ type listedModel struct {
 	Input   int      `json:"inputTokenLimit"`
 	Output  int      `json:"outputTokenLimit"`
 	Methods []string `json:"supportedGenerationMethods"`
+	Thinks  bool     `json:"thinking"` // absent where it does not
 }
 
 // parseListing reads an answer of models.list; entries that are not usable are left out.
@@ -47,7 +50,7 @@ func parseListing(answer []byte) (*listing, error) {
 			continue
 		}
 		m.Display = bounded(m.Display, 100)
-		l.models[id] = m
+		l.models[id], l.thinks = m, l.thinks || m.Thinks
 		if slices.Contains(m.Methods, "generateContent") && (strings.HasPrefix(id, "gemini-") || strings.HasPrefix(id, "gemma-")) {
 			l.ids = append(l.ids, id)
 		}
@@ -59,6 +62,13 @@ func parseListing(answer []byte) (*listing, error) {
 func (m *models) lists(id string) bool {
 	_, ok := m.listed.Load().models[id]
 	return ok
+}
+
+// limits is what Prepare must know of a model beyond its family. A list that says of no model that it thinks says it of none.
+func (m *models) limits(id string) front.Limits {
+	list := m.listed.Load()
+	listed, known := list.models[id]
+	return front.Limits{Output: m.entry(id).Output, NoThought: known && list.thinks && !listed.Thinks}
 }
 
 // keepListing reads Google's list now and every few hours, until ctx ends. Nothing waits for it: without it the registry's

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,27 @@ func TestGooglesListIsRead(t *testing.T) {
 	if a := r.state("a"); a.Inflight != 0 || a.Failures != 0 {
 		t.Errorf("%+v", a)
 	}
+}
+
+// What Google lists of a model is what requests to it are held to: no refusal is needed to learn it.
+func TestRequestsKeepToGooglesList(t *testing.T) {
+	small := fg.Model{ID: "gemini-9-small", Family: fg.Models()[0].Family, Output: 8192}
+	r := startListing(t, append(fg.Models(), small, fg.Model{ID: "gemini-9-long", Family: small.Family, Output: 100000}), time.Hour)
+	r.seen(1)
+	f := func(model string, asked, want int, thinks bool) {
+		t.Helper()
+		before := len(r.fake.Requests())
+		got := r.do("POST", messages, fmt.Sprintf(`{"model":%q,"max_tokens":%d,"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":"hi"}]}`, model, asked))
+		config := r.asked().GenerationConfig
+		if got.status != 200 || len(r.fake.Requests()) != before+1 || *config.MaxOutputTokens != int32(want) || (config.ThinkingConfig != nil) != thinks {
+			t.Errorf("%s: %d after %d tries, of %d tokens, %+v: %s", model, got.status, len(r.fake.Requests())-before, *config.MaxOutputTokens, config.ThinkingConfig, got.body)
+		}
+	}
+	f("gemini-9-small", 128000, 8192, false)
+	f("gemini-9-small", 4000, 4000, false)
+	f("gemini-9-long", 128000, 99998, false) // less the prompt, as by estimate
+	f("gemini-3.8-flash", 128000, 65536, true)
+	f("gemini-4-neon", 70000, 70000, true)
 }
 
 func TestGooglesListIsReadAgain(t *testing.T) {

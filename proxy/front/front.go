@@ -47,6 +47,8 @@ type Call struct {
 	BuiltIn BuiltIn // tools that Google runs itself; Prepare declares those that go with the model and the functions
 	// Stops are the stop sequences that the proxy looks for itself, since Gemini takes five at most. Set by Prepare.
 	Stops []string
+	// Limits is what is known of the model that Prepare is called for, beyond its family.
+	Limits Limits
 	// Schemas remembers what became of the schemas of other requests; Prepare and Repair use it unless it is nil.
 	Schemas *Schemas
 	// LeftOut is what the answer will be without.

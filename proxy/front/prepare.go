@@ -15,7 +15,7 @@ const (
 )
 
 // Prepare fits a decoded call to the model that will serve it: thought signatures, thinking, limits, and what the model's
-// family does not take. It sets Target and makes Request anew from what Decode made, so it may be called again, on the same
+// family does not take. It heeds call.Limits, sets Target and makes Request anew from what Decode made, so it may be called again, on the same
 // call, for another model. lookup may be nil. The error is an *Error of kind Invalid.
 func Prepare(call *Call, target string, lookup Lookup) error {
 	if call.decoded == nil {
@@ -25,7 +25,7 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	if call.decoded == nil || len(call.decoded.Contents) == 0 {
 		return Invalidf("messages", "expected at least one message with content")
 	}
-	family := gemini.FamilyOf(target)
+	family := call.Limits.of(gemini.FamilyOf(target))
 	req := *call.decoded
 	req.Contents = make([]gemini.Content, len(call.decoded.Contents))
 	for i, c := range call.decoded.Contents {

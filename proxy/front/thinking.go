@@ -6,6 +6,28 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
+// Limits is what Google's list says of one model. The zero value says nothing.
+type Limits struct {
+	Output    int  // the largest maxOutputTokens, 0 if unknown
+	NoThought bool // the model does not think, and takes no thinkingConfig
+}
+
+// of narrows a family, which is a guess by the name where the name is new, to one of its models. A window that prompt and
+// answer share is a limit beyond that of one piece, unless the model answers with less than a piece.
+func (l Limits) of(family gemini.Family) gemini.Family {
+	if l.NoThought {
+		family.Thinking, family.Levels = gemini.ThinkingNone, nil
+	}
+	switch {
+	case l.Output == 0:
+	case family.Window == 0 || l.Output < family.OutputLimit:
+		family.OutputLimit, family.Window = l.Output, 0
+	case l.Output > family.OutputLimit:
+		family.Window = min(family.Window, l.Output)
+	}
+	return family
+}
+
 // fitThinking sets thinkingConfig and maxOutputTokens. Summaries of thoughts are asked for whether the client sees them or
 // not, so that a long thought is not taken for silence.
 func fitThinking(config *gemini.GenerationConfig, call *Call, family gemini.Family) {
