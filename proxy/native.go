@@ -128,12 +128,11 @@ func references(in *inbound, path native.Path, body []byte) []string {
 	return names
 }
 
-// nativeTarget is what goes into the request line upstream, and the model that it names. A model's name stays as it is unless
-// it is another vendor's, such as claude-opus-4-1, and stands for one of Google's.
+// nativeTarget is what goes into the request line upstream, and the model that it names. A model's name stays as it is
+// unless it stands for another one: a configured name, one that Google serves no more, another vendor's.
 func (s *Server) nativeTarget(in *inbound, path native.Path) (target, model string) {
 	target, model = string(in.URI().PathOriginal()), path.Model
-	mapped, ok := s.models.resolve(model)
-	if ok && mapped != model && !strings.HasPrefix(model, "gemini-") && !strings.HasPrefix(model, "gemma-") {
+	if mapped, ok := s.models.resolve(model); ok && mapped != model {
 		target = strings.Replace(target, "/models/"+model, "/models/"+mapped, 1)
 		model = mapped
 	}
