@@ -20,21 +20,22 @@ const statusClientGone = 499
 
 // access is what one line of the log tells of a request. It has no place for a prompt, a key or a token.
 type access struct {
-	id      string
-	began   time.Time
-	method  string
-	path    string
-	token   string // the name of the client's token
-	model   string // as asked
-	target  string // as served
-	stream  bool
-	key     string // the id of the last key
-	tries   int
-	ttft    time.Duration // until the first content was there, 0 if there was none
-	usage   gemini.Usage
-	leftOut string // what the client asked for and did not get
-	kind    string // of the last upstream failure
-	problem string // the client's error message
+	id        string
+	began     time.Time
+	method    string
+	path      string
+	token     string // the name of the client's token
+	model     string // as asked
+	target    string // as served
+	stream    bool
+	key       string // the id of the last key
+	tries     int
+	ttft      time.Duration // until the first content was there, 0 if there was none
+	usage     gemini.Usage
+	estimated bool   // usage is a guess
+	leftOut   string // what the client asked for and did not get
+	kind      string // of the last upstream failure
+	problem   string // the client's error message
 
 	gone    bool // the client left before the end
 	probe   bool // worth no line at level info
@@ -98,6 +99,9 @@ func (a *access) attrs(status int) []slog.Attr {
 	count("tokens_in", a.usage.Prompt+a.usage.ToolUse)
 	count("tokens_cached", a.usage.Cached)
 	count("tokens_out", a.usage.Candidates+a.usage.Thoughts)
+	if a.estimated {
+		attrs = append(attrs, slog.Bool("tokens_estimated", true))
+	}
 	if a.ttft > 0 {
 		attrs = append(attrs, slog.Int64("ttft_ms", a.ttft.Milliseconds()))
 	}

@@ -37,6 +37,40 @@ func TestBothProtocolsStreamedAndNot(t *testing.T) {
 	}
 }
 
+// An answer that Google does not count is estimated, in every protocol, and the log says so.
+func TestUsageThatGoogleDoesNotTell(t *testing.T) {
+	r := start(t, "a", nil)
+	prompt := strings.Repeat("word ", 400) // 500 tokens by estimate
+	frame := func(part, more string) string {
+		return `data: {"candidates":[{"content":{"parts":[{"text":"` + part + `"}]}` + more + "}]}\r\n\r\n"
+	}
+	silent := frame(strings.Repeat("w", 80), "") + frame(strings.Repeat("w", 80), `,"finishReason":"STOP"`)
+	f := func(path, body string, stream bool, wants ...string) {
+		t.Helper()
+		r.fake.Enqueue(fakegemini.RawAnswer(200, "text/event-stream", silent))
+		got := r.do("POST", path, strings.Replace(body, "PROMPT", prompt, 1))
+		if got.status != 200 {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+		if stream {
+			got.body = got.body[strings.LastIndex(got.body, `"usage":{`):]
+		}
+		has(t, got.body, wants...)
+	}
+	for _, stream := range []bool{false, true} {
+		set := fmt.Sprintf(`,"stream":%v`, stream)
+		f(messages, `{"model":"claude-opus-5-5","max_tokens":9000,"messages":[{"role":"user","content":"PROMPT"}]`+set+`}`, stream, `"input_tokens":500`, `"output_tokens":40`)
+		if stream {
+			set += `,"stream_options":{"include_usage":true}`
+		}
+		f(completions, `{"model":"gpt-5","messages":[{"role":"user","content":"PROMPT"}]`+set+`}`, stream, `"prompt_tokens":500`, `"completion_tokens":40`)
+		f(replies, `{"model":"gpt-5","input":"PROMPT"`+fmt.Sprintf(`,"stream":%v`, stream)+`}`, stream, `"input_tokens":500`, `"output_tokens":40`)
+	}
+	if n := strings.Count(r.log.String(), `"tokens_in":500,"tokens_out":40,"tokens_estimated":true`); n != 6 {
+		t.Errorf("%d of 6 lines:\n%s", n, r.log.String())
+	}
+}
+
 // A client that gives its conversations no name stays with one key for each all the same: the prompt cache is the key's own.
 func TestConversationsWithoutAName(t *testing.T) {
 	const turn = `{"role":"user","content":"say %d"}`

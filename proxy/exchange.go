@@ -33,6 +33,8 @@ type exchange struct {
 	recorder  front.Recorder // of the running attempt
 	held      []gemini.Event // of the running attempt, until commitContent
 	heldSize  int            // bytes
+	counted   bool           // Google told the usage of the running attempt
+	guess     gemini.Estimate
 	committed bool
 	out       chan gemini.Event // where events of a stream go; nil for an answer in one piece, which stays in held
 	failure   *front.Error      // why run ended, nil for a whole answer
@@ -110,18 +112,35 @@ func faultOf(kind upstream.Kind) (front.Fault, bool) {
 // relay makes one call and passes its events on.
 func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 	x.access.tries++
-	x.held, x.heldSize = x.held[:0], 0
+	x.held, x.heldSize, x.counted, x.guess = x.held[:0], 0, false, gemini.Estimate{}
 	stream, err := x.s.upstream.Open(x.ctx, lease, x.req)
 	if err != nil {
 		return asUpstream(err)
 	}
 	defer func() { _ = stream.Close() }() // whatever it says, the answer is over
 	x.recorder = front.Recorder{Model: x.call.Target}
-	if failed := x.passOn(stream); failed != nil {
+	failed := x.passOn(stream)
+	if !x.counted && (failed == nil || x.committed) {
+		x.estimate(failed == nil)
+	}
+	if failed != nil {
 		return failed
 	}
 	x.commitContent()
 	return x.lost()
+}
+
+// estimate stands in for the usage that Google did not tell. Of an answer that is whole the client hears of it.
+func (x *exchange) estimate(whole bool) {
+	x.access.usage, x.access.estimated = x.guess.Usage(x.call.Request), true
+	ev := gemini.Event{Kind: gemini.EventUsage, Usage: x.access.usage}
+	switch {
+	case !whole:
+	case x.committed:
+		x.send(ev)
+	default:
+		x.held = append(x.held, ev)
+	}
 }
 
 // passOn passes on what a stream says, up to its end or the one that the client asked for.
@@ -166,8 +185,9 @@ func (x *exchange) pass(ev gemini.Event) *upstream.Error {
 	case gemini.EventServerCall, gemini.EventServerResult:
 		x.remember(&ev)
 	case gemini.EventUsage:
-		x.access.usage = ev.Usage
+		x.access.usage, x.access.estimated, x.counted = ev.Usage, false, true
 	}
+	x.guess.Note(&ev)
 	if x.access.ttft == 0 && x.meaningful(&ev) {
 		x.access.ttft = time.Since(x.access.began)
 	}

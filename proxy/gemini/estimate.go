@@ -20,6 +20,34 @@ func (req *Request) EstimateTokens() int {
 	return max(n/4, 1)
 }
 
+// Estimate guesses the usage of an answer whose usage Google does not tell. The zero value is ready.
+type Estimate struct{ said, thought int } // bytes
+
+// Note takes an event of the answer.
+func (e *Estimate) Note(ev *Event) {
+	n := max(len(ev.Text)-len(`""`), 0) - 3*bytes.Count(ev.Text, unicodeEscape)
+	switch {
+	case ev.Call != nil:
+		n += len(ev.Call.Name) + len(ev.Call.Args)
+	case ev.Blob != nil:
+		n += mediaBytes
+	case ev.Code != nil:
+		n += len(ev.Code.Code)
+	}
+	if ev.Kind == EventThought {
+		e.thought += n
+	} else {
+		e.said += n
+	}
+}
+
+// Usage is the estimate for an answer to req.
+func (e *Estimate) Usage(req *Request) Usage {
+	u := Usage{Prompt: req.EstimateTokens(), Candidates: (e.said + 3) / 4, Thoughts: (e.thought + 3) / 4}
+	u.Total = u.Prompt + u.Candidates + u.Thoughts
+	return u
+}
+
 // mediaBytes is what an image or a page counts for, about 260 tokens.
 const mediaBytes = 1040
 
