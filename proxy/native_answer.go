@@ -73,10 +73,10 @@ func (a *passed) Read(b []byte) (int, error) {
 	if a.err = err; errors.Is(err, io.EOF) {
 		return n, err
 	}
+	a.p.failure = a.p.tries.tell(asUpstream(err), true)
 	if between := bytes.HasSuffix(a.tail, []byte("\n\n")) || bytes.HasSuffix(a.tail, []byte("\r\n\r\n")); !a.frames || !between {
 		return n, err
 	}
-	a.p.failure = a.p.tries.tell(asUpstream(err), true)
 	_, body := native.Error(a.p.failure)
 	frame := append(append([]byte("data: "), body...), "\r\n\r\n"...)
 	if len(frame) > len(b)-n {
@@ -120,14 +120,20 @@ func (a *passed) Close() error {
 	return nil
 }
 
-// outcome is what the end of the answer teaches about the key.
+// outcome is what the end of the answer teaches about the key: one that broke, or that Google ended with an error.
 func (a *passed) outcome() keys.Outcome {
+	p := a.p
 	var failed *upstream.Error
-	if errors.As(a.err, &failed) {
-		a.p.access.kind = failed.Kind.String()
-		return failed.Outcome(a.p.tries.quota())
+	if !errors.As(a.err, &failed) && (a.frames || p.path.Generates()) {
+		if failed = p.answer.LastWords(a.tail, p.raw.Tokens); failed != nil {
+			p.failure = p.tries.tell(failed, true)
+		}
 	}
-	return keys.OK(a.p.tries.quota())
+	if failed == nil {
+		return keys.OK(p.tries.quota())
+	}
+	p.access.kind = failed.Kind.String()
+	return p.outcome(failed)
 }
 
 // learn remembers who made what the answer tells of.

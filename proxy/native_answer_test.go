@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 // googleSays is a rig before a Google that answers as serve does.
@@ -45,6 +46,51 @@ func TestNativeCompressed(t *testing.T) {
 	}
 	if got := r.do("POST", completions, zipped.String(), "x-api-key", testToken, "Content-Encoding", "gzip"); got.status != 400 {
 		t.Errorf("what has to be read: %d %s", got.status, got.body)
+	}
+}
+
+// A running answer that Google ends with an error is passed on with it, and teaches what any refusal teaches.
+func TestNativeErrorsWithinAnswers(t *testing.T) {
+	const frame = `{"candidates":[{"content":{"parts":[{"text":"hi"},{"functionCall":{"name":"f","args":{"error":{"code":429}}}}]}}]}`
+	quota := `{"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[` +
+		`{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}]}}`
+	f := func(contentType, text string, failed bool) {
+		t.Helper()
+		r := googleSays(t, "a", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			if _, err := io.WriteString(w, text); err != nil {
+				t.Error(err)
+			}
+		})
+		got := r.do("POST", streamPath+"?alt=sse", nativeAsk)
+		r.stop() // the log has its line then
+		logged := strings.Contains(r.log.String(), `"upstream":"day_quota","error":"gemini: You exceeded`)
+		if a := r.state("a"); got.status != 200 || got.body != text || (a.State == keys.Limited) != failed || logged != failed {
+			t.Errorf("%s: %d %q; %+v, logged %v", text, got.status, got.body, a, logged)
+		}
+	}
+	const events, plain = "text/event-stream", "application/json"
+	f(events, "data: "+frame+"\r\n\r\n", false)
+	f(events, "data: "+frame+"\r\n\r\ndata: "+quota+"\r\n\r\n", true)
+	f(events, "data: "+frame+"\n\n"+quota+"\n", true)
+	f(plain, "["+frame+"\n,\r\n"+quota+"]\n", true)
+	f(plain, "["+frame+"]", false)
+}
+
+// An answer that breaks off is a failure, wherever it breaks.
+func TestNativeCutAnswersAreFailures(t *testing.T) {
+	r := start(t, "a", nil)
+	for _, path := range []string{streamPath + "?alt=sse", streamPath, generatePath} {
+		r.fake.Enqueue(fg.Say(strings.Repeat("word ", 50)).CutAfter(100))
+		resp := r.open("POST", path, nativeAsk)
+		if _, err := io.ReadAll(resp.Body); err == nil {
+			t.Errorf("%s: no word of the cut", path)
+		}
+		resp.Body.Close()
+	}
+	r.stop()
+	if n := strings.Count(r.log.String(), `"upstream":"cut","error":"gemini`); n != 3 || r.server.errors.Load() != 3 {
+		t.Errorf("%d answers and %d errors:\n%s", n, r.server.errors.Load(), r.log.String())
 	}
 }
 

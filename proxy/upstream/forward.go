@@ -3,9 +3,11 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -144,6 +146,28 @@ func (p *Passage) Read(b []byte) (int, error) {
 		failed.Kind = Cut
 	}
 	return 0, failed
+}
+
+// lastError begins an error that Google ends a running answer with: as a frame, as a line of its own, or as the last one of an
+// array's values. Within the arguments of a call the same words stand deeper.
+var lastError = regexp.MustCompile(`(?:^|\n|data:|[\[,])[ \t\r\n]*(\{\s*"error"\s*:)`)
+
+// LastWords is the failure that the end of an answer tells of, nil if it tells of none. tail is the last that was read of it.
+func (p *Passage) LastWords(tail []byte, tokens int) *Error {
+	if !bytes.Contains(tail, []byte(`"error"`)) {
+		return nil // as nearly always
+	}
+	found := lastError.FindAllSubmatchIndex(tail, -1)
+	if len(found) == 0 {
+		return nil
+	}
+	words := tail[found[len(found)-1][2]:]
+	var failure json.RawMessage
+	d := json.NewDecoder(bytes.NewReader(words))
+	if d.Decode(&failure) != nil || len(bytes.Trim(words[d.InputOffset():], " \t\r\n]")) > 0 {
+		return nil
+	}
+	return classify(gemini.ParseAPIError(0, failure), tokens, time.Now()).without(p.lease)
 }
 
 // Close ends the answer, which reaches Google at once when it was still running.
