@@ -78,7 +78,7 @@ func TestE135_HowLongToWait(t *testing.T) {
 	f(minute("20s"), 10, 20, "")
 	f(minute("90s"), 80, 90, "")
 	midnight := int(untilMidnight(t, time.Now()).Seconds())
-	f(daily(), midnight-30, midnight+1, "false")
+	f(daily(), midnight-30, midnight+31, "false")
 }
 
 // untilMidnight is how long the day goes on where Google's quotas begin anew.

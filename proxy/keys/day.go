@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"sync"
 	"time"
 	_ "time/tzdata" // midnight in Los Angeles, on a server without zone files
 )
@@ -14,11 +15,11 @@ func NextDay(t time.Time) time.Time {
 	return time.Date(y, m, d+1, 0, 0, 0, 0, pacific())
 }
 
-// pacific is loaded once and for all by the runtime's own cache of zones; a binary that has none is a fault of its build.
-func pacific() *time.Location {
+// pacific reads the zone once: the standard library would read it each time.
+var pacific = sync.OnceValue(func() *time.Location {
 	zone, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {
 		panic("BUG: no time zone in the binary: " + err.Error())
 	}
 	return zone
-}
+})

@@ -10,17 +10,73 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
-// Lease is the right to make one request with a key. It comes from Pool.Acquire only and ends with Done.
+// Lease is the right to make requests with a key, for one request of a client. It comes from a Pool only and ends with Done.
 type Lease struct {
 	pool   *Pool
 	key    *key
-	proxy  *url.URL // the key's when it was leased: another one may be configured meanwhile
+	group  *group   // of the key when it was leased
+	proxy  *url.URL // likewise: another one may be configured meanwhile
 	egress string
+	model  string // whose quota counts; "" is none
+	tokens int64  // that were counted
+	began  time.Time
+	sent   atomic.Int64
 	done   atomic.Bool
 }
 
-// Authorize puts the key into the one header that Google reads it from.
-func (l *Lease) Authorize(h http.Header) { h.Set("x-goog-api-key", l.key.secret.Reveal()) }
+// lease hands a key out, counted.
+func (p *Pool) lease(k *key, want *Want) *Lease {
+	l := p.borrow(k)
+	l.model, l.tokens = want.Model, int64(max(want.Tokens, 0))
+	l.count()
+	return l
+}
+
+// borrow hands a key out for no model's sake.
+func (p *Pool) borrow(k *key) *Lease {
+	k.inflight++
+	k.requests++
+	p.busy++
+	return &Lease{pool: p, key: k, group: k.group, proxy: k.proxy, egress: k.egress, began: p.moment.now}
+}
+
+// count counts a request of the model against the quota of the key's project.
+func (l *Lease) count() {
+	p, g := l.pool, l.group
+	g.ledger(l.model, p.room()).take(&p.moment, l.tokens)
+	if mates := g.mates(p.moment.now); mates != nil {
+		mates.ledger(l.model).take(&p.moment, l.tokens)
+	}
+}
+
+// unlease takes a lease back that nobody got.
+func (p *Pool) unlease(l *Lease) {
+	l.done.Store(true)
+	l.key.inflight--
+	l.key.requests--
+	p.busy--
+	if ledger := l.group.ledgers[l.model]; ledger != nil {
+		ledger.giveBack(&p.moment, l.began.Unix(), l.tokens)
+	}
+	if mates := l.group.mates(p.moment.now); mates != nil {
+		mates.ledger(l.model).giveBack(&p.moment, l.began.Unix(), l.tokens)
+	}
+}
+
+// room is how many models a group remembers: fewer where there are many groups.
+func (p *Pool) room() int { return min(max(1<<17/max(len(p.groups), 1), 32), maxModels) }
+
+// Authorize puts the key into the one header that Google reads it from. Every call but the first counts as one more request
+// against the quota, since it is one.
+func (l *Lease) Authorize(h http.Header) {
+	h.Set("x-goog-api-key", l.key.secret.Reveal())
+	if l.sent.Add(1) == 1 || l.model == "" {
+		return
+	}
+	l.pool.lock()
+	defer l.pool.mu.Unlock()
+	l.count()
+}
 
 // KeyID names the key in logs and errors; it cannot be turned back into the key.
 func (l *Lease) KeyID() string { return l.key.id }
@@ -31,54 +87,10 @@ func (l *Lease) Secret() config.Secret { return l.key.secret }
 // Format prints the key's id whatever the verb.
 func (l *Lease) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.key.id) }
 
-// Done gives the key back. It is called exactly once: a second call panics.
+// Done gives the key back. It is called exactly once: a second call panics. What it changes is kept when it returns.
 func (l *Lease) Done(o Outcome) {
 	if l.done.Swap(true) {
 		panic("BUG: the lease of key " + l.key.id + " was given back twice")
 	}
-	l.pool.settle(l.key, o)
-}
-
-type outcomeKind uint8
-
-const (
-	outcomeNone outcomeKind = iota
-	outcomeOK
-	outcomeRest
-	outcomeDisable
-	outcomeFault
-)
-
-// Outcome is what a request taught about its key.
-type Outcome struct {
-	kind   outcomeKind
-	model  string
-	steps  []time.Duration
-	reason Reason
-	tokens int
-}
-
-// OK is a served request: the key's faults and its past rests for the model are forgotten.
-func OK(model string) Outcome { return Outcome{kind: outcomeOK, model: model} }
-
-// Used adds what the prompt really had in tokens, where that is known.
-func (o Outcome) Used(tokens int) Outcome {
-	o.tokens = tokens
-	return o
-}
-
-// None is a failure that says nothing about the key: the request's own, the client's, or the service's.
-func None() Outcome { return Outcome{} }
-
-// Fault is a failure that nobody has a name for. Several in a row make the key rest.
-func Fault() Outcome { return Outcome{kind: outcomeFault} }
-
-// Disable retires the key until it is reset.
-func Disable(reason Reason) Outcome { return Outcome{kind: outcomeDisable, reason: reason} }
-
-// Rest keeps the key from model, or from all models if that is "", for the first of steps; when that did not help, for the
-// second, and so on, the last one counting on. There is at least one step, and none is shorter than a second: a key that was
-// just turned down is not asked again at once, whatever Google said.
-func Rest(model string, reason Reason, steps ...time.Duration) Outcome {
-	return Outcome{kind: outcomeRest, model: model, steps: steps, reason: reason}
+	l.pool.settle(l, o)
 }

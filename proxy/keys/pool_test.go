@@ -25,6 +25,9 @@ func newPool(secrets ...string) *Pool {
 	return New(configured, Options{MaxFailures: 3, CoolingPeriod: 5 * time.Minute})
 }
 
+// jitter is how long after midnight the project of a key comes back.
+func jitter(secret string) time.Duration { return newGroup(ID(config.NewSecret(secret))).jitter }
+
 // take acquires without waiting and returns the key's secret, which tests may see.
 func take(t *testing.T, p *Pool, model string) (*Lease, string) {
 	t.Helper()
@@ -154,7 +157,7 @@ func TestALaterEndIsNotShortened(t *testing.T) {
 		one.Done(Rest(model, DayQuota, 9*time.Hour))
 		two.Done(Rest(model, RateLimited, 12*time.Second))
 		e := none(t, p, model)
-		if time.Until(e.Soonest) != 9*time.Hour || !e.ForHours() {
+		if time.Until(e.Soonest) != 9*time.Hour+jitter("a") || !e.ForHours() {
 			t.Errorf("soonest in %v, for hours: %v", time.Until(e.Soonest), e.ForHours())
 		}
 	})
@@ -297,8 +300,9 @@ func TestSnapshot(t *testing.T) {
 		l, _ := take(t, p, model)
 		now := time.Now()
 		id := func(s string) string { return ID(config.NewSecret(s)) }
+		hour := now.Add(time.Hour + jitter("a"))
 		want := []Status{
-			{ID: id("a"), State: Limited, Reason: DayQuota, Until: now.Add(time.Hour), Rests: []ModelRest{{model, DayQuota, now.Add(time.Hour)}}, Requests: 1, Failures: 1},
+			{ID: id("a"), State: Limited, Reason: DayQuota, Until: hour, Rests: []ModelRest{{model, DayQuota, hour}}, Requests: 1, Failures: 1},
 			{ID: id("b"), State: Disabled, Reason: Invalid, Requests: 1, Failures: 1},
 			{ID: id("c"), State: Resting, Reason: SpendCap, Until: now.Add(10 * time.Minute), Requests: 1, Failures: 1},
 			{ID: id("d"), State: Healthy, Requests: 1, Inflight: 1},
@@ -307,7 +311,7 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 		l.Done(None())
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + maxJitter)
 		for _, s := range p.Snapshot() {
 			if s.Inflight != 0 || (s.State != Healthy && s.Reason != Invalid) {
 				t.Errorf("an hour later: %+v", s)
@@ -318,11 +322,14 @@ func TestSnapshot(t *testing.T) {
 
 func TestModelRestsAreBounded(t *testing.T) {
 	p := newPool("a")
-	for i := range 3 * maxModelRests {
+	use(t, p, model, OK(model))
+	for i := range 3 * maxModels {
 		use(t, p, fmt.Sprint("gemini-", i), Rest(fmt.Sprint("gemini-", i), NoModel, time.Hour))
+		use(t, p, fmt.Sprint("gemini-t", i), Rest(fmt.Sprint("gemini-t", i), Throttled, time.Hour))
 	}
-	if n := len(p.keys[0].rests); n != maxModelRests {
-		t.Errorf("%d rests are kept", n)
+	k := p.keys[0]
+	if len(k.rests) != maxModels || len(k.group.ledgers) != maxModels {
+		t.Errorf("%d rests and %d ledgers are kept", len(k.rests), len(k.group.ledgers))
 	}
 }
 

@@ -1,11 +1,5 @@
 package keys
 
-import (
-	"fmt"
-	"strings"
-	"time"
-)
-
 // Reason is why a key is not used.
 type Reason uint8
 
@@ -26,6 +20,7 @@ const (
 	Throttled          // turned down for a moment, without a word of a quota
 	Failing            // MAX_FAILURES unexplained faults in a row
 	ByHand             // a person disabled it
+	ServiceOff         // the API is switched off in the project
 )
 
 // reasons has the words of each reason: code for records and metrics, which never changes, and text for people.
@@ -45,6 +40,7 @@ var reasons = [...]struct{ code, text string }{
 	Throttled:   {"throttled", "throttled"},
 	Failing:     {"failing", "failing"},
 	ByHand:      {"by_hand", "disabled by hand"},
+	ServiceOff:  {"service_off", "in a project without the API"},
 }
 
 // String is the reason in words.
@@ -72,65 +68,8 @@ func (r Reason) long() bool {
 // (Gemini API docs), and so are the models that it sees.
 func (r Reason) project() bool {
 	switch r {
-	case Suspended, NoBilling, DayQuota, NoAccess, NoModel, Depleted, SpendCap, RateLimited:
+	case Suspended, NoBilling, ServiceOff, DayQuota, NoAccess, NoModel, Depleted, SpendCap, RateLimited:
 		return true
-	}
-	return false
-}
-
-// NoneError says that no key can serve a model now.
-type NoneError struct {
-	Key      string // the id of the only key that could, "" where any could
-	Total    int
-	Disabled map[Reason]int // how many keys are out for which reason
-	Resting  map[Reason]int // how many keys come back by themselves
-	Barred   int            // how many keys lead out by a way that is not to be taken
-	Soonest  time.Time      // when the first resting one comes back; zero if none rests
-}
-
-// Error lists how many keys are out for which reason.
-func (e *NoneError) Error() string {
-	if e.Key != "" && e.Total == 0 {
-		return "the only Gemini API key that could serve this is not configured any more: " + e.Key
-	}
-	if e.Key != "" {
-		return "the only Gemini API key that could serve this is not usable: " + e.counts() + " (" + e.Key + ")"
-	}
-	if e.Total == 0 {
-		return "no usable Gemini API key: none is configured"
-	}
-	return "no usable Gemini API key: " + e.counts()
-}
-
-func (e *NoneError) counts() string {
-	var words []string
-	for r := NoReason + 1; r <= ByHand; r++ {
-		if n := e.Disabled[r] + e.Resting[r]; n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, r))
-		}
-	}
-	if e.Barred > 0 {
-		words = append(words, fmt.Sprintf("%d behind a way out that leads to where Gemini is not available", e.Barred))
-	}
-	return strings.Join(words, ", ")
-}
-
-// Dead reports whether no key is worth waiting for and at least one of them never comes back by itself.
-func (e *NoneError) Dead() bool {
-	return e.Total == 0 || len(e.Disabled) > 0 && !e.hasShort()
-}
-
-// ForHours reports whether every key that comes back by itself does so in hours only.
-func (e *NoneError) ForHours() bool { return !e.hasShort() }
-
-// Only reports whether r is why every one of the keys is away.
-func (e *NoneError) Only(r Reason) bool { return e.Total > 0 && e.Disabled[r]+e.Resting[r] == e.Total }
-
-func (e *NoneError) hasShort() bool {
-	for r := range e.Resting {
-		if !r.long() {
-			return true
-		}
 	}
 	return false
 }

@@ -45,7 +45,8 @@ func TestAConversationKeepsItsKey(t *testing.T) {
 	}
 }
 
-func TestAConversationComesBackToItsKey(t *testing.T) {
+// Its prefix is cached where it went.
+func TestAConversationStaysWhereItWent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool("a", "b", "c")
 		want := Want{Model: model, Conversation: "x"}
@@ -55,8 +56,12 @@ func TestAConversationComesBackToItsKey(t *testing.T) {
 			t.Errorf("key %s, and %s while it rests", first, second)
 		}
 		time.Sleep(time.Minute)
+		if after := pick(t, p, want, OK(model)); after != second {
+			t.Errorf("key %s after the rest of %s, in place of %s", after, first, second)
+		}
+		pick(t, p, want, Disable(Invalid))
 		if back := pick(t, p, want, OK(model)); back != first {
-			t.Errorf("key %s after the rest of %s", back, first)
+			t.Errorf("key %s without %s, and not its own", back, second)
 		}
 	})
 }

@@ -1,0 +1,167 @@
+package keys
+
+import (
+	"slices"
+	"time"
+)
+
+// agenda foresees, for one pass through a line, when whose turn comes: it is the pool's state as it will be once those ahead in
+// the line are served. It is made when the first waiter finds no key, and changes nothing of the pool.
+type agenda struct {
+	p     *Pool
+	model string
+	plans []*plan
+	made  bool
+	held  []*group
+	plan  *plan // what next found last
+}
+
+// plan is the future of one group.
+type plan struct {
+	group  *group
+	ledger ledger
+	copied bool      // the ledger's window is a copy
+	from   time.Time // when the first of its keys may be used, and no earlier than those ahead
+	opens  time.Time // when the limits allow a request, whatever its size; zero is not looked at yet
+}
+
+// make looks at all groups that have a key in order.
+func (a *agenda) make() {
+	a.made = true
+	plain := Want{Model: a.model}
+	for _, g := range a.p.order() {
+		from, ok := a.p.ready(g, &plain)
+		if !ok {
+			continue
+		}
+		pl := &plan{group: g, from: from}
+		if l := g.ledgers[a.model]; l != nil {
+			pl.ledger = *l
+		}
+		a.plans = append(a.plans, pl)
+	}
+}
+
+// order lists the groups in the order of their first keys.
+func (p *Pool) order() []*group {
+	groups := make([]*group, 0, len(p.groups))
+	for _, k := range p.keys {
+		if k.group.keys[0] == k {
+			groups = append(groups, k.group)
+		}
+	}
+	return groups
+}
+
+// ready is when the first of a group's keys that may serve a request is there, limits aside; not ok is never.
+func (p *Pool) ready(g *group, want *Want) (at time.Time, ok bool) {
+	for _, k := range g.keys {
+		if k.out() != NoReason || want.Only != "" && k.id != want.Only || slices.Contains(want.NotVia, k.egress) {
+			continue
+		}
+		if until := k.resting(want.Model).until; !ok || until.Before(at) {
+			at, ok = until, true
+		}
+	}
+	for _, r := range []rest{g.resting(want.Model), g.barred(want.Model, p.moment.now)} {
+		if r.until.After(at) {
+			at = r.until
+		}
+	}
+	if at.Before(p.moment.now) {
+		at = p.moment.now
+	}
+	return at, ok
+}
+
+// next is when the turn of a waiter comes, behind those who were entered; zero is never.
+func (a *agenda) next(w *waiter) time.Time {
+	if !a.made {
+		a.make()
+	}
+	var soonest time.Time
+	a.plan = nil
+	for _, pl := range a.plans {
+		at, ok := pl.next(a.p, &w.want)
+		if ok && (a.plan == nil || at.Before(soonest)) {
+			soonest, a.plan = at, pl
+		}
+	}
+	return soonest
+}
+
+// next is when the group can serve a request.
+func (pl *plan) next(p *Pool, want *Want) (time.Time, bool) {
+	tokens, from := int64(want.Tokens), pl.from
+	if pl.ledger.tooSmall(&p.moment, tokens, int64(want.Above)) {
+		return time.Time{}, false
+	}
+	if !want.plain() {
+		at, ok := p.ready(pl.group, want)
+		if !ok {
+			return at, false
+		}
+		if at.After(from) {
+			from = at
+		}
+	} else if pl.ledger.tokens.at(p.moment.sec) == 0 {
+		tokens = 0
+		if !pl.opens.IsZero() {
+			return pl.opens, true
+		}
+	}
+	at, _ := pl.ledger.opens(&p.moment, from, tokens, pl.group.jitter)
+	if want.plain() && tokens == 0 {
+		pl.opens = at
+	}
+	return at, true
+}
+
+// enter puts a waiter where next found it a place. A group whose tokens it waits for is held for it: small requests would
+// otherwise use them up for ever.
+func (a *agenda) enter(w *waiter) {
+	pl := a.plan
+	pl.take(&a.p.moment, w.due, int64(w.want.Tokens))
+	if pl.ledger.tokens.at(a.p.moment.sec) > 0 && !pl.group.held {
+		pl.group.held = true
+		a.held = append(a.held, pl.group)
+	}
+}
+
+// leased tells of a lease that was handed out meanwhile.
+func (a *agenda) leased(g *group, tokens int64) {
+	for _, pl := range a.plans {
+		if pl.group == g {
+			pl.take(&a.p.moment, a.p.moment.now, tokens)
+		}
+	}
+}
+
+// end lets go of what is held.
+func (a *agenda) end() {
+	for _, g := range a.held {
+		g.held = false
+	}
+}
+
+func (pl *plan) take(m *moment, at time.Time, tokens int64) {
+	if !pl.copied {
+		pl.copied = true
+		w := window{}
+		if pl.ledger.window != nil {
+			w = *pl.ledger.window
+		}
+		pl.ledger.window = &w
+	}
+	pl.ledger.window.add(at.Unix(), 1, tokens)
+	if at.Before(m.midnight) {
+		if end := m.midnight.Unix(); pl.ledger.dayEnd != end {
+			pl.ledger.dayEnd, pl.ledger.dayUsed = end, 0
+		}
+		pl.ledger.dayUsed++
+	}
+	if at.After(pl.from) {
+		pl.from = at
+	}
+	pl.opens = time.Time{}
+}

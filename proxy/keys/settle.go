@@ -1,0 +1,164 @@
+package keys
+
+import "time"
+
+// settle applies what a request taught about its key.
+func (p *Pool) settle(l *Lease, o Outcome) {
+	p.lock()
+	before := p.recorded
+	k := l.key
+	k.inflight--
+	p.busy--
+	if o.kind != outcomeOK && o.kind != outcomeNone {
+		k.failures++
+	}
+	if o.limits != (Limits{}) {
+		p.learn(k.group, o.model, o.limits)
+	}
+	switch o.kind {
+	case outcomeOK:
+		p.served(l, o)
+	case outcomeRest:
+		p.rest(k, o)
+	case outcomeDisable:
+		p.disable(k, o.reason)
+	case outcomeFault:
+		p.fault(k)
+	case outcomeNone:
+	}
+	changed := p.recorded > before
+	p.mu.Unlock()
+	if changed {
+		_ = p.keep() // it is logged, and tried again with the next change
+	}
+}
+
+// served forgets what a success ends.
+func (p *Pool) served(l *Lease, o Outcome) {
+	k, g, now := l.key, l.key.group, p.moment.now
+	k.faults = 0
+	for _, model := range []string{o.model, ""} {
+		if r := k.restOf(model); r.reason != NoReason && !r.live(now) {
+			k.endRest(model)
+			p.note(k, restRecord(k.id, model, recordRest, rest{}))
+		}
+	}
+	whole, ofModel := g.served(o.model, now)
+	if whole {
+		p.note(k, restRecord(g.name, "", recordQuota, rest{}))
+	}
+	if ofModel {
+		p.note(k, restRecord(g.name, o.model, recordQuota, rest{}))
+	}
+	if g.stranger(o.model, l.began, now) {
+		p.part(g)
+		p.serveModel(o.model)
+	}
+	p.correct(l, o)
+}
+
+// correct puts what a prompt really had in the place of its estimate. Where that was too high there is room for others.
+func (p *Pool) correct(l *Lease, o Outcome) {
+	ledger := l.group.ledgers[l.model]
+	if o.tokens == 0 || o.tokens == l.tokens || ledger == nil || ledger.window == nil {
+		return
+	}
+	windows := []*window{ledger.window}
+	if mates := l.group.mates(p.moment.now); mates != nil && mates.ledger(l.model).window != nil {
+		windows = append(windows, mates.ledger(l.model).window)
+	}
+	for _, w := range windows {
+		w.move(p.moment.sec)
+		w.correct(l.began.Unix(), 0, o.tokens-l.tokens)
+	}
+	if o.tokens < l.tokens && ledger.tokens.value > 0 {
+		p.serveModel(l.model)
+	}
+}
+
+// rest begins a time out, of the key or of its project.
+func (p *Pool) rest(k *key, o Outcome) {
+	m, g := &p.moment, k.group
+	if !o.reason.project() {
+		if r, longer := k.restOf(o.model).renewed(o, m.now, 0); longer {
+			k.setRest(o.model, r)
+			p.note(k, restRecord(k.id, o.model, recordRest, r))
+		}
+		p.serveModel(o.model)
+		return
+	}
+	extra := time.Duration(0)
+	if o.reason == DayQuota {
+		extra = g.jitter
+	}
+	if r, longer := g.restOf(o.model).renewed(o, m.now, extra); longer {
+		g.setRest(o.model, r, p.room())
+		g.dried(m, o.model, r, o.limits)
+		p.note(k, restRecord(g.name, o.model, recordQuota, r))
+	}
+	p.hint(g, o.model, o.limits)
+	p.serveModel(o.model)
+}
+
+// learn notes the limits that Google named for a group.
+func (p *Pool) learn(g *group, model string, stated Limits) {
+	l := g.ledger(model, p.room())
+	for _, r := range l.learn(&p.moment, stated) {
+		r.Owner, r.Model = g.name, model
+		if p.groups[g.name] == g {
+			p.record(r)
+		}
+	}
+}
+
+// learn notes the limits that Google named, and returns what is to be kept of it.
+func (l *ledger) learn(m *moment, stated Limits) (records []Record) {
+	for _, s := range []struct {
+		limit *limit
+		value int64
+		name  string
+	}{
+		{&l.requests, stated.Requests, recordRequests}, {&l.tokens, stated.Tokens, recordTokens}, {&l.day, stated.Day, recordDay},
+	} {
+		if s.value > 0 {
+			*s.limit = limit{s.value, m.now.Add(limitLife).Unix()}
+			records = append(records, Record{Name: s.name, Limit: s.value, At: m.now})
+		}
+	}
+	return records
+}
+
+// disable retires a key, and with it all that Google means.
+func (p *Pool) disable(k *key, reason Reason) {
+	meant := []*key{k}
+	if reason.project() {
+		meant = k.group.keys
+	}
+	for _, k := range meant {
+		k.disabled = reason
+		k.probe.begin(p.moment.now)
+		p.note(k, stateRecord(k.id, recordState, reason))
+	}
+	p.countAble()
+	p.serveAll()
+}
+
+// fault counts what nobody has a name for.
+func (p *Pool) fault(k *key) {
+	if k.faults++; k.faults < p.options.MaxFailures {
+		return
+	}
+	now := p.moment.now
+	k.faults = 0
+	k.whole = rest{since: now, until: now.Add(p.options.CoolingPeriod), reason: Failing, steps: 1}
+	k.probe.begin(now)
+	p.note(k, restRecord(k.id, "", recordRest, k.whole))
+	p.serveAll()
+}
+
+// note keeps a record of a key that is still there.
+func (p *Pool) note(k *key, r Record) {
+	if p.ids[k.id] == k {
+		p.record(r)
+	}
+}
