@@ -2,11 +2,16 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
 )
@@ -100,6 +105,46 @@ func (s *Server) TryKeys(ctx context.Context, text string) ([]control.Tested, er
 		ids = append(ids, keys.ID(key.Secret))
 	}
 	return s.probeAll(ctx, keys.New(given, keys.Options{MaxFailures: 1, CoolingPeriod: time.Second}), ids)
+}
+
+// Usage returns what was used on the days from one to another, both included. The error is the store's.
+func (s *Server) Usage(from, to string) ([]control.Usage, error) {
+	rows, err := s.deps.Store.Usage(from, to)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]control.Usage, 0, len(rows))
+	for _, row := range rows {
+		out = append(out, control.Usage(row))
+	}
+	return out, nil
+}
+
+// resetKey is POST /admin/reset-key/{prefix}: the key that the path names gets another chance at once.
+func (s *Server) resetKey(in *inbound) {
+	name := strings.TrimPrefix(string(in.Path()), resetKeyPath)
+	in.access.path = resetKeyPath + "…" // somebody may take a whole key for its id
+	id, err := s.ChangeKey(name, control.Reset)
+	in.access.key = id
+	var refusal *control.Refusal
+	switch {
+	case err == nil:
+		reply(in, fasthttp.StatusOK, keyReset{id})
+	case errors.As(err, &refusal) && refusal.Code == control.Unknown:
+		s.refuse(in, &front.Error{Kind: front.NotFound, Message: refusal.Message})
+	case errors.As(err, &refusal):
+		s.refuse(in, front.Invalidf("", "%s", refusal.Message))
+	default:
+		s.refuse(in, &front.Error{Kind: front.Internal, Message: "the key was reset, and that could not be written down: " + err.Error()})
+	}
+}
+
+// resetKeyPath is where a key is reset whose id or label follows, or the beginning of one.
+const resetKeyPath = "/admin/reset-key/"
+
+// keyReset is the answer of resetKeyPath.
+type keyReset struct {
+	Reset string `json:"reset"` // the id of the key
 }
 
 // probeAll asks about keys of a pool, all at once, whatever their state.

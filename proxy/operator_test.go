@@ -12,6 +12,7 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
+	"github.com/gemini-claude-adapter/gca/proxy/store"
 )
 
 // operator is the tool's end of a control socket before the rig's server.
@@ -108,5 +109,57 @@ func TestOperatorTriesNewKeys(t *testing.T) {
 		if _, err := c.TryKeys(t.Context(), text); !errors.As(err, &refusal) || refusal.Code != control.Invalid || strings.Contains(err.Error(), "PLANTED") {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+func TestResetKeyOverHTTP(t *testing.T) {
+	const boss = "tok-PLANTED-of-the-boss"
+	r := start(t, "bee beetle", func(cfg *config.Config, s *Server) {
+		if s == nil {
+			cfg.Tokens = append(cfg.Tokens, config.Token{Name: "admin", Hash: config.HashToken(boss), Admin: true})
+		}
+	})
+	f := func(name, token string, status int, wants ...string) {
+		t.Helper()
+		got := r.do("POST", resetKeyPath+name, "", "Authorization", "Bearer "+token)
+		if got.status != status {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+		has(t, got.body, wants...)
+		hasNot(t, got.body, "PLANTED")
+	}
+	r.fake.Key(keyNamed("bee"), always(fg.ErrInvalidKey()))
+	for range 2 {
+		r.do("POST", completions, ask(completions, false))
+	}
+	if r.state("bee").State != keys.Disabled {
+		t.Fatalf("%+v", r.state("bee"))
+	}
+	f("bee", testToken, 403, "admin token")
+	f("be", boss, 400, "fits several keys", keyID("bee"), keyID("beetle"))
+	f("nobody", boss, 404, "no key has the id or label")
+	f(keyNamed("bee"), boss, 404, "AIzaSy-PLA…")
+	f(keyID("bee"), boss, 200, `{"reset":"`+keyID("bee")+`"}`)
+	if r.state("bee").State != keys.Healthy {
+		t.Errorf("%+v", r.state("bee"))
+	}
+	has(t, r.log.String(), `"path":"/admin/reset-key/…"`)
+	if got := r.do("GET", resetKeyPath+"bee", "", "Authorization", "Bearer "+boss); got.status != 405 {
+		t.Errorf("GET: %d", got.status)
+	}
+}
+
+func TestOperatorAsksForUsage(t *testing.T) {
+	r := start(t, "a", nil)
+	row := store.Usage{Day: "2026-01-30", Token: "ann", Key: keyID("a"), Model: "m", Requests: 2, Errors: 1, Unpriced: 1, Prompt: 5, Cached: 1, Output: 4, Thoughts: 3, CostMicro: 9}
+	if err := r.server.deps.Store.AddUsage([]store.Usage{row}); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := r.operator().Usage(t.Context(), "2026-01-29", "2026-01-30")
+	if err != nil || len(rows) != 1 || store.Usage(rows[0]) != row {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	if rows, err = r.operator().Usage(t.Context(), "2026-01-29", "2026-01-29"); err != nil || len(rows) != 0 {
+		t.Errorf("the day before: %+v, %v", rows, err)
 	}
 }

@@ -54,6 +54,9 @@ func (s *Server) find(in *inbound) *route {
 	case "/", "/api/hello":
 		return &route{method: "GET", public: true, probe: true, serve: func(in *inbound) { in.SetStatusCode(fasthttp.StatusOK) }}
 	}
+	if bytes.HasPrefix(in.Path(), []byte(resetKeyPath)) {
+		return &route{method: "POST", admin: true, serve: s.resetKey}
+	}
 	if bytes.HasPrefix(in.Path(), []byte("/v1/models/")) {
 		return &route{method: "GET", serve: s.showModel}
 	}

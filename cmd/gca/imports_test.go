@@ -51,7 +51,7 @@ var house = []room{
 	{pkg: "proxy/store", may: []string{"proxy/front", "proxy/keys"}, owns: []string{"modernc.org/sqlite"}},
 	{pkg: "proxy/store/storetest", may: []string{"proxy/store", "proxy/front", "proxy/keys"}},
 	{pkg: "proxy/config"},
-	{pkg: "proxy/control"},
+	{pkg: "proxy/control", may: []string{"proxy/config"}},
 	{pkg: "proxy/fakegemini"},
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/manage"
+	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
 // verb is an operator's command: on the server it runs here, from a laptop it runs there with the same flags.
@@ -23,11 +24,12 @@ type verb struct {
 }
 
 func verbs() []verb {
-	status, logs, trouble := &statusVerb{}, &logsVerb{}, &errorLogsVerb{}
+	status, logs, trouble, reload := &statusVerb{}, &logsVerb{}, &errorLogsVerb{}, &reloadVerb{}
 	return []verb{
 		{name: "start", need: rootAlways, short: "Start the adapter", local: plain(manage.Start, "the adapter serves")},
 		{name: "stop", need: rootAlways, short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
 		{name: "restart", need: rootAlways, short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart, "the adapter serves")},
+		{name: "reload", need: rootAlways, short: "Put edited settings, keys and tokens in force without a restart, as far as they need none", flags: reload.flags, local: reload.run, remote: reload.carry},
 		{name: "status", short: "Show how the adapter is; exit code 1 if it is not healthy", flags: status.flags, local: status.run, remote: status.carry},
 		{name: "logs", need: rootToRead, short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
 		{name: "error-logs", need: rootToRead, short: "Show what went wrong: warnings, errors, requests that failed at the adapter or at Google, and Nginx's error log, by time",
@@ -116,6 +118,36 @@ func (s *statusVerb) run(ctx context.Context, io *streams) error {
 		return &statusError{exitFailed}
 	}
 	return err
+}
+
+type reloadVerb struct{ json bool }
+
+func (r *reloadVerb) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON, schema 1")
+}
+
+func (r *reloadVerb) carry() []string {
+	if r.json {
+		return []string{"--json"}
+	}
+	return nil
+}
+
+// reloadedJSON is what reload prints with --json.
+type reloadedJSON struct {
+	Schema int `json:"schema"`
+	control.Reloaded
+}
+
+func (r *reloadVerb) run(ctx context.Context, io *streams) error {
+	reloaded, err := manage.Reload(ctx)
+	if err != nil {
+		return err
+	}
+	if r.json {
+		return json.NewEncoder(io.out).Encode(reloadedJSON{1, reloaded})
+	}
+	return manage.PrintReloaded(io.out, reloaded)
 }
 
 type logsVerb struct{ options manage.LogOptions }

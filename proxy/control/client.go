@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -40,6 +41,13 @@ func (c Client) TestKeys(ctx context.Context, ids []string) ([]Tested, error) {
 func (c Client) TryKeys(ctx context.Context, text string) ([]Tested, error) {
 	answer, err := ask[testReply](ctx, c, http.MethodPost, tryPath, longest, tryRequest{text})
 	return answer.Tested, err
+}
+
+// Usage asks what was used on the days from one to another, both included, as "2006-01-02".
+func (c Client) Usage(ctx context.Context, from, to string) ([]Usage, error) {
+	days := url.Values{"from": {from}, "to": {to}}
+	answer, err := ask[usageReply](ctx, c, http.MethodGet, usagePath+"?"+days.Encode(), longest, nothing{})
+	return answer.Rows, err
 }
 
 // Reload puts the settings of texts in force.

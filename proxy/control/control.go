@@ -25,14 +25,15 @@ const (
 	testPath   = "/v1/keys/test"
 	tryPath    = "/v1/keys/try"
 	reloadPath = "/v1/reload"
+	usagePath  = "/v1/usage"
 )
 
 // MaxTests is how many keys one request may have tested.
 const MaxTests = 16
 
 const (
-	maxRequest = 32 << 20 // three files of 4 MB, with every character escaped
-	maxReply   = 8 << 20
+	maxRequest = 32 << 20  // three files of 4 MB, with every character escaped
+	maxReply   = 128 << 20 // usage of a year, by day, token, key and model
 	timeout    = 5 * time.Second
 	longest    = time.Minute // for what waits for Google
 )
@@ -89,6 +90,22 @@ type Tested struct {
 type Reloaded struct {
 	Changed []string `json:"changed"` // in force now
 	Restart []string `json:"restart"` // as they were, until the adapter restarts
+}
+
+// Usage is what one token made of one key and one model on one day: store.Usage on its way to the tool.
+type Usage struct {
+	Day       string `json:"day"`
+	Token     string `json:"token"`
+	Key       string `json:"key"`
+	Model     string `json:"model"`
+	Requests  int64  `json:"requests"`
+	Errors    int64  `json:"errors"`
+	Unpriced  int64  `json:"unpriced"`
+	Prompt    int64  `json:"prompt"`
+	Cached    int64  `json:"cached"`
+	Output    int64  `json:"output"`
+	Thoughts  int64  `json:"thoughts"`
+	CostMicro int64  `json:"costMicro"`
 }
 
 // Errors of requests that got no reply.

@@ -42,6 +42,11 @@ func (a *adapter) TryKeys(_ context.Context, text string) ([]Tested, error) {
 	return []Tested{{ID: "new"}}, a.err
 }
 
+func (a *adapter) Usage(from, to string) ([]Usage, error) {
+	a.said = append(a.said, "usage "+from+" "+to)
+	return []Usage{{Day: from, Requests: 3}}, a.err
+}
+
 func (a *adapter) Reload(texts config.Texts) (Reloaded, error) {
 	a.said = append(a.said, fmt.Sprint("reload ", texts))
 	return Reloaded{Changed: []string{"A"}, Restart: []string{"B"}}, a.err
@@ -91,7 +96,10 @@ func TestClient(t *testing.T) {
 	if r, err := c.Reload(t.Context(), config.Texts{Env: "e", Keys: "k", Tokens: "t"}); err != nil || !reflect.DeepEqual(r, Reloaded{Changed: []string{"A"}, Restart: []string{"B"}}) {
 		t.Errorf("reload: %+v, %v", r, err)
 	}
-	if want := []string{"disable x", "test [x]", "try k label=y\n", "reload {e k t}"}; !reflect.DeepEqual(a.said, want) {
+	if rows, err := c.Usage(t.Context(), "2026-01-30", "2026-01-31"); err != nil || !reflect.DeepEqual(rows, []Usage{{Day: "2026-01-30", Requests: 3}}) {
+		t.Errorf("usage: %v, %v", rows, err)
+	}
+	if want := []string{"disable x", "test [x]", "try k label=y\n", "reload {e k t}", "usage 2026-01-30 2026-01-31"}; !reflect.DeepEqual(a.said, want) {
 		t.Errorf("asked %q", a.said)
 	}
 }
@@ -122,6 +130,8 @@ func TestRefusals(t *testing.T) {
 	f(err, &Refusal{Code: Invalid, Message: `no such change of a key: "melt"`})
 	_, err = c.TestKeys(t.Context(), make([]string, MaxTests+1))
 	f(err, &Refusal{Code: Invalid, Message: "at most 16 keys are tested at once"})
+	_, err = c.Usage(t.Context(), "2026-01-30", "today")
+	f(err, &Refusal{Code: Invalid, Message: "expected days such as 2026-01-31"})
 	_, err = c.Reload(t.Context(), config.Texts{Env: strings.Repeat("x", maxRequest)})
 	f(err, &Refusal{Code: Invalid, Message: "the request cannot be read"})
 	if a.said != nil {

@@ -24,6 +24,8 @@ type Adapter interface {
 	TestKeys(ctx context.Context, names []string) ([]Tested, error)
 	// TryKeys does the same for keys that are not configured; text is as the file keys.
 	TryKeys(ctx context.Context, text string) ([]Tested, error)
+	// Usage returns the rows of the days from one to another, both included, as "2006-01-02".
+	Usage(from, to string) ([]Usage, error)
 	// Reload puts the settings of texts in force, all or none.
 	Reload(texts config.Texts) (Reloaded, error)
 }
@@ -50,6 +52,9 @@ type (
 		Env    string `json:"env"`
 		Keys   string `json:"keys"`
 		Tokens string `json:"tokens"`
+	}
+	usageReply struct {
+		Rows []Usage `json:"rows"`
 	}
 	nothing struct{}
 )
@@ -83,6 +88,21 @@ func Serve(ctx context.Context, l net.Listener, a Adapter) error {
 func routes(a Adapter) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, a.Status()) })
+	mux.HandleFunc("GET "+usagePath, func(w http.ResponseWriter, r *http.Request) {
+		from, to := r.FormValue("from"), r.FormValue("to")
+		for _, day := range []string{from, to} {
+			if _, err := time.Parse(time.DateOnly, day); err != nil {
+				refuse(w, &Refusal{Code: Invalid, Message: "expected days such as 2026-01-31"})
+				return
+			}
+		}
+		rows, err := a.Usage(from, to)
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		reply(w, usageReply{rows})
+	})
 	mux.Handle("POST "+changePath, changing(func(_ context.Context, q changeRequest) (changeReply, error) {
 		switch q.Change {
 		case Reset, Disable, Enable:
