@@ -30,6 +30,7 @@ type access struct {
 	stream    bool
 	key       string // the id of the last key
 	tries     int
+	refused   int           // attempts that failed, each with another key where there was one
 	ttft      time.Duration // until the first content was there, 0 if there was none
 	usage     gemini.Usage
 	estimated bool   // usage is a guess
@@ -37,6 +38,7 @@ type access struct {
 	kind      string // of the last upstream failure
 	problem   string // the client's error message
 
+	native  bool // the path is of Google's own API
 	gone    bool // the client left before the end
 	probe   bool // worth no line at level info
 	later   bool // the line comes at the end of the stream
@@ -65,6 +67,7 @@ func (s *Server) record(a *access, status int) {
 	if status >= fasthttp.StatusInternalServerError {
 		s.errors.Add(1)
 	}
+	s.meters.request(a, status)
 	level := slog.LevelInfo
 	if a.probe {
 		level = slog.LevelDebug

@@ -61,6 +61,7 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 	defer func() { lease.Done(outcome) }()
 	failed = x.relay(lease)
 	for failed != nil && !x.committed && x.repair(failed) {
+		x.s.meters.attempt(failed)
 		failed = x.relay(lease)
 	}
 	if failed == nil {

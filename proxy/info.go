@@ -11,7 +11,6 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
-	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 // modelInfo is a model in a shape that Anthropic's and OpenAI's SDKs both read.
@@ -157,22 +156,13 @@ type health struct {
 	Version    string `json:"version"`
 }
 
-// health is healthy while every key serves every model, degraded while some do, and else unhealthy.
+// health says in one word how the keys stand (census.go), without a token: loads balancers and uptime checks ask.
 func (s *Server) health(in *inbound) {
-	h := health{Status: "healthy", Version: s.deps.Version}
-	for _, k := range s.pool.Snapshot() {
-		h.TotalKeys++
-		if k.State == keys.Healthy || k.State == keys.Limited {
-			h.ActiveKeys++
-		}
-		if k.State != keys.Healthy {
-			h.Status = "degraded"
-		}
+	c := s.census()
+	h := health{Status: c.health(), ActiveKeys: c.active, TotalKeys: len(c.keys), Version: s.deps.Version}
+	status := fasthttp.StatusOK
+	if h.Status == unhealthy {
+		status = fasthttp.StatusServiceUnavailable
 	}
-	if h.ActiveKeys == 0 {
-		h.Status = "unhealthy"
-		reply(in, fasthttp.StatusServiceUnavailable, h)
-		return
-	}
-	reply(in, fasthttp.StatusOK, h)
+	reply(in, status, h)
 }

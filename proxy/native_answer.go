@@ -133,6 +133,7 @@ func (a *passed) outcome() keys.Outcome {
 		return keys.OK(p.tries.quota())
 	}
 	p.access.kind = failed.Kind.String()
+	p.s.meters.failed(failed)
 	return p.outcome(failed)
 }
 

@@ -51,6 +51,8 @@ func (s *Server) find(in *inbound) *route {
 		return &route{method: "GET", serve: s.listModels}
 	case "/health":
 		return &route{method: "GET", public: true, probe: true, serve: s.health}
+	case "/metrics":
+		return &route{method: "GET", admin: true, probe: true, serve: s.metrics}
 	case "/", "/api/hello":
 		return &route{method: "GET", public: true, probe: true, serve: func(in *inbound) { in.SetStatusCode(fasthttp.StatusOK) }}
 	}
@@ -82,7 +84,9 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 		in.access.probe = r.probe
 		s.serve(in, r)
 	default:
+		in.access.probe = r.probe
 		if refusal := s.admit(in, r); refusal != nil {
+			in.access.probe = false
 			s.refuse(in, refusal)
 			return
 		}
@@ -144,7 +148,7 @@ func (s *Server) accept(rc *fasthttp.RequestCtx) *inbound {
 	mendPath(rc.URI())
 	in := &inbound{RequestCtx: rc, codec: s.shape(rc), access: newAccess(rc)}
 	if path, ok := native.Parse(string(rc.Path()), ofGoogles(rc)); ok {
-		in.native = &path
+		in.native, in.access.native = &path, true
 	}
 	rc.Response.Header.Set("request-id", in.access.id)
 	rc.Response.Header.Set("x-request-id", in.access.id)

@@ -74,6 +74,7 @@ type Server struct {
 	draining atomic.Bool
 
 	requests, errors, streams atomic.Int64
+	meters                    *meters
 }
 
 type fronts struct{ anthropic, chat, responses front.Codec }
@@ -114,6 +115,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 	s.live.Store(cfg)
 	s.tokens.Store(newGate(cfg))
 	s.counts = newCounter(s)
+	s.meters = newMeters()
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,

@@ -50,9 +50,7 @@ type tries struct {
 // attempt gives its lease back, sooner or later.
 func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final bool)) *front.Error {
 	for {
-		want := keys.Want{Model: t.quota(), Conversation: t.conversation, Only: t.only, Avoid: t.keys}
-		want.NotVia, want.AvoidVia = t.s.upstream.Shunned()
-		lease, err := t.s.pool.Acquire(t.ctx, want, t.until())
+		lease, err := t.lease()
 		if err != nil && unseen(err) && t.moveOn() {
 			continue
 		}
@@ -61,10 +59,12 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 		}
 		t.access.key = lease.KeyID()
 		failed, final := attempt(lease)
+		t.s.meters.attempt(failed)
 		if failed == nil {
 			return nil
 		}
 		t.access.kind = failed.Kind.String()
+		t.access.refused++
 		t.keys = append(t.keys, t.access.key)
 		switch {
 		case !final && t.mayGoOn(failed) && t.pause(failed):
@@ -73,6 +73,15 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 			return t.tell(failed, final)
 		}
 	}
+}
+
+// lease gets a key, after a wait where all of them rest.
+func (t *tries) lease() (*keys.Lease, error) {
+	want := keys.Want{Model: t.quota(), Conversation: t.conversation, Only: t.only, Avoid: t.keys}
+	want.NotVia, want.AvoidVia = t.s.upstream.Shunned()
+	began := t.s.meters.beginWait()
+	defer t.s.meters.endWait(began)
+	return t.s.pool.Acquire(t.ctx, want, t.until())
 }
 
 // quota names what a key has a quota for, and rests for.
