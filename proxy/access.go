@@ -34,6 +34,8 @@ type access struct {
 	ttft      time.Duration // until the first content was there, 0 if there was none
 	usage     gemini.Usage
 	estimated bool   // usage is a guess
+	costMicro int64  // what that costs on a paid key, in millionths of a US dollar
+	priced    bool   // the cost is known
 	leftOut   string // what the client asked for and did not get
 	kind      string // of the last upstream failure
 	problem   string // the client's error message
@@ -67,6 +69,7 @@ func (s *Server) record(a *access, status int) {
 	if status >= fasthttp.StatusInternalServerError {
 		s.errors.Add(1)
 	}
+	s.usage.add(a, status)
 	s.meters.request(a, status)
 	level := slog.LevelInfo
 	if a.probe {
@@ -104,6 +107,9 @@ func (a *access) attrs(status int) []slog.Attr {
 	count("tokens_out", a.usage.Candidates+a.usage.Thoughts)
 	if a.estimated {
 		attrs = append(attrs, slog.Bool("tokens_estimated", true))
+	}
+	if a.priced && a.usage != (gemini.Usage{}) {
+		attrs = append(attrs, slog.Float64("cost", float64(a.costMicro)/1e6)) // US dollars
 	}
 	if a.ttft > 0 {
 		attrs = append(attrs, slog.Int64("ttft_ms", a.ttft.Milliseconds()))

@@ -109,7 +109,7 @@ func (a *passed) Close() error {
 	_ = p.answer.Close() // whatever it says, the answer is over
 	p.close()
 	p.learn(a.tail)
-	access.usage = usage(a.tail)
+	access.usage = usageIn(a.tail)
 	p.lease.Done(a.outcome())
 	p.s.streams.Add(-1)
 	if p.failure != nil && !access.gone {
@@ -157,8 +157,8 @@ func (p *passage) learn(text []byte) {
 	}
 }
 
-// usage reads the figures of an answer's last chunk, zero where there are none.
-func usage(tail []byte) gemini.Usage {
+// usageIn reads the figures of an answer's last chunk, zero where there are none.
+func usageIn(tail []byte) gemini.Usage {
 	name := []byte(`"usageMetadata"`)
 	i := bytes.LastIndex(tail, name)
 	if i < 0 {

@@ -43,6 +43,7 @@ type modelEntry struct {
 	Input     int      `json:"input"`     // tokens
 	Output    int      `json:"output"`    // tokens
 	Fallbacks []string `json:"fallbacks"` // what serves in its place where no key sees it, in this order
+	Prices    []price  `json:"prices"`    // one after the other; none are not known
 }
 
 // parseRegistry reads a registry whose every name leads to a model that it has.
@@ -85,6 +86,9 @@ func (r *registry) check(m modelEntry) error {
 	}
 	if _, err := time.Parse(time.DateOnly, m.Day); err != nil && m.Day != "" {
 		return fmt.Errorf("the day %s is none", m.Day)
+	}
+	if err := checkPrices(m.Prices); err != nil {
+		return err
 	}
 	for _, id := range m.Fallbacks {
 		if f := r.find(id); f == nil || f.Embeds != m.Embeds {

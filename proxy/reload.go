@@ -41,5 +41,5 @@ func (s *Server) adopt(cfg *config.Config) {
 }
 
 func (d *Deps) poolOptions(cfg *config.Config) keys.Options {
-	return keys.Options{MaxFailures: cfg.MaxFailures, CoolingPeriod: cfg.CoolingPeriod, Log: d.Logger}
+	return keys.Options{MaxFailures: cfg.MaxFailures, CoolingPeriod: cfg.CoolingPeriod, Keeper: d.Store, Log: d.Logger}
 }

@@ -64,6 +64,8 @@ type Server struct {
 	refusals *refusals
 	fetcher  *fetch.Fetcher
 	fronts   fronts
+	usage    *usage
+	kept     kept
 	started  time.Time
 	pace     pace
 
@@ -114,6 +116,9 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 	}
 	s.live.Store(cfg)
 	s.tokens.Store(newGate(cfg))
+	s.usage = newUsage(deps.Store, s.models.registry, deps.Logger)
+	s.usage.flush() // what was used today
+	s.restore()
 	s.counts = newCounter(s)
 	s.meters = newMeters()
 	s.life, s.endLife = context.WithCancelCause(context.Background())
@@ -145,6 +150,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.watcher.run(watching) })
 	background.Go(func() { s.keepListing(watching) })
+	background.Go(func() { s.keepState(watching) })
 	defer background.Wait()
 	defer stopWatching()
 	defer s.upstream.Close()

@@ -46,7 +46,9 @@ listens on 127.0.0.1 alone.`,
 }
 
 func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
-	cfg, err := config.Load(config.Source{Env: os.LookupEnv, Dir: dir, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), BehindProxy: behindProxy})
+	cfg, err := config.Load(config.Source{
+		Env: os.LookupEnv, Dir: dir, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), StateDir: os.Getenv("STATE_DIRECTORY"), BehindProxy: behindProxy,
+	})
 	switch {
 	case errors.Is(err, config.ErrNoKeys):
 		return nil, &usageError{err.Error() + "\nhint: " + keysVariable + "=KEY1,KEY2,KEY3 gca serve; keys come from https://aistudio.google.com/apikey"}
@@ -63,7 +65,13 @@ func serve(ctx context.Context, io *streams, cfg *config.Config) error {
 	if len(cfg.Unknown) > 0 {
 		log.Warn("settings that this version does not use", "names", strings.Join(cfg.Unknown, ", "))
 	}
-	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: store.NewMemory(store.DefaultLimits()), Version: version, Env: os.LookupEnv, Level: level})
+	kept := store.Open(cfg.StateURL, store.DefaultLimits(), log)
+	return errors.Join(serveFrom(ctx, cfg, log, level, kept), kept.Close())
+}
+
+// serveFrom serves with an open store.
+func serveFrom(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, kept store.Store) error {
+	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: kept, Version: version, Env: os.LookupEnv, Level: level})
 	if err != nil {
 		return err
 	}

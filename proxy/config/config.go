@@ -31,7 +31,7 @@ type Config struct {
 	ModelMap          []ModelRule   // MODEL_MAP: the first rule that matches a client's model name wins
 	ModelFallback     []ModelRule   // MODEL_FALLBACK: what serves where every key is dry for a model, in the order of the rules
 	HealthInterval    time.Duration // HEALTH_CHECK_INTERVAL: seconds between looks at resting and disabled keys, 0 is never
-	StateURL          *url.URL      // STATE_URL: file:///…, nil keeps state in memory alone
+	StateURL          *url.URL      // STATE_URL: file:///…, by default in the folder that systemd keeps for the service; nil keeps state in memory alone
 	MaxConcurrent     int           // MAX_CONCURRENT: requests at once, of all clients, >= 1
 	FetchURLs         bool          // FETCH_URLS: get what clients name by URL, true by default; else Gemini is told the URL
 	AllowAnonymous    bool          // ALLOW_ANONYMOUS: serve without client tokens although others can connect
@@ -44,7 +44,8 @@ type Config struct {
 
 	Unknown []string // names in adapter.env that this version does not know; worth a warning
 
-	hostSet bool
+	hostSet  bool
+	stateDir string // Source.StateDir
 }
 
 // Key is one Gemini API key as it was configured.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 )
@@ -16,6 +17,9 @@ const (
 	TokensFile = "tokens"
 )
 
+// StateFile is what the state is called in the service's own folder.
+const StateFile = "state.db"
+
 const maxFile = 4 << 20
 
 // Source is where Load reads from.
@@ -23,6 +27,7 @@ type Source struct {
 	Env         func(name string) (string, bool) // os.LookupEnv
 	Dir         string                           // folder with adapter.env, keys and tokens; "" is the environment alone
 	Credentials string                           // folder that systemd hands over; its file keys comes before Dir's
+	StateDir    string                           // folder that systemd keeps for the service: STATE_URL is state.db in it, unless set
 	BehindProxy bool                             // becomes Config.BehindProxy
 }
 
@@ -47,13 +52,16 @@ func Load(src Source) (*Config, error) {
 		return nil, err
 	}
 	named := Texts{Env: filepath.Join(src.Dir, EnvFile), Keys: filepath.Join(keysDir, KeysFile), Tokens: filepath.Join(src.Dir, TokensFile)}
-	return Texts{Env: env, Keys: keys, Tokens: tokens}.load(named, src.Env, src.BehindProxy)
+	return Texts{Env: env, Keys: keys, Tokens: tokens}.load(named, src)
 }
 
-// load reads the texts of files that are named so in errors, beside the environment, and validates the whole.
-func (t Texts) load(named Texts, env func(string) (string, bool), behindProxy bool) (*Config, error) {
+// load reads the texts of files that are named so in errors, beside what else src says, and validates the whole.
+func (t Texts) load(named Texts, src Source) (*Config, error) {
 	cfg := Default()
-	cfg.BehindProxy = behindProxy
+	cfg.BehindProxy, cfg.stateDir = src.BehindProxy, src.StateDir
+	if src.StateDir != "" {
+		cfg.StateURL = &url.URL{Scheme: "file", Path: filepath.Join(src.StateDir, StateFile)}
+	}
 	lines, err := parseEnvFile(t.Env)
 	if err != nil {
 		return nil, inFile(named.Env, err)
@@ -65,7 +73,7 @@ func (t Texts) load(named Texts, env func(string) (string, bool), behindProxy bo
 			cfg.Unknown = append(cfg.Unknown, s.name)
 			continue
 		}
-		if _, overridden := env(s.name); overridden {
+		if _, overridden := src.Env(s.name); overridden {
 			continue
 		}
 		if err := apply(cfg, s.value); err != nil {
@@ -73,7 +81,7 @@ func (t Texts) load(named Texts, env func(string) (string, bool), behindProxy bo
 		}
 	}
 	for _, name := range settingNames {
-		if value, ok := env(name); ok {
+		if value, ok := src.Env(name); ok {
 			if err := setters[name](cfg, value); err != nil {
 				faults = append(faults, fmt.Errorf("%s%w", name, err))
 			}

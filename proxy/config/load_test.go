@@ -184,3 +184,23 @@ func FuzzParseEnv(f *testing.F) {
 		}
 	})
 }
+
+// The service's own folder holds the state unless STATE_URL says otherwise; a laptop has none, and no state.
+func TestLoad_stateURL(t *testing.T) {
+	f := func(want, stateDir, file string, env map[string]string) {
+		t.Helper()
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, EnvFile), []byte("GEMINI_API_KEYS=a\n"+file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := Load(Source{Dir: dir, StateDir: stateDir, Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+		if err != nil || cfg.Show("STATE_URL") != want {
+			t.Errorf("got %q, %v; want %q", cfg.Show("STATE_URL"), err, want)
+		}
+	}
+	f("", "", "", nil)
+	f("file:///var/lib/gemini-adapter/state.db", "/var/lib/gemini-adapter", "", nil)
+	f("file:///srv/x.db", "/var/lib/gemini-adapter", "STATE_URL=file:///srv/x.db\n", nil)
+	f("file:///srv/y.db", "/var/lib/gemini-adapter", "STATE_URL=file:///srv/x.db\n", map[string]string{"STATE_URL": "file:///srv/y.db"})
+	f("", "/var/lib/gemini-adapter", "STATE_URL=\n", nil)
+}

@@ -35,7 +35,7 @@ type Reloaded struct {
 // Reload reads texts beside the environment, as Load does, and leaves alone what takes a restart. c does not change. The error
 // is as Load's: settings that would not do for a start, or not for the address that is listened on, are refused whole.
 func (c *Config) Reload(texts Texts, env func(name string) (string, bool)) (Reloaded, error) {
-	next, err := texts.load(Texts{Env: EnvFile, Keys: KeysFile, Tokens: TokensFile}, env, c.BehindProxy)
+	next, err := texts.load(Texts{Env: EnvFile, Keys: KeysFile, Tokens: TokensFile}, Source{Env: env, StateDir: c.stateDir, BehindProxy: c.BehindProxy})
 	if err != nil {
 		return Reloaded{}, err
 	}

@@ -19,7 +19,7 @@ func running(t *testing.T, texts Texts, env ...string) (*Config, func(string) (s
 		}
 		return "", false
 	}
-	cfg, err := texts.load(Texts{}, lookup, false)
+	cfg, err := texts.load(Texts{}, Source{Env: lookup, StateDir: "/var/lib/gemini-adapter"})
 	if err != nil {
 		t.Fatal(err)
 	}
