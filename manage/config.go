@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -57,12 +58,18 @@ func ReadEnv() (string, error) {
 }
 
 // ReadTexts returns the texts of this server's adapter.env, keys and tokens.
-func ReadTexts() (texts config.Texts, err error) {
-	if texts.Env, err = ReadEnv(); err != nil {
+func ReadTexts() (config.Texts, error) { return readTextsIn(configDir) }
+
+func readTextsIn(dir string) (texts config.Texts, err error) {
+	texts.Env, err = readConfigFile(filepath.Join(dir, config.EnvFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNotInstalled
+	}
+	if err != nil {
 		return texts, err
 	}
 	for name, text := range map[string]*string{config.KeysFile: &texts.Keys, config.TokensFile: &texts.Tokens} {
-		if *text, err = readConfigFile(configDir + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if *text, err = readConfigFile(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return texts, err
 		}
 	}

@@ -38,6 +38,15 @@ func ownerNames(info fs.FileInfo) (userName, groupName string) {
 	return userName, groupName
 }
 
+// giveTo has a file belong to the one that the other belongs to.
+func giveTo(f *os.File, info fs.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("the owner of a file is unknown")
+	}
+	return f.Chown(int(st.Uid), int(st.Gid))
+}
+
 // syncDir makes a new name in dir outlive a power cut.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)

@@ -5,21 +5,33 @@ import (
 	"strings"
 )
 
-// Match returns the ids of the keys that a person means: the one whose id or label it is, else all whose id or label begins
-// with it.
+// Named is what a person may call a key by.
+type Named struct{ ID, Label string }
+
+// Match returns the ids of the keys that a person means, as MatchName does.
 func (p *Pool) Match(name string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var whole, begun []string
+	all := make([]Named, 0, len(p.keys))
+	for _, k := range p.keys {
+		all = append(all, Named{k.id, k.label})
+	}
+	return MatchName(name, all)
+}
+
+// MatchName returns the ids of those of all that a person means: the one whose id or label it is, else all whose id or label
+// begins with it.
+func MatchName(name string, all []Named) []string {
 	if name == "" {
 		return nil
 	}
-	for _, k := range p.keys {
-		if k.id == name || k.label == name {
-			whole = append(whole, k.id)
+	var whole, begun []string
+	for _, k := range all {
+		if k.ID == name || k.Label == name {
+			whole = append(whole, k.ID)
 		}
-		if strings.HasPrefix(k.id, name) || strings.HasPrefix(k.label, name) {
-			begun = append(begun, k.id)
+		if strings.HasPrefix(k.ID, name) || strings.HasPrefix(k.Label, name) {
+			begun = append(begun, k.ID)
 		}
 	}
 	if len(whole) > 0 {
