@@ -72,7 +72,12 @@ func TestPaths(t *testing.T) {
 	f("GET", "/v1/messages", 405, anthropicError, "expected method POST")
 	f("DELETE", "/v1/chat/completions", 405, openaiError)
 	f("POST", "/health", 405, openaiError)
-	f("POST", "/v1/messages/batches", 404, anthropicError+`not_found_error"`)
+	f("POST", "/v1/messages/batches", 404, anthropicError+`not_found_error"`, "batches are not served")
+	f("GET", "/v1/messages/batches/msgbatch_1", 404, anthropicError, "batches are not served")
+	f("POST", "/v1/batches", 404, openaiError, "batches are not served")
+	f("POST", "/v1/files", 404, openaiError, "files are not stored")
+	f("POST", "/v1/responses/compact", 404, openaiError, "compaction is not served")
+	f("GET", "/v1/responses/resp_1", 404, openaiError, "Response with id 'resp_1' not found")
 	f("GET", "/v1/unknown", 404, openaiError)
 	f("GET", "/nothing", 404, openaiError)
 	f("POST", "/v1/v1/messages", 400, anthropicError, "body is empty")
@@ -83,6 +88,12 @@ func TestPaths(t *testing.T) {
 	f("GET", "/models/gemini-3.8-flash", 200, `"owned_by"`)
 	if got := r.do("GET", "/v1/unknown", "", "anthropic-version", "2023-06-01"); got.status != 404 || !strings.HasPrefix(got.body, anthropicError) {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+	for _, path := range []string{"/v1/chat/completions", "/v1/embeddings", "/v1/responses"} {
+		got := r.do("POST", path, "{}", "x-api-key", testToken, "anthropic-version", "2023-06-01")
+		if got.status != 400 || !strings.HasPrefix(got.body, openaiError) {
+			t.Errorf("%s is not OpenAI's any more: %d %s", path, got.status, got.body)
+		}
 	}
 	for _, path := range []string{"/", "/api/hello"} {
 		for _, method := range []string{"HEAD", "GET"} {

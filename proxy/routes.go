@@ -45,7 +45,7 @@ func (s *Server) find(in *inbound) *route {
 		return &route{method: "POST", serve: s.converse}
 	case "/v1/embeddings":
 		return &route{method: "POST", serve: s.embed}
-	case "/v1/messages/count_tokens":
+	case "/v1/messages/count_tokens", "/v1/responses/input_tokens":
 		return &route{method: "POST", serve: s.countTokens}
 	case "/v1/models":
 		return &route{method: "GET", serve: s.listModels}
@@ -199,18 +199,36 @@ func mendPath(u *fasthttp.URI) {
 	}
 }
 
-// shape is the protocol in which a path's errors are told.
+// shape is the protocol of a path. Where it does not say, as with models and unknown paths, a header does.
 func (s *Server) shape(rc *fasthttp.RequestCtx) front.Codec {
-	if bytes.HasPrefix(rc.Path(), []byte("/v1/responses")) {
+	switch path := string(rc.Path()); {
+	case strings.HasPrefix(path, "/v1/responses"):
 		return s.fronts.responses
+	case strings.HasPrefix(path, "/v1/messages"):
+		return s.fronts.anthropic
+	case path == "/v1/chat/completions" || path == "/v1/embeddings":
+		return s.fronts.chat
 	}
-	if bytes.HasPrefix(rc.Path(), []byte("/v1/messages")) || len(rc.Request.Header.Peek("anthropic-version")) > 0 {
+	if len(rc.Request.Header.Peek("anthropic-version")) > 0 {
 		return s.fronts.anthropic
 	}
 	return s.fronts.chat
 }
 
+// notServed are beginnings of paths that clients know from their vendors, and what is said in place of what they do there.
+var notServed = []struct{ begins, words string }{
+	{"/v1/messages/batches", "batches are not served here, send each request to /v1/messages"},
+	{"/v1/batches", "batches are not served here, send each request by itself"},
+	{"/v1/files", "files are not stored here, send their data within the request"},
+	{"/v1/responses/compact", "compaction is not served here, ask for a summary with a request of its own to /v1/responses"},
+}
+
 func unknownPath(path string) *front.Error {
+	for _, n := range notServed {
+		if rest, ok := strings.CutPrefix(path, n.begins); ok && (rest == "" || rest[0] == '/') {
+			return &front.Error{Kind: front.NotFound, Message: n.words}
+		}
+	}
 	if id, ok := strings.CutPrefix(path, "/v1/responses/"); ok {
 		return &front.Error{Kind: front.NotFound, Message: "Response with id '" + bounded(id, 100) + "' not found: responses are not stored here."}
 	}
