@@ -21,7 +21,8 @@ const maxCounts = 4
 const someText = `"."`
 
 type tokenCount struct {
-	InputTokens int `json:"input_tokens"`
+	Object      string `json:"object,omitempty"` // of OpenAI's answer
+	InputTokens int    `json:"input_tokens"`
 }
 
 // counter asks Google for the length of prompts, as long as that is free and quick. It waits for no key, and whatever comes of
@@ -33,31 +34,39 @@ type counter struct {
 
 func newCounter(s *Server) *counter { return &counter{s: s, free: make(chan struct{}, maxCounts)} }
 
-// countTokens answers with Google's count of the prompt, or with an estimate.
+// countTokens answers with Google's count of the prompt, or with an estimate, in the form of Anthropic's count or of OpenAI's.
 func (s *Server) countTokens(in *inbound) {
 	body, refusal := s.readBody(in.RequestCtx)
 	if refusal != nil {
 		s.refuse(in, refusal)
 		return
 	}
-	call, err := anthropic.Codec{}.DecodePrompt(body)
+	answer, decode := tokenCount{}, anthropic.Codec{}.DecodePrompt
+	if in.codec == s.fronts.responses {
+		answer.Object, decode = "response.input_tokens", in.codec.Decode
+	}
+	call, err := decode(body)
 	if err != nil {
 		s.refuse(in, front.AsError(err))
 		return
 	}
 	in.access.model, call.Schemas = call.Model, s.schemas
+	target, ok := s.models.resolve(call.Model)
+	if !ok || s.models.embeds(target) {
+		s.refuse(in, unknownModel(call.Model))
+		return
+	}
 	life := s.follow(in)
 	defer life.close()
-	n := s.countCall(life.ctx, in, call)
+	answer.InputTokens = s.countCall(life.ctx, in, call, target)
 	in.access.gone = life.gone()
-	reply(in, fasthttp.StatusOK, tokenCount{InputTokens: n})
+	reply(in, fasthttp.StatusOK, answer)
 }
 
 // countCall counts what Google would get. A prompt that Google would refuse is estimated: a meter has no use for errors.
-func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call) int {
+func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call, target string) int {
 	estimate := call.Request.EstimateTokens()
-	target, ok := s.models.resolve(call.Model)
-	if !ok || !s.counts.enter() {
+	if !s.counts.enter() {
 		return estimate
 	}
 	defer s.counts.exit()

@@ -68,7 +68,38 @@ func TestACountIsEstimated(t *testing.T) {
 	f(prompt(`"messages":[],"system":"`+words+`"`), 1000, 1040)
 	f(prompt(`"messages":[{"role":"user","content":"`+strings.Repeat("word ", 8000)+`"}]`), 10000, 10040)
 	f(prompt(`"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"`+strings.Repeat("A", 1<<20)+`"}}]}]`), 260, 300)
-	f(`{"model":"unheard-of",`+hello+`}`, 1, 40)
+}
+
+// As /v1/messages would.
+func TestACountOfAModelThatIsNone(t *testing.T) {
+	r := start(t, "a", nil)
+	for _, model := range []string{"unheard-of", "gemini-embedding-001"} {
+		got := r.do("POST", countPath, `{"model":"`+model+`",`+hello+`}`)
+		if got.status != 404 {
+			t.Errorf("%d", got.status)
+		}
+		has(t, got.body, `"not_found_error"`, "model: "+model)
+	}
+	if n := r.counted(`{"model":"claude-never-heard-of",` + hello + `}`); n == 0 {
+		t.Errorf("%d", n)
+	}
+}
+
+func TestACountForOpenAIsClients(t *testing.T) {
+	r := start(t, "a", nil)
+	got := r.do("POST", "/v1/responses/input_tokens", `{"model":"gpt-5","instructions":"be brief","input":"hello"}`)
+	var n tokenCount
+	if err := json.Unmarshal([]byte(got.body), &n); err != nil || got.status != 200 || n.InputTokens < 2 || n.Object != "response.input_tokens" {
+		t.Errorf("%d %s %v", got.status, got.body, err)
+	}
+	if all := r.fake.Requests(); len(all) != 1 || all[0].Verb != "countTokens" {
+		t.Errorf("%+v", all)
+	}
+	got = r.do("POST", "/v1/responses/input_tokens", `{"model":"gpt-5"}`)
+	if got.status != 400 {
+		t.Errorf("%d", got.status)
+	}
+	has(t, got.body, `"param":"input"`)
 }
 
 func TestACountTeachesNothingOfTheKey(t *testing.T) {
