@@ -100,6 +100,12 @@ func TestE042_NoWayInside(t *testing.T) {
 	f(r, "http://[::ffff:127.0.0.1]:"+port+"/picture")
 	led := start(t, "a", local)
 	f(led, base+"/inside")
+	// what cannot be found here is not handed on either: nobody knows where it lies
+	got := r.do("POST", messages, `{"model":"gemini-3.8-flash","max_tokens":9,`+blocks(block("image", "http://"+strings.Repeat("x", 64)+".invalid/x.png"))+`}`)
+	if got.status != 400 {
+		t.Errorf("%d", got.status)
+	}
+	has(t, got.body, "messages.0.content.0.source.url: the URL cannot be used: the host has no address")
 	if n := len(r.fake.Requests()) + len(led.fake.Requests()); n != 0 {
 		t.Errorf("Gemini was asked %d times", n)
 	}

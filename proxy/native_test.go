@@ -110,7 +110,7 @@ func TestNativeV1(t *testing.T) {
 	_, name, _ := strings.Cut(made, `"name": "`)
 	name, _, _ = strings.Cut(name, `"`)
 	f("GET", "/v1/"+name, "", `"sizeBytes": "1"`, "x-goog-api-key", testToken)
-	if got := r.do("GET", "/v1/"+name, ""); got.status != 404 || !strings.Contains(got.body, "no such path") {
+	if got := r.do("GET", "/v1/"+name, ""); got.status != 404 || !strings.Contains(got.body, "files are not stored") {
 		t.Errorf("a file of OpenAI's: %d %s", got.status, got.body)
 	}
 	// a model that one version of the API lacks is there for all others

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -46,11 +47,14 @@ type Fetcher struct {
 // New makes a Fetcher. It never uses a proxy, whatever the environment says, and keeps no connections.
 func New(o Options) *Fetcher {
 	o = o.complete()
-	dialer := &net.Dialer{Timeout: o.Timeout, Control: func(_, address string, _ syscall.RawConn) error {
+	dialer := &net.Dialer{Timeout: o.Timeout, ControlContext: func(ctx context.Context, _, address string, _ syscall.RawConn) error {
 		// here the name is resolved: what is looked at is what is dialled
 		to, err := netip.ParseAddrPort(address)
 		if err != nil || !o.Allowed(to.Addr()) {
 			return errNotPublic
+		}
+		if found, ok := ctx.Value(foundKey{}).(*atomic.Bool); ok {
+			found.Store(true)
 		}
 		return nil
 	}}
@@ -96,16 +100,20 @@ func (o Options) complete() Options {
 	return o
 }
 
+// foundKey is where a fetch's context has the *atomic.Bool that tells whether its host was found on the public internet.
+type foundKey struct{}
+
 // problem is why an address gave nothing, in words for the client that hold no part of the address.
 type problem struct {
 	words string
-	final bool // nobody else would do better: it is the request's fault
+	final bool // nobody else shall try: it is the request's fault, or nobody knows that the host is a public one
 }
 
 func (p *problem) Error() string { return p.words }
 
 var (
 	errNotPublic = &problem{"the address is not a public one", true}
+	errNoHost    = &problem{"the host has no address", true}
 	errScheme    = &problem{"expected a URL that begins with https:// or http://", true}
 	errUser      = &problem{"expected a URL without a user name and a password", true}
 	errRedirects = &problem{fmt.Sprintf("it redirects more than %d times", maxRedirects), false}
@@ -145,15 +153,18 @@ func (f *Fetcher) get(ctx context.Context, address string, limit int64) (*medium
 	case f.slots <- struct{}{}:
 		defer func() { <-f.slots }()
 	case <-ctx.Done():
-		return nil, f.explain(ctx, ctx.Err())
+		return nil, &problem{f.explain(ctx, ctx.Err()).words, true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
 	defer cancel()
-	m, err := f.do(ctx, address, min(limit, f.o.MaxBytes))
+	var found atomic.Bool
+	m, err := f.do(context.WithValue(ctx, foundKey{}, &found), address, min(limit, f.o.MaxBytes))
 	if err == nil {
 		return m, nil
 	}
-	return nil, f.explain(ctx, err)
+	why := *f.explain(ctx, err)
+	why.final = why.final || !found.Load()
+	return nil, &why
 }
 
 func (f *Fetcher) do(ctx context.Context, address string, limit int64) (*medium, error) {
@@ -208,12 +219,14 @@ func (f *Fetcher) explain(ctx context.Context, err error) *problem {
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return errNoHost
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return errSlow
 	case ctx.Err() != nil:
 		return &problem{words: "the request was called off"}
 	case errors.As(err, &dns):
-		return &problem{words: "the host has no address"}
+		return errNoHost
 	}
 	return &problem{words: "the connection failed"}
 }

@@ -25,8 +25,8 @@ type place struct {
 }
 
 // Resolve replaces every address of the web in req by what is there. Addresses that Google knows better, of YouTube and of
-// its own files, stay. keep says that the model takes addresses itself: then what cannot be had stays an address too. The
-// error is an *front.Error that names the client's field, and never the address.
+// its own files, stay. keep says that the model takes addresses itself: then what a public host does not give stays an address
+// too. The error is an *front.Error that names the client's field, and never the address.
 func (f *Fetcher) Resolve(ctx context.Context, req *gemini.Request, keep bool) *front.Error {
 	places := find(req)
 	if len(places) == 0 {
