@@ -23,7 +23,7 @@ type keyStanding struct {
 // census asks the pool. A key whose way out leads to where Google serves nobody is not active, whatever its own state.
 func (s *Server) census() census {
 	refused, _ := s.upstream.Shunned()
-	all := s.pool.Snapshot()
+	all := s.keyStates()
 	c := census{keys: make([]keyStanding, 0, len(all)), states: map[keys.State]int{}, reasons: map[keys.Reason]int{}}
 	for _, k := range all {
 		standing := keyStanding{k, k.State == keys.Healthy || k.State == keys.Limited}

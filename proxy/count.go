@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -58,16 +59,22 @@ func (s *Server) countTokens(in *inbound) {
 	}
 	life := s.follow(in)
 	defer life.close()
-	answer.InputTokens = s.countCall(life.ctx, in, call, target)
+	n, missing := s.countCall(life.ctx, in, call, target)
 	in.access.gone = life.gone()
+	if missing {
+		s.refuse(in, unknownModel(call.Model))
+		return
+	}
+	answer.InputTokens = n
 	reply(in, fasthttp.StatusOK, answer)
 }
 
 // countCall counts what Google would get. A prompt that Google would refuse is estimated: a meter has no use for errors.
-func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call, target string) int {
+// missing is a model that neither the key sees nor Google lists, unless the name is one of Claude's.
+func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call, target string) (n int, missing bool) {
 	estimate := call.Request.EstimateTokens()
 	if !s.counts.enter() {
-		return estimate
+		return estimate, false
 	}
 	defer s.counts.exit()
 	ctx, cancel := context.WithTimeout(ctx, s.pace.count)
@@ -77,17 +84,18 @@ func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call, t
 	}
 	call.Limits = s.models.limits(target)
 	if s.fetchURLs(ctx, call.Request, target) != nil || front.Prepare(call, target, s.lookup) != nil {
-		return estimate
+		return estimate, false
 	}
 	in.access.target = target
 	n, failed := s.counts.call(ctx, target, conversation(in, call.Conversation), call.Request)
 	if failed != nil {
 		in.access.kind = failed.Kind.String()
+		missing = failed.Kind == upstream.NoModel && s.models.lacks(target) && !strings.HasPrefix(call.Model, "claude-")
 	}
 	if n == 0 {
-		return estimate
+		n = estimate
 	}
-	return n
+	return n, missing
 }
 
 // enter takes a place, if one is free, which exit gives back.

@@ -80,8 +80,11 @@ func TestACountOfAModelThatIsNone(t *testing.T) {
 		}
 		has(t, got.body, `"not_found_error"`, "model: "+model)
 	}
-	if n := r.counted(`{"model":"claude-never-heard-of",` + hello + `}`); n == 0 {
-		t.Errorf("%d", n)
+	r.counted(`{"model":"claude-never-heard-of",` + hello + `}`)
+	r = startListing(t, fg.Models(), time.Hour)
+	r.seen(1)
+	if got := r.do("POST", countPath, `{"model":"gemini-nope",`+hello+`}`); got.status != 404 {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 }
 

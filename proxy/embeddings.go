@@ -71,7 +71,7 @@ func (e *embedding) attempt(lease *keys.Lease, batch []gemini.Text) (failed *ups
 	defer func() { lease.Done(outcome) }()
 	e.tries.access.tries++
 	if failed = e.call(lease, batch); failed != nil {
-		outcome = failed.Outcome(e.tries.quota())
+		outcome = e.tries.outcome(failed)
 	} else {
 		outcome = keys.OK(e.tries.quota())
 	}

@@ -69,7 +69,7 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 		outcome = keys.OK(x.call.Target)
 		return nil
 	}
-	outcome = failed.Outcome(x.call.Target)
+	outcome = x.tries.outcome(failed)
 	if failed.Kind == upstream.Unusable {
 		if x.unusable++; x.unusable == maxAgain {
 			front.Vary(x.call)

@@ -24,7 +24,7 @@ func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 	case upstream.Overflow, upstream.SizeQuota:
 		return t.overflow(failed)
 	case upstream.NoModel:
-		return unknownModel(t.model)
+		return t.noModel()
 	case upstream.Signature, upstream.Unsaid, upstream.Schema, upstream.States, upstream.Output, upstream.Thinking, upstream.Safety, upstream.BadRequest, upstream.NotFound:
 		return &front.Error{Kind: front.Invalid, Message: words}
 	case upstream.TooLarge:
@@ -75,7 +75,7 @@ func (t *tries) noKey(err error) *front.Error {
 	}
 	switch {
 	case none.Only(keys.NoModel):
-		return unknownModel(t.model)
+		return t.noModel()
 	case none.Barred > 0 && len(none.Resting) == 0:
 		return &front.Error{Kind: front.Region, Message: regionHelp, NoRetry: true}
 	case none.Dead():

@@ -71,6 +71,13 @@ func (m *models) limits(id string) front.Limits {
 	return front.Limits{Output: m.entry(id).Output, NoThought: known && list.thinks && !listed.Thinks}
 }
 
+// lacks reports whether Google's list was read, and does not have the model.
+func (m *models) lacks(id string) bool {
+	l := m.listed.Load()
+	_, ok := l.models[id]
+	return len(l.models) > 0 && !ok
+}
+
 // keepListing reads Google's list now and every few hours, until ctx ends. Nothing waits for it: without it the registry's
 // own facts hold.
 func (s *Server) keepListing(ctx context.Context) {

@@ -229,7 +229,7 @@ func (p *passage) outcome(failed *upstream.Error) keys.Outcome {
 	if failed.Kind == upstream.NoModel && (!p.path.Generates() || p.path.Model == "" || p.path.Version != "v1beta") {
 		return keys.None()
 	}
-	return failed.Outcome(p.tries.quota())
+	return p.tries.outcome(failed)
 }
 
 // passRefusal answers with Google's own words.

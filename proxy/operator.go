@@ -24,7 +24,7 @@ func (s *Server) Status() control.Status {
 		Version: s.deps.Version, Started: s.started,
 		Requests: s.requests.Load(), Errors: s.errors.Load(), OpenStreams: s.streams.Load(),
 	}
-	for _, k := range s.pool.Snapshot() {
+	for _, k := range s.keyStates() {
 		status.Keys = append(status.Keys, keyStatus(k))
 	}
 	return status
@@ -35,6 +35,9 @@ func keyStatus(k keys.Status) control.Key {
 	switch k.State {
 	case keys.Limited:
 		state, reason = "active", reason+" for some models"
+		if k.Reason == keys.NoModel {
+			reason = "without a model that Google lists"
+		}
 	case keys.Healthy:
 		state = "active"
 	}

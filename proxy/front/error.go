@@ -32,6 +32,7 @@ const (
 type Error struct {
 	Kind       Kind
 	Message    string
+	Detail     string        // with NotFound of a model: why, for words that follow those of the protocol
 	Param      string        // the field at fault, for protocols that name it
 	RetryAfter time.Duration // sent as Retry-After, rounded up to seconds; 0 is none
 	NoRetry    bool          // x-should-retry: false

@@ -36,7 +36,11 @@ func OpenAIMessage(e *Error) string {
 	case e.Kind == Overflow && e.Limit > 0:
 		return fmt.Sprintf("This model's maximum context length is %d tokens. However, your messages resulted in %d tokens.", e.Limit, e.Tokens)
 	case e.Kind == NotFound && e.Param == "model":
-		return fmt.Sprintf("The model `%s` does not exist or you do not have access to it.", strings.TrimPrefix(e.Message, "model: "))
+		words := fmt.Sprintf("The model `%s` does not exist or you do not have access to it.", strings.TrimPrefix(e.Message, "model: "))
+		if e.Detail != "" {
+			words = strings.TrimSuffix(words, ".") + ": " + e.Detail
+		}
+		return words
 	case e.Kind == RateLimited && e.RetryAfter > 0 && !strings.Contains(e.Message, "try again in"):
 		return fmt.Sprintf("%s; try again in %.0fs", e.Message, math.Ceil(e.RetryAfter.Seconds()))
 	}

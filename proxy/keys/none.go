@@ -99,6 +99,21 @@ func (p *Pool) none(want *Want, due time.Time) *NoneError {
 	return e
 }
 
+// unseen reports whether every key that could serve the request does not see the model. Waiting may help, another model will.
+func (p *Pool) unseen(want *Want) bool {
+	hidden := false
+	for _, k := range p.keys {
+		switch {
+		case want.Only != "" && k.id != want.Only || k.out() != NoReason:
+		case p.away(k, want) != NoModel:
+			return false
+		default:
+			hidden = true
+		}
+	}
+	return hidden
+}
+
 // away is why a key that is in order does not serve now.
 func (p *Pool) away(k *key, want *Want) Reason {
 	g, now := k.group, p.moment.now

@@ -140,6 +140,19 @@ func TestASuccessLeavesAFreshRest(t *testing.T) {
 	})
 }
 
+func TestNobodyWaitsForAModelThatNoKeySees(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("a")
+		use(t, p, model, Rest(model, NoModel, time.Minute))
+		began := time.Now()
+		_, err := p.Acquire(t.Context(), Want{Model: model}, time.Now().Add(time.Hour))
+		var none *NoneError
+		if !errors.As(err, &none) || !none.Only(NoModel) || time.Since(began) != 0 {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestAnUnseenModelIsNoTroubleOfTheKey(t *testing.T) {
 	p := newPool("a")
 	use(t, p, "mistyped", Rest("mistyped", NoModel, 6*time.Hour))

@@ -32,7 +32,8 @@ type turn struct {
 }
 
 // Acquire leases a key that can serve the request, by the order of Want. Where none can now it waits for its turn, as long as
-// that is known to come no later than until, and else answers at once with a *NoneError. The other error is ctx's cause.
+// that is known to come no later than until, and else answers at once with a *NoneError, as where no key sees the model. The
+// other error is ctx's cause.
 func (p *Pool) Acquire(ctx context.Context, want Want, until time.Time) (*Lease, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -100,7 +101,7 @@ func (p *Pool) serve(q *queue) {
 				stuck = int64(w.want.Tokens)
 			}
 		}
-		if w.due = a.next(w); w.due.IsZero() || w.due.After(w.until) {
+		if w.due = a.next(w); w.due.IsZero() || w.due.After(w.until) || p.unseen(&w.want) {
 			w.turn <- turn{none: p.none(&w.want, w.due)}
 			continue
 		}

@@ -54,10 +54,13 @@ func appendError(dst []byte, kind string, e *front.Error) []byte {
 	return append(dst, '}', '}')
 }
 
-// errorMessage is the error's own, but for Overflow with known figures: Claude Code compacts its history on these words alone.
+// errorMessage is the error's own, with its detail, but for Overflow with known figures: Claude Code compacts its history on these words alone.
 func errorMessage(e *front.Error) string {
 	if e.Kind == front.Overflow && e.Limit > 0 {
 		return fmt.Sprintf("prompt is too long: %d tokens > %d maximum", e.Tokens, e.Limit)
+	}
+	if e.Detail != "" {
+		return e.Message + ": " + e.Detail
 	}
 	return e.Message
 }

@@ -34,6 +34,9 @@ func Error(e *front.Error) (status int, body []byte) {
 	message := e.Message
 	if e.Kind == front.NotFound && e.Param == "model" {
 		message = fmt.Sprintf("models/%s is not found, or none of the API keys may use it.", strings.TrimPrefix(message, "model: "))
+		if e.Detail != "" {
+			message = strings.TrimSuffix(message, ".") + ": " + e.Detail
+		}
 	}
 	out := envelope{Error: errorBody{Code: status, Message: message, Status: name}}
 	if e.RetryAfter > 0 {
