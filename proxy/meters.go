@@ -157,6 +157,11 @@ func (m *meters) failed(failed *upstream.Error) {
 	m.set.GetOrCreateCounter(`gemini_upstream_failures_total{kind="` + failed.Kind.String() + `",status="` + statusLabel(boundedStatus(failed.Status)) + `"}`).Inc()
 }
 
+// probes counts looks at keys that are out, by what came of them: ok, refused, or failed on the way.
+func (m *meters) probes(result string) *metrics.Counter {
+	return m.set.GetOrCreateCounter(`gemini_key_probes_total{result="` + result + `"}`)
+}
+
 // beginWait and endWait stand around the choice of a key; a wait is counted where there was one to speak of.
 func (m *meters) beginWait() time.Time {
 	m.waiting.Add(1)

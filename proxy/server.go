@@ -151,6 +151,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	background.Go(func() { s.watcher.run(watching) })
 	background.Go(func() { s.keepListing(watching) })
 	background.Go(func() { s.keepState(watching) })
+	background.Go(func() { s.keepProbing(watching) })
 	defer background.Wait()
 	defer stopWatching()
 	defer s.upstream.Close()

@@ -135,8 +135,13 @@ func (p *Pool) disable(k *key, reason Reason) {
 		meant = k.group.keys
 	}
 	for _, k := range meant {
+		if k.disabled == reason {
+			continue // a probe found it as it was
+		}
+		if k.disabled == NoReason {
+			k.probe.begin(p.moment.now)
+		}
 		k.disabled = reason
-		k.probe.begin(p.moment.now)
 		p.note(k, stateRecord(k.id, recordState, reason))
 	}
 	p.countAble()
