@@ -57,27 +57,40 @@ func (s *Server) native(in *inbound) {
 		s.refuse(in, refusal)
 		return
 	}
-	p := s.newPassage(in, body)
+	p := &passage{followed: s.follow(in), s: s, access: in.access}
+	defer func() {
+		if !in.access.later { // else the end of the answer does it
+			p.drop()
+		}
+	}()
+	p.read(in, body)
 	p.run()
 	in.access.gone = p.gone()
 	switch {
 	case p.answer != nil:
 		p.send(in)
-		return
 	case p.refusal != nil:
 		p.passRefusal(in)
 	default:
 		s.refuse(in, p.failure)
 	}
-	p.close()
 }
 
-// newPassage reads out of a call what must be known of it.
-func (s *Server) newPassage(in *inbound, body []byte) *passage {
-	path := *in.native
+// drop ends a call whose answer, if there is one, does not go out.
+func (p *passage) drop() {
+	p.close()
+	if p.answer != nil {
+		_ = p.answer.Close() // nobody waits for it
+		p.lease.Done(keys.None())
+	}
+}
+
+// read reads out of a call what must be known of it.
+func (p *passage) read(in *inbound, body []byte) {
+	s, path := p.s, *in.native
 	target, model := s.nativeTarget(in, path)
 	in.access.model, in.access.target, in.access.stream = path.Model, model, path.Streams()
-	p := &passage{followed: s.follow(in), s: s, access: in.access, path: path, host: host(in), names: references(in, path, body)}
+	p.path, p.host, p.names = path, host(in), references(in, path, body)
 	conversation := path.Collection + "/" + in.access.token // what is made by one client lies at one key
 	if path.Generates() {
 		conversation = native.Opening(body)
@@ -94,7 +107,6 @@ func (s *Server) newPassage(in *inbound, body []byte) *passage {
 		Method: string(in.Method()), Target: target, Header: nativeHeader(&in.Request.Header), Body: body,
 		Late: !path.Streams() || !showsThoughts(body), Tokens: len(body) / 4,
 	}
-	return p
 }
 
 // verbOf is the verb whose quotas are not those of answers: nothing that Google says to a count keeps a key from answering.
@@ -182,10 +194,16 @@ func (p *passage) misses(kind upstream.Kind) bool {
 // attempt makes one call; final says that it must not be repeated. What Google may have carried out is not sent twice, unless
 // it does no harm: questions, and whatever is asked of a model.
 func (p *passage) attempt(lease *keys.Lease) (failed *upstream.Error, final bool) {
+	outcome := keys.None()
+	defer func() {
+		if p.lease != lease { // else it is the answer's
+			lease.Done(outcome)
+		}
+	}()
 	if failed = p.try(lease); failed == nil {
 		return nil, false
 	}
-	lease.Done(p.outcome(failed))
+	outcome = p.outcome(failed)
 	harmless := p.raw.Method == "GET" || p.raw.Method == "HEAD" || p.path.Model != ""
 	return failed, p.misses(failed.Kind) || failed.Kind.Action() == upstream.Backoff && !harmless
 }
@@ -249,11 +267,11 @@ func (p *passage) passRefusal(in *inbound) {
 
 // send begins the answer.
 func (p *passage) send(in *inbound) {
-	in.access.later = true
 	in.SetStatusCode(p.answer.Status)
 	p.head(in, p.answer.Header)
 	in.Response.Header.Set("X-Accel-Buffering", "no")
 	p.s.streams.Add(1)
 	a := &passed{p: p, frames: strings.HasPrefix(p.answer.Header.Get("Content-Type"), "text/event-stream")}
 	in.SetBodyStream(a, -1)
+	in.access.later = true
 }

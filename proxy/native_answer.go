@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/native"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
@@ -36,6 +37,10 @@ type passed struct {
 
 // WriteTo writes the answer as it arrives; each Write is flushed.
 func (a *passed) WriteTo(w io.Writer) (total int64, err error) {
+	defer a.p.s.rescue(func() {
+		a.err, err = errPanic, errPanic
+		a.p.failure = &front.Error{Kind: front.Internal, Message: errPanic.Error()}
+	})
 	piece := make([]byte, passPiece)
 	for {
 		n, err := a.Read(piece)
@@ -106,12 +111,18 @@ func (a *passed) Close() error {
 	p := a.p
 	access := p.access
 	access.gone = p.gone()
+	outcome := keys.None()
+	defer p.s.rescue(func() {
+		access.problem = errPanic.Error()
+		p.s.record(access, p.answer.Status)
+	})
+	defer func() { p.lease.Done(outcome) }()
 	_ = p.answer.Close() // whatever it says, the answer is over
 	p.close()
+	p.s.streams.Add(-1)
 	p.learn(a.tail)
 	access.usage = usageIn(a.tail)
-	p.lease.Done(a.outcome())
-	p.s.streams.Add(-1)
+	outcome = a.outcome()
 	if p.failure != nil && !access.gone {
 		access.problem = p.failure.Message
 		p.s.errors.Add(1)

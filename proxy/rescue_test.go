@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,33 @@ func TestAPanicIsOneRequestsFailure(t *testing.T) {
 		t.Errorf("%d panics are logged", n)
 	}
 	r.forgetLog()
+}
+
+// The same holds for calls of Google's own API, wherever they panic: before a key is leased, with one, and after the answer.
+func TestAPanicOnGooglesOwnAPI(t *testing.T) {
+	f := func(status int, path, body string, spoil func(*Server)) {
+		t.Helper()
+		r := start(t, "a", func(_ *config.Config, s *Server) {
+			if s != nil {
+				spoil(s)
+			}
+		})
+		if got := r.do("POST", path, body); got.status != status {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+		r.stop()
+		if n := len(r.server.watcher.conns); n != 0 {
+			t.Errorf("%d clients are still watched", n)
+		}
+		has(t, r.log.String(), `"msg":"panic"`, `"error":"internal error"`)
+		r.forgetLog()
+	}
+	f(500, generatePath, nativeAsk, func(s *Server) { s.owners = nil })
+	f(500, generatePath, nativeAsk, func(s *Server) {
+		s.life = httptrace.WithClientTrace(s.life, &httptrace.ClientTrace{GetConn: func(string) { panic("BUG: planned") }})
+	})
+	f(200, "/v1beta/cachedContents", `{"model":"models/gemini-3.6-flash","contents":[{"role":"user","parts":[{"text":"`+strings.Repeat("word ", 6000)+`"}]}]}`,
+		func(s *Server) { s.owners = &owners{} })
 }
 
 // forgetLog drops what else is checked after a test, which does not foresee panics.
