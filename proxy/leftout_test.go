@@ -36,6 +36,13 @@ func TestLeftOut(t *testing.T) {
 	chat(`"logprobs":false,"top_logprobs":null,"logit_bias":{},"presence_penalty":0,"frequency_penalty":0,"store":false`, "")
 	f(completions, `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":"hi"}],"web_search_options":{},"tools":[{"type":"function","function":{"name":"f"}}]}`, "web_search")
 
+	chat(`"prediction":{"type":"content","content":"x"},"modalities":["text","audio"]`, "prediction, modalities.audio")
+	chat(`"prediction":null,"modalities":["text"],"verbosity":"low"`, "")
+	chat(`"google":{"thinking_config":{"thinking_level":"gigantic"}}`, "thinking_level")
+	f(replies, `{"model":"gpt-5","input":"hi","max_tool_calls":3,"truncation":"auto"}`, "max_tool_calls, truncation")
+	f(replies, `{"model":"gpt-5","input":"hi","max_tool_calls":null,"truncation":"disabled","text":{"verbosity":"low"}}`, "")
+	has(t, r.do("POST", replies, `{"model":"gpt-5","input":"hi","truncation":"auto"}`).body, `"truncation":"auto"`)
+	has(t, r.do("POST", replies, `{"model":"gpt-5","input":"hi","truncation":null}`).body, `"truncation":"disabled"`)
 	f(replies, `{"model":"gpt-5","input":"hi","store":true,"tools":[{"type":"file_search","vector_store_ids":["v"]},{"type":"mcp","server_label":"s"},{"type":"web_search"}]}`,
 		"store, file_search, mcp")
 }

@@ -46,6 +46,11 @@ func (c *Call) cleanTools() {
 	}
 }
 
+// Both are the tools that are in b and in other.
+func (b BuiltIn) Both(other BuiltIn) BuiltIn {
+	return BuiltIn{Search: b.Search && other.Search, Fetch: b.Fetch && other.Fetch, Code: b.Code && other.Code}
+}
+
 func (b BuiltIn) leaveOut(l *LeftOut) {
 	if b.Search {
 		l.Add("web_search")

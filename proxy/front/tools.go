@@ -38,10 +38,13 @@ type ToolChoice struct {
 	Param string
 }
 
-// SetTools declares the client's functions; BuiltIn is set before, and Prepare cleans their schemas. The last of two with one name wins. Without functions it
-// sets nothing, whatever the choice. The error is an *Error: too many of them, or a choice that names none of them although
+// SetTools declares the client's functions; BuiltIn is set before, and Prepare cleans their schemas. The last of two with one
+// name wins. Without functions it sets nothing, whatever the choice; ModeNone takes the built-in tools away as well. The error is an *Error: too many of them, or a choice that names none of them although
 // there are no built-in tools that it may mean.
 func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
+	if choice.Mode == ModeNone {
+		c.BuiltIn = BuiltIn{} // Google knows no other way to forbid them
+	}
 	var decls []gemini.FunctionDeclaration
 	at := map[string]int{}
 	for _, t := range tools {

@@ -115,7 +115,6 @@ func (d *decoder) tools() error {
 		choice.Mode = front.ModeAny
 	case "none":
 		choice.Mode = front.ModeNone
-		d.call.BuiltIn = front.BuiltIn{}
 	case "tool":
 		if elsewhere[d.req.choice.name] {
 			break // Google's own tools cannot be forced

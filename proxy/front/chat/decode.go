@@ -79,7 +79,7 @@ func hasNames(c choice) bool {
 			return false
 		}
 	}
-	return len(c.names) > 0
+	return len(c.names) > 0 || c.kind == "allowed_tools" && c.listed > 0
 }
 
 // asked is what the encoder of an answer must know of its request.
@@ -130,6 +130,11 @@ func (d *decoder) tools() error {
 		d.call.StrictTools = d.call.StrictTools || t.strict
 	}
 	tools = append(tools, d.req.functions...)
+	if c := &d.req.choice; c.kind == "allowed_tools" {
+		if d.call.BuiltIn = d.call.BuiltIn.Both(c.hosted); len(c.names) == 0 {
+			tools = nil // none of the client's own
+		}
+	}
 	if d.legacy {
 		return d.call.SetTools(tools, d.req.functionCall.toGemini("function_call"))
 	}

@@ -143,11 +143,28 @@ func (c *choice) field(w *gemini.Walker, name string) {
 			w.Fail(w.Path(), "expected auto or required")
 		}
 	case "tools":
-		w.Array("an array of tools", func(int) {
-			w.Object("a tool", func(name []byte) { c.field(w, string(name)) })
-		})
+		w.Array("an array of tools", func(int) { c.allow(w) })
 	default:
 		w.Skip()
+	}
+}
+
+// allow reads one of the allowed tools. One that runs elsewhere has a type alone.
+func (c *choice) allow(w *gemini.Walker) {
+	kind, before := "", len(c.names)
+	c.listed++
+	w.Object("a tool", func(name []byte) {
+		if string(name) == "type" {
+			kind = w.String()
+			return
+		}
+		c.field(w, string(name))
+	})
+	if len(c.names) > before || googleTool(kind, &c.hosted) {
+		return
+	}
+	if kind == "" || kind == "function" || kind == "custom" {
+		c.names = append(c.names, "") // which is refused
 	}
 }
 

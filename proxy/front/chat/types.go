@@ -59,9 +59,11 @@ type tool struct {
 
 // choice is tool_choice: a mode, or with kind function, custom or allowed_tools the tools that it names.
 type choice struct {
-	kind  string
-	mode  string // allowed_tools: auto or required
-	names []string
+	kind   string
+	mode   string // allowed_tools: auto or required
+	names  []string
+	listed int           // allowed_tools: how many there are, whatever runs them
+	hosted front.BuiltIn // allowed_tools: those that Google runs
 }
 
 // named reports whether the choice is of certain tools.
@@ -166,7 +168,13 @@ func (r *request) option(w *gemini.Walker, name string) {
 			}
 			w.Skip()
 		})
-	case "logprobs", "top_logprobs", "logit_bias", "audio", "store", "presence_penalty", "frequency_penalty":
+	case "modalities":
+		w.Array("an array of strings", func(int) {
+			if kind := w.String(); kind != "text" {
+				r.leftOut.Add("modalities." + kind)
+			}
+		})
+	case "logprobs", "top_logprobs", "logit_bias", "audio", "store", "presence_penalty", "frequency_penalty", "prediction":
 		r.leftOut.Field(w, name)
 	default:
 		w.Skip()

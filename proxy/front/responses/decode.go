@@ -3,6 +3,8 @@
 package responses
 
 import (
+	"slices"
+
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -33,7 +35,7 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 	d := decoder{req: req, asked: &asked{request: req, tools: map[string]tool{}}}
 	d.call = &front.Call{
 		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, SingleCall: req.noParallel, Request: &gemini.Request{},
-		BuiltIn: front.BuiltIn{Search: req.tools.search, Code: req.tools.code}, Own: d.asked,
+		BuiltIn: req.tools.builtIn, Own: d.asked,
 		LeftOut: req.tools.leftOut,
 	}
 	if d.call.Conversation = req.cacheKey; req.cacheKey == "" {
@@ -74,7 +76,7 @@ func (r *request) check() error {
 		return front.Invalidf("top_p", "expected 0 to 1")
 	case r.format.kind == "json_schema" && r.format.schema == nil:
 		return front.Invalidf("text.format.schema", "expected a JSON Schema object")
-	case len(r.choice.names) == 1 && r.choice.names[0] == "", r.choice.kind == "allowed_tools" && len(r.choice.names) == 0:
+	case slices.Contains(r.choice.names, ""), r.choice.kind == "allowed_tools" && r.choice.listed == 0:
 		return front.Invalidf("tool_choice", "expected the name of a tool")
 	}
 	return nil
@@ -148,6 +150,11 @@ func (d *decoder) tools() error {
 		d.call.StrictTools = d.call.StrictTools || t.strict
 	}
 	c := d.req.choice
+	if c.kind == "allowed_tools" {
+		if d.call.BuiltIn = d.call.BuiltIn.Both(c.hosted); len(c.names) == 0 {
+			tools = nil // none of the client's own
+		}
+	}
 	choice := front.ToolChoice{Names: c.names, Param: "tool_choice"}
 	switch {
 	case c.kind == "none":

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 
@@ -149,7 +150,8 @@ func (e *encoder) appendSettings(dst []byte) []byte {
 	} else {
 		dst = appendRaw(append(dst, `,"tools":`...), r.echo.tools, "[]")
 	}
-	dst = appendRaw(append(dst, `,"truncation":"disabled","metadata":`...), r.echo.metadata, "{}")
+	dst = gemini.AppendQuoted(append(dst, `,"truncation":`...), cmp.Or(r.truncation, "disabled"))
+	dst = appendRaw(append(dst, `,"metadata":`...), r.echo.metadata, "{}")
 	return dst
 }
 

@@ -87,9 +87,9 @@ type declaration struct {
 
 // toolSet is what a request declares.
 type toolSet struct {
-	tools        []tool
-	search, code bool // tools that Google runs
-	leftOut      front.LeftOut
+	tools   []tool
+	builtIn front.BuiltIn // tools that Google runs
+	leftOut front.LeftOut
 }
 
 // read reads one tool.
@@ -107,10 +107,7 @@ func (s *toolSet) read(w *gemini.Walker) {
 			t.namespace = d.name
 			s.tools = append(s.tools, t)
 		}
-	case strings.HasPrefix(d.kind, "web_search"):
-		s.search = true
-	case d.kind == "code_interpreter":
-		s.code = true
+	case googleTool(d.kind, &s.builtIn):
 	default:
 		if t, ok := d.tool(w); ok {
 			s.tools = append(s.tools, t)
@@ -118,6 +115,19 @@ func (s *toolSet) read(w *gemini.Walker) {
 			s.leftOut.Add(d.kind)
 		}
 	}
+}
+
+// googleTool switches on the tool of Google's own that a type of tool means, and reports whether there is one.
+func googleTool(kind string, on *front.BuiltIn) bool {
+	switch {
+	case strings.HasPrefix(kind, "web_search"):
+		on.Search = true
+	case kind == "code_interpreter":
+		on.Code = true
+	default:
+		return false
+	}
+	return true
 }
 
 // tool is what the client runs; ok is false for tools that nobody could run.
@@ -238,9 +248,11 @@ func (d *declaration) readInner(w *gemini.Walker) {
 
 // choice is tool_choice: a mode, or with kind function or allowed_tools the tools that it names.
 type choice struct {
-	kind  string
-	mode  string // allowed_tools: auto or required
-	names []string
+	kind   string
+	mode   string // allowed_tools: auto or required
+	names  []string
+	listed int           // allowed_tools: how many there are, whatever runs them
+	hosted front.BuiltIn // allowed_tools: those that Google runs
 }
 
 func readChoice(w *gemini.Walker) choice {
@@ -266,6 +278,8 @@ func readChoice(w *gemini.Walker) choice {
 				var t namedTool
 				w.Object("a tool", func(name []byte) { t.field(w, string(name)) })
 				c.names = append(c.names, t.names()...)
+				c.listed++
+				googleTool(t.kind, &c.hosted)
 			})
 		default:
 			named.field(w, string(name))

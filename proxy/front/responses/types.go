@@ -26,6 +26,7 @@ type request struct {
 	previous     string // previous_response_id
 	conversation string // the id of a stored conversation
 	prompt       bool   // a prompt template is named
+	truncation   string
 	cacheKey     string
 	user         string
 	echo         echo
@@ -122,7 +123,11 @@ func (r *request) option(w *gemini.Walker, name string) {
 		r.readConversation(w)
 	case "prompt":
 		r.prompt = w.Raw() != nil
-	case "top_logprobs", "store":
+	case "truncation":
+		if r.truncation = w.String(); r.truncation != "" && r.truncation != "disabled" {
+			r.tools.leftOut.Add(name)
+		}
+	case "top_logprobs", "store", "max_tool_calls":
 		r.tools.leftOut.Field(w, name)
 	default:
 		w.Skip()
