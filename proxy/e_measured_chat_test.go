@@ -28,6 +28,19 @@ func TestE138_SupportsOutsideOfTheText(t *testing.T) {
 	same(t, r.citedElsewhere(odd, "日本 ok"), "日<https://a.example/1> 本 ok<https://a.example/1>; 0-1 https://a.example/1 1-5 https://a.example/1 3-5 https://a.example/1 2-5 https://a.example/1")
 }
 
+// News of pages that were read, which come in a chunk of their own, take no citations away.
+func TestCitationsOutliveNewsOfPages(t *testing.T) {
+	r := start(t, "a", nil)
+	g := fg.Grounding{Queries: []string{"q"}, Sources: []fg.GroundingSource{fg.Web("a.example", "https://a.example/1")}, Supports: []fg.Support{fg.Supports("well said", "said", 0)}}
+	answer := fg.Reply(fg.Text("well said").Grounded(g), fg.Text(" ").Fetched(fg.FetchedURL{URL: "https://b.example/", Status: fg.Fetched}), fg.Text("").Ends("STOP"))
+	r.fake.Enqueue(answer, answer)
+	same(t, r.cited(), "url_citation 5-9 https://a.example/1 a.example")
+	r.fake.Enqueue(answer)
+	has(t, r.codex(`"q"`, `,"tools":[{"type":"web_search"}]`), `"type":"url_citation","start_index":5,"end_index":9,"url":"https://a.example/1"`)
+	r.fake.Enqueue(answer)
+	has(t, r.claude(opus, `"tools":[{"type":"web_search_20250305","name":"web_search"}],`+oneUser).body, `"cited_text":"said"`)
+}
+
 // citedElsewhere is what Anthropic's and the Responses protocol make of an answer that rests on pages.
 func (r *rig) citedElsewhere(g fg.Grounding, text string) string {
 	r.t.Helper()

@@ -16,7 +16,7 @@ const (
 	EventCodeResult                        // CodeResult, Signature
 	EventServerCall                        // Server, Signature: Google runs a tool of its own
 	EventServerResult                      // Server, Signature
-	EventGrounding                         // Grounding: what the answer rests on; the last one counts as a whole
+	EventGrounding                         // Grounding: what the answer rests on; see Grounding.Add
 	EventCheckpoint                        // Continuation: the answer can be resumed from here
 )
 
@@ -82,6 +82,16 @@ type Grounding struct {
 	Sources  []Source
 	Supports []Support
 	URLs     []RetrievedURL
+}
+
+// Add keeps of what was searched and of what was read the last news: Google tells of them in different chunks.
+func (g *Grounding) Add(news *Grounding) {
+	if len(news.URLs) > 0 {
+		g.URLs = news.URLs
+	}
+	if len(news.Queries)+len(news.Sources)+len(news.Supports) > 0 {
+		g.Queries, g.Sources, g.Supports = news.Queries, news.Sources, news.Supports
+	}
 }
 
 // Source is a page; Title may be "".

@@ -38,23 +38,13 @@ func (e *encoder) server(dst []byte, ev *gemini.Event) []byte {
 		e.records.Note(ev)
 		e.noteSearch(ev)
 	case gemini.EventGrounding:
-		e.served.add(ev.Grounding)
+		e.served.ground.Add(ev.Grounding)
 	case gemini.EventCode:
 		return e.code(dst, ev)
 	case gemini.EventCodeResult:
 		return e.codeResult(dst, ev)
 	}
 	return dst
-}
-
-// add keeps of what was searched and of what was read the last news: Google tells of them in different chunks.
-func (s *served) add(g *gemini.Grounding) {
-	if len(g.URLs) > 0 {
-		s.ground.URLs = g.URLs
-	}
-	if len(g.Queries)+len(g.Sources)+len(g.Supports) > 0 {
-		s.ground.Queries, s.ground.Sources, s.ground.Supports = g.Queries, g.Sources, g.Supports
-	}
 }
 
 func (e *encoder) noteSearch(ev *gemini.Event) {

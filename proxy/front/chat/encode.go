@@ -18,7 +18,7 @@ type encoder struct {
 	calls     int
 	usage     gemini.Usage
 	finish    gemini.Event
-	grounding *gemini.Grounding
+	grounding gemini.Grounding
 
 	// content and reasoning are literals without their quotes, content of a stream only where citations may follow
 	content   []byte
@@ -46,7 +46,7 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 		return e.say(dst, front.CodeText(ev))
 	case gemini.EventGrounding:
 		if e.cites() {
-			e.grounding = ev.Grounding
+			e.grounding.Add(ev.Grounding)
 		}
 	case gemini.EventUsage:
 		e.usage = ev.Usage
@@ -199,12 +199,12 @@ func (e *encoder) finishReason() string {
 
 // annotations are the pages that the content cites, each for each stretch it backs, as elements of an array.
 func (e *encoder) annotations() []byte {
-	if e.grounding == nil {
+	if len(e.grounding.Supports) == 0 {
 		return nil
 	}
 	var dst []byte
 	content := gemini.Text(`"` + string(e.content) + `"`).String()
-	for _, c := range front.Citations(content, e.grounding) {
+	for _, c := range front.Citations(content, &e.grounding) {
 		for _, source := range c.Sources {
 			if len(dst) > 0 {
 				dst = append(dst, ',')

@@ -70,7 +70,7 @@ func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	case gemini.EventServerResult:
 		e.recorder.Note(ev)
 	case gemini.EventGrounding:
-		e.sources.grounding = ev.Grounding
+		e.sources.grounding.Add(ev.Grounding)
 	case gemini.EventUsage:
 		e.usage = ev.Usage
 	case gemini.EventFinish:

@@ -13,7 +13,7 @@ import (
 // sources is what an answer rests on. Google tells of it last, and counts in the whole answer's text.
 type sources struct {
 	wanted    bool // the client asked for a search
-	grounding *gemini.Grounding
+	grounding gemini.Grounding
 	told      bool   // a search has its item
 	before    []byte // the messages before the open one: a JSON string without its quotes
 }
@@ -25,13 +25,13 @@ func (s *sources) annotations(text []byte) [][]byte {
 	}
 	before := len(literal(s.before).String())
 	s.before = append(s.before, text...)
-	if s.grounding == nil {
+	if len(s.grounding.Supports) == 0 {
 		return nil
 	}
 	all := literal(s.before).String()
 	skip := len([]rune(all[:before]))
 	var out [][]byte
-	for _, c := range front.Citations(all, s.grounding) {
+	for _, c := range front.Citations(all, &s.grounding) {
 		if c.Start < before {
 			continue
 		}
@@ -64,8 +64,8 @@ func (e *encoder) serverCall(dst []byte, ev *gemini.Event) []byte {
 
 // grounded tells of the search that an answer rests on, unless its item is there. It stands last, as Google tells of it.
 func (e *encoder) grounded(dst []byte) []byte {
-	g := e.sources.grounding
-	if !e.sources.wanted || e.sources.told || g == nil || len(g.Queries) == 0 {
+	g := &e.sources.grounding
+	if !e.sources.wanted || e.sources.told || len(g.Queries) == 0 {
 		return dst
 	}
 	return e.searched(dst, g.Queries, g.Sources)
