@@ -27,6 +27,9 @@ const (
 	opUFWReload    opcode = "ufw-reload"
 	opSysctl       opcode = "sysctl"   // give the kernel back the settings Names, each as key=value
 	opSwapOff      opcode = "swap-off" // stop using the swap files Names
+
+	opHandoverEnd opcode = "handover-end" // stop the handover unit, unless it is the only one that serves
+	opHandBack    opcode = "hand-back"    // let the main unit run by what is in force again, without a request lost
 )
 
 // action is a line of the journal: plain data, so that a later process can carry it out.
@@ -69,6 +72,10 @@ func (a action) do(ctx context.Context, s *system) error {
 		return s.resetSysctls(a.Names)
 	case opSwapOff:
 		return s.swapOff(ctx, a.Names)
+	case opHandoverEnd:
+		return s.endHandover(ctx, time.Duration(a.Seconds)*time.Second)
+	case opHandBack:
+		return s.handBack(ctx, time.Duration(a.Seconds)*time.Second)
 	}
 	return fmt.Errorf("the journal has an action %q that this release does not know", a.Op)
 }
@@ -98,7 +105,7 @@ func (a action) restore(s *system) error {
 		}
 		return s.putBack(openDir+"/"+a.Saved, a.Path, a.Was.Mode, owner{a.Was.UID, a.Was.GID})
 	case PathLink:
-		return s.writeLink(a.Path, a.Was.Target)
+		return s.relink(a.Path, a.Was.Target)
 	case PathDir:
 		return errors.Join(os.MkdirAll(file, a.Was.Mode), os.Lchown(file, a.Was.UID, a.Was.GID), os.Chmod(file, a.Was.Mode))
 	}

@@ -208,7 +208,7 @@ func collectSystemd(ctx context.Context, s *reader) (int, error) {
 }
 
 func watchedUnits() []string {
-	return []string{socketUnit, serviceUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", "ssh.socket"}
+	return []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", "ssh.socket"}
 }
 
 func collectUnits(ctx context.Context, s *reader) (map[string]UnitState, error) {
@@ -237,6 +237,13 @@ func parseUnits(out string) map[string]UnitState {
 				u.Loaded = value == "loaded"
 			case "ActiveState":
 				u.Active = value == "active" || value == "activating" || value == "reloading"
+				u.Ending = value == "deactivating"
+			case "SubState":
+				u.Sub = value
+			case "MainPID":
+				if pid, err := strconv.Atoi(value); err == nil {
+					u.PID = pid
+				}
 			case "UnitFileState":
 				u.Enabled = value == "enabled"
 			case "Listen":

@@ -20,20 +20,25 @@ const (
 	releasesDir = "/opt/gemini-adapter/releases"
 	currentLink = "/opt/gemini-adapter/current"
 	currentGCA  = currentLink + "/gca"
+	nextLink    = "/opt/gemini-adapter/next" // the release of the handover unit; at rest it leads to the current one
 
 	configDir    = "/etc/gemini-adapter"
 	settingsFile = configDir + "/adapter.env"
 	settingsOld  = settingsFile + ".old"
 	keysFile     = configDir + "/keys"
 	tokensFile   = configDir + "/tokens"
+	nextConfig   = configDir + "/next" // the settings of the handover unit; at rest a link to configDir itself
 
 	stateDir   = "/var/lib/gemini-adapter"
 	runtimeDir = "/run/gemini-adapter"
 
-	serviceFile = "/etc/systemd/system/gemini-adapter.service"
-	socketFile  = "/etc/systemd/system/gemini-adapter.socket"
-	serviceUnit = "gemini-adapter.service"
-	socketUnit  = "gemini-adapter.socket"
+	serviceFile     = "/etc/systemd/system/gemini-adapter.service"
+	socketFile      = "/etc/systemd/system/gemini-adapter.socket"
+	handoverFile    = "/etc/systemd/system/gemini-adapter-handover.service"
+	serviceUnit     = "gemini-adapter.service"
+	socketUnit      = "gemini-adapter.socket"
+	handoverUnit    = "gemini-adapter-handover.service"
+	handoverControl = runtimeDir + "/handover.sock"
 
 	nginxBinary  = "/usr/sbin/nginx"
 	nginxConf    = "/etc/nginx/nginx.conf"

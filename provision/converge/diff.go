@@ -3,7 +3,6 @@ package converge
 import (
 	"fmt"
 	"io/fs"
-	"strconv"
 )
 
 // Diff compares what is with what is wanted. It does no I/O, and equal inputs
@@ -58,7 +57,10 @@ func renderAll(w Want, v view) (map[string]string, error) {
 		}
 		texts[name] = text
 	}
-	return texts, nil
+	v.Handover = true
+	text, err := render(TemplateService, w.Templates[TemplateService], v)
+	texts[handoverText] = text
+	return texts, err
 }
 
 // siteOf is the site that is to be there: text or, where a deploy wrote it before Nginx's version was known, that one.
@@ -101,8 +103,7 @@ func (d *differ) server() {
 // adapter is the adapter and its way out to the web. Of that way the firewall is a part only where the whole server is meant.
 func (d *differ) adapter() {
 	d.user()
-	d.config()
-	d.state()
+	d.folders()
 	d.service()
 	d.nginx()
 	if d.w.Scope == ScopeServer {
@@ -126,122 +127,6 @@ func (d *differ) step(kind Kind, name, title string, op operation) Step {
 
 // begin starts the steps of one group.
 func (d *differ) begin(group Group) { d.group = group }
-
-func (d *differ) user() {
-	d.begin(GroupAdapter)
-	if d.f.User.User && d.f.User.Group {
-		return
-	}
-	d.serviceChanged = true
-	d.add(KindUser, serviceUser, "make the system user "+serviceUser, userStep{serviceUser, stateDir})
-}
-
-// config brings the adapter's folders, settings, keys and tokens up to date, and has the release read them.
-func (d *differ) config() {
-	d.begin(GroupSettings)
-	d.dir(configDir, 0o750, rootUser, serviceUser)
-	d.dir(stateDir, 0o700, serviceUser, serviceUser)
-	before := len(d.steps)
-	d.keepOld()
-	d.file(fileStep{settingsFile, []byte(d.files.Env), 0o640, serviceUser, true})
-	d.keys()
-	d.tokens()
-	newRelease := d.f.release() != d.w.Release()
-	if len(d.steps) > before || newRelease || d.serviceChanged {
-		d.serviceChanged = true
-		d.add(KindCheck, "settings", "let the release read its settings", settingsStep{d.w.releaseGCA()})
-	}
-}
-
-// keepOld keeps the settings of before beside those that take their place.
-func (d *differ) keepOld() {
-	now := d.f.path(settingsFile)
-	if d.w.KeepOld && now.Kind == PathFile && string(now.Content) != d.files.Env {
-		d.file(fileStep{settingsOld, now.Content, 0o640, serviceUser, true})
-	}
-}
-
-func (d *differ) keys() {
-	st := fileStep{keysFile, []byte(d.files.Keys), 0o600, rootUser, true}
-	if !d.f.Credentials {
-		st.mode, st.group = 0o640, serviceUser
-	}
-	d.file(st)
-}
-
-func (d *differ) tokens() {
-	if !d.s.ClientToken {
-		d.add(KindToken, "client", "make a client token", tokenStep{d.files.Tokens})
-		return
-	}
-	if d.files.Tokens != "" || d.f.path(tokensFile).Kind == PathFile {
-		d.file(fileStep{tokensFile, []byte(d.files.Tokens), tokensMode, serviceUser, true})
-	}
-}
-
-// state puts files into the adapter's own folder, which it must not be writing to meanwhile.
-func (d *differ) state() {
-	d.begin(GroupSettings)
-	if d.w.State == nil || d.sameState() {
-		return
-	}
-	d.serviceChanged = true
-	if d.f.Units[serviceUnit].Active || d.f.Units[socketUnit].Active {
-		d.add(KindUnit, "stop", "stop the adapter", stopStep{stopTime(d.s.DrainTimeout, string(d.f.path(serviceFile).Content))})
-	}
-	d.add(KindState, stateDir, fmt.Sprintf("put %d files into %s", len(d.w.State), stateDir), stateStep{d.w.State})
-}
-
-// sameState tells whether the folder has these files and no others.
-func (d *differ) sameState() bool {
-	if len(d.f.State) != len(d.w.State) {
-		return false
-	}
-	for _, file := range d.w.State {
-		now, ok := d.f.State[file.Name]
-		if !ok || now != sumOf(file.Content) {
-			return false
-		}
-	}
-	return true
-}
-
-// service installs the release and its units, and runs them.
-func (d *differ) service() {
-	d.begin(GroupAdapter)
-	if d.link(currentLink, "releases/"+d.w.Release()) {
-		d.serviceChanged = true
-	}
-	d.link("/usr/local/bin/gca", currentGCA)
-	d.link("/usr/local/bin/gemini-manage", currentGCA)
-	st := unitStep{active: d.f.Units[serviceUnit].Active}
-	st.stop = stopTime(d.s.DrainTimeout, string(d.f.path(serviceFile).Content))
-	st.socket = d.file(fileStep{socketFile, []byte(d.texts[TemplateSocket]), 0o644, rootUser, false})
-	st.reread = d.file(fileStep{serviceFile, []byte(d.texts[TemplateService]), 0o644, rootUser, false}) || st.socket
-	st.restart = st.reread || d.serviceChanged || !d.f.Units[serviceUnit].Active || !d.f.Units[socketUnit].Active
-	for _, unit := range ourUnits {
-		if !d.f.Units[unit].Enabled {
-			st.enable = append(st.enable, unit)
-		}
-	}
-	if !st.restart && len(st.enable) == 0 {
-		return
-	}
-	d.serviceChanged = true
-	d.add(KindUnit, "gemini-adapter", st.title(), st)
-	d.add(KindCheck, "health", "wait for the adapter's answer",
-		healthStep{address: "127.0.0.1:" + strconv.Itoa(d.s.Port), what: "the adapter"})
-}
-
-func (st unitStep) title() string {
-	switch {
-	case !st.restart:
-		return "start the adapter at boot"
-	case st.active:
-		return "restart the adapter"
-	}
-	return "start the adapter, now and at boot"
-}
 
 // owner is the owner that a path should have; false where the user is yet to be made.
 func (d *differ) owner(user, group string) (owner, bool) {

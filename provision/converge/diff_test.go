@@ -17,7 +17,9 @@ func TestDiff_Fresh(t *testing.T) {
 		"package:nginx+ufw+fail2ban+python3-systemd+unattended-upgrades+logrotate", "user:gemini", "dir:/etc/gemini-adapter", "dir:/var/lib/gemini-adapter",
 		"file:/etc/gemini-adapter/adapter.env", "file:/etc/gemini-adapter/keys", "token:client", "check:settings",
 		"link:/opt/gemini-adapter/current", "link:/usr/local/bin/gca", "link:/usr/local/bin/gemini-manage",
+		"link:/opt/gemini-adapter/next", "link:/etc/gemini-adapter/next",
 		"file:/etc/systemd/system/gemini-adapter.socket", "file:/etc/systemd/system/gemini-adapter.service",
+		"file:/etc/systemd/system/gemini-adapter-handover.service",
 		"unit:gemini-adapter", "check:health", "check:nginx",
 		"file:/etc/nginx/modules-enabled/99-gemini-adapter.conf", "file:/etc/nginx/sites-available/gemini-adapter",
 		"link:/etc/nginx/sites-enabled/gemini-adapter", "link:/etc/nginx/sites-enabled/default",
@@ -88,24 +90,35 @@ func TestDiff_Drift(t *testing.T) {
 	edit := func(st *PathState) { st.Content = append(slices.Clone(st.Content), "# edited\n"...) }
 	chmod := func(st *PathState) { st.Mode = 0o777 }
 	chown := func(st *PathState) { st.UID = 1234 }
-	restarted := []string{"check:settings", "unit:gemini-adapter", "check:health", "check:web"}
-	started := restarted[1:]
+	started := []string{"unit:gemini-adapter", "check:health", "check:web"}
+	// handedOver are the steps of a handover: what is staged, if anything, then what is put in force while the other one serves.
+	handedOver := func(staged, files []string) []string {
+		return slices.Concat(staged, []string{"unit:gemini-adapter-handover"}, files, started)
+	}
+	settings := []string{"dir:" + nextConfig, "check:settings"}
 
 	f(func(*Facts, *Want) {})
 	f(func(_ *Facts, w *Want) { w.Keys = Secret{} })
 	f(path(settingsFile, edit))
-	f(path(settingsFile, chmod), append([]string{"file:" + settingsFile}, restarted...)...)
-	f(path(settingsFile, func(st *PathState) { st.Content = []byte("HOST=0.0.0.0\nPORT=8000\n") }), append([]string{"file:" + settingsFile}, restarted...)...)
-	f(path(keysFile, chown), append([]string{"file:" + keysFile}, restarted...)...)
-	f(func(_ *Facts, w *Want) { w.Keys = NewSecret("AIzaSyOther") }, append([]string{"file:" + keysFile}, restarted...)...)
-	f(path(tokensFile, chmod), append([]string{"file:" + tokensFile}, restarted...)...)
-	f(path(tokensFile, func(st *PathState) { st.Content = nil }), append([]string{"token:client"}, restarted...)...)
+	f(path(settingsFile, chmod), handedOver(settings, []string{"file:" + settingsFile})...)
+	f(path(settingsFile, func(st *PathState) { st.Content = []byte("HOST=0.0.0.0\nPORT=8000\n") }), handedOver(settings, []string{"file:" + settingsFile})...)
+	f(path(keysFile, chown), handedOver(settings, []string{"file:" + keysFile})...)
+	f(func(_ *Facts, w *Want) { w.Keys = NewSecret("AIzaSyOther") }, handedOver(settings, []string{"file:" + keysFile})...)
+	f(path(tokensFile, chmod), handedOver(settings, []string{"file:" + tokensFile})...)
+	f(path(tokensFile, func(st *PathState) { st.Content = nil }), "token:client", "check:settings", "unit:gemini-adapter", "check:health", "check:web")
 	f(path(configDir, chmod), "dir:"+configDir)
 	f(path(stateDir, chown), "dir:"+stateDir)
 	f(path(currentLink, func(st *PathState) { st.Target = "releases/0-000000000000" }),
-		"check:settings", "link:"+currentLink, "unit:gemini-adapter", "check:health", "check:web")
+		handedOver(settings, []string{"link:" + currentLink})...)
 	f(path("/usr/local/bin/gca", func(st *PathState) { *st = PathState{Kind: PathAbsent} }), "link:/usr/local/bin/gca")
-	f(path(serviceFile, edit), append([]string{"file:" + serviceFile}, started...)...)
+	f(path(serviceFile, edit), handedOver([]string{"file:" + serviceFile}, nil)...)
+	f(path(handoverFile, edit), handedOver([]string{"file:" + handoverFile}, nil)...)
+	f(path(nextLink, func(st *PathState) { st.Target = "releases/0-000000000000" }), "link:"+nextLink)
+	f(path(nextConfig, func(st *PathState) { *st = PathState{Kind: PathDir} }), "link:"+nextConfig)
+	f(func(f *Facts, w *Want) {
+		f.Units[serviceUnit] = UnitState{Loaded: true, Enabled: true, Ending: true}
+		f.Units[handoverUnit] = UnitState{Loaded: true, Active: true}
+	})
 	f(path(socketFile, edit), append([]string{"file:" + socketFile}, started...)...)
 	f(unit(serviceUnit, func(u *UnitState) { u.Active = false }), started...)
 	f(unit(socketUnit, func(u *UnitState) { u.Enabled = false }), started...)

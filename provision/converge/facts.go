@@ -67,8 +67,11 @@ type PathState struct {
 type UnitState struct {
 	Loaded  bool
 	Active  bool // active, activating or reloading
+	Ending  bool // deactivating
 	Enabled bool
 	Listen  string // of a socket
+	Sub     string // systemd's finer state
+	PID     int    // of a service's main process; 0 for none
 }
 
 // Listener is a port that someone listens on.
@@ -130,15 +133,15 @@ func (f Facts) plainSettings() error {
 // managedPaths are the paths that a plan may depend on, whatever they hold.
 func managedPaths() []string {
 	return []string{
-		releasesDir, currentLink, "/usr/local/bin/gca", "/usr/local/bin/gemini-manage",
-		configDir, stateDir, nginxEnabled, nginxDefault,
+		releasesDir, currentLink, nextLink, "/usr/local/bin/gca", "/usr/local/bin/gemini-manage",
+		configDir, nextConfig, stateDir, nginxEnabled, nginxDefault,
 	}
 }
 
 // comparedFiles are the files whose content a plan may depend on.
 func comparedFiles() []string {
 	return []string{
-		settingsFile, keysFile, tokensFile, serviceFile, socketFile, nginxConf, nginxMain, nginxSite, nginxLimits,
+		settingsFile, keysFile, tokensFile, serviceFile, handoverFile, socketFile, nginxConf, nginxMain, nginxSite, nginxLimits,
 		sysctlConf, limitsConf, journaldConf, aptConf, needrestartConf, jailFile,
 	}
 }

@@ -86,6 +86,8 @@ func after(f Facts, p Plan) Facts {
 		case unitStep:
 			f.Units[socketUnit] = UnitState{Loaded: true, Active: true, Enabled: true, Listen: "127.0.0.1:8000 (Stream)"}
 			f.Units[serviceUnit] = UnitState{Loaded: true, Active: true, Enabled: true}
+		case behindStep:
+			f.Paths[nextConfig], f.Paths[nextLink] = PathState{Kind: PathLink, Target: restConfig}, PathState{Kind: PathLink, Target: restRelease}
 		case nginxStep:
 			f.Units[nginxUnit] = UnitState{Loaded: true, Active: true, Enabled: true}
 		case connectionsStep:

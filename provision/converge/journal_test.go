@@ -68,7 +68,7 @@ func TestJournal_UndoAfterEveryStep(t *testing.T) {
 // newLike is the same server as a later agent sees it.
 func newLike(s *system) *system {
 	again := newSystem(s.root)
-	again.path, again.web = s.path, s.web
+	again.path, again.web, again.handover = s.path, s.web, s.handover
 	return again
 }
 

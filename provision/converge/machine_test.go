@@ -52,6 +52,8 @@ func newMachine(t *testing.T) *machine {
 		m.must(os.RemoveAll(dir))
 	})
 	m.sys.web = m.health.Listener.Addr().String()
+	m.sys.handover = filepath.Join(dir, "handover.sock")
+	m.control()
 	sum := sha256.Sum256([]byte(testRelease))
 	m.sum = hex.EncodeToString(sum[:])
 	m.tools(filepath.Join(dir, "bin"))
@@ -68,6 +70,25 @@ func newMachine(t *testing.T) *machine {
 	m.put("/units/"+journaldUnit+".active", "")
 	m.upload()
 	return m
+}
+
+// control stands in for the control socket of the handover unit, which is the release that nextLink leads to.
+func (m *machine) control() {
+	m.Helper()
+	l, err := net.Listen("unix", m.sys.handover)
+	m.must(err)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		dir, err := filepath.EvalSymlinks(m.sys.at(nextLink))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(w, `{"version":"1.2.3","release":%q}`, filepath.Base(dir))
+	}))
+	m.must(server.Listener.Close())
+	server.Listener = l
+	server.Start()
+	m.Cleanup(server.Close)
 }
 
 func (m *machine) tools(bin string) {

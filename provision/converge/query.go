@@ -23,7 +23,7 @@ func (q query) command() (name string, args []string) {
 	case querySystemd:
 		return "systemctl", []string{"--version"}
 	case queryUnits:
-		return "systemctl", append([]string{"show", "--property=Id,LoadState,ActiveState,UnitFileState,Listen"}, watchedUnits()...)
+		return "systemctl", append([]string{"show", "--property=Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,Listen"}, watchedUnits()...)
 	case queryUFW:
 		return "ufw", []string{"status", "verbose"}
 	case queryNFT:

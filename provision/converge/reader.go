@@ -22,6 +22,8 @@ type reader struct {
 	root string // "/" but in tests
 	path string // PATH for commands
 	web  string // where Nginx answers on this machine: host:port
+
+	handover string // file of the handover unit's control socket
 }
 
 func newReader(root string) *reader {
@@ -29,6 +31,8 @@ func newReader(root string) *reader {
 		root: root,
 		path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		web:  "127.0.0.1:" + strconv.Itoa(webPort),
+
+		handover: filepath.Join(root, handoverControl),
 	}
 }
 

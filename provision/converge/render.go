@@ -24,6 +24,9 @@ const (
 	TemplateFail2ban    = "fail2ban.local.tmpl"
 )
 
+// handoverText is what the service's template comes to for the handover unit.
+const handoverText = "gemini-adapter-handover.service"
+
 // TemplateNames lists the templates that a Want carries.
 func TemplateNames() []string {
 	return []string{
@@ -34,6 +37,7 @@ func TemplateNames() []string {
 
 // view is what a template can see.
 type view struct {
+	Handover       bool // of the service: the unit that serves while the main one starts anew
 	Systemd        int
 	Nginx          NginxVersion // the oldest where it is not known: what that understands, all do
 	Credentials    bool         // LoadCredential works here

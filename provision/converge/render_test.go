@@ -30,7 +30,9 @@ func TestRender(t *testing.T) {
 	texts := templates(t)
 	f := func(golden, name string, facts Facts, settings Settings) {
 		t.Helper()
-		got, err := render(name, texts[name], newView(facts, Want{Client: "203.0.113.9"}, settings))
+		v := newView(facts, Want{Client: "203.0.113.9"}, settings)
+		v.Handover = strings.HasPrefix(golden, "handover-")
+		got, err := render(name, texts[name], v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,6 +56,8 @@ func TestRender(t *testing.T) {
 	f("service-249.golden", TemplateService, Facts{Systemd: 249, Credentials: true}, usual)
 	f("service-252.golden", TemplateService, Facts{Systemd: 252, Credentials: true}, other)
 	f("service-257-container.golden", TemplateService, Facts{Systemd: 257}, usual)
+	f("handover-252.golden", TemplateService, Facts{Systemd: 252, Credentials: true}, usual)
+	f("handover-257-container.golden", TemplateService, Facts{Systemd: 257}, other)
 	f("socket.golden", TemplateSocket, Facts{}, usual)
 	f("socket-9000.golden", TemplateSocket, Facts{}, other)
 	f("site.golden", TemplateSite, Facts{IPv6: true}, usual)

@@ -267,7 +267,7 @@ func TestDiff_ScopeAdapter(t *testing.T) {
 	}
 	w.Scope, w.Settings = ScopeAdapter, append(w.Settings, Setting{Name: "LOG_LEVEL", Value: "debug"})
 	p := mustDiff(t, facts, w)
-	want := []string{"file:" + settingsFile, "check:settings", "unit:gemini-adapter", "check:health", "check:web"}
+	want := []string{"dir:" + nextConfig, "check:settings", "unit:gemini-adapter-handover", "file:" + settingsFile, "unit:gemini-adapter", "check:health", "check:web"}
 	if got := ids(p); !slices.Equal(got, want) || len(p.Notes()) > 0 {
 		t.Errorf("got %q, want %q, notes %q", got, want, p.Notes())
 	}

@@ -47,7 +47,7 @@ func (st healthStep) apply(ctx context.Context, r *run) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return unitError(ctx, r.sys, fmt.Errorf("%s is not healthy after %s: %w", st.what, healthTime, err))
+			return unitError(ctx, r.sys, serviceUnit, fmt.Errorf("%s is not healthy after %s: %w", st.what, healthTime, err))
 		case <-time.After(healthPause):
 		}
 	}

@@ -116,13 +116,13 @@ type linkStep struct{ path, target string }
 
 func (st linkStep) before(_ context.Context, r *run) (reversal, error) {
 	a, err := r.sys.pathReversal(st.path, false)
-	if err == nil && a.Was.Kind == PathDir {
+	if err == nil && a.Was.Kind == PathDir && !ours(st.path) {
 		err = fmt.Errorf("%s is a directory, and not ours to replace", st.path)
 	}
 	return reversal{Undo: []action{a}}, err
 }
 
-func (st linkStep) apply(_ context.Context, r *run) error { return r.sys.writeLink(st.path, st.target) }
+func (st linkStep) apply(_ context.Context, r *run) error { return r.sys.relink(st.path, st.target) }
 
 func (st linkStep) check(_ context.Context, r *run) error {
 	now, err := r.sys.look(st.path)

@@ -34,7 +34,16 @@ func stopTime(drain time.Duration, unit string) time.Duration {
 	return longest + time.Minute
 }
 
+// ourUnits are those that start at boot.
 var ourUnits = []string{socketUnit, serviceUnit}
+
+// allUnits are those to stop where the adapter is to stop. systemd does not take names that it does not know.
+func allUnits(units map[string]UnitState) []string {
+	if u := units[handoverUnit]; u.Loaded || u.Active || u.Ending {
+		return []string{socketUnit, serviceUnit, handoverUnit}
+	}
+	return ourUnits
+}
 
 func (st unitStep) before(ctx context.Context, r *run) (reversal, error) {
 	units, err := collectUnits(ctx, &r.sys.reader)
@@ -65,7 +74,7 @@ func bringBack(units map[string]UnitState, socket bool, stop time.Duration) []ac
 	seconds := int(stop / time.Second)
 	actions := []action{{Op: opDaemonReload}}
 	if socket && (units[serviceUnit].Active || units[socketUnit].Active) {
-		actions = append(actions, action{Op: opStop, Names: ourUnits, Seconds: seconds}, action{Op: opRestart, Names: []string{socketUnit}})
+		actions = append(actions, action{Op: opStop, Names: allUnits(units), Seconds: seconds}, action{Op: opRestart, Names: []string{socketUnit}})
 	}
 	if units[serviceUnit].Active {
 		actions = append(actions, action{Op: opRestart, Names: []string{serviceUnit}, Seconds: seconds})
@@ -89,7 +98,11 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 		return nil
 	}
 	if st.socket {
-		if err := s.systemctlWithin(ctx, st.stop, "stop", ourUnits...); err != nil {
+		units, err := collectUnits(ctx, &s.reader)
+		if err == nil {
+			err = s.systemctlWithin(ctx, st.stop, "stop", allUnits(units)...)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -97,10 +110,10 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 		r.progress("waiting for running requests to end")
 	}
 	if err := s.systemctl(ctx, "start", socketUnit); err != nil {
-		return unitError(ctx, s, fmt.Errorf("the adapter's socket does not start\n%w", err))
+		return unitError(ctx, s, serviceUnit, fmt.Errorf("the adapter's socket does not start\n%w", err))
 	}
 	if err := s.systemctlWithin(ctx, st.stop, "restart", serviceUnit); err != nil {
-		return unitError(ctx, s, fmt.Errorf("the adapter does not start\n%w", err))
+		return unitError(ctx, s, serviceUnit, fmt.Errorf("the adapter does not start\n%w", err))
 	}
 	return nil
 }
@@ -112,7 +125,7 @@ func (st unitStep) check(ctx context.Context, r *run) error {
 	}
 	for _, unit := range ourUnits {
 		if !units[unit].Active {
-			return unitError(ctx, r.sys, fmt.Errorf("%s does not run", unit))
+			return unitError(ctx, r.sys, serviceUnit, fmt.Errorf("%s does not run", unit))
 		}
 		if !units[unit].Enabled {
 			return fmt.Errorf("%s would not start at boot", unit)
@@ -121,18 +134,18 @@ func (st unitStep) check(ctx context.Context, r *run) error {
 	return nil
 }
 
-// unitError adds what the service said last.
-func unitError(ctx context.Context, s *system, err error) error {
-	out, logErr := s.run(ctx, "journalctl", "--unit="+serviceUnit, "--lines=20", "--no-pager", "--output=cat")
+// unitError adds what a unit said last.
+func unitError(ctx context.Context, s *system, unit string, err error) error {
+	out, logErr := s.run(ctx, "journalctl", "--unit="+unit, "--lines=20", "--no-pager", "--output=cat")
 	if logErr != nil {
 		return errors.Join(err, logErr)
 	}
-	return fmt.Errorf("%w\nthe last lines of %s:\n%s", err, serviceUnit, out)
+	return fmt.Errorf("%w\nthe last lines of %s:\n%s", err, unit, out)
 }
 
 // settingsStep asks the new release whether it would start with what now lies
-// in its folder, before anything that serves is touched.
-type settingsStep struct{ gca string }
+// in a folder, before anything that serves is touched.
+type settingsStep struct{ gca, dir string }
 
 func (settingsStep) before(context.Context, *run) (reversal, error) { return reversal{}, nil }
 
@@ -140,7 +153,7 @@ func (st settingsStep) apply(ctx context.Context, r *run) error {
 	if _, err := os.Stat(r.sys.at(st.gca)); err != nil {
 		return err
 	}
-	if _, err := r.sys.run(ctx, st.gca, "serve", "--check", "--config-dir", r.sys.at(configDir), "--behind-proxy"); err != nil {
+	if _, err := r.sys.run(ctx, st.gca, "serve", "--check", "--config-dir", r.sys.at(st.dir), "--behind-proxy"); err != nil {
 		return fmt.Errorf("the adapter would not start with these settings, keys and tokens\n%w", err)
 	}
 	return nil

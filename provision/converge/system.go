@@ -100,6 +100,18 @@ func (s *system) writeLink(path, target string) error {
 	return nil
 }
 
+// relink is writeLink where a folder may be in the way that is ours to remove.
+func (s *system) relink(path, target string) error {
+	st, err := s.look(path)
+	if err == nil && st.Kind == PathDir && ours(path) {
+		err = os.RemoveAll(s.at(path))
+	}
+	if err != nil {
+		return err
+	}
+	return s.writeLink(path, target)
+}
+
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -11,7 +11,12 @@ active() { [ -e "$units/$1.active" ]; }
 show() {
 	if active "$1"; then echo ActiveState=active; else echo ActiveState=inactive; fi
 	if [ -e "$units/$1.enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=disabled; fi
-	printf 'Id=%s\nLoadState=loaded\n' "$1"
+	printf 'Id=%s\n' "$1"
+	case $1 in
+	gemini-adapter*) if [ -e "$root/etc/systemd/system/$1" ]; then echo LoadState=loaded; else echo LoadState=not-found; fi ;;
+	*) echo LoadState=loaded ;;
+	esac
+	if active "$1"; then printf 'SubState=running\nMainPID=%s\n' "$(cat "$sockets/$1.pid" 2>/dev/null || echo 1)"; else echo SubState=dead; fi
 	case $1 in *.socket) sed -n 's/^ListenStream=\(.*\)/Listen=\1 (Stream)/p' "$root/etc/systemd/system/$1" 2>/dev/null || true ;; esac
 	echo
 }
@@ -31,11 +36,18 @@ listen() {
 each() {
 	verb=$1
 	shift
+	[ "$1" != --no-block ] || shift
 	for unit; do
 		case $verb in
 		start | restart)
-			[ $verb = start ] && active "$unit" || listen "$unit"
+			if [ $verb = restart ] || ! active "$unit"; then
+				listen "$unit"
+				mkdir -p "$sockets"
+				echo $$ >"$sockets/$unit.pid"
+			fi
 			touch "$units/$unit.active"
+			# The service's ExecStartPost.
+			[ "$unit" != gemini-adapter.service ] || rm -f "$units/gemini-adapter-handover.service.active"
 			;;
 		stop) rm -f "$units/$unit.active" "$sockets/$unit.listens" ;;
 		enable) touch "$units/$unit.enabled" ;;
