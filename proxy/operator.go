@@ -21,7 +21,7 @@ import (
 // Status is what the running server knows of itself.
 func (s *Server) Status() control.Status {
 	status := control.Status{
-		Version: s.deps.Version, Started: s.started,
+		Version: s.deps.Version, Release: s.deps.Release, Started: s.started, Draining: s.draining.Load(),
 		Requests: s.requests.Load(), Errors: s.errors.Load(), OpenStreams: s.streams.Load(),
 	}
 	for _, k := range s.keyStates() {

@@ -41,6 +41,7 @@ type Deps struct {
 	Logger  *slog.Logger // for the access lines and everything else
 	Store   store.Store  // what outlives requests; its owner closes it after Serve
 	Version string       // of the adapter, shown by /health and in the User-Agent upstream
+	Release string       // the name of the release's folder, as deployed; may be empty
 
 	Env   func(name string) (string, bool) // the environment that wins over reloaded files; nil is an empty one
 	Level *slog.LevelVar                   // what Logger shows, set by LOG_LEVEL when settings are reloaded; may be nil
@@ -88,7 +89,7 @@ type pace struct {
 	listing   time.Duration // between two looks at Google's list of models, 0 is never
 	backoff   time.Duration // the first pause after a fault of the service; it doubles up to maxPause
 	count     time.Duration // until an estimate has to do in place of a count
-	idleGrace time.Duration // how long an idle connection lives on while draining
+	idleGrace time.Duration // how long an idle connection lives on while draining: longer than Nginx keeps one, so that Nginx closes it
 }
 
 // New makes a server from validated settings. The error says what the settings lack.
@@ -112,7 +113,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		refusals: newRefusals(),
 		fetcher:  fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
 		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
-		pace:     pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 5 * time.Second},
+		pace:     pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second},
 	}
 	s.live.Store(cfg)
 	s.tokens.Store(newGate(cfg))

@@ -22,7 +22,7 @@ import (
 
 func newServe(io *streams) *cobra.Command {
 	var dir string
-	var check, behindProxy bool
+	var check, behindProxy, handover bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Be the adapter: answer Anthropic, OpenAI and Gemini clients from Google's Gemini API",
@@ -36,11 +36,12 @@ listens on 127.0.0.1 alone.`,
 			if err != nil || check {
 				return err
 			}
-			return serve(cmd.Context(), io, cfg)
+			return serve(cmd.Context(), io, cfg, controlName(handover))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "config-dir", "", "read adapter.env, keys and tokens from `DIR`")
 	cmd.Flags().BoolVar(&behindProxy, "behind-proxy", false, "others reach this through a proxy: client tokens are required even on loopback")
+	cmd.Flags().BoolVar(&handover, "handover", false, "serve while another one on the same socket starts anew: the control socket is "+filepath.Base(control.HandoverSocket))
 	cmd.Flags().BoolVar(&check, "check", false, "only check the settings: exit code 0 if they are good, else 2")
 	return cmd
 }
@@ -58,7 +59,27 @@ func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
 	return cfg, nil
 }
 
-func serve(ctx context.Context, io *streams, cfg *config.Config) error {
+// controlName is the file of the control socket, in the unit's runtime folder.
+func controlName(handover bool) string {
+	if handover {
+		return filepath.Base(control.HandoverSocket)
+	}
+	return filepath.Base(control.Socket)
+}
+
+// releaseName is the name of the folder that this program lies in, where that is a deployed release's.
+func releaseName() string {
+	exe, err := os.Executable()
+	if err == nil {
+		exe, err = filepath.EvalSymlinks(exe)
+	}
+	if dir := filepath.Dir(exe); err == nil && filepath.Base(filepath.Dir(dir)) == "releases" {
+		return filepath.Base(dir)
+	}
+	return ""
+}
+
+func serve(ctx context.Context, io *streams, cfg *config.Config, socket string) error {
 	level := &slog.LevelVar{}
 	level.Set(cfg.LogLevel)
 	log := slog.New(slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: level}))
@@ -66,12 +87,12 @@ func serve(ctx context.Context, io *streams, cfg *config.Config) error {
 		log.Warn("settings that this version does not use", "names", strings.Join(cfg.Unknown, ", "))
 	}
 	kept := store.Open(cfg.StateURL, store.DefaultLimits(), log)
-	return errors.Join(serveFrom(ctx, cfg, log, level, kept), kept.Close())
+	return errors.Join(serveFrom(ctx, cfg, log, level, kept, socket), kept.Close())
 }
 
 // serveFrom serves with an open store.
-func serveFrom(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, kept store.Store) error {
-	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: kept, Version: version, Env: os.LookupEnv, Level: level})
+func serveFrom(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, kept store.Store, socket string) error {
+	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: kept, Version: version, Release: releaseName(), Env: os.LookupEnv, Level: level})
 	if err != nil {
 		return err
 	}
@@ -79,9 +100,9 @@ func serveFrom(ctx context.Context, cfg *config.Config, log *slog.Logger, level 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	controlled, cancel := context.WithCancel(context.WithoutCancel(ctx)) // while answers go on to their end, too
 	defer cancel()
-	ended, err := serveControl(ctx, server)
+	ended, err := serveControl(controlled, server, socket)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -121,14 +142,14 @@ func listen(cfg *config.Config) (net.Listener, error) {
 
 // serveControl answers the operator's tool where systemd made a runtime folder for its socket. The channel delivers how that
 // ended, after ctx.
-func serveControl(ctx context.Context, server *proxy.Server) (<-chan error, error) {
+func serveControl(ctx context.Context, server *proxy.Server, socket string) (<-chan error, error) {
 	ended := make(chan error, 1)
 	dir := os.Getenv("RUNTIME_DIRECTORY")
 	if dir == "" {
 		ended <- nil
 		return ended, nil
 	}
-	l, err := control.Listen(filepath.Join(dir, filepath.Base(control.Socket)))
+	l, err := control.Listen(filepath.Join(dir, socket))
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func askControl(ctx context.Context, socket, release string) error {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://adapter/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://adapter/v1/status", nil)
 	if err != nil {
 		return err
 	}

@@ -41,10 +41,12 @@ const (
 // Status is what the running adapter knows of itself.
 type Status struct {
 	Version     string    `json:"version"`
+	Release     string    `json:"release,omitempty"` // the name of its release's folder, as deployed
 	Started     time.Time `json:"started"`
 	Requests    int64     `json:"requests"` // answered since Started
 	Errors      int64     `json:"errors"`   // of those, with a status of 500 or more, or broken off
 	OpenStreams int64     `json:"open_streams"`
+	Draining    bool      `json:"draining,omitempty"` // it takes no connections any more, and ends with its last answer
 	Keys        []Key     `json:"keys"`
 }
 

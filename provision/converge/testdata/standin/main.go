@@ -9,10 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,7 +36,7 @@ func main() {
 	case "serve --check":
 		err = check(os.Args[4] + "/keys")
 	case "serve --config-dir":
-		err = serve(os.Args[3])
+		err = serve(os.Args[3], slices.Contains(os.Args, "--handover"))
 	default:
 		err = errors.New("usage")
 	}
@@ -87,7 +90,7 @@ func check(keys string) error {
 	return err
 }
 
-func serve(config string) error {
+func serve(config string, handover bool) error {
 	keys := config + "/keys"
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		keys = dir + "/keys"
@@ -101,6 +104,9 @@ func serve(config string) error {
 	}
 	listener, err := net.FileListener(os.NewFile(3, "http"))
 	if err != nil {
+		return err
+	}
+	if err := control(handover); err != nil {
 		return err
 	}
 	if err := ready(); err != nil {
@@ -117,6 +123,31 @@ func serve(config string) error {
 	case <-stopped:
 		return server.Close()
 	}
+}
+
+// control answers on the control socket with the release that this is.
+func control(handover bool) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	file := os.Getenv("RUNTIME_DIRECTORY") + "/main.sock"
+	if handover {
+		file = os.Getenv("RUNTIME_DIRECTORY") + "/handover.sock"
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", file)
+	if err != nil {
+		return err
+	}
+	go func() {
+		fmt.Fprintln(os.Stderr, http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			write(w, `{"release":"`+filepath.Base(filepath.Dir(exe))+`"}`)
+		})))
+	}()
+	return nil
 }
 
 func ready() error {
