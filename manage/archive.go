@@ -112,6 +112,7 @@ const (
 func serverFiles() []string {
 	return []string{
 		"etc/systemd/system/gemini-adapter.service",
+		"etc/systemd/system/gemini-adapter-handover.service",
 		"etc/systemd/system/gemini-adapter.socket",
 		"etc/nginx/sites-available/gemini-adapter",
 		"etc/nginx/modules-enabled/99-gemini-adapter.conf",

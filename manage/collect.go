@@ -143,7 +143,7 @@ func readNames(dir *os.Root) ([]string, error) {
 
 // journal takes the adapter's journal as text.
 func (c *collector) journal(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "journalctl", "--unit", ServiceUnit, "--no-pager", "--output", "short-iso")
+	cmd := exec.CommandContext(ctx, "journalctl", "--unit", ServiceUnit, "--unit", HandoverUnit, "--no-pager", "--output", "short-iso")
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()

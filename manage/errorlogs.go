@@ -89,7 +89,7 @@ func journalErrors(ctx context.Context, n int) (found []LogLine, cursor string, 
 
 // journal tells each of the adapter's journal entries until they end, or ctx does, which is no error.
 func journal(ctx context.Context, args []string, each func(journalEntry) error) error {
-	args = append([]string{"--unit", ServiceUnit, "--unit", SocketUnit, "--no-pager", "--output", "json",
+	args = append([]string{"--unit", ServiceUnit, "--unit", HandoverUnit, "--unit", SocketUnit, "--no-pager", "--output", "json",
 		"--output-fields", "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER"}, args...)
 	complaint, err := eachLine(ctx, func(text []byte) error {
 		if len(text) == 0 || text[0] != '{' { // journalctl's own words, such as "-- No entries --"

@@ -12,12 +12,15 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
 
 // Units of the adapter. The socket starts the service for whoever connects, so who stops one must stop both.
 const (
-	ServiceUnit = "gemini-adapter.service"
-	SocketUnit  = "gemini-adapter.socket"
+	ServiceUnit  = "gemini-adapter.service"
+	SocketUnit   = "gemini-adapter.socket"
+	HandoverUnit = "gemini-adapter-handover.service" // serves while the service starts anew
 )
 
 // ErrNotRoot is what changing verbs return to a user who may not.
@@ -35,17 +38,29 @@ func Start(ctx context.Context) error {
 }
 
 // Stop stops the adapter once open answers have ended; requests do not bring it back.
-func Stop(ctx context.Context) error { return systemctl(ctx, "stop", SocketUnit, ServiceUnit) }
+func Stop(ctx context.Context) error {
+	units := []string{SocketUnit, ServiceUnit}
+	if u, err := readUnit(ctx, HandoverUnit); err != nil {
+		return err
+	} else if u.Load == "loaded" { // systemd does not take names that it does not know
+		units = append(units, HandoverUnit)
+	}
+	return systemctl(ctx, "stop", units...)
+}
 
-// Restart starts the adapter anew. New connections wait meanwhile in the socket's queue, so none is refused.
-func Restart(ctx context.Context) error {
+// Restart starts the adapter anew, or starts it. Where it runs another one serves meanwhile, so that no request is lost and no
+// answer is cut; it returns when what is new serves, even where answers of before still go on. The error is that of
+// [converge.Agent.Local], or says what is wrong with the settings.
+func (m Machine) Restart(ctx context.Context) (converge.Applied, error) {
 	if err := checkSettings(ctx); err != nil {
-		return err
+		return converge.Applied{}, err
 	}
-	if err := systemctl(ctx, "start", SocketUnit); err != nil {
-		return err
+	if u, err := readUnit(ctx, ServiceUnit); err != nil {
+		return converge.Applied{}, err
+	} else if u.Load == "not-found" {
+		return converge.Applied{}, ErrNotInstalled
 	}
-	return systemctl(ctx, "restart", ServiceUnit)
+	return m.Agent.Restart(ctx, m.Events)
 }
 
 // checkSettings lets the installed release read its settings, so that a mistake is named before the service fails over it.
@@ -67,7 +82,7 @@ func systemctl(ctx context.Context, verb string, units ...string) error {
 	if os.Geteuid() != 0 {
 		return ErrNotRoot
 	}
-	if state, err := readUnit(ctx); err != nil {
+	if state, err := readUnit(ctx, ServiceUnit); err != nil {
 		return err
 	} else if state.Load == "not-found" {
 		return ErrNotInstalled
@@ -90,7 +105,7 @@ func Logs(ctx context.Context, w io.Writer, o LogOptions) error {
 	if err := mayReadJournal(ctx); err != nil {
 		return err
 	}
-	args := []string{"--unit", ServiceUnit, "--no-pager", "--output", "short-iso", "--lines", strconv.Itoa(o.Lines)}
+	args := []string{"--unit", ServiceUnit, "--unit", HandoverUnit, "--no-pager", "--output", "short-iso", "--lines", strconv.Itoa(o.Lines)}
 	if o.Follow {
 		args = append(args, "--follow")
 	}
@@ -121,13 +136,13 @@ func mayReadJournal(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// unit is what systemd knows of the service.
+// unit is what systemd knows of a service.
 type unit struct {
 	Load, Active, Sub string
 }
 
-func readUnit(ctx context.Context) (unit, error) {
-	out, err := exec.CommandContext(ctx, "systemctl", "show", ServiceUnit, "--property=LoadState,ActiveState,SubState").Output()
+func readUnit(ctx context.Context, name string) (unit, error) {
+	out, err := exec.CommandContext(ctx, "systemctl", "show", name, "--property=LoadState,ActiveState,SubState").Output()
 	if err != nil {
 		return unit{}, fmt.Errorf("cannot ask systemd: %w\nhint: this command works on the server; from a laptop give it a host, such as root@203.0.113.9", err)
 	}

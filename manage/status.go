@@ -23,13 +23,16 @@ const (
 // Report is what `status` shows; its JSON form is schema 1.
 type Report struct {
 	Schema   int             `json:"schema"`
-	State    string          `json:"state"`   // systemd's: active, inactive, failed, activating, deactivating
+	State    string          `json:"state"`   // systemd's: active, inactive, failed, activating, deactivating; active during a handover
 	Release  string          `json:"release"` // version-sha of the installed release
 	Health   string          `json:"health"`  // healthy, degraded, unhealthy; "" when nothing answers
 	Active   int             `json:"active_keys"`
 	Total    int             `json:"total_keys"`
 	Adapter  *control.Status `json:"adapter,omitempty"` // absent when it is not running or not for this user
 	Problems []Problem       `json:"problems"`
+
+	Handover bool            `json:"handover"`         // a restart is under way: one adapter serves, another finishes its answers
+	Ending   *control.Status `json:"ending,omitempty"` // of the one that finishes its answers
 }
 
 // Problem is something that keeps the adapter from being healthy, and the command that cures or explains it.
@@ -43,14 +46,22 @@ func (r *Report) Healthy() bool { return len(r.Problems) == 0 }
 
 // Status looks at the service, the adapter's control socket, and the way through Nginx at site, which is where clients come in.
 func Status(ctx context.Context, site string) (*Report, error) {
-	u, err := readUnit(ctx)
+	u, err := readUnit(ctx, ServiceUnit)
 	if err != nil {
 		return nil, err
 	}
 	if u.Load == "not-found" {
 		return nil, ErrNotInstalled
 	}
-	r := &Report{Schema: 1, State: u.Active, Problems: []Problem{}}
+	behind, err := readUnit(ctx, HandoverUnit)
+	if err != nil {
+		return nil, err
+	}
+	serving, other := control.Socket, control.HandoverSocket
+	if u.Active != "active" && behind.Active == "active" {
+		u.Active, serving, other = "active", other, serving
+	}
+	r := &Report{Schema: 1, State: u.Active, Problems: []Problem{}, Handover: behind.Active != "inactive" && behind.Active != "failed"}
 	if target, err := os.Readlink(currentRelease); err == nil {
 		r.Release = filepath.Base(target)
 	}
@@ -61,12 +72,15 @@ func Status(ctx context.Context, site string) (*Report, error) {
 		}
 		return r, nil
 	}
-	status, err := control.Client{Path: control.Socket}.Status(ctx)
+	status, err := control.Client{Path: serving}.Status(ctx)
 	switch {
 	case err == nil:
 		r.Adapter = &status
 	case !errors.Is(err, control.ErrDenied):
 		r.problem(err.Error(), "sudo gemini-manage restart")
+	}
+	if ending, err := (control.Client{Path: other}).Status(ctx); r.Handover && err == nil && ending.Draining {
+		r.Ending = &ending
 	}
 	health, err := (&client.Client{Profile: client.Profile{URL: site}}).Health(ctx)
 	if err != nil {
@@ -104,6 +118,9 @@ func (r *Report) problem(what, cure string) {
 func (r *Report) Print(w io.Writer, now time.Time) error {
 	p := &printer{w: w}
 	p.line("service", "%s, release %s%s", r.State, orUnknown(r.Release), uptime(r.Adapter, now))
+	if r.Handover {
+		p.line("restart", "under way%s", finishing(r.Ending))
+	}
 	if r.Health != "" {
 		p.line("health", "%s", r.Health)
 		p.line("keys", "%d active of %d", r.Active, r.Total)
@@ -122,6 +139,13 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 		name = ""
 	}
 	return p.err
+}
+
+func finishing(ending *control.Status) string {
+	if ending == nil {
+		return ""
+	}
+	return ": the one before takes no new requests, and has " + count(ending.OpenStreams, "open stream") + " to finish"
 }
 
 // printer keeps the first write error, so that a screen of lines is checked once.

@@ -33,7 +33,7 @@ func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error
 	applied, err := change(manage.Machine{
 		Agent:     converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings},
 		Templates: templates,
-		Events:    converge.Events{Plan: show.plan, Step: show.step},
+		Events:    converge.Events{Plan: show.plan, Step: show.step, Progress: show.progress},
 	})
 	if err != nil {
 		return converge.Applied{}, ofChange(err)
@@ -91,6 +91,8 @@ func (s *stepLines) step(e converge.StepEvent) {
 		s.line("  ✗ " + s.titles[e.ID] + ": putting everything back")
 	}
 }
+
+func (s *stepLines) progress(e converge.ProgressEvent) { s.line("    " + e.Text) }
 
 func (s *stepLines) line(text string) {
 	if _, err := fmt.Fprintln(s.io.err, visible(text)); s.broken == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/manage"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
@@ -28,7 +29,7 @@ func verbs() []verb {
 	return []verb{
 		{name: "start", need: rootAlways, short: "Start the adapter", local: plain(manage.Start, "the adapter serves")},
 		{name: "stop", need: rootAlways, short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
-		{name: "restart", need: rootAlways, short: "Start the adapter anew; requests wait meanwhile", local: plain(manage.Restart, "the adapter serves")},
+		{name: "restart", need: rootAlways, short: "Start the adapter anew, without a request lost or an answer cut", local: restartHere},
 		{name: "reload", need: rootAlways, short: "Put edited settings, keys and tokens in force without a restart, as far as they need none", flags: reload.flags, local: reload.run, remote: reload.carry},
 		{name: "status", short: "Show how the adapter is; exit code 1 if it is not healthy", flags: status.flags, local: status.run, remote: status.carry},
 		{name: "logs", need: rootToRead, short: "Show the adapter's journal", flags: logs.flags, local: logs.run, remote: logs.carry},
@@ -46,6 +47,16 @@ func plain(f func(context.Context) error, end string) func(context.Context, *str
 		_, err := fmt.Fprintln(io.err, end)
 		return err
 	}
+}
+
+// restartHere shows the steps as a change of settings does.
+func restartHere(ctx context.Context, io *streams) error {
+	_, err := applyHere(io, func(m manage.Machine) (converge.Applied, error) { return m.Restart(ctx) })
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(io.err, "the adapter serves")
+	return err
 }
 
 // localVerbs are those of gemini-manage.

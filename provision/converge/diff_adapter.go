@@ -193,6 +193,12 @@ func (st unitStep) title() string {
 	return "start the adapter, now and at boot"
 }
 
+// The titles of a handover's steps.
+const (
+	titleHandover = "start a second adapter beside the one that serves"
+	titleBehind   = "restart the adapter; the second one serves meanwhile"
+)
+
 // handOver restarts the adapter without a request lost: what is new serves, beside what is in force, before that is touched.
 func (d *differ) handOver(c changes) {
 	d.begin(GroupSettings)
@@ -213,12 +219,12 @@ func (d *differ) handOver(c changes) {
 	d.begin(GroupAdapter)
 	d.steps = append(d.steps, c.units...)
 	stop := d.stopTime()
-	d.add(KindUnit, "gemini-adapter-handover", "start a second adapter beside the one that serves",
+	d.add(KindUnit, "gemini-adapter-handover", titleHandover,
 		handoverStep{d.w.Release(), len(c.units) > 0, stop})
 	d.steps = append(d.steps, c.settings...)
 	d.links()
 	d.serviceChanged = true
-	d.add(KindUnit, "gemini-adapter", "restart the adapter; the second one serves meanwhile", behindStep{d.w.Release(), c.enable, stop})
+	d.add(KindUnit, "gemini-adapter", titleBehind, behindStep{d.w.Release(), c.enable, stop})
 	d.checkHealth()
 }
 

@@ -25,10 +25,7 @@ func (e calledOff) Error() string { return e.reason }
 var errShutdown = errors.New("the server shut down, or the deploy was stopped there, before its commit")
 
 // plan takes back a deploy that died, looks at the server, and compares.
-func (e *engine) plan(ctx context.Context, want Want) (Plan, error) {
-	if err := want.Validate(); err != nil {
-		return Plan{}, err
-	}
+func (e *engine) plan(ctx context.Context, want Want, look planner) (Plan, error) {
 	died, err := unfinished(&e.sys.reader)
 	if err != nil {
 		return Plan{}, err
@@ -41,13 +38,16 @@ func (e *engine) plan(ctx context.Context, want Want) (Plan, error) {
 		}
 		notes = append(notes, "an earlier deploy died half-way; it was taken back first")
 	}
-	plan, err := e.agent.compare(ctx, &e.sys.reader, want)
+	plan, err := look(ctx, &e.sys.reader, want)
 	plan.notes, plan.tookBack = append(notes, plan.notes...), died
 	return plan, err
 }
 
 // compare is all that a plan takes; a reader cannot write.
 func (a Agent) compare(ctx context.Context, s *reader, want Want) (Plan, error) {
+	if err := want.Validate(); err != nil {
+		return Plan{}, err
+	}
 	facts, err := collect(ctx, s, want)
 	if err != nil {
 		return Plan{}, err

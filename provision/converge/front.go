@@ -181,7 +181,7 @@ func (f *front) plan(ctx context.Context, s *system, want Want) (plan Plan, err 
 		return Plan{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	plan, err = (&engine{agent: f.agent, sys: s}).plan(ctx, want)
+	plan, err = (&engine{agent: f.agent, sys: s}).plan(ctx, want, f.agent.compare)
 	if err != nil {
 		return Plan{}, errors.Join(err, leave(s, want))
 	}

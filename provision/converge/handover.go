@@ -49,6 +49,7 @@ func (s *reader) release() (string, error) {
 // awaitNoHandover returns when no handover is under way, whose answers may take up to limit twice: the main unit's, then the
 // handover unit's.
 func (s *system) awaitNoHandover(ctx context.Context, limit time.Duration) error {
+	told := 0
 	for begun := time.Now(); ; {
 		units, err := collectUnits(ctx, &s.reader)
 		if err != nil {
@@ -67,8 +68,9 @@ func (s *system) awaitNoHandover(ctx context.Context, limit time.Duration) error
 		if spent > 2*limit {
 			return fmt.Errorf("the restart before this one has not ended after %s\nhint: systemctl status %s %s", 2*limit, serviceUnit, handoverUnit)
 		}
-		if spent > time.Second {
-			watchOf(ctx).wait(Wait{What: "the restart before this one, until its last answers have ended", Seconds: int(spent.Seconds())})
+		if now := int(spent.Seconds()); now > 0 && (told == 0 || now >= told+10) {
+			told = now
+			watchOf(ctx).wait(Wait{What: "the restart before this one, until its last answers have ended", Seconds: now})
 		}
 		if err := pause(ctx, handoverPause); err != nil {
 			return err

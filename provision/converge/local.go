@@ -12,15 +12,28 @@ import (
 // plan, as a deploy does. The plan is told to events first. An ended ctx, as any failure, puts everything back, which the
 // error tells: a [*RolledBackError], or a [*Refusal] where nothing was begun. Meanwhile a lost terminal is no reason to die.
 func (a Agent) Local(ctx context.Context, want Want, events Events) (Applied, error) {
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	defer signal.Reset(syscall.SIGPIPE, syscall.SIGHUP)
-	setUmask(0o022)
+	defer endure()()
 	return a.local(ctx, newSystem("/"), want, events)
+}
+
+// endure lets this process live on where its terminal is gone, until what it returns is called.
+func endure() func() {
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	setUmask(0o022)
+	return func() { signal.Reset(syscall.SIGPIPE, syscall.SIGHUP) }
 }
 
 func (a Agent) local(ctx context.Context, s *system, want Want, events Events) (applied Applied, err error) {
 	want = a.complete(&s.reader, want)
-	unlock, err := takeLock(s, time.Now(), want.purpose("a change on the server itself, with"))
+	return a.alone(ctx, s, want, want.purpose("a change on the server itself, with"), events, a.compare)
+}
+
+// planner looks at the server, and says what is to be done there.
+type planner func(context.Context, *reader, Want) (Plan, error)
+
+// alone plans and carries out in this process.
+func (a Agent) alone(ctx context.Context, s *system, want Want, purpose string, events Events, look planner) (applied Applied, err error) {
+	unlock, err := takeLock(s, time.Now(), purpose)
 	if err != nil {
 		return Applied{}, asRefusal(RefusedServer, err)
 	}
@@ -32,7 +45,7 @@ func (a Agent) local(ctx context.Context, s *system, want Want, events Events) (
 		}
 		events.tell(m)
 	}
-	plan, err := e.plan(ctx, want)
+	plan, err := e.plan(ctx, want, look)
 	if err != nil {
 		return Applied{}, asRefusal(RefusedServer, err)
 	}

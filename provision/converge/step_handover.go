@@ -139,12 +139,12 @@ func (st behindStep) apply(ctx context.Context, r *run) error {
 	return s.restartBehind(ctx)
 }
 
-func (behindStep) check(ctx context.Context, r *run) error {
+func (st behindStep) check(ctx context.Context, r *run) error {
 	units, err := collectUnits(ctx, &r.sys.reader)
 	if err == nil && !units[serviceUnit].Active && !units[handoverUnit].Active {
 		err = unitError(ctx, r.sys, serviceUnit, errors.New("the adapter does not run"))
 	}
-	for _, unit := range ourUnits {
+	for _, unit := range st.enable {
 		if err == nil && !units[unit].Enabled {
 			err = fmt.Errorf("%s would not start at boot", unit)
 		}

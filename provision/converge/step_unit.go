@@ -127,6 +127,8 @@ func (st unitStep) check(ctx context.Context, r *run) error {
 		if !units[unit].Active {
 			return unitError(ctx, r.sys, serviceUnit, fmt.Errorf("%s does not run", unit))
 		}
+	}
+	for _, unit := range st.enable {
 		if !units[unit].Enabled {
 			return fmt.Errorf("%s would not start at boot", unit)
 		}

@@ -202,7 +202,7 @@ func (o order) refuse(err error) error {
 
 // agree plans again under the lock, and reports whether the front says that the plan is the one that was shown.
 func (w *worker) agree(ctx context.Context, e *engine, o order) (plan Plan, agreed bool, err error) {
-	plan, err = e.plan(ctx, o.want)
+	plan, err = e.plan(ctx, o.want, e.agent.compare)
 	if err != nil {
 		return Plan{}, false, o.refuse(errors.Join(err, leave(w.sys, o.want)))
 	}
