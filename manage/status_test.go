@@ -35,6 +35,13 @@ requests    7 answered, 1 error, 2 open streams
 problems    1 of 2 keys are active
             cure: gemini-manage logs
 `)
+	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3, Handover: true, Ending: &control.Status{OpenStreams: 1}}, `
+service     active, release unknown
+restart     under way: the one before takes no new requests, and has 1 open stream to finish
+health      healthy
+keys        3 active of 3
+            keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status
+`)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3}, `
 service     active, release unknown
 health      healthy

@@ -174,14 +174,19 @@ func (s *system) endHandover(ctx context.Context, limit time.Duration) error {
 		return err
 	}
 	main, handover := units[serviceUnit], units[handoverUnit]
-	if (handover.Active || handover.Ending) && main.Sub == "running" {
-		err = s.systemctlWithin(ctx, limit, "stop", handoverUnit)
+	busy := handover.Active || handover.Ending
+	if busy && (main.Sub == "running" || handover.Sub == "auto-restart") {
+		if err := s.systemctlWithin(ctx, limit, "stop", handoverUnit); err != nil {
+			return err
+		}
+		if units, err = collectUnits(ctx, &s.reader); err != nil {
+			return err
+		}
 	}
-	if handover.Sub == "failed" || handover.Sub == "auto-restart" {
-		// It never served: whatever it was sick of is taken back.
-		err = errors.Join(err, s.systemctl(ctx, "stop", handoverUnit), s.systemctl(ctx, "reset-failed", handoverUnit))
+	if units[handoverUnit].Sub == "failed" {
+		return s.systemctl(ctx, "reset-failed", handoverUnit)
 	}
-	return err
+	return nil
 }
 
 // handBack brings the main unit to what is in force. Where it runs, by a handover; where that cannot be, as it would be

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+)
+
+const (
+	openStreams = 200 // at any time
+	loopers     = 6   // of short requests, whole and streamed in turns
+	streamParts = 10
+	streamPause = 500 * time.Millisecond
+)
+
+// handovers is how many there are to be; make test makes do with a few.
+func handovers(t *testing.T) int {
+	text := os.Getenv("GCA_HANDOVERS")
+	if text == "" {
+		return 3
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A restart, a new release and new settings cost no request and cut no stream; what is sick is never switched to.
+func TestHandover(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	r.fake.Respond(func(rec fakegemini.Recorded) (fakegemini.Answer, bool) {
+		if !bytes.Contains(rec.Body, []byte("long story")) {
+			return fakegemini.Answer{}, false
+		}
+		var parts []fakegemini.Chunk
+		for i := range streamParts {
+			parts = append(parts, fakegemini.Text(fmt.Sprintf("part %d. ", i)).Wait(streamPause))
+		}
+		return fakegemini.Reply(parts...), true
+	})
+	token := regexp.MustCompile(`Client token, shown this once: (\S+)`).FindStringSubmatch(r.deploy().out)
+	if token == nil {
+		t.Fatal("no client token")
+	}
+	t.Run("restarts", func(t *testing.T) { testRestarts(t, r.in(t), token[1]) })
+	t.Run("settings", func(t *testing.T) { testNewSettings(t, r.in(t), token[1]) })
+	t.Run("sick", func(t *testing.T) { testSickIsNotSwitchedTo(t, r.in(t), token[1]) })
+	t.Run("stop during a handover", func(t *testing.T) { testStopInHandover(t, r.in(t)) })
+	t.Run("kill", func(t *testing.T) { testKill(t, r.in(t)) })
+	t.Run("hardened", func(t *testing.T) {
+		r.in(t).on("systemd-analyze security --threshold=15 gemini-adapter.service gemini-adapter-handover.service >/dev/null")
+	})
+}
+
+// load is traffic through Nginx, of which each answer must be whole.
+type load struct {
+	t      *testing.T
+	url    string
+	token  string
+	client *http.Client
+
+	answers, streams atomic.Int64
+	mu               sync.Mutex
+	lost             []string
+}
+
+// under runs f under load, and then awaits every answer that was begun.
+func under(t *testing.T, r *rig, token string, f func()) *load {
+	t.Helper()
+	l := &load{t: t, url: "http://" + r.server.Addr, token: token,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: openStreams + loopers}, Timeout: 2 * time.Minute}}
+	defer l.client.CloseIdleConnections()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var clients sync.WaitGroup
+	for i := range loopers {
+		clients.Go(func() { l.loop(ctx, i) })
+	}
+	for i := range openStreams {
+		clients.Go(func() { l.stream(ctx, i) })
+	}
+	for l.streams.Load() == 0 && ctx.Err() == nil { // the first streams are whole, so all of them are under way
+		time.Sleep(10 * time.Millisecond)
+	}
+	f()
+	stop()
+	clients.Wait()
+	t.Logf("%d short answers, %d streams of %s; %d lost", l.answers.Load(), l.streams.Load(), streamParts*streamPause, len(l.lost))
+	for _, what := range l.lost[:min(len(l.lost), 10)] {
+		t.Error(what)
+	}
+	return l
+}
+
+// loop asks as soon as the last answer is there, with a breath between two.
+func (l *load) loop(ctx context.Context, client int) {
+	for i := client; ctx.Err() == nil; i++ {
+		body, end := `{"model":"gemini-2.5-flash","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`, `"stop_reason":"end_turn"`
+		if i%2 == 0 {
+			body, end = strings.Replace(body, "{", `{"stream":true,`, 1), "event: message_stop"
+		}
+		if text, err := l.ask(body); err != nil || !strings.Contains(text, end) {
+			l.lose("short answer", text, err)
+		}
+		l.answers.Add(1)
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// stream keeps one long answer open.
+func (l *load) stream(ctx context.Context, client int) {
+	select { // not all of them at once
+	case <-time.After(time.Duration(client) * streamParts * streamPause / openStreams):
+	case <-ctx.Done():
+	}
+	for ctx.Err() == nil {
+		text, err := l.ask(`{"model":"gemini-2.5-flash","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"a long story"}]}`)
+		at := 0
+		for i := range streamParts {
+			at = max(at, strings.Index(text, fmt.Sprintf("part %d. ", i)))
+		}
+		if err != nil || at <= 0 || !strings.Contains(text[at:], "event: message_stop") || strings.Count(text, "content_block_delta") < streamParts {
+			l.lose("stream", text, err)
+		}
+		l.streams.Add(1)
+	}
+}
+
+func (l *load) ask(body string) (string, error) {
+	req, err := http.NewRequest(http.MethodPost, l.url+"/v1/messages", strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+l.token)
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(resp.Body)
+	if closeErr := resp.Body.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d", resp.StatusCode)
+	}
+	return string(text), err
+}
+
+func (l *load) lose(what, text string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = append(l.lost, fmt.Sprintf("%s a %s was lost: %v, after %q", time.Now().Format(time.TimeOnly), what, err, text[max(0, len(text)-300):]))
+}
+
+const adapterPID = "systemctl show -p MainPID --value gemini-adapter"
+
+func testRestarts(t *testing.T, r *rig, token string) {
+	under(t, r, token, func() {
+		for i := range handovers(t) {
+			before := r.on(adapterPID)
+			begun := time.Now()
+			r.on("gemini-manage restart 2>&1")
+			t.Logf("restart %d returned after %.1f s", i+1, time.Since(begun).Seconds())
+			r.on("for i in $(seq 600); do pid=$(" + adapterPID + "); [ $pid != 0 ] && [ $pid != " + strings.TrimSpace(before) + " ] && exit 0; sleep 0.1; done; exit 1")
+		}
+	})
+	if out := r.on("journalctl -o cat -u gemini-adapter -u gemini-adapter-handover | grep -iE 'killing|timed out|failed' || true"); out != "" {
+		t.Errorf("not every adapter ended by itself:\n%s", out)
+	}
+}
+
+func testNewSettings(t *testing.T, r *rig, token string) {
+	under(t, r, token, func() {
+		r.on("gemini-manage config set MAX_RETRIES=5 2>&1")
+		if got := r.on("gemini-manage status"); !strings.Contains(got, "service     active") {
+			t.Errorf("status during a handover:\n%s", got)
+		}
+	})
+	rests := r.on("readlink /etc/gemini-adapter/next /opt/gemini-adapter/next; gemini-manage config get MAX_RETRIES")
+	if rests != ".\ncurrent\n5\n" {
+		t.Errorf("after a handover there is %q", rests)
+	}
+}
+
+// testSickIsNotSwitchedTo has what is new fail: before it is ready, and in the release itself.
+func testSickIsNotSwitchedTo(t *testing.T, r *rig, token string) {
+	r.on("for i in $(seq 600); do systemctl is-active -q gemini-adapter && ! systemctl is-active -q gemini-adapter-handover && exit 0; sleep 0.1; done; exit 1")
+	state := everything + "\n" + adapterPID
+	before := r.on(state)
+	under(t, r, token, func() {
+		r.on(`mkdir /run/systemd/system/gemini-adapter-handover.service.d
+printf '[Service]\nExecStartPre=/bin/sh -c "echo sick of it; exit 1"\n' >/run/systemd/system/gemini-adapter-handover.service.d/sick.conf; systemctl daemon-reload`)
+		r.fails(nil, exitRolledBack, "sick of it", r.verb(words("config set"), "MAX_RETRIES=7")...)
+		r.fails(nil, exitRolledBack, "sick of it", r.verb(words("restart"))...)
+		r.on("rm -r /run/systemd/system/gemini-adapter-handover.service.d; systemctl daemon-reload")
+	})
+	if after := r.on(state); after != before {
+		t.Errorf("what was sick left something:\n%s", differ(before, after))
+	}
+	if failed := r.on("systemctl --failed --no-legend"); strings.Contains(failed, "gemini") {
+		t.Errorf("failed units are left:\n%s", failed)
+	}
+}
+
+// testStopInHandover stops all three units.
+func testStopInHandover(t *testing.T, r *rig) {
+	r.on("systemctl start gemini-adapter-handover; gemini-manage stop 2>&1")
+	if state := r.on("systemctl is-active gemini-adapter.socket gemini-adapter.service gemini-adapter-handover.service || true"); state != "inactive\ninactive\ninactive\n" {
+		t.Errorf("after stop the units are %q", state)
+	}
+	r.on("gemini-manage start 2>&1")
+	r.serves()
+}
+
+// testKill kills the adapter; who asks at that moment waits in the socket's queue.
+func testKill(t *testing.T, r *rig) {
+	r.on("systemctl kill -s KILL gemini-adapter")
+	begun := time.Now()
+	resp, err := http.Get("http://" + r.server.Addr + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("after kill -9: %s, %v", resp.Status, err)
+	}
+	t.Logf("serving again %.2f s after kill -9", time.Since(begun).Seconds())
+}
