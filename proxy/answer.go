@@ -64,7 +64,15 @@ func (s *Server) whole(in *inbound, x *exchange, encoder front.Encoder) {
 		return
 	}
 	in.SetContentType("application/json")
+	x.nameModel(in)
 	in.SetBody(x.fold(encoder))
+}
+
+// nameModel says in the answer's head which model serves, where it is not the one asked for.
+func (x *exchange) nameModel(in *inbound) {
+	if model := x.otherModel(); model != "" {
+		in.Response.Header.Set("x-gca-model", model)
+	}
 }
 
 // refuse answers with an error, if there is still somebody to read it.
@@ -174,6 +182,7 @@ func (a *answer) commitStatus(in *inbound) {
 	h := &in.Response.Header
 	h.SetContentType("text/event-stream; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no")
+	a.x.nameModel(in)
 	a.x.s.streams.Add(1)
 	in.SetBodyStream(a, -1)
 }

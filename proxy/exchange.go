@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -25,9 +26,10 @@ type exchange struct {
 	req    *upstream.Request
 	access *access
 
-	tries     tries
-	fallbacks []string // models that are left to try
-	unusable  int      // answers that were empty or malformed
+	tries    tries
+	asked    string                 // the model that the client's name stands for
+	serves   atomic.Pointer[string] // the model that the request is made for now
+	unusable int                    // answers that were empty or malformed
 
 	shaped    []gemini.Event // what became of the event read last
 	recorder  front.Recorder // of the running attempt
@@ -66,7 +68,7 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 	}
 	if failed == nil {
 		x.call.Learn()
-		outcome = keys.OK(x.call.Target)
+		outcome = keys.OK(x.call.Target).Used(x.access.usage.Prompt)
 		return nil
 	}
 	outcome = x.tries.outcome(failed)

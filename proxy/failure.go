@@ -44,7 +44,7 @@ func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 	case upstream.MinuteQuota, upstream.Throttled, upstream.DayQuota, upstream.NoAccess, upstream.SpendCap, upstream.Depleted:
 		// in a running answer, or when the time is up; else noKey speaks
 		return &front.Error{Kind: front.RateLimited, Message: words, RetryAfter: max(failed.Wait(), time.Second)}
-	case upstream.KeyInvalid, upstream.KeyLeaked, upstream.KeyBlocked, upstream.KeySuspended, upstream.NoBilling:
+	case upstream.KeyInvalid, upstream.KeyLeaked, upstream.KeyBlocked, upstream.ServiceOff, upstream.KeySuspended, upstream.NoBilling:
 		return &front.Error{Kind: front.Overloaded, Message: "Gemini refused the API key in use, ask again"} // likewise
 	}
 	return &front.Error{Kind: front.UpstreamFault, Message: words}
@@ -73,7 +73,15 @@ func (t *tries) noKey(err error) *front.Error {
 	if !errors.As(err, &none) {
 		return &front.Error{Kind: front.Overloaded, Message: err.Error()}
 	}
+	if t.ladder.failed != nil {
+		return t.tell(t.ladder.failed, false)
+	}
+	if len(t.ladder.dry) > 0 {
+		none = t.soonest().none
+	}
 	switch {
+	case none.TooLong():
+		return t.overflow(&upstream.Error{Kind: upstream.SizeQuota, Tokens: t.tokens, Limit: none.Limit})
 	case none.Only(keys.NoModel):
 		return t.noModel()
 	case none.Barred > 0 && len(none.Resting) == 0:
@@ -103,8 +111,10 @@ func (x *exchange) prepare() *front.Error {
 			return refusal
 		}
 	}
-	x.tries.count, x.tries.instead = x.count, x.instead
-	x.fallbacks = x.s.models.fallbacks(x.call.Model)
+	x.tries.count = x.count
+	x.tries.ladder = ladder{
+		fit: x.fit, fallbacks: fallbacksOf(x.tries.cfg.ModelFallback, x.call.Model, target), unseen: x.s.models.fallbacks(x.call.Model),
+	}
 	if err := x.fit(target); err != nil {
 		return front.AsError(err)
 	}
@@ -119,19 +129,20 @@ func (x *exchange) fit(target string) error {
 		return err
 	}
 	x.req = upstream.Encode(target, x.call.Request)
+	x.tries.tokens = x.req.Tokens()
+	if x.asked == "" {
+		x.asked = target
+	}
+	x.serves.Store(&target)
 	return nil
 }
 
-// instead goes over to the next of the models that may serve in place of the one that no key sees.
-func (x *exchange) instead() bool {
-	for len(x.fallbacks) > 0 {
-		target := x.fallbacks[0]
-		x.fallbacks = x.fallbacks[1:]
-		if x.fit(target) == nil {
-			return true
-		}
+// otherModel is the Gemini model that serves in place of the one asked for, "" where that one does.
+func (x *exchange) otherModel() string {
+	if now := x.serves.Load(); now != nil && *now != x.asked {
+		return *now
 	}
-	return false
+	return ""
 }
 
 // count is the length of the prompt, where an error needs one.

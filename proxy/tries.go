@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -33,16 +32,18 @@ type tries struct {
 	target       string    // as Gemini does
 	verb         string    // what is done with the model, where that has quotas of its own; "" is an answer
 	conversation string
-	only         string      // the id of the one key that can serve it, "" is any
-	count        func() int  // the length of the prompt in tokens; nil where nobody needs it
-	instead      func() bool // goes over to another model, where there is one for a name whose model no key sees; may be nil
-	again        int         // how many more empty answers are tried again
+	only         string     // the id of the one key that can serve it, "" is any
+	tokens       int        // of the prompt, estimated; 0 is unknown
+	count        func() int // the length of the prompt in tokens; nil where nobody needs it
+	ladder       ladder     // the models that may serve it instead
+	again        int        // how many more empty answers are tried again
 
 	faults   int      // of the service
 	empty    int      // answers that were none
 	moved    int      // keys that were turned down
 	unsure   int      // keys that do not see the model
 	harmless int      // refusals that left the key as it was
+	above    int      // the largest quota of tokens a minute that Google said is too small
 	keys     []string // ids of those that it failed with
 }
 
@@ -51,7 +52,7 @@ type tries struct {
 func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final bool)) *front.Error {
 	for {
 		lease, err := t.lease()
-		if err != nil && unseen(err) && t.moveOn() {
+		if err != nil && t.dried(err) {
 			continue
 		}
 		if err != nil {
@@ -68,7 +69,7 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 		t.keys = append(t.keys, t.access.key)
 		switch {
 		case !final && t.mayGoOn(failed) && t.pause(failed):
-		case !final && failed.Kind == upstream.NoModel && t.moveOn():
+		case !final && t.moveOn(failed):
 		default:
 			return t.tell(failed, final)
 		}
@@ -77,11 +78,13 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 
 // lease gets a key, after a wait where all of them rest.
 func (t *tries) lease() (*keys.Lease, error) {
-	want := keys.Want{Model: t.quota(), Conversation: t.conversation, Only: t.only, Avoid: t.keys}
+	want := keys.Want{
+		Model: t.quota(), Tokens: t.tokens, Conversation: t.conversation, Only: t.only, Avoid: t.keys, Above: t.above,
+	}
 	want.NotVia, want.AvoidVia = t.s.upstream.Shunned()
 	began := t.s.meters.beginWait()
 	defer t.s.meters.endWait(began)
-	return t.s.pool.Acquire(t.ctx, want, t.until())
+	return t.s.pool.Acquire(t.ctx, want, t.patience())
 }
 
 // quota names what a key has a quota for, and rests for.
@@ -90,21 +93,6 @@ func (t *tries) quota() string {
 		return t.target
 	}
 	return t.target + ":" + t.verb
-}
-
-// unseen reports whether there is no key because none sees the model.
-func unseen(err error) bool {
-	var none *keys.NoneError
-	return errors.As(err, &none) && none.Only(keys.NoModel)
-}
-
-// moveOn begins anew with the next model that may serve the request.
-func (t *tries) moveOn() bool {
-	if t.instead == nil || !t.instead() {
-		return false
-	}
-	t.unsure, t.keys = 0, nil
-	return true
 }
 
 // until is when the request stops waiting for resting keys.
@@ -129,6 +117,7 @@ func (t *tries) mayGoOn(failed *upstream.Error) bool {
 			return t.unsure <= maxUnsure || t.s.models.lists(t.target) && t.unsure < len(t.cfg.Keys)
 		case upstream.SizeQuota:
 			t.harmless++
+			t.above = max(t.above, failed.Limit)
 			return t.harmless < len(t.cfg.Keys)
 		}
 		t.moved++ // the key is out of the way, but may be back before the others have been asked

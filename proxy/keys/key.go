@@ -31,7 +31,9 @@ type key struct {
 	inflight, requests, failures int64
 }
 
-func newKey(c config.Key) *key { return &key{id: ID(c.Secret), secret: c.Secret, rests: map[string]rest{}} }
+func newKey(c config.Key) *key {
+	return &key{id: ID(c.Secret), secret: c.Secret, rests: map[string]rest{}}
+}
 
 // out is why the key is used for nothing at all.
 func (k *key) out() Reason {

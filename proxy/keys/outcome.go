@@ -18,8 +18,10 @@ type Outcome struct {
 	model  string
 	steps  []time.Duration
 	reason Reason
-	limits Limits
 	tokens int64
+
+	limited string // the model that limits are of
+	limits  Limits
 }
 
 // OK is a served request: the key's faults and its past rests for the model are forgotten.
@@ -43,7 +45,7 @@ func Rest(model string, reason Reason, steps ...time.Duration) Outcome {
 
 // Stating adds the limits of the model that Google named.
 func (o Outcome) Stating(model string, limits Limits) Outcome {
-	o.model, o.limits = model, limits
+	o.limited, o.limits = model, limits
 	return o
 }
 

@@ -13,7 +13,7 @@ func (p *Pool) settle(l *Lease, o Outcome) {
 		k.failures++
 	}
 	if o.limits != (Limits{}) {
-		p.learn(k.group, o.model, o.limits)
+		p.learn(k.group, o.limited, o.limits)
 	}
 	switch o.kind {
 	case outcomeOK:

@@ -67,9 +67,9 @@ func forbidden(e *gemini.APIError) Kind {
 		return KeySuspended
 	case begins(e, "permission denied: consumer 'api_key:", "consumer 'api_key:") && says(e, "has been suspended"):
 		return KeySuspended
-	case strings.HasPrefix(e.Reason, "API_KEY_") || e.Reason == "SERVICE_DISABLED":
-		return KeyBlocked
-	case begins(e, "requests to this api") && says(e, "are blocked"), unused.MatchString(e.Message):
+	case e.Reason == "SERVICE_DISABLED" || unused.MatchString(e.Message):
+		return ServiceOff
+	case strings.HasPrefix(e.Reason, "API_KEY_"), begins(e, "requests to this api") && says(e, "are blocked"):
 		return KeyBlocked
 	case begins(e, "method doesn't allow unregistered callers"):
 		return Unknown // no key was sent, which is our fault
@@ -167,13 +167,14 @@ var (
 // quota tells the limits apart that a 429 may mean. The generic opening sentence, which has the word billing, says nothing.
 func (out *Error) quota(e *gemini.APIError, tokens int, now time.Time) {
 	v := quotaFacts(e)
+	out.Limits = v.limits
 	switch {
 	case v.zero:
 		out.Kind = NoAccess
 	case v.day:
 		out.Kind, out.Rest = DayQuota, keys.NextDay(now).Sub(now)
-	case v.tokensPerMinute > 0 && tokens > v.tokensPerMinute:
-		out.Kind, out.Tokens, out.Limit = SizeQuota, tokens, v.tokensPerMinute
+	case v.limits.Tokens > 0 && int64(tokens) > v.limits.Tokens:
+		out.Kind, out.Tokens, out.Limit = SizeQuota, tokens, int(v.limits.Tokens)
 	case says(e, "credits are depleted", "insufficient credits") || says(e, "prepay") && says(e, "billing"):
 		out.Kind, out.Rest = Depleted, e.ResetDelay
 	case says(e, "spending cap", "spend cap") || e.Reason == "QUOTA_EXHAUSTED":
@@ -192,7 +193,7 @@ func noCapacity(e *gemini.APIError) bool {
 
 type facts struct {
 	zero, day, minute bool
-	tokensPerMinute   int // the limit of input tokens a minute, if that is what was exceeded
+	limits            keys.Limits // of what was exceeded
 }
 
 // quotaFacts reads the violations and, in their absence, the message.
@@ -200,12 +201,15 @@ func quotaFacts(e *gemini.APIError) facts {
 	f := facts{zero: limitZero.MatchString(e.Message), day: perDay.MatchString(e.Message)}
 	for _, v := range e.QuotaViolations {
 		f.zero = f.zero || v.Value == "0"
-		f.day = f.day || perDay.MatchString(v.ID)
-		if perMinute.MatchString(v.ID) {
-			f.minute = true
-			if strings.Contains(v.ID, "InputTokens") {
-				f.tokensPerMinute = number(v.Value)
-			}
+		day, minute, value := perDay.MatchString(v.ID), perMinute.MatchString(v.ID), int64(number(v.Value))
+		f.day, f.minute = f.day || day, f.minute || minute
+		switch requests := strings.Contains(v.ID, "Requests"); {
+		case minute && strings.Contains(v.ID, "InputTokens"):
+			f.limits.Tokens = value
+		case minute && requests:
+			f.limits.Requests = value
+		case day && requests:
+			f.limits.Day = value
 		}
 	}
 	return f

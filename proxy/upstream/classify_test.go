@@ -50,7 +50,7 @@ func TestClassify(t *testing.T) {
 	f(KeyBlocked, NextKey, 403, google(403, denied, "Requests to this API generativelanguage.googleapis.com method x are blocked.", ""))
 	f(KeyBlocked, NextKey, 403, google(403, denied, "Requests from referer <empty> are blocked.", info("API_KEY_HTTP_REFERRER_BLOCKED")))
 	f(KeyBlocked, NextKey, 403, google(403, denied, "The provided API key has an IP address restriction.", info("API_KEY_IP_ADDRESS_BLOCKED")))
-	f(KeyBlocked, NextKey, 403, google(403, denied, "Generative Language API has not been used in project 1 before or it is disabled.", info("SERVICE_DISABLED")))
+	f(ServiceOff, NextKey, 403, google(403, denied, "Generative Language API has not been used in project 1 before or it is disabled.", info("SERVICE_DISABLED")))
 	f(Unknown, Backoff, 403, google(403, denied, "Method doesn't allow unregistered callers (callers without established identity).", ""))
 	f(NoModel, NextKey, 403, google(403, denied, "Permission denied on models/gemini-4-argon.", ""))
 	f(Forbidden, Answer, 403, google(403, denied, "You do not have permission to access the File abc or it may not exist.", ""))

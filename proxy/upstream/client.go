@@ -74,6 +74,9 @@ func Encode(model string, r *gemini.Request) *Request {
 	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(nil), tokens: r.EstimateTokens()}
 }
 
+// Tokens is an estimate of the prompt's length.
+func (r *Request) Tokens() int { return r.tokens }
+
 // Sum is the same for calls of the same model with the same body.
 func (r *Request) Sum(seed maphash.Seed) uint64 {
 	var h maphash.Hash

@@ -17,7 +17,8 @@ const (
 	KeyInvalid               // Google does not know the key, or takes its kind no longer
 	KeyLeaked                // the key was published
 	NeedsOAuth               // what was asked for takes no API keys at all
-	KeyBlocked               // the key's restrictions, or its project's, forbid the API
+	KeyBlocked               // the key's restrictions forbid the API
+	ServiceOff               // the API is switched off in the key's project
 	KeySuspended             // the project is suspended or denied
 	NoBilling                // no free tier where this server is
 	Region                   // no service at all where this server is
@@ -93,6 +94,7 @@ var policies = [kinds]policy{
 	KeyLeaked:    {"key_leaked", NextKey, disable, keys.Leaked, nil},
 	NeedsOAuth:   {"needs_oauth", Answer, noPenalty, keys.NoReason, nil},
 	KeyBlocked:   {"key_blocked", NextKey, disable, keys.Blocked, nil},
+	ServiceOff:   {"service_off", NextKey, disable, keys.ServiceOff, nil},
 	KeySuspended: {"key_suspended", NextKey, disable, keys.Suspended, nil},
 	NoBilling:    {"no_billing", NextKey, disable, keys.NoBilling, nil},
 	Region:       {"region", NextKey, noPenalty, keys.NoReason, nil},
@@ -145,6 +147,7 @@ type Error struct {
 	Rest    time.Duration // how long the answer itself said to wait, 0 if it did not
 	Tokens  int           // Overflow and SizeQuota: what the prompt has, 0 if Google did not say
 	Limit   int           // Overflow and SizeQuota: what is allowed, 0 if unknown
+	Limits  keys.Limits   // the quotas of a 429, as far as Google named them
 }
 
 // Error is for logs.
@@ -167,6 +170,14 @@ func (e *Error) rests() []time.Duration {
 
 // Outcome is what the failure means for the key that was used for model.
 func (e *Error) Outcome(model string) keys.Outcome {
+	o := e.verdict(model)
+	if e.Limits == (keys.Limits{}) {
+		return o
+	}
+	return o.Stating(model, e.Limits)
+}
+
+func (e *Error) verdict(model string) keys.Outcome {
 	p := policies[e.Kind]
 	switch p.penalty {
 	case fault:
