@@ -55,6 +55,8 @@ func (l *line) want(want string) {
 	if got := strings.Join(l.log, " "); got != want {
 		l.t.Errorf("got  %s\nwant %s", got, want)
 	}
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
 	if len(l.p.queues) != 0 {
 		l.t.Errorf("%d lines are left", len(l.p.queues))
 	}
