@@ -383,20 +383,3 @@ func TestNoRestIsShorterThanASecond(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkAcquireDone(b *testing.B) {
-	var secrets []string
-	for i := range 64 {
-		secrets = append(secrets, fmt.Sprint("key", i))
-	}
-	p := newPool(secrets...)
-	ctx, until := b.Context(), time.Now()
-	b.ReportAllocs()
-	for b.Loop() {
-		l, err := p.Acquire(ctx, Want{Model: model}, until)
-		if err != nil {
-			b.Fatal(err)
-		}
-		l.Done(OK(model))
-	}
-}
