@@ -88,7 +88,7 @@ func newConfigGet(g group) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     g.use("get", "[NAME]"),
 		Short:   "Show all settings as they count, or the bare value of one; keys are shown by their ids, tokens by their names",
-		Example: g.examples("get", "", "PORT"),
+		Example: g.examples("config get", "", "PORT"),
 		Args:    g.args(0, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if g.ssh != nil {
@@ -109,9 +109,9 @@ func newConfigGet(g group) *cobra.Command {
 func (g group) examples(verb string, tails ...string) string {
 	var lines []string
 	for _, tail := range tails {
-		line := "  gemini-manage config " + verb
+		line := "  gemini-manage " + verb
 		if g.ssh != nil {
-			line = "  gca config " + verb + " root@203.0.113.9"
+			line = "  gca " + verb + " root@203.0.113.9"
 		}
 		lines = append(lines, strings.TrimRight(line+" "+tail, " "))
 	}
@@ -150,7 +150,7 @@ NAME=- reads the value from a prompt without echo or, without a terminal, from a
 each such NAME in their order, with commas between several keys or tokens: keys, tokens and passwords are taken in no
 other way. GEMINI_API_KEYS and CLIENT_TOKENS add to what the files keys and tokens beside adapter.env hold; from your own
 machine, gca deploy --keys-file FILE (one key a line) replaces the file keys.`,
-		Example: g.examples("set", "PORT=9000 MAX_BODY=20MB", "COOLING_PERIOD=", "GEMINI_API_KEYS=-"),
+		Example: g.examples("config set", "PORT=9000 MAX_BODY=20MB", "COOLING_PERIOD=", "GEMINI_API_KEYS=-"),
 		Args:    g.args(1, 100),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			words := given
@@ -262,7 +262,7 @@ func newConfigEdit(g group) *cobra.Command {
 is wrong with it you can edit again. From your own machine the settings travel inside the SSH connection, and your
 machine's editor is used on a private copy, which is removed. If somebody else has changed the settings meanwhile,
 yours are refused.`,
-		Example: g.examples("edit", ""),
+		Example: g.examples("config edit", ""),
 		Args:    g.args(0, 0),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			e := editing{io: g.io, asker: newPrompt(g.io, g.ssh != nil && g.ssh.noInput)}

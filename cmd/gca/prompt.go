@@ -54,6 +54,13 @@ func (p *prompt) choose(question string, answers ...string) (string, error) {
 	return full(typed), nil
 }
 
+// pick returns the place of the answer that was chosen from a list.
+func (p *prompt) pick(question string, answers []string) (int, error) {
+	var at int
+	err := survey.AskOne(&survey.Select{Message: question, Options: answers, PageSize: 15}, &at, p.opts)
+	return at, promptError(err)
+}
+
 func (p *prompt) secret(question string) (string, error) {
 	var answer string
 	err := survey.AskOne(&survey.Password{Message: question}, &answer, p.opts)
