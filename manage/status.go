@@ -97,7 +97,7 @@ func Status(ctx context.Context, site string) (*Report, error) {
 // keyCure tells keys that come back by themselves from those that Google refuses for good.
 func keyCure(adapter *control.Status) string {
 	if adapter != nil && slices.ContainsFunc(adapter.Keys, func(key control.Key) bool { return key.State == "disabled" }) {
-		return "replace it: gca deploy --keys-file FILE HOST"
+		return "gemini-manage keys test says why; gemini-manage keys add, then keys remove, replaces it"
 	}
 	return "gemini-manage logs"
 }

@@ -58,7 +58,7 @@ func TestKeyCure(t *testing.T) {
 		}
 	}
 	f("resting", "gemini-manage logs")
-	f("disabled", "gca deploy --keys-file FILE HOST")
+	f("disabled", "gemini-manage keys test")
 }
 
 func TestParseUnit(t *testing.T) {

@@ -255,7 +255,7 @@ func (g group) sure(yes bool, question string) error {
 type testedKeys struct {
 	Schema int                `json:"schema"`
 	Keys   []manage.KeyResult `json:"keys"`
-	Live   bool               `json:"live"` // in force now; of add alone: false if no adapter runs
+	Live   bool               `json:"live"` // what was added is in force; else it is from the adapter's start on
 }
 
 // tellResults prints what came of keys, one a line, and returns the exit code: 0 if all went well, 3 if some did, 1 if none.

@@ -214,5 +214,5 @@ func unserved(message string) *Error {
 		return &Error{Hop: HopGemini, Message: message,
 			Hint: "the adapter cannot reach Gemini: look at the server's network, and at the address: gca config get HOST GEMINI_BASE_URL"}
 	}
-	return &Error{Hop: HopGemini, Message: message, Hint: "on the server: gemini-manage status shows the keys; other keys: gca deploy --keys-file FILE HOST"}
+	return &Error{Hop: HopGemini, Message: message, Hint: "on the server: gemini-manage keys test shows what is wrong with them, gemini-manage keys add adds others"}
 }
