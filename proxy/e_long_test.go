@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 const gemini4 = "gemini-4-neon"
@@ -69,6 +70,16 @@ func TestASegmentWithoutASuccessor(t *testing.T) {
 		has(t, r.do("POST", messages, askModel(messages, stream, gemini4)).body, "one", `"stop_reason":"max_tokens"`)
 		r.fake.Enqueue(fg.Reply(fg.Text("one").Continues("tok")), fg.Fail(fg.ErrOverloaded()))
 		has(t, r.do("POST", completions, askModel(completions, stream, gemini4)).body, "one", `"finish_reason":"length"`)
+	}
+}
+
+// What kept the next segment away is the key's all the same.
+func TestARefusedSegmentRestsItsKey(t *testing.T) {
+	r := start(t, "a", nil)
+	r.fake.Enqueue(fg.Reply(fg.Text("one").Continues("tok")), fg.Fail(fg.ErrQuotaPerDay(gemini4)))
+	has(t, r.do("POST", messages, askModel(messages, false, gemini4)).body, "one", `"stop_reason":"max_tokens"`)
+	if a := r.state("a"); a.State != keys.Limited || a.Reason != keys.DayQuota {
+		t.Errorf("%+v", a)
 	}
 }
 

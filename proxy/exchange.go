@@ -31,11 +31,12 @@ type exchange struct {
 	serves   atomic.Pointer[string] // the model that the request is made for now
 	unusable int                    // answers that were empty or malformed
 
-	shaped    []gemini.Event // what became of the event read last
-	recorder  front.Recorder // of the running attempt
-	held      []gemini.Event // of the running attempt, until commitContent
-	heldSize  int            // bytes
-	counted   bool           // Google told the usage of the running attempt
+	shaped    []gemini.Event  // what became of the event read last
+	recorder  front.Recorder  // of the running attempt
+	held      []gemini.Event  // of the running attempt, until commitContent
+	heldSize  int             // bytes
+	refused   *upstream.Error // why the running attempt got no further piece of its answer
+	counted   bool            // Google told the usage of the running attempt
 	guess     gemini.Estimate
 	committed bool
 	out       chan gemini.Event // where events of a stream go; nil for an answer in one piece, which stays in held
@@ -66,12 +67,18 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 		x.s.meters.attempt(failed)
 		failed = x.relay(lease)
 	}
+	switch {
+	case x.refused != nil:
+		outcome = x.tries.outcome(x.refused)
+	case failed != nil:
+		outcome = x.tries.outcome(failed)
+	default:
+		outcome = keys.OK(x.call.Target).Used(x.access.usage.Prompt)
+	}
 	if failed == nil {
 		x.call.Learn()
-		outcome = keys.OK(x.call.Target).Used(x.access.usage.Prompt)
 		return nil
 	}
-	outcome = x.tries.outcome(failed)
 	if failed.Kind == upstream.Unusable {
 		if x.unusable++; x.unusable == maxAgain {
 			front.Vary(x.call)
@@ -116,6 +123,7 @@ func faultOf(kind upstream.Kind) (front.Fault, bool) {
 func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 	x.access.tries++
 	x.held, x.heldSize, x.counted, x.guess = x.held[:0], 0, false, gemini.Estimate{}
+	x.refused = nil
 	stream, err := x.s.upstream.Open(x.ctx, lease, x.req)
 	if err != nil {
 		return asUpstream(err)
@@ -123,6 +131,7 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 	defer func() { _ = stream.Close() }() // whatever it says, the answer is over
 	x.recorder = front.Recorder{Model: x.call.Target}
 	failed := x.passOn(stream)
+	x.refused = stream.Refused()
 	if !x.counted && (failed == nil || x.committed) {
 		x.estimate(failed == nil)
 	}

@@ -14,6 +14,25 @@ import (
 
 // Claude Code repeats a 400 five times within a moment: what could not be mended once is not asked for again, whichever way
 // Google worded it.
+// Documents of types that Google does not take are refused before it is asked, like files in the other protocols.
+func TestDocumentsOfUnknownTypes(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(mimeType string, status int) {
+		t.Helper()
+		body := `{"model":"gemini-3.8-flash","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"` + mimeType + `","data":"UEsDBA=="}}]}]}`
+		if got := r.do("POST", messages, body); got.status != status || status == 400 && !strings.Contains(got.body, "source.media_type: files of this type are not supported") {
+			t.Errorf("%s: %d %s", mimeType, got.status, got.body)
+		}
+	}
+	f("application/zip", 400)
+	f("application/x-msdownload", 400)
+	if n := len(r.fake.Requests()); n != 0 {
+		t.Errorf("Gemini was asked %d times", n)
+	}
+	f("application/pdf", 200)
+	f("application/json", 200)
+}
+
 func TestARepeatedRefusalCostsNoCall(t *testing.T) {
 	const tools = `,"tools":[{"name":"Read","input_schema":{"type":"object"}}]}`
 	f := func(e *fg.APIError, calls int) {

@@ -31,7 +31,7 @@ func OpenAIFile(url, filename string) (part gemini.Part, problem string) {
 		part, problem = medium(url, filename)
 	}
 	if part.InlineData != nil {
-		part.InlineData.MimeType, problem = fileType(part.InlineData.MimeType, filename)
+		part.InlineData.MimeType, problem = FileType(part.InlineData.MimeType, filename)
 	}
 	return part, problem
 }
@@ -85,8 +85,8 @@ func typeByName(filename string) string {
 	return ""
 }
 
-// fileType is the media type under which Gemini takes a file.
-func fileType(mimeType, filename string) (known, problem string) {
+// FileType is the media type under which Gemini takes a file, whose name may be "".
+func FileType(mimeType, filename string) (known, problem string) {
 	if mimeType == "application/octet-stream" {
 		if byName := typeByName(filename); byName != "" {
 			mimeType = byName

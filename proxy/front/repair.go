@@ -39,9 +39,9 @@ const (
 func Repair(call *Call, fault Fault) bool {
 	switch fault {
 	case FaultSignature:
-		return call.once(repairSignatures, true, resign)
+		return call.once(repairSignatures, call.resignable(), resign)
 	case FaultUnsaid:
-		return call.once(repairSignatures, signed(call.Request.Contents), resign) || call.repairTools() || call.repairOutput()
+		return call.once(repairSignatures, call.resignable(), resign) || call.repairTools() || call.repairOutput()
 	case FaultSchema:
 		return call.repairTools() || call.repairMode() || call.repairOutput()
 	case FaultStates:
@@ -79,10 +79,16 @@ func (c *Call) once(way repair, broken bool, mend func(*Call)) bool {
 	return true
 }
 
-func signed(contents []gemini.Content) bool {
-	return slices.ContainsFunc(contents, func(c gemini.Content) bool {
-		return slices.ContainsFunc(c.Parts, func(p gemini.Part) bool { return p.ThoughtSignature != "" })
-	})
+// resignable reports whether resign would change anything; the same bytes would get the same answer.
+func (c *Call) resignable() bool {
+	for _, content := range c.Request.Contents {
+		if slices.ContainsFunc(content.Parts, func(p gemini.Part) bool {
+			return p.ToolCall != nil || p.ToolResponse != nil || p.ThoughtSignature != "" && p.ThoughtSignature != dummy
+		}) {
+			return true
+		}
+	}
+	return gemini.FamilyOf(c.Target).Signatures && lacksDummy(c.Request.Contents)
 }
 
 // repairTools declares the functions in the strict form.

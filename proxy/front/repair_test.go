@@ -37,13 +37,21 @@ func TestRepair(t *testing.T) {
 		}
 	}
 	plain := func(*Call) {}
-	signed := func(c *Call) { tools(ModeAny)(c); c.Request.Contents = parseHistory("u:q / m:a() / u:a=1") }
+	dummies := func(c *Call) { tools(ModeAny)(c); c.Request.Contents = parseHistory("u:q / m:a() / u:a=1") }
+	signed := func(c *Call) {
+		dummies(c)
+		c.Request.Contents[1].Parts[0].FunctionCall.ClientID = "x1"
+		c.Carried = []Record{{ClientID: "x1", Signature: "REAL", Model: "gemini-4-neon"}}
+	}
 	output := func(c *Call) {
 		c.Request.GenerationConfig = &gemini.GenerationConfig{ResponseMimeType: "application/json", ResponseJSONSchema: json.RawMessage(`{"type":"array"}`)}
 	}
 	thinking := func(c *Call) { c.Thinking = Thinking{Effort: "max"} }
 
-	f(FaultSignature, plain, "think[]")
+	f(FaultSignature, plain, "")
+	f(FaultSignature, dummies, "") // the same bytes get the same answer
+	f(FaultSignature, signed, "json ANY think[]")
+	f(FaultUnsaid, dummies, "strict ANY think[]")
 	f(FaultUnsaid, plain, "")
 	f(FaultUnsaid, tools(ModeAny), "strict ANY think[]")
 	f(FaultUnsaid, signed, "json ANY think[] / strict ANY think[]")

@@ -225,6 +225,21 @@ func placeDummies(contents []gemini.Content) {
 	}
 }
 
+// lacksDummy reports whether placeDummies would place one.
+func lacksDummy(contents []gemini.Content) bool {
+	for i := len(contents) - 1; i >= 0; i-- {
+		c := &contents[i]
+		if c.Role == gemini.RoleUser && !onlyResults(c) {
+			return false
+		}
+		first := slices.IndexFunc(c.Parts, func(p gemini.Part) bool { return p.FunctionCall != nil })
+		if first >= 0 && c.Parts[first].ThoughtSignature == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // resign takes away the real signatures of a prepared call, and with them the parts that are nothing without one; every step
 // of the current turn gets the dummy.
 func resign(call *Call) {

@@ -38,7 +38,7 @@ func (r *Request) AppendJSON(dst []byte) []byte {
 	if r.GenerationConfig != nil {
 		dst = r.GenerationConfig.append(append(dst, `,"generationConfig":`...))
 	}
-	return append(appendField(dst, `,"continuationToken":`, r.ContinuationToken), '}')
+	return append(dst, '}')
 }
 
 func comma(dst []byte, i int) []byte {

@@ -19,8 +19,6 @@ type Request struct {
 	ToolConfig        *ToolConfig       `json:"toolConfig,omitempty"`
 	SafetySettings    []SafetySetting   `json:"safetySettings,omitempty"`
 	GenerationConfig  *GenerationConfig `json:"generationConfig,omitempty"`
-	// ContinuationToken resumes an answer that ended with CONTINUATION; opaque. All else must be as it was.
-	ContinuationToken string `json:"continuationToken,omitempty"`
 }
 
 // Content is one turn, or a part of one: consecutive user contents are legal. Parts must not be empty.

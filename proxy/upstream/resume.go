@@ -92,7 +92,7 @@ func (s *Stream) reconnect(failed *Error) {
 			return
 		}
 	}
-	if r.end == nil || reason.Kind == Cancelled {
+	if s.refused = reason; r.end == nil || reason.Kind == Cancelled {
 		s.err = failed
 		return
 	}

@@ -24,8 +24,9 @@ type Stream struct {
 	next    int // of pending
 	tally   gemini.Tally
 	resume  resume
-	over    bool  // nothing more is read
-	err     error // sticks
+	refused *Error // why an answer that ended for want of its next piece got none
+	over    bool   // nothing more is read
+	err     error  // sticks
 }
 
 // Next returns the next event. io.EOF is the end of a whole, usable answer; every other error is an *Error, among them the
@@ -57,6 +58,10 @@ func (s *Stream) LastUsage() (usage []gemini.Event) {
 	}
 	return usage
 }
+
+// Refused is why the answer did not go on where it should have, nil if it did. It is about the key as any failure is; the
+// answer may be whole all the same.
+func (s *Stream) Refused() *Error { return s.refused }
 
 // fill reads one frame.
 func (s *Stream) fill() {

@@ -179,8 +179,14 @@ func (b *block) checkSource() (field, problem string) {
 		if s.data == nil {
 			return ".source.data", "expected base64"
 		}
-		if _, problem := front.Inline(s.mediaType, s.data.String()); problem != "" {
+		blob, problem := front.Inline(s.mediaType, s.data.String())
+		if problem != "" {
 			return ".source.data", problem
+		}
+		if b.kind == "document" {
+			if s.mediaType, problem = front.FileType(blob.MimeType, ""); problem != "" {
+				return ".source.media_type", problem
+			}
 		}
 	case "text":
 		if s.data == nil {
