@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,10 @@ func (i *instance) TestKeys(_ context.Context, names []string) (tested []control
 	}
 	return tested, i.err
 }
+
+func (i *instance) Stats(int) (control.Stats, error) { return control.Stats{}, nil }
+
+func (i *instance) WriteMetrics(io.Writer) {}
 
 func (i *instance) TryKeys(_ context.Context, text string) ([]control.Tested, error) {
 	i.said = append(i.said, "try "+text)

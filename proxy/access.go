@@ -28,7 +28,8 @@ type access struct {
 	model     string // as asked
 	target    string // as served
 	stream    bool
-	key       string // the id of the last key
+	key       string    // the id of the last key
+	leased    time.Time // when that was leased
 	tries     int
 	refused   int           // attempts that failed, each with another key where there was one
 	ttft      time.Duration // until the first content was there, 0 if there was none

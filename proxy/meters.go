@@ -1,20 +1,22 @@
 package proxy
 
 import (
-	"maps"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
 )
 
 // maxMeteredModels bounds the values of the label model, which only models that answered get; those beyond it are one, "other".
 const maxMeteredModels = 200
+
+// maxMeteredKeys bounds the keys whose times are kept: those that were ever configured while the process ran.
+const maxMeteredKeys = 10_000
 
 // maxStatus is the largest status that is told apart from others.
 const maxStatus = 599
@@ -34,13 +36,9 @@ type meters struct {
 	waiting                      atomic.Int64
 	waited                       *metrics.PrometheusHistogram
 
-	models models200
-}
-
-// models200 is the counters of each model that answered.
-type models200 struct {
-	mu    sync.Mutex
-	known atomic.Pointer[map[string]*modelMeters]
+	answers laps
+	keys    *grown[laps] // by id
+	models  *grown[modelMeters]
 }
 
 type modelMeters struct {
@@ -75,7 +73,8 @@ func newMeters() *meters {
 		return `gemini_responses_total{endpoint="` + endpointWords[e].path + `",protocol="` + endpointWords[e].protocol +
 			`",status="` + statusLabel(status) + `"}`
 	})
-	m.models.known.Store(&map[string]*modelMeters{})
+	m.models = newGrown(maxMeteredModels, m.newModel)
+	m.keys = newGrown(maxMeteredKeys, func(string) *laps { return &laps{} })
 	return m
 }
 
@@ -139,9 +138,19 @@ func (m *meters) request(a *access, status int) {
 	case a.refused > 0 && status < 400 && a.problem == "":
 		m.saved.Inc()
 	}
-	if a.usage != (gemini.Usage{}) {
-		m.used(a.target, a.usage)
+	if status < 400 && !a.gone && a.problem == "" && !a.leased.IsZero() {
+		m.answered(a)
 	}
+	if a.usage != (gemini.Usage{}) {
+		m.used(a)
+	}
+}
+
+// answered counts the times of an answer: those of its request, and those of the key that it came with.
+func (m *meters) answered(a *access) {
+	whole, before := time.Since(a.began), a.leased.Sub(a.began)
+	m.answers.add(a.ttft, whole)
+	m.keys.of(a.key).add(max(a.ttft-before, 0), whole-before)
 }
 
 // attempt counts a call of Gemini, and what it failed of, if it did.
@@ -155,6 +164,25 @@ func (m *meters) attempt(failed *upstream.Error) {
 // failed counts a failed call.
 func (m *meters) failed(failed *upstream.Error) {
 	m.set.GetOrCreateCounter(`gemini_upstream_failures_total{kind="` + failed.Kind.String() + `",status="` + statusLabel(boundedStatus(failed.Status)) + `"}`).Inc()
+}
+
+// meteredKeeper counts what takes keys out of use, when it is kept.
+type meteredKeeper struct {
+	keys.Keeper
+	meters *meters
+}
+
+// KeepKeys hands on to the keeper.
+func (k meteredKeeper) KeepKeys(changed []keys.Record) error {
+	if err := k.Keeper.KeepKeys(changed); err != nil {
+		return err
+	}
+	for _, r := range changed {
+		if reason := r.Away(); reason != keys.NoReason {
+			k.meters.set.GetOrCreateCounter(`gemini_key_rests_total{reason="` + reason.Code() + `"}`).Inc()
+		}
+	}
+	return nil
 }
 
 // probes counts looks at keys that are out, by what came of them: ok, refused, or failed on the way.
@@ -177,33 +205,18 @@ func (m *meters) endWait(began time.Time) {
 	}
 }
 
-// used counts an answer's tokens.
-func (m *meters) used(model string, u gemini.Usage) {
-	c := m.model(model)
+// used counts an answer's tokens, and what they cost.
+func (m *meters) used(a *access) {
+	name := a.target
+	if !isModelID(name) {
+		name = "other"
+	}
+	c, u := m.models.of(name), &a.usage
 	c.answers.Inc()
 	c.input.Add(u.Prompt + u.ToolUse)
 	c.cached.Add(u.Cached)
 	c.output.Add(u.Candidates + u.Thoughts)
-}
-
-// model finds the counters of a model that answered.
-func (m *meters) model(name string) *modelMeters {
-	if c := (*m.models.known.Load())[name]; c != nil {
-		return c
-	}
-	m.models.mu.Lock()
-	defer m.models.mu.Unlock()
-	known := maps.Clone(*m.models.known.Load())
-	if len(known) >= maxMeteredModels || !isModelID(name) {
-		name = "other"
-	}
-	c := known[name]
-	if c == nil {
-		c = m.newModel(name)
-		known[name] = c
-		m.models.known.Store(&known)
-	}
-	return c
+	c.cost.Add(float64(a.costMicro) / 1e6)
 }
 
 func (m *meters) newModel(name string) *modelMeters {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,8 +69,11 @@ func label(s string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// maxRestLabels bounds the series of what rests: a model that Google turned down has a name that a client gave.
-const maxRestLabels = 300
+// Bounds of the series of what rests and of quotas: a model that Google turned down has a name that a client gave.
+const (
+	maxRestLabels  = 300
+	maxQuotaLabels = 3000
+)
 
 // writeKeys shows how the keys stand. Series of each key are as many as there are keys.
 func (s *Server) writeKeys(p *sheet) {
@@ -97,6 +101,7 @@ func (s *Server) writeKeys(p *sheet) {
 	for at, n := range rests {
 		p.gauge(`gemini_model_rests{model="`+label(at.model)+`",reason="`+at.reason.Code()+`"}`, float64(n))
 	}
+	s.writeQuotas(p, census.keys)
 	for _, k := range census.keys {
 		name := `{key="` + label(k.ID) + `"}`
 		p.counter("gemini_key_requests_total"+name, k.Requests)
@@ -104,6 +109,39 @@ func (s *Server) writeKeys(p *sheet) {
 		p.gauge("gemini_key_inflight"+name, float64(k.Inflight))
 		p.gauge("gemini_key_up"+name, truth(k.active))
 	}
+}
+
+// writeQuotas shows the quotas that Google named, and what was used of them. Keys of one project have the same, so it is a
+// key's view, not a sum.
+func (s *Server) writeQuotas(p *sheet, all []keyStanding) {
+	n := 0
+	for _, k := range all {
+		for _, l := range k.Limits {
+			for _, q := range quotasOf(&l) {
+				if n++; n > maxQuotaLabels {
+					return
+				}
+				labels := `{key="` + label(k.ID) + `",model="` + label(bounded(l.Model, 120)) + `",quota="` + q.name + `"}`
+				p.gauge("gemini_quota_limit"+labels, float64(q.limit))
+				p.gauge("gemini_quota_used"+labels, float64(q.used))
+			}
+		}
+	}
+}
+
+type quota struct {
+	name        string
+	limit, used int64
+}
+
+// quotasOf are the quotas of a model that Google named.
+func quotasOf(l *keys.ModelLimit) []quota {
+	all := []quota{
+		{"requests_per_minute", l.Limit.Requests, l.Used.Requests},
+		{"input_tokens_per_minute", l.Limit.Tokens, l.Used.Tokens},
+		{"requests_per_day", l.Limit.Day, l.Used.Day},
+	}
+	return slices.DeleteFunc(all, func(q quota) bool { return q.limit == 0 })
 }
 
 // writeEgresses shows which ways out to Gemini work.

@@ -161,15 +161,20 @@ func TestMetrics_traffic(t *testing.T) {
 	f(`gemini_keys{state="limited"}`, 1)
 	f(`gemini_keys_away{reason="invalid"}`, 1)
 	f(`gemini_model_rests{model="gemini-3.8-flash",reason="day_quota"}`, 1)
+	f(`gemini_key_rests_total{reason="day_quota"}`, 1)
+	f(`gemini_key_rests_total{reason="invalid"}`, 1)
 	f(`gemini_active_keys`, 4)
 	f(`gemini_total_keys`, 5)
 	f(`gemini_open_streams`, 0)
 	f(`gemini_egress_up{egress="direct"}`, 1)
 	f(`gemini_build_info{version="1.2.3"}`, 1)
-	for _, name := range []string{`gemini_failures_saved_total`, `gemini_tokens_total{model="gemini-3.8-flash",type="input"}`, `gemini_answers_total{model="gemini-3.8-flash"}`} {
+	for _, name := range []string{`gemini_failures_saved_total`, `gemini_tokens_total{model="gemini-3.8-flash",type="input"}`, `gemini_answers_total{model="gemini-3.8-flash"}`, `gemini_key_requests_total{key="` + r.state("c").ID + `"}`} {
 		if r.metric(name) < 1 {
 			t.Errorf("%s is %v", name, r.metric(name))
 		}
+	}
+	if cost := r.metric(`gemini_cost_dollars_total{model="gemini-3.8-flash"}`); cost <= 0 {
+		t.Errorf("the cost is %v", cost)
 	}
 	has(t, text, "go_goroutines", "process_resident_memory_bytes", "# TYPE gemini_requests_total counter", "# TYPE gemini_request_duration_seconds histogram")
 	hasNot(t, text, "PLANTED")

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -31,7 +32,8 @@ func (s *Server) Reload(texts config.Texts) (control.Reloaded, error) {
 
 // adopt swaps everything that was made of the settings. The keys come first: tokens that are let in anew find them.
 func (s *Server) adopt(cfg *config.Config) {
-	s.pool.Replace(cfg.Keys, s.deps.poolOptions(cfg))
+	s.pool.Replace(cfg.Keys, s.poolOptions(cfg))
+	s.upstream.Keep(proxiesOf(cfg.Keys))
 	s.models.configure(cfg.ModelMap)
 	s.live.Store(cfg)
 	s.tokens.Store(newGate(cfg))
@@ -40,6 +42,18 @@ func (s *Server) adopt(cfg *config.Config) {
 	}
 }
 
-func (d *Deps) poolOptions(cfg *config.Config) keys.Options {
-	return keys.Options{MaxFailures: cfg.MaxFailures, CoolingPeriod: cfg.CoolingPeriod, Keeper: d.Store, Log: d.Logger}
+func (s *Server) poolOptions(cfg *config.Config) keys.Options {
+	return keys.Options{
+		MaxFailures: cfg.MaxFailures, CoolingPeriod: cfg.CoolingPeriod, Keeper: meteredKeeper{s.deps.Store, s.meters}, Log: s.log,
+	}
+}
+
+// proxiesOf lists the egress proxies that keys name.
+func proxiesOf(all []config.Key) (proxies []*url.URL) {
+	for _, key := range all {
+		if key.Proxy != nil {
+			proxies = append(proxies, key.Proxy)
+		}
+	}
+	return proxies
 }

@@ -51,6 +51,8 @@ func (s *Server) find(in *inbound) *route {
 		return &route{method: "GET", serve: s.listModels}
 	case "/health":
 		return &route{method: "GET", public: true, probe: true, serve: s.health}
+	case "/stats":
+		return &route{method: "GET", serve: s.stats}
 	case "/metrics":
 		return &route{method: "GET", admin: true, probe: true, serve: s.metrics}
 	case "/", "/api/hello":

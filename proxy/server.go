@@ -98,8 +98,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		return nil, errors.New("a server needs a logger and a store")
 	}
 	s := &Server{
-		deps: deps, log: deps.Logger, started: time.Now(),
-		pool: keys.New(cfg.Keys, deps.poolOptions(cfg)),
+		deps: deps, log: deps.Logger, started: time.Now(), meters: newMeters(),
 		upstream: upstream.New(upstream.Options{
 			BaseURL: cfg.BaseURL, ProxyURL: cfg.ProxyURL,
 			FirstByte: cfg.RequestTimeout, Idle: cfg.StreamIdleTimeout,
@@ -115,13 +114,13 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
 		pace:     pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second},
 	}
+	s.pool = keys.New(cfg.Keys, s.poolOptions(cfg))
 	s.live.Store(cfg)
 	s.tokens.Store(newGate(cfg))
 	s.usage = newUsage(deps.Store, s.models.registry, deps.Logger)
 	s.usage.flush() // what was used today
 	s.restore()
 	s.counts = newCounter(s)
-	s.meters = newMeters()
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,

@@ -58,7 +58,7 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 		if err != nil {
 			return t.noKey(err)
 		}
-		t.access.key = lease.KeyID()
+		t.access.key, t.access.leased = lease.KeyID(), time.Now()
 		failed, final := attempt(lease)
 		t.s.meters.attempt(failed)
 		if failed == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -46,6 +47,13 @@ func (a *adapter) Usage(from, to string) ([]Usage, error) {
 	a.said = append(a.said, "usage "+from+" "+to)
 	return []Usage{{Day: from, Requests: 3}}, a.err
 }
+
+func (a *adapter) Stats(days int) (Stats, error) {
+	a.said = append(a.said, fmt.Sprint("stats ", days))
+	return Stats{Schema: 1, Status: a.status}, a.err
+}
+
+func (a *adapter) WriteMetrics(w io.Writer) { _, _ = io.WriteString(w, "up 1\n") }
 
 func (a *adapter) Reload(texts config.Texts) (Reloaded, error) {
 	a.said = append(a.said, fmt.Sprint("reload ", texts))
@@ -231,5 +239,30 @@ func TestListen_replacesADeadSocket(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("got mode %v, error %v", info.Mode(), err)
+	}
+}
+
+func TestSocketShowsWhatHTTPDoes(t *testing.T) {
+	a := &adapter{status: Status{Version: "1.2.3"}}
+	c := listening(t, a)
+	stats, err := c.Stats(t.Context(), 7)
+	if err != nil || stats.Version != "1.2.3" || !reflect.DeepEqual(a.said, []string{"stats 7"}) {
+		t.Errorf("%+v, %v, said %q", stats, err, a.said)
+	}
+	var refusal *Refusal
+	if _, err := c.Stats(t.Context(), 1000); !errors.As(err, &refusal) || refusal.Code != Invalid {
+		t.Errorf("%v", err)
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", c.Path)
+	}}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get("http://adapter/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || string(text) != "up 1\n" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain; version=0.0.4") {
+		t.Errorf("%q, %v, %v", text, err, resp.Header)
 	}
 }

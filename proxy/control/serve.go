@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -26,6 +27,10 @@ type Adapter interface {
 	TryKeys(ctx context.Context, text string) ([]Tested, error)
 	// Usage returns the rows of the days from one to another, both included, as "2006-01-02".
 	Usage(from, to string) ([]Usage, error)
+	// Stats is everything there is to see, with the last days, at most MaxStatsDays.
+	Stats(days int) (Stats, error)
+	// WriteMetrics writes what Prometheus reads.
+	WriteMetrics(w io.Writer)
 	// Reload puts the settings of texts in force, all or none.
 	Reload(texts config.Texts) (Reloaded, error)
 }
@@ -125,6 +130,7 @@ func routes(a Adapter) http.Handler {
 	mux.Handle("POST "+reloadPath, changing(func(_ context.Context, q reloadRequest) (Reloaded, error) {
 		return a.Reload(config.Texts{Env: q.Env, Keys: q.Keys, Tokens: q.Tokens})
 	}))
+	seeing(mux, a)
 	return mux
 }
 

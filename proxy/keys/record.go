@@ -39,6 +39,17 @@ type Keeper interface {
 	KeepKeys(changed []Record) error
 }
 
+// Away is why the record takes a key, or all of a project's, out of use for a while or for good, NoReason for one that does not.
+func (r Record) Away() Reason {
+	switch r.Name {
+	case recordState, recordHand, recordRest, recordQuota:
+		if !r.Gone {
+			return reasonOf(r.Reason)
+		}
+	}
+	return NoReason
+}
+
 type recordID struct{ owner, model, name string }
 
 func (r Record) id() recordID { return recordID{r.Owner, r.Model, r.Name} }
