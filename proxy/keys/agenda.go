@@ -16,9 +16,9 @@ type agenda struct {
 	plan  *plan // what next found last
 }
 
-// plan is the future of one group.
+// plan is the future of one group, or of those that are firmly taken for one project.
 type plan struct {
-	group  *group
+	groups []*group
 	ledger ledger
 	copied bool      // the ledger's window is a copy
 	from   time.Time // when the first of its keys may be used, and no earlier than those ahead
@@ -29,17 +29,33 @@ type plan struct {
 func (a *agenda) make() {
 	a.made = true
 	plain := Want{Model: a.model}
+	seen := map[*shared]bool{}
 	for _, g := range a.p.order() {
-		from, ok := a.p.ready(g, &plain)
-		if !ok {
-			continue
-		}
-		pl := &plan{group: g, from: from}
+		pl := &plan{groups: []*group{g}}
 		if l := g.ledgers[a.model]; l != nil {
 			pl.ledger = *l
 		}
-		a.plans = append(a.plans, pl)
+		if s := g.firmly(a.model, a.p.moment.now); seen[s] {
+			continue
+		} else if s != nil {
+			seen[s] = true
+			pl.groups, pl.ledger = g.learned.members, s.ledger
+		}
+		var ok bool
+		if pl.from, ok = a.p.soonest(pl.groups, &plain); ok {
+			a.plans = append(a.plans, pl)
+		}
 	}
+}
+
+// soonest is when the first of some groups is ready; not ok is never.
+func (p *Pool) soonest(groups []*group, want *Want) (soonest time.Time, ok bool) {
+	for _, g := range groups {
+		if at, able := p.ready(g, want); able && (!ok || at.Before(soonest)) {
+			soonest, ok = at, true
+		}
+	}
+	return soonest, ok
 }
 
 // order lists the groups in the order of their first keys.
@@ -63,10 +79,9 @@ func (p *Pool) ready(g *group, want *Want) (at time.Time, ok bool) {
 			at, ok = until, true
 		}
 	}
-	for _, r := range []rest{g.resting(want.Model), g.barred(want.Model, p.moment.now)} {
-		if r.until.After(at) {
-			at = r.until
-		}
+	at = later(at, g.resting(want.Model).until)
+	if s := g.firmly(want.Model, p.moment.now); s != nil {
+		at = later(at, s.resting().until)
 	}
 	if at.Before(p.moment.now) {
 		at = p.moment.now
@@ -97,20 +112,18 @@ func (pl *plan) next(p *Pool, want *Want) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	if !want.plain() {
-		at, ok := p.ready(pl.group, want)
+		at, ok := p.soonest(pl.groups, want)
 		if !ok {
 			return at, false
 		}
-		if at.After(from) {
-			from = at
-		}
+		from = later(from, at)
 	} else if pl.ledger.tokens.at(p.moment.sec) == 0 {
 		tokens = 0
 		if !pl.opens.IsZero() {
 			return pl.opens, true
 		}
 	}
-	at, _ := pl.ledger.opens(&p.moment, from, tokens, pl.group.jitter)
+	at, _ := pl.ledger.opens(&p.moment, from, tokens, pl.groups[0].jitter)
 	if want.plain() && tokens == 0 {
 		pl.opens = at
 	}
@@ -122,16 +135,19 @@ func (pl *plan) next(p *Pool, want *Want) (time.Time, bool) {
 func (a *agenda) enter(w *waiter) {
 	pl := a.plan
 	pl.take(&a.p.moment, w.due, int64(w.want.Tokens))
-	if pl.ledger.tokens.at(a.p.moment.sec) > 0 && !pl.group.held {
-		pl.group.held = true
-		a.held = append(a.held, pl.group)
+	if pl.ledger.tokens.at(a.p.moment.sec) == 0 {
+		return
 	}
+	for _, g := range pl.groups {
+		g.held = true
+	}
+	a.held = append(a.held, pl.groups...)
 }
 
 // leased tells of a lease that was handed out meanwhile.
 func (a *agenda) leased(g *group, tokens int64) {
 	for _, pl := range a.plans {
-		if pl.group == g {
+		if slices.Contains(pl.groups, g) {
 			pl.take(&a.p.moment, a.p.moment.now, tokens)
 		}
 	}
@@ -160,8 +176,6 @@ func (pl *plan) take(m *moment, at time.Time, tokens int64) {
 		}
 		pl.ledger.dayUsed++
 	}
-	if at.After(pl.from) {
-		pl.from = at
-	}
+	pl.from = later(pl.from, at)
 	pl.opens = time.Time{}
 }

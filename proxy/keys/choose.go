@@ -41,7 +41,7 @@ func (p *Pool) fit(k *key, want *Want) fit {
 			return unfit
 		}
 	}
-	if g.learned != nil && g.barred(want.Model, m.now).live(m.now) {
+	if s := g.firmly(want.Model, m.now); s != nil && s.bars(g, m, int64(want.Tokens)) {
 		return unfit
 	}
 	switch {
@@ -118,10 +118,14 @@ func (c candidate) better(than candidate) bool {
 
 // share is how much of the model's quota is left, 0 to 1.
 func (g *group) share(m *moment, model string) float64 {
+	left := 1.0
 	if l := g.ledgers[model]; l != nil {
-		return l.share(m)
+		left = l.share(m)
 	}
-	return 1
+	if mates := g.mates(m.now); mates != nil && mates.ledgers[model] != nil {
+		left = min(left, mates.ledgers[model].share(m))
+	}
+	return left
 }
 
 // sticky is the key of a conversation: where it went when it had to move, as long as that is usable, else its own by the ring.

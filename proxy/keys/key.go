@@ -52,6 +52,14 @@ type rest struct {
 
 func (r rest) live(now time.Time) bool { return r.until.After(now) }
 
+// early reports whether a time lies in the first half of a rest.
+func (r rest) early(at time.Time) bool {
+	return r.long() && at.After(r.since) && at.Before(r.since.Add(r.until.Sub(r.since)/2))
+}
+
+// long reports whether a rest is longer than the shortest, so that its end is Google's word.
+func (r rest) long() bool { return r.reason != NoReason && r.until.Sub(r.since) > 2*minRest }
+
 // later returns the rest that ends last.
 func (r rest) later(other rest) rest {
 	if other.until.After(r.until) {

@@ -7,12 +7,17 @@ import (
 )
 
 // Keys that nobody grouped may belong to one project all the same, and then they run dry together. It shows when several meet
-// the same limit of a model within a minute although none of them asked for that much alone, but all of them together did
-// (hints.go). Once that has happened twice they are taken for one project, for a day: when one is dry, the others come last,
-// and when two of them said so, those that are left rest along with them, as far as a minute's quota goes. A day's quota is
-// not taken away on a guess: each key is asked. Whoever serves while another one is dry was no such mate.
+// the same limit of a model at the same time although none of them asked for that much alone, but all of them together did
+// (hints.go). Once that has happened twice they are taken for one project, for a day: where one is dry, or all together used
+// the limit up, the others come last. If one is asked all the same and is dry too, the guess is firm for ten minutes: so long
+// they all rest together, as far as a minute's quota goes. A day's quota is not taken away on a guess: each key is asked.
+// Whoever serves while another one is dry was no such mate.
 
-const learnedLife = 24 * time.Hour
+const (
+	learnedLife = 24 * time.Hour
+	firmLife    = 10 * time.Minute
+	guessLife   = time.Minute // that a guess is firm while one lease finds out
+)
 
 // learned is a project that several groups seem to share.
 type learned struct {
@@ -25,8 +30,8 @@ type learned struct {
 // shared is what all members together used of a model, and when one of them ran dry.
 type shared struct {
 	ledger
-	dry       *group // who said so
-	confirmed bool   // by a second one
+	dry  *group    // who said so
+	firm time.Time // until when the guess counts as good as a fact
 }
 
 // mates is the learned project that the group is in, nil if there is none.
@@ -62,9 +67,26 @@ func (g *group) mateDry(model string, now time.Time) *shared {
 	return nil
 }
 
-// barred is the rest that the group takes along with two dry mates, the zero rest if there is none.
-func (g *group) barred(model string, now time.Time) rest {
-	if s := g.mateDry(model, now); s != nil && s.confirmed && s.rest.reason == RateLimited {
+// firmly is the shared ledger of a model that the group keeps to as to its own, nil if there is none.
+func (g *group) firmly(model string, now time.Time) *shared {
+	l := g.mates(now)
+	if l == nil {
+		return nil
+	}
+	if s := l.ledgers[model]; s != nil && now.Before(s.firm) {
+		return s
+	}
+	return nil
+}
+
+// bars reports whether the mates' state keeps a group from the model.
+func (s *shared) bars(g *group, m *moment, tokens int64) bool {
+	return s.dry != g && s.resting().live(m.now) || !s.room(m, tokens)
+}
+
+// resting is the rest that counts for all.
+func (s *shared) resting() rest {
+	if s.rest.reason == RateLimited {
 		return s.rest
 	}
 	return rest{}
@@ -82,23 +104,24 @@ func (g *group) doubtful(m *moment, model string, tokens int64) bool {
 	return l != nil && l.ledgers[model] != nil && !l.ledgers[model].room(m, tokens)
 }
 
-// dried notes in the learned project that one of its groups ran dry.
-func (g *group) dried(m *moment, model string, r rest, stated Limits) {
+// dried notes in the learned project that one of its groups ran dry. guessed is a lease that was expected to.
+func (g *group) dried(m *moment, model string, r rest, stated Limits, guessed bool) {
 	l := g.mates(m.now)
 	if l == nil || r.reason != RateLimited && r.reason != DayQuota {
 		return
 	}
 	s := l.ledger(model)
-	s.confirmed = s.rest.live(m.now) && (s.confirmed || s.dry != g)
-	s.dry, s.rest = g, r
-	s.learn(m, stated)
+	if s.dry, s.rest = g, r; guessed {
+		s.firm = m.now.Add(firmLife)
+	}
+	s.learn(m, Limits{Requests: stated.Requests, Tokens: stated.Tokens})
 }
 
 // stranger reports whether a served lease shows that its group is in another project than a mate that is dry: it began when
 // the mate was dry already, and not so late that the quota may have been back.
 func (g *group) stranger(model string, began, now time.Time) bool {
 	s := g.mateDry(model, now)
-	return s != nil && began.After(s.rest.since) && began.Before(s.rest.since.Add(s.rest.until.Sub(s.rest.since)/2))
+	return s != nil && s.rest.early(began)
 }
 
 // part takes a group out of its learned project.

@@ -12,22 +12,27 @@ import (
 
 // Lease is the right to make requests with a key, for one request of a client. It comes from a Pool only and ends with Done.
 type Lease struct {
-	pool   *Pool
-	key    *key
-	group  *group   // of the key when it was leased
-	proxy  *url.URL // likewise: another one may be configured meanwhile
-	egress string
-	model  string // whose quota counts; "" is none
-	tokens int64  // that were counted
-	began  time.Time
-	sent   atomic.Int64
-	done   atomic.Bool
+	pool    *Pool
+	key     *key
+	group   *group   // of the key when it was leased
+	proxy   *url.URL // likewise: another one may be configured meanwhile
+	egress  string
+	model   string // whose quota counts; "" is none
+	tokens  int64  // that were counted
+	began   time.Time
+	guessed bool // that the project is dry
+	sent    atomic.Int64
+	done    atomic.Bool
 }
 
 // lease hands a key out, counted.
 func (p *Pool) lease(k *key, want *Want) *Lease {
 	l := p.borrow(k)
 	l.model, l.tokens = want.Model, int64(max(want.Tokens, 0))
+	if l.guessed = k.group.doubtful(&p.moment, l.model, l.tokens); l.guessed {
+		s := k.group.learned.ledger(l.model)
+		s.firm = later(s.firm, p.moment.now.Add(guessLife)) // one at a time finds out
+	}
 	l.count()
 	return l
 }
@@ -55,6 +60,12 @@ func (p *Pool) unlease(l *Lease) {
 	l.key.inflight--
 	l.key.requests--
 	p.busy--
+	l.uncount()
+}
+
+// uncount takes a request out of the count that Google does not count.
+func (l *Lease) uncount() {
+	p := l.pool
 	if ledger := l.group.ledgers[l.model]; ledger != nil {
 		ledger.giveBack(&p.moment, l.began.Unix(), l.tokens)
 	}

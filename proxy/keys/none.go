@@ -117,7 +117,7 @@ func (p *Pool) unseen(want *Want) bool {
 // away is why a key that is in order does not serve now.
 func (p *Pool) away(k *key, want *Want) Reason {
 	g, now := k.group, p.moment.now
-	r := k.resting(want.Model).later(g.resting(want.Model)).later(g.barred(want.Model, now))
+	r := k.resting(want.Model).later(g.resting(want.Model))
 	if r.live(now) {
 		return r.reason
 	}

@@ -28,8 +28,9 @@ type ledger struct {
 	requests, tokens, day limit
 	window                *window // nil as long as nothing was asked of the model
 	dayUsed               int64
-	dayEnd                int64 // of the day that dayUsed counts, in Unix seconds
-	used                  int64 // when it was last asked, in Unix seconds
+	dayEnd                int64     // of the day that dayUsed counts, in Unix seconds
+	used                  int64     // when it was last asked, in Unix seconds
+	served                time.Time // when the latest lease began that ended well
 }
 
 // limits are those in force.

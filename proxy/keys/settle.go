@@ -19,7 +19,7 @@ func (p *Pool) settle(l *Lease, o Outcome) {
 	case outcomeOK:
 		p.served(l, o)
 	case outcomeRest:
-		p.rest(k, o)
+		p.rest(l, o)
 	case outcomeDisable:
 		p.disable(k, o.reason)
 	case outcomeFault:
@@ -50,6 +50,9 @@ func (p *Pool) served(l *Lease, o Outcome) {
 	if ofModel {
 		p.note(k, restRecord(g.name, o.model, recordQuota, rest{}))
 	}
+	if ledger := g.ledgers[o.model]; ledger != nil {
+		ledger.served = later(ledger.served, l.began)
+	}
 	if g.stranger(o.model, l.began, now) {
 		p.part(g)
 		p.serveModel(o.model)
@@ -77,8 +80,8 @@ func (p *Pool) correct(l *Lease, o Outcome) {
 }
 
 // rest begins a time out, of the key or of its project.
-func (p *Pool) rest(k *key, o Outcome) {
-	m, g := &p.moment, k.group
+func (p *Pool) rest(l *Lease, o Outcome) {
+	m, k, g := &p.moment, l.key, l.key.group
 	if !o.reason.project() {
 		if r, longer := k.restOf(o.model).renewed(o, m.now, 0); longer {
 			k.setRest(o.model, r)
@@ -91,9 +94,12 @@ func (p *Pool) rest(k *key, o Outcome) {
 	if o.reason == DayQuota {
 		extra = g.jitter
 	}
+	if o.reason == DayQuota || o.reason == RateLimited {
+		l.uncount() // Google counts what it let in
+	}
 	if r, longer := g.restOf(o.model).renewed(o, m.now, extra); longer {
 		g.setRest(o.model, r, p.room())
-		g.dried(m, o.model, r, o.limits)
+		g.dried(m, o.model, r, o.limits, l.guessed)
 		p.note(k, restRecord(g.name, o.model, recordQuota, r))
 	}
 	p.hint(g, o.model, o.limits)

@@ -91,7 +91,10 @@ func (k *key) modelRests(now time.Time) (all []ModelRest) {
 		rests[model] = r
 	}
 	for model, l := range k.group.ledgers {
-		rests[model] = rests[model].later(l.rest).later(k.group.barred(model, now))
+		rests[model] = rests[model].later(l.rest)
+		if s := k.group.firmly(model, now); s != nil {
+			rests[model] = rests[model].later(s.resting())
+		}
 	}
 	for _, model := range slices.Sorted(maps.Keys(rests)) {
 		if r := rests[model]; r.live(now) {
