@@ -46,6 +46,8 @@ type access struct {
 	probe   bool // worth no line at level info
 	later   bool // the line comes at the end of the stream
 	written bool
+
+	giveBack []func() // what the request has of the server's until it is over
 }
 
 func newAccess(rc *fasthttp.RequestCtx) *access {
@@ -71,6 +73,9 @@ func (s *Server) record(a *access, status int) {
 		s.errors.Add(1)
 	}
 	s.usage.add(a, status)
+	for _, f := range a.giveBack { // what was used counts before what was guessed is gone
+		f()
+	}
 	s.meters.request(a, status)
 	level := slog.LevelInfo
 	if a.probe {

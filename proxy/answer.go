@@ -21,7 +21,7 @@ const (
 
 // converse serves a step of a conversation, in whichever protocol.
 func (s *Server) converse(in *inbound) {
-	body, refusal := s.readBody(in.RequestCtx)
+	body, refusal := s.receive(in)
 	if refusal != nil {
 		s.refuse(in, refusal)
 		return
@@ -29,6 +29,10 @@ func (s *Server) converse(in *inbound) {
 	call, err := in.codec.Decode(body)
 	if err != nil {
 		s.refuse(in, front.AsError(err))
+		return
+	}
+	if refusal := s.allowCall(in, call); refusal != nil {
+		s.refuse(in, refusal)
 		return
 	}
 	x := s.newExchange(in, call)
@@ -54,6 +58,15 @@ func (s *Server) converse(in *inbound) {
 	default:
 		s.whole(in, x, encoder)
 	}
+}
+
+// allowCall asks the limits of the request's token.
+func (s *Server) allowCall(in *inbound, call *front.Call) *front.Error {
+	in.access.model, in.access.stream = call.Model, call.Stream
+	if call.Prewarm {
+		return nil // nobody is asked
+	}
+	return s.allow(in, call.Model, call.Request.EstimateTokens)
 }
 
 // whole answers in one piece.
@@ -95,7 +108,6 @@ func prewarmed(in *inbound, encoder front.Encoder) {
 func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 	call.Schemas = s.schemas
 	x := &exchange{followed: s.follow(in), s: s, codec: in.codec, call: call, access: in.access}
-	in.access.model, in.access.stream = call.Model, call.Stream
 	x.tries = s.newTries(x.ctx, in, call.Model, cmp.Or(call.Conversation, front.Opening(call.Request)))
 	return x
 }
@@ -103,7 +115,7 @@ func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 // newTries begins a request, whose body is here, for the model and the conversation that it named; the target is set when it
 // is known.
 func (s *Server) newTries(ctx context.Context, in *inbound, model, said string) tries {
-	t := tries{s: s, cfg: s.settings(), ctx: ctx, access: in.access, began: time.Now(), model: model, conversation: conversation(in, said), again: maxAgain}
+	t := tries{s: s, cfg: s.settings(), ctx: ctx, access: in.access, began: time.Now().Add(-in.waited), model: model, conversation: conversation(in, said), again: maxAgain}
 	if n, err := strconv.Atoi(string(in.Request.Header.Peek("x-stainless-retry-count"))); err == nil && n > 0 {
 		t.again = 0 // the client tries again itself
 	}

@@ -9,20 +9,22 @@ import (
 )
 
 const (
-	writeTimeout  = 2 * time.Minute // how long a client may not read at all
 	lingerBytes   = 64 << 20
 	lingerTimeout = 5 * time.Second
 )
 
 // listener hands out conns.
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	stall time.Duration // how long a client may not read at all
+}
 
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return newConn(c), nil
+	return newConn(c, l.stall), nil
 }
 
 // conn is a client's connection with three things that fasthttp lacks: every write has its own deadline, so that a stream may
@@ -33,12 +35,13 @@ type conn struct {
 	raw     syscall.RawConn // nil where the connection has none
 	linger  atomic.Bool
 	closing atomic.Bool
+	stall   time.Duration
 
 	deadlineSet time.Time // when the write deadline was set last; only the connection's goroutine writes
 }
 
-func newConn(c net.Conn) *conn {
-	out := &conn{Conn: c}
+func newConn(c net.Conn, stall time.Duration) *conn {
+	out := &conn{Conn: c, stall: stall}
 	if sc, ok := c.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			out.raw = raw
@@ -47,10 +50,10 @@ func newConn(c net.Conn) *conn {
 	return out
 }
 
-// Write writes within writeTimeout, give or take an eighth of it: setting a deadline costs more than a small write.
+// Write writes within the time for stalled clients, give or take an eighth of it: setting a deadline costs more than a small write.
 func (c *conn) Write(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.deadlineSet) > writeTimeout/8 {
-		if err := c.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
+	if now := time.Now(); now.Sub(c.deadlineSet) > c.stall/8 {
+		if err := c.SetWriteDeadline(now.Add(c.stall)); err != nil {
 			return 0, err
 		}
 		c.deadlineSet = now

@@ -14,15 +14,20 @@ func (c *conn) peek() (readable, gone bool) {
 		return false, false
 	}
 	var (
-		b   [1]byte
-		n   int
-		err error
+		b    [1]byte
+		n    int
+		err  error
+		left bool
 	)
-	if c.raw.Control(func(fd uintptr) { n, _, err = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT) }) != nil {
+	look := func(fd uintptr) {
+		n, _, err = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		left = n > 0 && hungUp(int(fd))
+	}
+	if c.raw.Control(look) != nil {
 		return false, true
 	}
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR) {
 		return false, false
 	}
-	return n > 0, err != nil || n == 0
+	return n > 0, err != nil || n == 0 || left
 }

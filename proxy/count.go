@@ -37,7 +37,7 @@ func newCounter(s *Server) *counter { return &counter{s: s, free: make(chan stru
 
 // countTokens answers with Google's count of the prompt, or with an estimate, in the form of Anthropic's count or of OpenAI's.
 func (s *Server) countTokens(in *inbound) {
-	body, refusal := s.readBody(in.RequestCtx)
+	body, refusal := s.readBody(in)
 	if refusal != nil {
 		s.refuse(in, refusal)
 		return

@@ -20,7 +20,7 @@ type embedding struct {
 
 // embed serves OpenAI's Embeddings API.
 func (s *Server) embed(in *inbound) {
-	body, refusal := s.readBody(in.RequestCtx)
+	body, refusal := s.receive(in)
 	if refusal != nil {
 		s.refuse(in, refusal)
 		return
@@ -34,6 +34,10 @@ func (s *Server) embed(in *inbound) {
 	target, ok := s.models.resolve(req.Model)
 	if !ok || !s.models.embeds(target) {
 		s.refuse(in, unknownModel(req.Model)) // Google's own 404 would count against a model that answers
+		return
+	}
+	if refusal := s.allow(in, req.Model, req.EstimateTokens); refusal != nil {
+		s.refuse(in, refusal)
 		return
 	}
 	in.access.target = target

@@ -77,7 +77,7 @@ func (m *models) describe(id string) (modelInfo, bool) {
 func (s *Server) listModels(in *inbound) {
 	var all []modelInfo
 	for _, name := range s.models.names() {
-		if info, ok := s.models.describe(name); ok {
+		if info, ok := s.models.describe(name); ok && in.mayUse(name) {
 			all = append(all, info)
 		}
 	}
@@ -131,7 +131,7 @@ func page(all []modelInfo, query *fasthttp.Args) (modelList, *front.Error) {
 func (s *Server) showModel(in *inbound) {
 	id := strings.TrimPrefix(string(in.Path()), "/v1/models/")
 	info, ok := s.models.describe(id)
-	if !ok {
+	if !ok || !in.mayUse(id) {
 		s.refuse(in, unknownModel(id))
 		return
 	}

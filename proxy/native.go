@@ -49,9 +49,12 @@ type refused struct {
 
 // native serves a call of Google's own API.
 func (s *Server) native(in *inbound) {
-	body, refusal := s.readAny(in.RequestCtx)
+	body, refusal := s.readAny(in)
 	if decoded, err := url.PathUnescape(string(in.URI().PathOriginal())); err != nil || decoded != string(in.Path()) {
 		refusal = unknownPath(string(in.Path())) // what goes out is what was looked at, with no way round
+	}
+	if refusal == nil {
+		refusal = s.allowNative(in, body)
 	}
 	if refusal != nil {
 		s.refuse(in, refusal)

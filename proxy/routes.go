@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -28,6 +29,7 @@ type inbound struct {
 	codec  front.Codec  // the protocol of the path
 	native *native.Path // what the path names in Google's own API, nil where it is none of it
 	access *access
+	waited time.Duration // for a place
 	token  *config.Token // whose request it is, nil where it came without one
 }
 
@@ -283,8 +285,7 @@ func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 		e.Message = "the request's headers are larger than 32 KB"
 		s.refuseAs(in, status, e)
 	case fasthttp.StatusRequestTimeout:
-		e.Message = "the request did not arrive in time"
-		s.refuseAs(in, status, e)
+		s.refuse(in, &front.Error{Kind: front.Slow, Message: "the request did not arrive in time"})
 	default:
 		s.refuse(in, e)
 	}

@@ -32,8 +32,9 @@ import (
 
 const (
 	headerBuffer = 32 << 10
-	readTimeout  = 2 * time.Minute // of a whole request
-	idleTimeout  = 3 * time.Minute // longer than any proxy before us keeps idle connections, so that it closes them, not we
+	// spareConnections are for what takes no place of MAX_CONCURRENT's and waits for none: probes, lists, idle connections.
+	spareConnections = 1024
+	idleTimeout      = 3 * time.Minute // longer than any proxy before us keeps idle connections, so that it closes them, not we
 )
 
 // Deps is what a server is given beside its settings.
@@ -64,6 +65,7 @@ type Server struct {
 	owners   *owners
 	refusals *refusals
 	fetcher  *fetch.Fetcher
+	bounds   bounds
 	fronts   fronts
 	usage    *usage
 	kept     kept
@@ -90,6 +92,9 @@ type pace struct {
 	backoff   time.Duration // the first pause after a fault of the service; it doubles up to maxPause
 	count     time.Duration // until an estimate has to do in place of a count
 	idleGrace time.Duration // how long an idle connection lives on while draining: longer than Nginx keeps one, so that Nginx closes it
+	bodyGrace time.Duration // for any request's body
+	bodyIdle  time.Duration // without a byte of a body
+	stall     time.Duration // how long a client may not read at all
 }
 
 // New makes a server from validated settings. The error says what the settings lack.
@@ -111,8 +116,10 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		owners:   newOwners(),
 		refusals: newRefusals(),
 		fetcher:  fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
+		bounds:   newBounds(cfg),
 		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
-		pace:     pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second},
+		pace: pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second,
+			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute},
 	}
 	s.pool = keys.New(cfg.Keys, s.poolOptions(cfg))
 	s.live.Store(cfg)
@@ -129,10 +136,11 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		ConnState:                    s.conns.note,
 		Logger:                       quiet{s.log},
 		ReadBufferSize:               headerBuffer,
-		ReadTimeout:                  readTimeout,
+		ReadTimeout:                  headTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxRequestBodySize:           int(cfg.MaxBody),
 		StreamRequestBody:            true,
+		Concurrency:                  2*cfg.MaxConcurrent + spareConnections,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		SecureErrorLogMessage:        true,
@@ -160,7 +168,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		_ = ln.Close() // an error means that it is closed
 	})
 	defer stop()
-	if err := s.http.Serve(listener{ln}); err != nil {
+	if err := s.http.Serve(listener{ln, s.pace.stall}); err != nil {
 		return fmt.Errorf("cannot accept connections: %w", err)
 	}
 	s.drain()

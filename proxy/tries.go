@@ -27,7 +27,7 @@ type tries struct {
 	cfg          *config.Config  // as it was when the request came
 	ctx          context.Context // ends when the client is gone, or with the server
 	access       *access
-	began        time.Time // when the request had arrived whole
+	began        time.Time // when the request had arrived whole, less what it waited for its place
 	model        string    // as the client named it
 	target       string    // as Gemini does
 	verb         string    // what is done with the model, where that has quotas of its own; "" is an answer

@@ -13,6 +13,7 @@ type Kind uint8
 
 const (
 	Internal      Kind = iota // a fault of ours: 500
+	Slow                      // the request did not arrive in time: 408
 	Invalid                   // the request is malformed or asks for what cannot be: 400
 	Overflow                  // the prompt is longer than the model takes: 400 in words that clients know
 	Unauthorized              // no client token, or a wrong one: 401

@@ -57,6 +57,8 @@ func AppendOptional(dst []byte, s string) []byte {
 
 func openAIKind(e *Error) (status int, errorType, code string) {
 	switch e.Kind {
+	case Slow:
+		return 408, "invalid_request_error", ""
 	case Invalid:
 		return 400, "invalid_request_error", "invalid_value"
 	case Overflow:

@@ -17,6 +17,8 @@ func (Codec) Error(e *front.Error, requestID string) (status int, body []byte) {
 
 func statusOf(kind front.Kind) (status int, errorType string) {
 	switch kind {
+	case front.Slow:
+		return 408, "invalid_request_error"
 	case front.Invalid, front.Overflow:
 		return 400, "invalid_request_error"
 	case front.Unauthorized:

@@ -146,6 +146,35 @@ func Opening(body []byte) string {
 	return ""
 }
 
+// modelOf is the model, or the agent, that the body of an interaction names; "" where it is none, or none that can be told for
+// sure.
+func modelOf(body []byte) string {
+	var model string
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true))
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return ""
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return ""
+		}
+		if field := name.String(); (field == "model" || field == "agent") && dec.PeekKind() == '"' && model == "" {
+			value, err := dec.ReadToken()
+			if err != nil {
+				return ""
+			}
+			model = value.String()
+		} else if field == "model" || field == "agent" || dec.SkipValue() != nil {
+			return ""
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return ""
+	}
+	return model
+}
+
 var (
 	made      = regexp.MustCompile(`"name"\s*:\s*"([A-Za-z]+/[A-Za-z0-9._/-]{1,280})"`)
 	continued = regexp.MustCompile(`"continuationToken"\s*:\s*"([^"\\]+)"`)

@@ -53,6 +53,8 @@ func Error(e *front.Error) (status int, body []byte) {
 // statusOf is the HTTP status and the google.rpc.Code of a failure.
 func statusOf(k front.Kind) (int, string) {
 	switch k {
+	case front.Slow:
+		return http.StatusRequestTimeout, "INVALID_ARGUMENT"
 	case front.Invalid, front.Overflow:
 		return http.StatusBadRequest, "INVALID_ARGUMENT"
 	case front.Unauthorized:

@@ -212,3 +212,28 @@ func FuzzInspect(f *testing.F) {
 		}
 	})
 }
+
+func TestWorks(t *testing.T) {
+	f := func(method, path, body, want string, works bool) {
+		t.Helper()
+		p, _ := Parse(path, true)
+		if model, ok := Works(method, p, []byte(body)); model != want || ok != works {
+			t.Errorf("%s %s %s: %q, %v", method, path, body, model, ok)
+		}
+	}
+	f("POST", "/v1beta/models/m:generateContent", "", "m", true)
+	f("POST", "/v1beta/models/m:batchEmbedContents", "", "m", true)
+	f("POST", "/v1beta/tunedModels/t:generateContent", "", "tunedModels/t", true)
+	f("POST", "/v1beta/models/m:countTokens", "", "", false)
+	f("GET", "/v1beta/models/m", "", "", false)
+	f("POST", "/v1beta/files", "", "", false)
+	f("POST", "/v1beta/cachedContents", `{"model":"models/m"}`, "", false)
+	f("POST", "/v1beta/interactions", `{"input":{"model":"x"},"model":"m"}`, "m", true)
+	f("POST", "/v1beta/interactions", `{"agent":"a"}`, "a", true)
+	f("POST", "/v1beta/interactions", `{"MODEL":"a","mod\u0065l":"m"}`, "m", true)
+	f("POST", "/v1beta/interactions", `{"model":"a","mod\u0065l":"m"}`, "", true)
+	f("POST", "/v1beta/interactions", `{"model":"a","agent":"m"}`, "", true)
+	f("POST", "/v1beta/interactions", `{"model":["a"]}`, "", true)
+	f("POST", "/v1beta/interactions", `{"model":"a"`, "", true)
+	f("POST", "/v1beta/interactions", ``, "", true)
+}

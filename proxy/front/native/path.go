@@ -72,6 +72,22 @@ func (p *Path) Generates() bool {
 	return p.Verb == "generateContent" || p.Verb == "streamGenerateContent"
 }
 
+// Works reports whether a call has a model work, and which one: for an answer, for vectors, for anything but a count. An
+// interaction names it in its body.
+func Works(method string, p Path, body []byte) (model string, works bool) {
+	switch {
+	case method != "POST":
+	case p.Collection == "interactions" && p.Resource == "":
+		return modelOf(body), true
+	case p.Verb == "" || p.Verb == "countTokens":
+	case p.Model != "":
+		return p.Model, true
+	case p.Collection == "tunedModels":
+		return p.Resource, true
+	}
+	return "", false
+}
+
 // Streams reports whether the answer comes in pieces.
 func (p *Path) Streams() bool { return strings.HasPrefix(p.Verb, "stream") }
 

@@ -1,0 +1,235 @@
+package proxy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
+	"github.com/gemini-claude-adapter/gca/proxy/front"
+)
+
+// A window says exactly how long to wait: then it fits, and a moment before it does not.
+func TestWindow(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	now := time.Unix(1_800_000_000, 0)
+	var w window
+	const limit = 100
+	for range 5000 {
+		now = now.Add(time.Duration(r.IntN(3000)) * time.Millisecond)
+		n := int64(1 + r.IntN(20))
+		if wait := w.wait(now, n, limit); wait > 0 {
+			before, after := w, w
+			if early := before.wait(now.Add(wait-time.Millisecond), n, limit); early <= 0 || early > time.Second {
+				t.Fatalf("wait %v, but %v just before its end", wait, early)
+			}
+			if late := after.wait(now.Add(wait), n, limit); late != 0 {
+				t.Fatalf("wait %v, and then %v", wait, late)
+			}
+			continue
+		}
+		w.add(now, n)
+		if w.sum > limit {
+			t.Fatalf("%d within a minute", w.sum)
+		}
+	}
+	w.slide(now.Add(time.Hour))
+	if w.sum != 0 || w.counts != [buckets]int64{} {
+		t.Errorf("after an hour %+v", w)
+	}
+}
+
+func TestAllowances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAllowances()
+		who := &config.Token{Name: "ci", Limits: config.Limits{Requests: 3, Tokens: 1000}}
+		take := func(tokens int64, want string) (settle func(int64)) {
+			t.Helper()
+			settle, refusal := a.take(who, tokens, spent{}, time.Now())
+			got := ""
+			if refusal != nil {
+				got = fmt.Sprintf("%s|%s|%v", refusal.Message, refusal.RetryAfter, refusal.NoRetry)
+				if refusal.Kind != front.RateLimited {
+					t.Errorf("%+v", refusal)
+				}
+			}
+			if got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+			return settle
+		}
+		take(1001, "the request has about 1001 tokens, more than token ci may use in a minute (tpm=1000)|0s|true")
+		first := take(400, "")
+		time.Sleep(10 * time.Second)
+		take(601, "token ci has used 400 tokens within a minute, the request has about 601, and 1000 are allowed (tpm=1000); try again in 50s|50s|false")
+		first(900) // more than was guessed, and it counts from now on
+		take(101, "token ci has used 900 tokens within a minute, the request has about 101, and 1000 are allowed (tpm=1000); try again in 60s|1m0s|false")
+		time.Sleep(20 * time.Second)
+		take(50, "")(0)
+		take(100, "")(100)
+		take(1, "token ci has made 3 requests within a minute, as many as it may (rpm=3); try again in 30s|30s|false")
+		time.Sleep(30 * time.Second)
+		take(1, "token ci has used 1000 tokens within a minute, the request has about 1, and 1000 are allowed (tpm=1000); try again in 10s|10s|false")
+		time.Sleep(10 * time.Second)
+		take(900, "")(0)
+	})
+}
+
+func TestBudgetsOfADay(t *testing.T) {
+	zone, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 30, 22, 0, 0, 0, zone)
+	f := func(limits config.Limits, today spent, want string) {
+		t.Helper()
+		a := newAllowances()
+		who := &config.Token{Name: "ci", Limits: limits}
+		if _, refusal := a.take(who, 100, today, now); refusal != nil {
+			if refusal.Message != want || !refusal.NoRetry || refusal.RetryAfter != 2*time.Hour {
+				t.Errorf("%+v", refusal)
+			}
+			return
+		} else if want != "" {
+			// what is under way counts, too
+			if _, refusal := a.take(who, 1, today, now); refusal == nil || refusal.Message != want {
+				t.Errorf("%+v", refusal)
+			}
+		}
+	}
+	const ends = "; the day ends at midnight in Los Angeles; try again in 7200s"
+	f(config.Limits{DayTokens: 1000}, spent{999, 1e12}, "token ci has used its budget of the day, 1099 of 1000 tokens (day_tokens)"+ends)
+	f(config.Limits{DayTokens: 1000}, spent{1000, 0}, "token ci has used its budget of the day, 1000 of 1000 tokens (day_tokens)"+ends)
+	f(config.Limits{DayTokens: 1000}, spent{}, "")
+	f(config.Limits{DayCost: 2_500_000}, spent{1e12, 2_499_999}, "")
+	f(config.Limits{DayCost: 2_500_000}, spent{0, 2_512_345}, "token ci has used its budget of the day, 2.512345 of 2.50 US dollars (day_usd)"+ends)
+}
+
+func TestAllowancesAreForgotten(t *testing.T) {
+	a := newAllowances()
+	now := time.Unix(1_800_000_000, 0)
+	for i := range 10 * manyAllowances {
+		settle, refusal := a.take(&config.Token{Name: fmt.Sprint(i), Limits: config.Limits{Requests: 1}}, 5, spent{}, now)
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		settle(5)
+		now = now.Add(time.Second)
+	}
+	if n := len(a.byName); n > manyAllowances {
+		t.Errorf("%d are kept", n)
+	}
+}
+
+// limited makes a rig whose client has limits.
+func limited(t *testing.T, limits config.Limits) *rig {
+	t.Helper()
+	return start(t, "a b", func(cfg *config.Config, _ *Server) { cfg.Tokens[1].Limits = limits })
+}
+
+// Each protocol tells of a limit in its own words; what costs nothing goes on.
+func TestLimitsOverHTTP(t *testing.T) {
+	t.Parallel()
+	const gemini = "/v1beta/models/gemini-3.8-flash:generateContent"
+	f := func(path, body string, words ...string) {
+		t.Helper()
+		r := limited(t, config.Limits{Requests: 2})
+		for range 2 {
+			if got := r.do("POST", path, body); got.status != 200 {
+				t.Fatalf("%s: %d %s", path, got.status, got.body)
+			}
+		}
+		got := r.do("POST", path, body)
+		wait, err := strconv.Atoi(got.header.Get("Retry-After"))
+		if got.status != 429 || err != nil || wait < 1 || wait > 60 {
+			t.Errorf("%s: %d, Retry-After %q", path, got.status, got.header.Get("Retry-After"))
+		}
+		has(t, got.body, append(words, "token ann has made 2 requests within a minute, as many as it may (rpm=2)", fmt.Sprintf("try again in %ds", wait))...)
+		for _, free := range []struct{ method, path, body string }{
+			{"POST", countPath, prompt(hello)}, {"GET", "/v1/models", ""}, {"GET", "/v1beta/models", ""},
+			{"POST", "/v1beta/models/gemini-3.8-flash:countTokens", `{"contents":[{"parts":[{"text":"hi"}]}]}`},
+		} {
+			if got := r.do(free.method, free.path, free.body); got.status != 200 {
+				t.Errorf("%s: %d %s", free.path, got.status, got.body)
+			}
+		}
+		if got := r.do("POST", path, body, "x-api-key", "x"); got.status != 200 { // another token
+			t.Errorf("%s: another token got %d", path, got.status)
+		}
+	}
+	f(messages, ask(messages, false), `"type":"rate_limit_error"`)
+	f(messages, ask(messages, true), `"type":"rate_limit_error"`)
+	f(completions, ask(completions, false), `"code":"rate_limit_exceeded"`)
+	f(replies, ask(replies, true), `"code":"rate_limit_exceeded"`)
+	f(embeddingsPath, `{"model":"text-embedding-3-small","input":"x"}`, `"code":"rate_limit_exceeded"`)
+	f(gemini, nativeAsk, `"RESOURCE_EXHAUSTED"`, "retryDelay")
+}
+
+// Tokens count by what Google says was used.
+func TestTokensOfAMinute(t *testing.T) {
+	r := limited(t, config.Limits{Tokens: 1000})
+	for _, stream := range []bool{false, true} {
+		r.fake.Enqueue(fg.Reply(fg.Text("x"), fg.Finish("STOP").With(fg.Usage{Prompt: 300, Candidates: 100, Thoughts: 95, Total: 495})))
+		if got := r.do("POST", messages, ask(messages, stream)); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	got := r.do("POST", messages, ask(messages, false)+strings.Repeat(" ", 10))
+	if got.status == 200 { // 990 were used, and the prompt is a short one
+		got = r.do("POST", messages, strings.Replace(ask(messages, false), "hello", strings.Repeat("many words ", 100), 1))
+	}
+	if got.status != 429 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	has(t, got.body, "(tpm=1000)")
+}
+
+func TestABudgetOfADay(t *testing.T) {
+	r := limited(t, config.Limits{DayTokens: 400})
+	r.fake.Enqueue(fg.Reply(fg.Text("x"), fg.Finish("STOP").With(fg.Usage{Prompt: 300, Candidates: 100, Total: 400})))
+	if got := r.do("POST", completions, ask(completions, false)); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	got := r.do("POST", completions, ask(completions, false))
+	if wait, err := strconv.Atoi(got.header.Get("Retry-After")); got.status != 429 || err != nil || wait > 25*3600 || got.header.Get("x-should-retry") != "false" {
+		t.Errorf("%d, %v", got.status, got.header)
+	}
+	has(t, got.body, "insufficient_quota", "token ann has used its budget of the day, 400 of 400 tokens (day_tokens)", "Los Angeles")
+}
+
+func TestModelsOfAToken(t *testing.T) {
+	r := limited(t, config.Limits{Models: []string{"gpt-*", "gemini-3.8-flash"}})
+	f := func(want int, path, body string) {
+		t.Helper()
+		got := r.do("POST", path, body)
+		if got.status != want {
+			t.Errorf("%s %s: %d %s", path, body, got.status, got.body)
+		}
+		if want == 403 {
+			has(t, got.body, "token ann may not use", "its models are gpt-*, gemini-3.8-flash")
+		}
+	}
+	f(200, completions, ask(completions, false))
+	f(403, messages, ask(messages, false))
+	f(403, embeddingsPath, `{"model":"text-embedding-3-small","input":"x"}`)
+	f(200, "/v1beta/models/gemini-3.8-flash:generateContent", nativeAsk)
+	f(403, "/v1beta/models/gemini-3.8-pro:streamGenerateContent", nativeAsk)
+	f(403, "/v1beta/interactions", `{"model":"gemini-3.8-pro","input":"x"}`)
+	f(403, "/v1beta/interactions", `{"model":"gemini-3.8-flash","mod\u0065l":"gemini-3.8-pro","input":"x"}`)
+	f(403, "/v1beta/interactions", `{"agent":"deep-research","input":"x"}`)
+	asked := len(r.fake.Requests())
+	if asked != 2 {
+		t.Errorf("Gemini was asked %d times", asked)
+	}
+	list := r.do("GET", "/v1/models", "").body
+	has(t, list, `"gemini-3.8-flash"`)
+	hasNot(t, list, `"gemini-2.5-pro"`, `"claude-`)
+	if got := r.do("GET", "/v1/models/gemini-2.5-pro", ""); got.status != 404 {
+		t.Errorf("a model that is not its own: %d", got.status)
+	}
+}
