@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -58,9 +59,10 @@ func TestHandover(t *testing.T) {
 	}
 	t.Run("restarts", func(t *testing.T) { testRestarts(t, r.in(t), token[1]) })
 	t.Run("settings", func(t *testing.T) { testNewSettings(t, r.in(t), token[1]) })
+	t.Run("release", func(t *testing.T) { testRelease(t, r.in(t), token[1]) })
 	t.Run("sick", func(t *testing.T) { testSickIsNotSwitchedTo(t, r.in(t), token[1]) })
 	t.Run("stop during a handover", func(t *testing.T) { testStopInHandover(t, r.in(t)) })
-	t.Run("kill", func(t *testing.T) { testKill(t, r.in(t)) })
+	t.Run("kill", func(t *testing.T) { testKill(t, r.in(t), token[1]) })
 	t.Run("hardened", func(t *testing.T) {
 		r.in(t).on("systemd-analyze security --threshold=15 gemini-adapter.service gemini-adapter-handover.service >/dev/null")
 	})
@@ -196,7 +198,7 @@ func testNewSettings(t *testing.T, r *rig, token string) {
 	}
 }
 
-// testSickIsNotSwitchedTo has what is new fail: before it is ready, and in the release itself.
+// testSickIsNotSwitchedTo has what is new fail: in the second unit before it is ready, then in the main one after the switch.
 func testSickIsNotSwitchedTo(t *testing.T, r *rig, token string) {
 	r.on("for i in $(seq 600); do systemctl is-active -q gemini-adapter && ! systemctl is-active -q gemini-adapter-handover && exit 0; sleep 0.1; done; exit 1")
 	state := everything + "\n" + adapterPID
@@ -210,6 +212,16 @@ printf '[Service]\nExecStartPre=/bin/sh -c "echo sick of it; exit 1"\n' >/run/sy
 	})
 	if after := r.on(state); after != before {
 		t.Errorf("what was sick left something:\n%s", differ(before, after))
+	}
+	before = r.on(everything)
+	under(t, r, token, func() {
+		r.on(`mkdir /run/systemd/system/gemini-adapter.service.d
+printf '[Service]\nExecStartPre=/bin/sh -c "! grep MAX_RETRIES=7 /etc/gemini-adapter/adapter.env"\n' >/run/systemd/system/gemini-adapter.service.d/sick.conf; systemctl daemon-reload`)
+		r.fails(nil, exitRolledBack, "everything was put back", r.verb(words("config set"), "MAX_RETRIES=7")...)
+		r.on("rm -r /run/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
+	})
+	if after := r.on(everything); after != before {
+		t.Errorf("what failed after the switch left something:\n%s", differ(before, after))
 	}
 	if failed := r.on("systemctl --failed --no-legend"); strings.Contains(failed, "gemini") {
 		t.Errorf("failed units are left:\n%s", failed)
@@ -226,8 +238,33 @@ func testStopInHandover(t *testing.T, r *rig) {
 	r.serves()
 }
 
-// testKill kills the adapter; who asks at that moment waits in the socket's queue.
-func testKill(t *testing.T, r *rig) {
+// testRelease deploys another release.
+func testRelease(t *testing.T, r *rig, token string) {
+	r.gca = filepath.Join(t.TempDir(), "gca")
+	if out, err := build(r.gca, "-s"); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	before := r.on("readlink /opt/gemini-adapter/current")
+	under(t, r, token, func() { r.deploy() })
+	if after := r.on("readlink /opt/gemini-adapter/current"); after == before {
+		t.Errorf("the release is still %s", after)
+	}
+}
+
+// testKill kills the adapter; who asks at that moment waits in the socket's queue, and what is known of keys stays known.
+func testKill(t *testing.T, r *rig, token string) {
+	l := &load{t: t, url: "http://" + r.server.Addr, token: token, client: http.DefaultClient}
+	r.fake.Key(goodKeys[0], fakegemini.KeyRule{Error: fakegemini.ErrInvalidKey()})
+	const disabled = "gemini-manage status | grep -c ' disabled ' || true"
+	for range 50 {
+		if text, err := l.ask(`{"model":"gemini-2.5-flash","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+	}
+	if got := r.on(disabled); got != "1\n" {
+		t.Fatalf("%s keys are disabled before the kill", got)
+	}
+	r.fake.HealKey(goodKeys[0])
 	r.on("systemctl kill -s KILL gemini-adapter")
 	begun := time.Now()
 	resp, err := http.Get("http://" + r.server.Addr + "/health")
@@ -238,4 +275,7 @@ func testKill(t *testing.T, r *rig) {
 		t.Errorf("after kill -9: %s, %v", resp.Status, err)
 	}
 	t.Logf("serving again %.2f s after kill -9", time.Since(begun).Seconds())
+	if got := r.on(disabled); got != "1\n" {
+		t.Errorf("%s keys are disabled after the kill", got)
+	}
 }

@@ -1,0 +1,126 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// units is what systemd has.
+func (m *machine) units() map[string]UnitState {
+	m.Helper()
+	units, err := collectUnits(m.Context(), &m.sys.reader)
+	m.must(err)
+	return units
+}
+
+// plainTree is a tree without its journals.
+func (m *machine) plainTree() []string {
+	m.Helper()
+	return slices.DeleteFunc(m.tree(), func(line string) bool { return strings.HasPrefix("/"+line, journalDir+"/") })
+}
+
+// A restart goes by the second unit, touches no file, and leaves nothing behind but its journal.
+func TestRestart(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	before, main := m.plainTree(), m.units()[serviceUnit]
+	f := func(want ...string) {
+		t.Helper()
+		var steps []string
+		_, err := m.agent().restart(t.Context(), m.sys, Events{Step: func(e StepEvent) {
+			if e.State == StepDone {
+				steps = append(steps, e.ID)
+			}
+		}})
+		m.must(err)
+		if !slices.Equal(steps, want) {
+			t.Errorf("got %q, want %q", steps, want)
+		}
+		if after := m.plainTree(); !slices.Equal(before, after) {
+			t.Errorf("a restart left something:\n%s", difference(before, after))
+		}
+	}
+	f("unit:gemini-adapter-handover", "unit:gemini-adapter", "check:health")
+	if units := m.units(); units[serviceUnit].PID == main.PID || units[handoverUnit].Active {
+		t.Errorf("%+v before, now %+v and %+v", main, units[serviceUnit], units[handoverUnit])
+	}
+	// What somebody left staged is no part of a restart.
+	m.must(m.sys.writeLink(nextLink, "releases/0-000000000000"))
+	f("dir:"+nextConfig, "unit:gemini-adapter-handover", "unit:gemini-adapter", "check:health")
+	m.must(m.sys.systemctl(t.Context(), "stop", socketUnit, serviceUnit))
+	f("unit:gemini-adapter", "check:health")
+}
+
+// What is taken back after its handover is handed back: the second unit serves by what is in force again.
+func TestHandBack(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	main := m.units()[serviceUnit]
+	m.must(m.sys.handBack(t.Context(), time.Minute))
+	if units := m.units(); units[serviceUnit].PID == main.PID || units[handoverUnit].Active {
+		t.Errorf("%+v before, now %+v and %+v", main, units[serviceUnit], units[handoverUnit])
+	}
+	// A release of before had no second unit.
+	main = m.units()[serviceUnit]
+	m.must(os.Remove(m.sys.at(handoverFile)))
+	m.must(m.sys.handBack(t.Context(), time.Minute))
+	if units := m.units(); units[serviceUnit].PID == main.PID || units[handoverUnit].Active {
+		t.Errorf("%+v before, now %+v and %+v", main, units[serviceUnit], units[handoverUnit])
+	}
+}
+
+// What is staged is what is looked at and started; another release on the control socket is not the staged one.
+func TestStartHandover(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	if err := askControl(t.Context(), m.sys.handover, ReleaseName("1.2.3", m.sum)); err != nil {
+		t.Error(err)
+	}
+	if err := askControl(t.Context(), m.sys.handover, "1.2.4-000000000000"); err == nil || !strings.Contains(err.Error(), "not 1.2.4-000000000000") {
+		t.Errorf("%v", err)
+	}
+	limited, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("enough"))
+	defer cancel()
+	if err := m.sys.startHandover(limited, "1.2.4-000000000000"); err == nil || err.Error() != "enough" {
+		t.Errorf("%v", err)
+	}
+}
+
+// The staged folder has the modes of the files that it stands for, and gives way to its link.
+func TestStage(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	w := m.want("AIzaSyOther")
+	facts, err := collect(t.Context(), &m.sys.reader, w)
+	m.must(err)
+	p, err := Diff(facts, w, readTestSettings)
+	m.must(err)
+	m.carry(p, 0, false)
+	for name, mode := range map[string]os.FileMode{"": 0o750, "/adapter.env": 0o640, "/keys": 0o600, "/tokens": 0o640} {
+		st, err := m.sys.state(nextConfig + name)
+		m.must(err)
+		if mode == 0o600 && !facts.Credentials {
+			mode = 0o640
+		}
+		if st.Mode != mode {
+			t.Errorf("%s%s has mode %o", nextConfig, name, st.Mode)
+		}
+	}
+	if text, err := m.sys.readText(keysFile); err != nil || text != "AIzaSyTest1\n" {
+		t.Errorf("keys in force %q, %v", text, err)
+	}
+	m.must(errors.Join(undo(t.Context(), newLike(m.sys))...))
+	if target, err := os.Readlink(m.sys.at(nextConfig)); err != nil || target != restConfig {
+		t.Errorf("%s leads to %q, %v", filepath.Base(nextConfig), target, err)
+	}
+}
