@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts fuzz bench-micro bench-deploy compiler clean
+.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts test-handovers fuzz bench-micro bench-deploy compiler clean
 
 export CGO_ENABLED = 0
 
@@ -58,6 +58,10 @@ compiler:
 # The link cut at 20 bytes of a deploy; make test makes do with a few. GCA_CUT_SEED=N repeats those of an earlier run.
 test-cuts:
 	GCA_CUTS=20 $(GO) test -count=1 -timeout 30m -run '^TestCut' ./cmd/gca
+
+# Twenty restarts under 200 open streams and a closed loop of requests, none of which may be lost; make test makes do with three.
+test-handovers:
+	GCA_HANDOVERS=20 $(GO) test -count=1 -v -timeout 30m -run '^TestHandover$$' ./cmd/gca
 
 # Each fuzz target for FUZZTIME. What fails is kept in testdata/fuzz as it was found: to make it smaller takes longer than to find it.
 fuzz:
