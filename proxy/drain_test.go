@@ -2,11 +2,14 @@ package proxy
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,6 +135,51 @@ func TestDrainTimeout(t *testing.T) {
 	hasNot(t, string(rest), "message_stop")
 	_ = resp.Body.Close()
 	<-stopped
+}
+
+// Two adapters listen on one socket, as in a handover: whichever begins or ends, each new connection is served.
+func TestDrainLeavesNewConnectionsToTheOther(t *testing.T) {
+	t.Parallel()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	fake, base := fg.Start(t, fg.Options{})
+	next := func() *rig {
+		f, err := socket.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.FileListener(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		r := makeAt(t, fake, base, "a", nil)
+		r.serveOn(ln)
+		return r
+	}
+	serving := next()
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + socket.Addr().String() + "/health")
+				if err != nil || resp.StatusCode != http.StatusOK || resp.Body.Close() != nil {
+					t.Errorf("lost: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 20 {
+		other := next()
+		serving.stop()
+		serving = other
+	}
+	stop()
+	clients.Wait()
 }
 
 // A client that neither reads nor hangs up cannot hold the server.

@@ -65,6 +65,14 @@ func start(t testing.TB, names string, change func(*config.Config, *Server)) *ri
 
 func startAt(t testing.TB, fake *fakegemini.Server, base, names string, change func(*config.Config, *Server)) *rig {
 	t.Helper()
+	r := makeAt(t, fake, base, names, change)
+	r.serve()
+	return r
+}
+
+// makeAt is startAt without a server that serves.
+func makeAt(t testing.TB, fake *fakegemini.Server, base, names string, change func(*config.Config, *Server)) *rig {
+	t.Helper()
 	cfg := config.Default()
 	var err error
 	if cfg.BaseURL, err = url.Parse(base); err != nil {
@@ -91,7 +99,6 @@ func startAt(t testing.TB, fake *fakegemini.Server, base, names string, change f
 	if change != nil {
 		change(cfg, r.server)
 	}
-	r.serve()
 	return r
 }
 
@@ -101,6 +108,10 @@ func (r *rig) serve() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.serveOn(ln)
+}
+
+func (r *rig) serveOn(ln net.Listener) {
 	r.url = "http://" + ln.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
