@@ -35,6 +35,7 @@ func (s *Server) adopt(cfg *config.Config) {
 	s.pool.Replace(cfg.Keys, s.poolOptions(cfg))
 	s.upstream.Keep(proxiesOf(cfg.Keys))
 	s.models.configure(cfg.ModelMap)
+	s.upstream.Wait(cfg.RequestTimeout, cfg.StreamIdleTimeout)
 	s.live.Store(cfg)
 	s.tokens.Store(newGate(cfg))
 	if s.deps.Level != nil {

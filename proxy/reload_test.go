@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
@@ -105,6 +106,16 @@ func TestReloadKeepsWhatIsKnownOfKeys(t *testing.T) {
 	r.reload(r.texts("b a c"))
 	if after := r.state("a"); before.Reason == 0 || after.Reason != before.Reason || !after.Until.Equal(before.Until) || after.Requests != before.Requests {
 		t.Errorf("%+v became %+v", before, after)
+	}
+}
+
+// How long Google may be silent counts for the next attempt.
+func TestReloadPatience(t *testing.T) {
+	r := start(t, "a", nil)
+	r.fake.Key(keyNamed("a"), fg.KeyRule{Latency: fg.Duration(time.Minute)})
+	r.reload(r.texts("a", "REQUEST_TIMEOUT=1", "MAX_RETRIES=0"))
+	if answer := r.do("POST", messages, ask(messages, false)); answer.status != http.StatusGatewayTimeout {
+		t.Errorf("%d %s", answer.status, answer.body)
 	}
 }
 

@@ -74,9 +74,9 @@ func TestCall_failures(t *testing.T) {
 		t.Helper()
 		c := serve(t, h)
 		if want == NoFirstByte {
-			c.options.FirstByte = 50 * time.Millisecond
+			c.Wait(50*time.Millisecond, c.options.Idle)
 		} else {
-			c.options.FirstByte = time.Minute
+			c.Wait(time.Minute, c.options.Idle)
 		}
 		answer, err := c.Call(t.Context(), lease(t), CountTokens, "m", nil)
 		if kind(t, err) != want || answer != nil {

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -41,22 +42,31 @@ type Options struct {
 
 // Client calls Gemini. It is safe for concurrent use.
 type Client struct {
-	options  Options
+	options  Options // FirstByte and Idle are in patience
+	patience atomic.Pointer[patience]
 	base     string
 	egresses *egresses
 }
 
+// patience is how long Google may be silent. It never changes.
+type patience struct{ firstByte, idle time.Duration }
+
 // New makes a client. Connections are kept for reuse; Close ends them.
 func New(o Options) *Client {
-	return &Client{options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), egresses: newEgresses(o.ProxyURL)}
+	c := &Client{options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), egresses: newEgresses(o.ProxyURL)}
+	c.Wait(o.FirstByte, o.Idle)
+	return c
 }
+
+// Wait changes FirstByte and Idle, for the attempts that begin from now on.
+func (c *Client) Wait(firstByte, idle time.Duration) { c.patience.Store(&patience{firstByte, idle}) }
 
 // slowest is the line, in bytes a second, whose requests still arrive in time: 2 Mbit/s.
 const slowest = 256 << 10
 
 // firstByte is how long an attempt waits for the head of its answer: a request of many megabytes first has to get there.
 func (c *Client) firstByte(body []byte) time.Duration {
-	return c.options.FirstByte + time.Duration(len(body))*time.Second/slowest
+	return c.patience.Load().firstByte + time.Duration(len(body))*time.Second/slowest
 }
 
 // Close ends the idle connections.

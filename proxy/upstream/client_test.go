@@ -196,7 +196,7 @@ func TestTimeouts(t *testing.T) {
 	f := func(want Kind, firstByte, idle time.Duration, h http.HandlerFunc) {
 		t.Helper()
 		c := serve(t, h)
-		c.options.FirstByte, c.options.Idle = firstByte, idle
+		c.Wait(firstByte, idle)
 		began := time.Now()
 		if _, err := read(t, c); kind(t, err) != want || time.Since(began) > 5*time.Second {
 			t.Errorf("%v after %v, want %v", err, time.Since(began), want)
@@ -229,7 +229,7 @@ func TestALongRequestMayTakeItsTime(t *testing.T) {
 		}
 		fmt.Fprint(w, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\n\n")
 	})
-	c.options.FirstByte = 100 * time.Millisecond
+	c.Wait(100*time.Millisecond, c.options.Idle)
 	long := Encode("m", &gemini.Request{Contents: []gemini.Content{{Parts: []gemini.Part{{Text: gemini.Quote(strings.Repeat("x", 8<<20))}}}}})
 	s, err := c.Open(t.Context(), lease(t), long)
 	if err != nil {
@@ -247,7 +247,7 @@ func TestSilenceAfterTheLastWord(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
-	c.options.Idle = 50 * time.Millisecond
+	c.Wait(c.options.FirstByte, 50*time.Millisecond)
 	if _, err := read(t, c); err != io.EOF {
 		t.Error(err)
 	}

@@ -331,7 +331,7 @@ func TestEgress_aProxyThatNeverAnswers(t *testing.T) {
 	g := startHub(t)
 	for _, scheme := range []string{"http", "https", "socks5"} {
 		c := g.client(t, nil, nil)
-		c.options.FirstByte = 50 * time.Millisecond
+		c.Wait(50*time.Millisecond, c.options.Idle)
 		if err := through(t, c, via(t, parse(t, scheme+"://"+ln.Addr().String()))); kind(t, err) != NoFirstByte {
 			t.Errorf("%s: %v", scheme, err)
 		}

@@ -51,7 +51,7 @@ func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passa
 	ctx, cancel := context.WithCancelCause(ctx)
 	limit := c.firstByte(r.Body)
 	if r.Late {
-		limit = max(limit, c.options.Idle)
+		limit = max(limit, c.patience.Load().idle)
 	}
 	watch := time.AfterFunc(limit, func() { cancel(errNoFirstByte) })
 	defer watch.Stop()
@@ -63,7 +63,7 @@ func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passa
 	}
 	p := &Passage{
 		Status: resp.StatusCode, Header: resp.Header,
-		ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.options.Idle, lease: lease, body: resp.Body,
+		ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.patience.Load().idle, lease: lease, body: resp.Body,
 	}
 	p.first = make([]byte, firstRead)
 	n, err := io.ReadAtLeast(resp.Body, p.first, 1)

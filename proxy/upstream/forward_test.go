@@ -80,16 +80,16 @@ func TestForwardTimes(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	c.options.FirstByte, c.options.Idle = 50*time.Millisecond, 20*time.Second
+	c.Wait(50*time.Millisecond, 20*time.Second)
 	began := time.Now()
 	_, err := c.Forward(t.Context(), lease(t), ask(false))
-	if kind(t, err) != NoFirstByte || time.Since(began) >= c.options.Idle {
+	if kind(t, err) != NoFirstByte || time.Since(began) >= 20*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
-	c.options.Idle = 200 * time.Millisecond
+	c.Wait(50*time.Millisecond, 200*time.Millisecond)
 	began = time.Now()
 	_, err = c.Forward(t.Context(), lease(t), ask(true))
-	if kind(t, err) != NoFirstByte || time.Since(began) < c.options.Idle {
+	if kind(t, err) != NoFirstByte || time.Since(began) < 200*time.Millisecond {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 	raw := ask(false)

@@ -35,7 +35,7 @@ func (c *Client) open(ctx context.Context, lease *keys.Lease, r *Request, body [
 		failed = c.refusal(resp, lease, r.tokens)
 	default:
 		return &segment{
-			ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.options.Idle,
+			ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.patience.Load().idle,
 			body: resp.Body, reader: gemini.NewReader(resp.Body),
 		}, nil
 	}
