@@ -47,6 +47,9 @@ type Call struct {
 	BuiltIn BuiltIn // tools that Google runs itself; Prepare declares those that go with the model and the functions
 	// Stops are the stop sequences that the proxy looks for itself, since Gemini takes five at most. Set by Prepare.
 	Stops []string
+	// Room is how many tokens of the answer, without its thoughts, are passed on where the model may write more than the
+	// client wants; 0 is all. Set by Prepare.
+	Room int
 	// Limits is what is known of the model that Prepare is called for, beyond its family.
 	Limits Limits
 	// Schemas remembers what became of the schemas of other requests; Prepare and Repair use it unless it is nil.

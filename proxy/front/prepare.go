@@ -10,6 +10,7 @@ import (
 
 const (
 	headroom       = 2048 // tokens added for the thoughts of a model that cannot stop thinking
+	roomy          = 2    // times the client's own limit, which such a model may exceed: what is counted is an estimate
 	maxStops       = 5
 	continuePrompt = "Continue exactly from where the previous message ended, without repeating it."
 )

@@ -1,10 +1,17 @@
 package front
 
-import "github.com/gemini-claude-adapter/gca/proxy/gemini"
+import (
+	"unicode/utf8"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
 
 // Shaper stands between Gemini's events and the encoder of one attempt. It does what a client may ask for and Gemini
-// cannot do: pass on one call only, and stop at more sequences than Gemini looks for. nil passes everything.
+// cannot do: pass on one call only, stop at more sequences than Gemini looks for, and keep to a limit that thoughts do not
+// count for. nil passes everything.
 type Shaper struct {
+	room   int // tokens to pass on, 0 is all
+	passed gemini.Estimate
 	single bool
 	called bool
 	stops  []stop
@@ -13,10 +20,10 @@ type Shaper struct {
 
 // NewShaper is nil when the client asked for nothing of that.
 func NewShaper(call *Call) *Shaper {
-	if !call.SingleCall && len(call.Stops) == 0 {
+	if !call.SingleCall && len(call.Stops) == 0 && call.Room == 0 {
 		return nil
 	}
-	s := &Shaper{single: call.SingleCall}
+	s := &Shaper{single: call.SingleCall, room: call.Room}
 	for _, text := range call.Stops {
 		if text != "" {
 			s.stops = append(s.stops, newStop(text))
@@ -25,12 +32,53 @@ func NewShaper(call *Call) *Shaper {
 	return s
 }
 
-// Shape appends to dst what becomes of ev. done says that a stop sequence ended the answer, and the last event in dst tells
-// which; nothing of the answer counts after it but its usage.
+// Shape appends to dst what becomes of ev. done says that a stop sequence or the limit ended the answer, and the last event in
+// dst tells which; nothing of the answer counts after it but its usage.
 func (s *Shaper) Shape(dst []gemini.Event, ev gemini.Event) (_ []gemini.Event, done bool) {
 	if s == nil {
 		return append(dst, ev), false
 	}
+	from := len(dst)
+	if dst, done = s.shape(dst, ev); s.room == 0 {
+		return dst, done
+	}
+	for i := from; i < len(dst); i++ {
+		if !s.fits(&dst[i]) {
+			return append(dst[:i], s.cut(&dst[i])...), true
+		}
+	}
+	return dst, done
+}
+
+// fits counts an event, and reports whether there was room for it.
+func (s *Shaper) fits(ev *gemini.Event) bool {
+	if ev.Kind != gemini.EventText && ev.Kind != gemini.EventCall {
+		return true
+	}
+	before := s.passed
+	if s.passed.Note(ev); s.passed.Said() <= s.room {
+		return true
+	}
+	s.passed = before
+	return false
+}
+
+// cut is the end of an answer at its limit: of a text as much as there is room for, of a call nothing, since half a call is
+// none.
+func (s *Shaper) cut(ev *gemini.Event) []gemini.Event {
+	var end []gemini.Event
+	if ev.Kind == gemini.EventText {
+		text := ev.Text.String()
+		n := min((s.room-s.passed.Said())*4, len(text))
+		for n > 0 && n < len(text) && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		end = appendText(end, gemini.Event{Kind: gemini.EventText}, text[:n])
+	}
+	return append(end, gemini.Event{Kind: gemini.EventFinish, Finish: gemini.FinishMaxTokens})
+}
+
+func (s *Shaper) shape(dst []gemini.Event, ev gemini.Event) (_ []gemini.Event, done bool) {
 	switch ev.Kind {
 	case gemini.EventText:
 		if len(s.stops) > 0 {

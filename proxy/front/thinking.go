@@ -31,12 +31,13 @@ func (l Limits) of(family gemini.Family) gemini.Family {
 // fitThinking sets thinkingConfig and maxOutputTokens. Summaries of thoughts are asked for whether the client sees them or
 // not, so that a long thought is not taken for silence.
 func fitThinking(config *gemini.GenerationConfig, call *Call, family gemini.Family) {
-	config.MaxOutputTokens = call.MaxTokens
+	config.MaxOutputTokens, call.Room = call.MaxTokens, 0
 	if family.Thinking != gemini.ThinkingNone {
 		short := call.MaxTokens > 0 && call.MaxTokens < headroom
 		config.ThinkingConfig = thinkingConfig(call.Thinking, short, family)
 		if short && !isOff(config.ThinkingConfig) {
 			config.MaxOutputTokens += headroom
+			call.Room = roomy * call.MaxTokens
 		}
 	}
 	config.MaxOutputTokens = min(config.MaxOutputTokens, outputLimit(call.Request, config.MaxOutputTokens, family))
