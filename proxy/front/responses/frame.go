@@ -98,7 +98,7 @@ func appendSummary(dst, text []byte) []byte {
 }
 
 // appendResponse appends the response object. Fields of the request are repeated in it; the long ones, instructions and
-// tools, in an answer in one piece only: a stream would carry them three times over, and nobody reads them there.
+// tools, at its end only: a stream would carry them three times over, and with every sign of life.
 func (e *encoder) appendResponse(dst []byte, s state) []byte {
 	r := e.asked
 	ended := s.status != inProgress
@@ -112,7 +112,7 @@ func (e *encoder) appendResponse(dst []byte, s state) []byte {
 	} else {
 		dst = append(append(append(dst, `{"reason":"`...), s.incomplete...), `"}`...)
 	}
-	if e.call.Stream {
+	if e.call.Stream && !ended {
 		dst = append(dst, `,"instructions":null`...)
 	} else {
 		dst = appendRaw(append(dst, `,"instructions":`...), r.echo.instructions, "null")
@@ -122,7 +122,7 @@ func (e *encoder) appendResponse(dst []byte, s state) []byte {
 	if ended {
 		dst = append(dst, e.output...)
 	}
-	dst = append(e.appendSettings(append(dst, ']')), `,"usage":`...)
+	dst = append(e.appendSettings(append(dst, ']'), ended), `,"usage":`...)
 	if !ended || s.failure != nil {
 		return append(dst, "null}"...)
 	}
@@ -130,7 +130,7 @@ func (e *encoder) appendResponse(dst []byte, s state) []byte {
 }
 
 // appendSettings appends what the answer repeats of its request's settings.
-func (e *encoder) appendSettings(dst []byte) []byte {
+func (e *encoder) appendSettings(dst []byte, ended bool) []byte {
 	r := e.asked
 	dst = strconv.AppendBool(append(dst, `,"parallel_tool_calls":`...), !r.noParallel)
 	dst = front.AppendOptional(append(dst, `,"previous_response_id":null,"reasoning":{"effort":`...), r.reasoning.effort)
@@ -145,7 +145,7 @@ func (e *encoder) appendSettings(dst []byte) []byte {
 	}
 	dst = appendRaw(append(dst, `,"text":`...), r.echo.text, `{"format":{"type":"text"}}`)
 	dst = appendRaw(append(dst, `,"tool_choice":`...), r.echo.choice, `"auto"`)
-	if e.call.Stream {
+	if e.call.Stream && !ended {
 		dst = append(dst, `,"tools":[]`...)
 	} else {
 		dst = appendRaw(append(dst, `,"tools":`...), r.echo.tools, "[]")
