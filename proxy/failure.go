@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -15,7 +16,10 @@ const regionHelp = "the Gemini API is not available from this server's location\
 
 // tell says to the client what an attempt failed of, when no further one is made. begun is an answer that had begun.
 func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
-	words := "gemini: " + failed.Message
+	words := failed.Message
+	if !strings.HasPrefix(words, "gemini") {
+		words = "gemini: " + words
+	}
 	switch failed.Kind {
 	case upstream.Cancelled:
 		return &front.Error{Kind: front.Overloaded, Message: failed.Message}

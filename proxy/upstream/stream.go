@@ -27,6 +27,7 @@ type Stream struct {
 	refused *Error // why an answer that ended for want of its next piece got none
 	over    bool   // nothing more is read
 	err     error  // sticks
+	begun   bool   // something of the answer was shown
 }
 
 // Next returns the next event. io.EOF is the end of a whole, usable answer; every other error is an *Error, among them the
@@ -41,6 +42,7 @@ func (s *Stream) Next() (gemini.Event, error) {
 		s.pending[s.next] = gemini.Event{}
 		s.next++
 		if s.accept(&ev) {
+			s.begun = s.begun || ev.Content()
 			s.tally.Note(&ev)
 			return ev, nil
 		}
@@ -94,7 +96,7 @@ func (s *Stream) hasEnded() bool { return s.tally.Finish().Class() != gemini.Fin
 
 // ended takes the end of a segment's body.
 func (s *Stream) ended(err error) {
-	failed := cutOff()
+	failed := s.brokenOff()
 	if !errors.Is(err, io.EOF) {
 		failed = s.segment.failure(err, s.lease)
 	}
@@ -105,6 +107,14 @@ func (s *Stream) ended(err error) {
 	s.reconnect(failed)
 }
 
+// brokenOff is the failure of an answer that ended too early, or before it began.
+func (s *Stream) brokenOff() *Error {
+	if s.begun {
+		return cutOff()
+	}
+	return &Error{Kind: Cut, Message: "gemini's answer was empty"}
+}
+
 func cutOff() *Error { return &Error{Kind: Cut, Message: "gemini's answer ended in its middle"} }
 
 // verdict is io.EOF for an answer that is one.
@@ -112,7 +122,7 @@ func (s *Stream) verdict() error {
 	finish := string(s.tally.Finish())
 	switch s.tally.Verdict() {
 	case gemini.Cut:
-		return cutOff()
+		return s.brokenOff()
 	case gemini.Empty:
 		return &Error{Kind: Unusable, Message: "gemini's answer was empty (" + finish + ")"}
 	case gemini.Malformed:

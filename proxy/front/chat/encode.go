@@ -15,6 +15,7 @@ type encoder struct {
 	legacy    bool
 	meta      front.Meta
 	started   bool
+	said      bool // there is content
 	calls     int
 	usage     gemini.Usage
 	finish    gemini.Event
@@ -61,6 +62,7 @@ func (e *encoder) say(dst []byte, text gemini.Text) []byte {
 	if text.Empty() {
 		return dst
 	}
+	e.said = true
 	if !e.call.Stream || e.cites() {
 		e.content = append(e.content, text[1:len(text)-1]...)
 	}
@@ -173,12 +175,15 @@ func (e *encoder) whole(dst []byte) []byte {
 	return append(appendUsage(dst, e.usage), `,"service_tier":"default","system_fingerprint":null}`...)
 }
 
-// refusal is what is said when the prompt was blocked: nothing else came.
+// refusal is what is said when the prompt was blocked, or the answer before it said anything.
 func (e *encoder) refusal() string {
-	if !e.finish.PromptBlocked {
-		return ""
+	switch {
+	case e.finish.PromptBlocked:
+		return "Request blocked by Gemini (" + string(e.finish.Finish) + ")."
+	case !e.said && e.calls == 0 && e.finish.Finish.Class() == gemini.FinishRefusal:
+		return "Answer blocked by Gemini (" + string(e.finish.Finish) + ")."
 	}
-	return "Request blocked by Gemini (" + string(e.finish.Finish) + ")."
+	return ""
 }
 
 // finishReason is the JSON literal.
