@@ -3,9 +3,6 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -19,15 +16,20 @@ import (
 //
 // What it returns as Text or raw JSON aliases the walked data.
 type Walker struct {
-	data    []byte
-	src     bytes.Buffer
-	dec     jsontext.Decoder
+	scan    scanner
+	path    []step // to the value read last
 	lenient bool
 	err     error
 	softly  bool         // within Softly
 	found   *FormatError // there
 	// elements counts what was read of arrays so far, at any depth.
 	elements int
+}
+
+// step is one step of a path: a name, or where name is nil an index.
+type step struct {
+	name  []byte
+	index int
 }
 
 // maxElements is how many elements the arrays of one text may have together. Anthropic's API takes as many messages.
@@ -60,10 +62,8 @@ func NewWalker(data []byte) *Walker {
 
 // reset starts a new walk over data with the same settings.
 func (w *Walker) reset(data []byte) {
-	mendSurrogates(data)
-	w.data, w.err, w.found, w.elements = data, nil, nil, 0
-	w.src = *bytes.NewBuffer(data)
-	w.dec.Reset(&w.src, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	w.scan = scanner{data: data, open: w.scan.open}
+	w.path, w.err, w.found, w.elements = w.path[:0], nil, nil, 0
 }
 
 // Err is the first error, nil if there was none.
@@ -94,10 +94,8 @@ func (w *Walker) Softly(read func()) *FormatError {
 
 // Done checks that nothing follows the value, and returns the first error.
 func (w *Walker) Done() error {
-	if w.err == nil {
-		if _, err := w.dec.ReadToken(); err != io.EOF {
-			w.Fail("", "something follows the end of the JSON value")
-		}
+	if w.scan.space(); w.err == nil && w.scan.pos < len(w.scan.data) {
+		w.Fail("", "something follows the end of the JSON value")
 	}
 	return w.err
 }
@@ -105,11 +103,15 @@ func (w *Walker) Done() error {
 // Path is the dotted path of the value read last.
 func (w *Walker) Path() string {
 	var b []byte
-	for tok := range w.dec.StackPointer().Tokens() {
-		if len(b) > 0 {
+	for i, s := range w.path {
+		if i > 0 {
 			b = append(b, '.')
 		}
-		b = append(b, tok...)
+		if s.name != nil {
+			b = append(b, s.name...)
+		} else {
+			b = strconv.AppendInt(b, int64(s.index), 10)
+		}
 	}
 	return string(b)
 }
@@ -119,7 +121,7 @@ func (w *Walker) Kind() byte {
 	if w.err != nil {
 		return 0
 	}
-	return byte(w.dec.PeekKind())
+	return w.scan.kind()
 }
 
 // Raw reads any value; null is nil.
@@ -135,36 +137,33 @@ func (w *Walker) Raw() json.RawMessage {
 // Skip reads a value and forgets it.
 func (w *Walker) Skip() {
 	if w.err == nil {
-		if err := w.dec.SkipValue(); err != nil {
-			w.syntax(err)
-		}
+		w.check(w.scan.skip())
 	}
 }
 
 // Any reads any value, null included; it is nil only after an error.
 func (w *Walker) Any() json.RawMessage {
-	if w.err != nil {
-		return nil
-	}
-	v, err := w.dec.ReadValue()
-	if err != nil {
-		w.syntax(err)
-		return nil
-	}
-	end := int(w.dec.InputOffset())
-	return w.data[end-len(v) : end : end]
+	return w.between(w.Skip)
 }
 
 // Span calls read, which must read exactly one value, and returns that value as it stands; nil for null.
 func (w *Walker) Span(read func()) json.RawMessage {
 	null := w.Kind() == 'n'
-	start := w.dec.InputOffset()
-	read()
-	if null || w.err != nil {
+	v := w.between(read)
+	if null {
 		return nil
 	}
-	// What stands between the token before and the value goes.
-	return bytes.TrimLeft(w.data[start:w.dec.InputOffset()], " \t\r\n:,")
+	return v
+}
+
+func (w *Walker) between(read func()) json.RawMessage {
+	w.scan.space()
+	start := w.scan.pos
+	read()
+	if w.err != nil {
+		return nil
+	}
+	return w.scan.data[start:w.scan.pos:w.scan.pos]
 }
 
 // Expect reads null as absent and reports whether the next value begins with one of kinds. If not, it is skipped, and in a
@@ -187,16 +186,19 @@ func (w *Walker) Object(what string, field func(name []byte)) bool {
 	if !w.Expect("{", what) {
 		return false
 	}
-	w.token()
-	for w.err == nil && w.dec.PeekKind() != '}' {
-		name := w.Any()
-		if w.err != nil {
-			return false
+	w.enter()
+	more := w.scan.space() != '}'
+	for more && w.err == nil {
+		literal, ok := w.scan.name()
+		if w.check(ok); !ok {
+			break
 		}
-		field(unquoted(name))
+		name := unquoted(literal)
+		w.path[len(w.path)-1].name = name
+		field(name)
+		more = w.comma('}')
 	}
-	w.token()
-	return w.err == nil
+	return w.leave('}')
 }
 
 // Array calls elem for each element, of at most 100,000 in a text, numbers aside; elem must read exactly one value. It reports whether there was an array.
@@ -204,18 +206,44 @@ func (w *Walker) Array(what string, elem func(i int)) bool {
 	if !w.Expect("[", what) {
 		return false
 	}
-	w.token()
-	for i := 0; w.err == nil; i++ {
-		kind := w.dec.PeekKind()
-		if kind == ']' {
-			break
-		}
+	w.enter()
+	more := w.scan.space() != ']'
+	for i := 0; more && w.err == nil; i++ {
+		w.path[len(w.path)-1].index = i
+		kind := w.scan.kind()
 		elem(i)
 		if kind != '0' {
 			w.count()
 		}
+		more = w.comma(']')
 	}
-	w.token()
+	return w.leave(']')
+}
+
+// enter goes into the object or array that begins here.
+func (w *Walker) enter() {
+	w.scan.pos++
+	w.scan.depth++
+	w.path = append(w.path, step{})
+}
+
+// comma reads what stands behind a value, and reports whether another one follows.
+func (w *Walker) comma(end byte) bool {
+	if w.err != nil || w.scan.space() == end {
+		return false
+	}
+	ok := w.scan.take(',', "a comma or the end")
+	w.check(ok)
+	return ok
+}
+
+// leave reads the end of an object or array.
+func (w *Walker) leave(end byte) bool {
+	if w.err == nil {
+		w.check(w.scan.take(end, "a comma or the end"))
+	}
+	w.scan.depth--
+	w.path = w.path[:len(w.path)-1]
 	return w.err == nil
 }
 
@@ -225,14 +253,6 @@ func (w *Walker) count() {
 	if w.elements++; w.elements > maxElements {
 		w.softly = false
 		w.Fail(w.Path(), "more than "+strconv.Itoa(maxElements)+" elements")
-	}
-}
-
-func (w *Walker) token() {
-	if w.err == nil {
-		if _, err := w.dec.ReadToken(); err != nil {
-			w.syntax(err)
-		}
 	}
 }
 
@@ -295,19 +315,16 @@ func (w *Walker) Int() *int {
 	return nil
 }
 
-func (w *Walker) syntax(err error) {
-	w.softly = false // there is nothing to go on with
-	var s *jsontext.SyntacticError
-	switch {
-	case err == io.EOF:
-		w.Fail("", "the text is empty, expected JSON")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		w.Fail("", "the JSON text ends in the middle")
-	case errors.As(err, &s):
-		w.Fail("", fmt.Sprintf("not valid JSON: %v at byte %d", s.Err, s.ByteOffset))
-	default:
-		w.Fail("", "not valid JSON")
+// check makes an error of a text that is not JSON.
+func (w *Walker) check(ok bool) {
+	if ok || w.err != nil {
+		return
 	}
+	w.softly = false // there is nothing to go on with
+	if len(bytes.TrimLeft(w.scan.data, " \n\r\t")) == 0 {
+		w.scan.problem = isEmpty
+	}
+	w.Fail("", w.scan.problem)
 }
 
 // unquoted decodes a string literal; it aliases lit where nothing is escaped.
@@ -321,58 +338,4 @@ func unquoted(lit []byte) []byte {
 	// The literal was checked as it was read; only bytes that are not UTF-8 make an error here, beside their replacement.
 	s, _ := jsontext.AppendUnquote([]byte(nil), lit)
 	return s
-}
-
-// mendSurrogates replaces each \uD800..\uDFFF that is no half of a pair by \ufffd, in place. Clients that cut text by
-// UTF-16 units send such halves, and Google refuses them.
-func mendSurrogates(data []byte) {
-	for i := 0; ; {
-		j := bytes.Index(data[i:], []byte(`\u`))
-		if j < 0 {
-			return
-		}
-		i += j
-		switch r := escaped(data, i); {
-		case !startsEscape(data, i):
-			i++
-		case isHigh(r) && isLow(escaped(data, i+6)):
-			i += 12
-		case isHigh(r) || isLow(r):
-			copy(data[i:], `\ufffd`)
-			i += 6
-		default:
-			i += 2
-		}
-	}
-}
-
-func isHigh(r int) bool { return r >= 0xD800 && r < 0xDC00 }
-func isLow(r int) bool  { return r >= 0xDC00 && r < 0xE000 }
-
-// startsEscape reports whether the backslash at i is not itself escaped.
-func startsEscape(data []byte, i int) bool {
-	n := 0
-	for i--; i >= 0 && data[i] == '\\'; i-- {
-		n++
-	}
-	return n%2 == 0
-}
-
-// escaped is the code unit of the \uXXXX at i, -1 if there is none.
-func escaped(data []byte, i int) int {
-	if i+6 > len(data) || data[i] != '\\' || data[i+1] != 'u' {
-		return -1
-	}
-	n := 0
-	for _, c := range data[i+2 : i+6] {
-		switch {
-		case c >= '0' && c <= '9':
-			n = n<<4 | int(c-'0')
-		case c|0x20 >= 'a' && c|0x20 <= 'f':
-			n = n<<4 | int(c|0x20-'a'+10)
-		default:
-			return -1
-		}
-	}
-	return n
 }
