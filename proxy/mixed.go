@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"bytes"
-
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/chat"
 	"github.com/gemini-claude-adapter/gca/proxy/front/responses"
@@ -28,7 +26,7 @@ func (m mixed) Decode(body []byte) (*front.Call, error) {
 // asksByInput reports whether a body has its conversation where the Responses API has it, and none where chats have theirs.
 func asksByInput(body []byte) bool {
 	input, messages := false, false
-	w := gemini.NewWalker(bytes.Clone(body))
+	w := gemini.NewWalker(body)
 	w.Object("an object", func(name []byte) {
 		switch string(name) {
 		case "input":

@@ -14,7 +14,7 @@ import (
 // Codec is one client protocol. Its methods are safe for concurrent use.
 type Codec interface {
 	// Decode reads a request body; the Call's history is normalised (Normalise). Errors are *Error of kind Invalid (or a nearer kind) that name the field; a request
-	// that Google would refuse for its form is refused here, so that it costs no upstream call. body is not kept.
+	// that Google would refuse for its form is refused here, so that it costs no upstream call. body is the Call's from then on: texts alias it.
 	Decode(body []byte) (*Call, error)
 	// Encoder makes the encoder of one answer. It is called once a request, after Prepare.
 	Encoder(call *Call, meta Meta) Encoder

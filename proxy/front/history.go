@@ -12,7 +12,7 @@ import (
 // results, in the order of the calls. What has no place there is kept as text, so that nothing the client said is lost.
 
 // interrupted is the result of a call that got none.
-const interrupted = `{"error":"Tool call was interrupted; no result."}`
+const interrupted = `"Tool call was interrupted; no result."`
 
 // Normalise brings a conversation, calls and results paired by ClientID, into the shape that Gemini takes whatever the
 // model: it begins with the user; consecutive contents of a role are one; a turn with calls is followed by a content that
@@ -151,7 +151,7 @@ func (r results) take(open map[string][]waiting, response *gemini.FunctionRespon
 func (r results) of(call *gemini.FunctionCall) *gemini.FunctionResponse {
 	response := r.byCall[call]
 	if response == nil {
-		response = &gemini.FunctionResponse{ClientID: call.ClientID, Response: json.RawMessage(interrupted)}
+		response = &gemini.FunctionResponse{ClientID: call.ClientID, Response: ToolResult(gemini.Text(interrupted), true)}
 	}
 	response.Name = call.Name
 	return response
@@ -177,35 +177,22 @@ func dropEmpty(parts []gemini.Part) []gemini.Part {
 // resultAsText tells of a result that belongs to no call.
 func resultAsText(r *gemini.FunctionResponse) []gemini.Part {
 	text := gemini.Text(`""`)
-	if value := resultText(r.Response); value != nil {
+	if value := r.Response.Text(); value != nil {
 		text = value
 	}
 	text = text.Wrap("[tool result "+r.ClientID+"] ", "")
 	return append([]gemini.Part{{Text: text}}, r.Parts...)
 }
 
-// resultText is the text of {"output":…} or {"error":…}, nil if it has another shape.
-func resultText(response json.RawMessage) gemini.Text {
-	var body struct{ Output, Error gemini.Text }
-	if json.Unmarshal(response, &body) != nil {
-		return nil
-	}
-	if body.Output != nil {
-		return body.Output
-	}
-	return body.Error
-}
-
-// ToolResult makes the response object of a tool's result.
-func ToolResult(text gemini.Text, isError bool) json.RawMessage {
-	key := `{"output":`
-	if isError {
-		key = `{"error":`
-	}
+// ToolResult is a tool's result in words.
+func ToolResult(text gemini.Text, isError bool) gemini.Result {
 	if text == nil {
 		text = gemini.Text(`""`)
 	}
-	return append(append([]byte(key), text...), '}')
+	if isError {
+		return gemini.Result{Error: text}
+	}
+	return gemini.Result{Output: text}
 }
 
 // Join puts texts one below the other.

@@ -77,10 +77,10 @@ func formatPart(p gemini.Part) string {
 	case p.FunctionResponse != nil:
 		r := p.FunctionResponse
 		sep := "="
-		if strings.HasPrefix(string(r.Response), `{"error"`) {
+		if r.Response.Error != nil {
 			sep = "!"
 		}
-		out = r.Name + sep + resultText(r.Response).String()
+		out = r.Name + sep + r.Response.Text().String()
 		for _, m := range r.Parts {
 			out += formatPart(m)
 		}

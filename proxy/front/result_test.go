@@ -1,6 +1,7 @@
 package front
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -12,8 +13,9 @@ func TestResult(t *testing.T) {
 	f := func(isError bool, want string, media int, output ...gemini.Part) {
 		t.Helper()
 		r := Result("call_1", output, isError)
-		if string(r.Response) != want || len(r.Parts) != media || r.ClientID != "call_1" {
-			t.Errorf("%v gives %s with %d media, want %s with %d", output, r.Response, len(r.Parts), want, media)
+		response, err := json.Marshal(r.Response)
+		if err != nil || string(response) != want || len(r.Parts) != media || r.ClientID != "call_1" {
+			t.Errorf("%v gives %s with %d media, want %s with %d", output, response, len(r.Parts), want, media)
 		}
 	}
 	f(false, `{"output":""}`, 0)

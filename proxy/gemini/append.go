@@ -6,6 +6,47 @@ import (
 	"unicode/utf8"
 )
 
+// partSize is what a part has in bytes beside its texts, generously.
+const partSize = 96
+
+// Size is about the length of the body to send, more rather than less: it is what the buffer for it should hold.
+func (r *Request) Size() int {
+	n := 2 << 10
+	for i := range r.Contents {
+		n += partsSize(r.Contents[i].Parts)
+	}
+	if r.SystemInstruction != nil {
+		n += partsSize(r.SystemInstruction.Parts)
+	}
+	for _, t := range r.Tools {
+		for _, f := range t.FunctionDeclarations {
+			n += partSize + len(f.Name) + len(f.Description) + len(f.Parameters) + len(f.ParametersJSONSchema)
+		}
+	}
+	if g := r.GenerationConfig; g != nil {
+		n += len(g.ResponseSchema) + len(g.ResponseJSONSchema)
+	}
+	return n
+}
+
+func partsSize(parts []Part) int {
+	n := 0
+	for i := range parts {
+		p := &parts[i]
+		n += partSize + len(p.Text) + len(p.ThoughtSignature) + len(p.ToolCall) + len(p.ToolResponse)
+		if p.InlineData != nil {
+			n += len(p.InlineData.Data)
+		}
+		if p.FunctionCall != nil {
+			n += len(p.FunctionCall.Name) + len(p.FunctionCall.Args)
+		}
+		if r := p.FunctionResponse; r != nil {
+			n += len(r.Name) + len(r.Response.Text()) + partsSize(r.Parts)
+		}
+	}
+	return n
+}
+
 // AppendJSON appends the body to send. Texts, arguments, results and schemas go out byte for byte as they came in:
 // encoding/json would escape <, > and & in them and compact them.
 func (r *Request) AppendJSON(dst []byte) []byte {
@@ -106,11 +147,14 @@ func (f *FunctionResponse) append(dst []byte) []byte {
 	dst = append(dst, `{"name":`...)
 	dst = AppendQuoted(dst, f.Name)
 	dst = appendField(dst, `,"id":`, f.ID)
-	response := f.Response
-	if len(response) == 0 {
-		response = json.RawMessage(`{}`)
+	dst = append(dst, `,"response":{`...)
+	switch {
+	case f.Response.Output != nil:
+		dst = append(append(dst, `"output":`...), f.Response.Output...)
+	case f.Response.Error != nil:
+		dst = append(append(dst, `"error":`...), f.Response.Error...)
 	}
-	dst = appendRaw(dst, `,"response":`, response)
+	dst = append(dst, '}')
 	if len(f.Parts) > 0 {
 		dst = appendParts(append(dst, `,"parts":`...), f.Parts)
 	}

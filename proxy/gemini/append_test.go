@@ -26,7 +26,7 @@ func TestAppendJSONKeepsEveryByte(t *testing.T) {
 				{FunctionCall: &FunctionCall{ID: "i", Name: "f", Args: json.RawMessage("{\"b\": 1.0,\n\"a\":\"<\"}")}, ThoughtSignature: "S"},
 				{FunctionCall: &FunctionCall{Name: "g"}}}},
 			{Role: "user", Parts: []Part{
-				{FunctionResponse: &FunctionResponse{ID: "i", Name: "f", Response: json.RawMessage(`{"output":"x"}`),
+				{FunctionResponse: &FunctionResponse{ID: "i", Name: "f", Response: Result{Output: Text(`"x"`)},
 					Parts: []Part{{InlineData: &Blob{"image/png", "AA=="}}}}},
 				{FunctionResponse: &FunctionResponse{Name: "g"}}, {FileData: &FileData{FileURI: "u", MimeType: "m"}}}},
 		},
@@ -84,7 +84,7 @@ func fill(v reflect.Value) {
 		v.SetBytes([]byte(`{"r":1}`))
 		return
 	case FunctionResponse:
-		v.Set(reflect.ValueOf(FunctionResponse{ID: "i", Name: "n", Response: json.RawMessage(`{}`)}))
+		v.Set(reflect.ValueOf(FunctionResponse{ID: "i", Name: "n", Response: Result{Error: Text(`"t"`)}}))
 		return
 	}
 	switch v.Kind() {

@@ -69,7 +69,7 @@ func contentBytes(c *Content) int {
 			n += len(p.FunctionCall.Name) + len(p.FunctionCall.Args)
 		}
 		if p.FunctionResponse != nil {
-			n += len(p.FunctionResponse.Response) + mediaBytes*len(p.FunctionResponse.Parts)
+			n += len(p.FunctionResponse.Response.Text()) + mediaBytes*len(p.FunctionResponse.Parts)
 		}
 	}
 	return n

@@ -76,14 +76,29 @@ type FunctionCall struct {
 	ClientID string `json:"-"` // the id under which the client knows the call; never sent upstream
 }
 
-// FunctionResponse answers a FunctionCall. Response is a JSON object, by convention {"output": …} or {"error": …}.
+// FunctionResponse answers a FunctionCall.
 type FunctionResponse struct {
-	ID       string          `json:"id,omitempty"` // the call's, when the model gave one
-	Name     string          `json:"name"`
-	Response json.RawMessage `json:"response"`
-	Parts    []Part          `json:"parts,omitempty"` // media results; Gemini 3 and later
+	ID       string `json:"id,omitempty"` // the call's, when the model gave one
+	Name     string `json:"name"`
+	Response Result `json:"response"`
+	Parts    []Part `json:"parts,omitempty"` // media results; Gemini 3 and later
 
 	ClientID string `json:"-"` // the id of the call as the client knows it; never sent upstream
+}
+
+// Result is what a function gave, in the form that Google's docs use: what it put out, or why it failed. Without either it is
+// an empty object.
+type Result struct {
+	Output Text `json:"output,omitempty"`
+	Error  Text `json:"error,omitempty"`
+}
+
+// Text is whichever there is, nil if neither.
+func (r Result) Text() Text {
+	if r.Output != nil {
+		return r.Output
+	}
+	return r.Error
 }
 
 // Tool carries one kind of tool: functions that the client runs, or one of those that Google runs itself.

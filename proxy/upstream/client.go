@@ -81,7 +81,7 @@ type Request struct {
 
 // Encode makes the call of a model.
 func Encode(model string, r *gemini.Request) *Request {
-	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(nil), tokens: r.EstimateTokens()}
+	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(make([]byte, 0, r.Size())), tokens: r.EstimateTokens()}
 }
 
 // Tokens is an estimate of the prompt's length.

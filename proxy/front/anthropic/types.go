@@ -115,7 +115,7 @@ type thinking struct {
 const maxDepth = 6
 
 func parse(body []byte) (*request, error) {
-	w := gemini.NewWalker(append([]byte(nil), body...))
+	w := gemini.NewWalker(body)
 	r := &request{lastUser: -1, lastPrompt: -1}
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
 	return r, w.Done()

@@ -78,7 +78,7 @@ type format struct {
 }
 
 func parse(body []byte) (*request, error) {
-	w := gemini.NewWalker(append([]byte(nil), body...))
+	w := gemini.NewWalker(body)
 	r := &request{}
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
 	return r, w.Done()

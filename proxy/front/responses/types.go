@@ -51,7 +51,7 @@ type echo struct {
 
 // parse reads a body. It is copied, since most of what is read aliases it.
 func parse(body []byte) (*request, error) {
-	w := gemini.NewWalker(append([]byte(nil), body...))
+	w := gemini.NewWalker(body)
 	r := &request{}
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
 	return r, w.Done()
