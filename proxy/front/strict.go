@@ -41,7 +41,9 @@ func (d *schemaDoc) joined(root *schemaNode) *schemaNode {
 	needed := map[string]int{}
 	branches := slices.Concat(root.anyOf, root.oneOf)
 	for _, alternative := range branches {
+		mark := len(d.open)
 		branch := d.flatten(alternative)
+		d.open = d.open[:mark] // what one branch refers to is no circle in the next
 		for _, p := range branch.properties {
 			j.add(d, p)
 		}
@@ -117,20 +119,29 @@ func (d *schemaDoc) strict(dst []byte, n *schemaNode, depth int) []byte {
 		only := *n
 		only.anyOf, only.oneOf = nil, nil
 		branches[0].merge(&only)
-		return d.strict(dst, branches[0], depth+1)
+		d.open = append(d.open, branches[0].within...)
+		return d.strict(dst, branches[0].schemaNode, depth+1)
 	}
 	return d.strictOne(dst, n, n.soleType(), depth)
 }
 
+// strictBranch is an alternative of a union, and the references that led to what it says: within it they are open.
+type strictBranch struct {
+	*schemaNode
+	within []string
+}
+
 // branches are the alternatives of a schema: of its anyOf or oneOf, else of its types. One that is null alone makes the whole
 // nullable.
-func (d *schemaDoc) branches(n *schemaNode) (out []*schemaNode) {
+func (d *schemaDoc) branches(n *schemaNode) (out []strictBranch) {
 	union := n.anyOf
 	if len(union) == 0 {
 		union = n.oneOf
 	}
 	for _, alternative := range union {
-		branch := d.flatten(alternative)
+		mark := len(d.open)
+		branch := strictBranch{d.flatten(alternative), slices.Clone(d.open[mark:])}
+		d.open = d.open[:mark]
 		if len(branch.types) == 1 && branch.types[0] == "null" {
 			n.nullable = true
 			continue
@@ -141,7 +152,7 @@ func (d *schemaDoc) branches(n *schemaNode) (out []*schemaNode) {
 		return out
 	}
 	for _, t := range n.types {
-		out = append(out, &schemaNode{types: []string{t}})
+		out = append(out, strictBranch{schemaNode: &schemaNode{types: []string{t}}})
 	}
 	return out
 }
@@ -164,7 +175,7 @@ func (n *schemaNode) soleType() string {
 }
 
 // strictUnion writes a union. What stands beside it goes into each branch: the proto Schema ties keywords to one type.
-func (d *schemaDoc) strictUnion(dst []byte, n *schemaNode, branches []*schemaNode, depth int) []byte {
+func (d *schemaDoc) strictUnion(dst []byte, n *schemaNode, branches []strictBranch, depth int) []byte {
 	beside := *n
 	beside.anyOf, beside.oneOf, beside.title, beside.description, beside.nullable = nil, nil, nil, nil, false
 	n.format = ""
@@ -175,7 +186,10 @@ func (d *schemaDoc) strictUnion(dst []byte, n *schemaNode, branches []*schemaNod
 			break // too long, whatever follows
 		}
 		branch.merge(&beside)
-		dst = d.strict(separated(dst, i), branch, depth+1)
+		mark := len(d.open)
+		d.open = append(d.open, branch.within...)
+		dst = d.strict(separated(dst, i), branch.schemaNode, depth+1)
+		d.open = d.open[:mark]
 	}
 	return append(dst, ']', '}')
 }

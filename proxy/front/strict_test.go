@@ -54,6 +54,13 @@ func TestStrictSchemaRoot(t *testing.T) {
 		`{"type":"OBJECT","properties":{"a":{"type":"STRING"},"b":{"type":"NUMBER"}},"required":["b"]}`)
 	f(`{"type":"object","oneOf":[{"$ref":"#/$defs/A"},{"properties":{"op":{"const":"delete"},"id":{"type":"integer"}},"required":["id","op"]}],"$defs":{"A":{"properties":{"op":{"$ref":"#/$defs/Op"},"id":{"type":"string"}},"required":["op"]},"Op":{"enum":["create","update"],"description":"What."}}}`,
 		`{"type":"OBJECT","properties":{"op":{"type":"STRING","description":"What.","enum":["create","update","delete"]},"id":{"type":"STRING"}},"required":["op"]}`)
+	// what several branches rest on is no circle
+	const base = `"$defs":{"B":{"properties":{"kind":{"type":"string"}},"required":["kind"]}}`
+	const union = `"oneOf":[{"allOf":[{"$ref":"#/$defs/B"},{"properties":{"x":{"type":"string"}}}]},{"allOf":[{"$ref":"#/$defs/B"},{"properties":{"y":{"type":"string"}}}]}]`
+	f(`{`+union+`,`+base+`}`, `{"type":"OBJECT","properties":{"kind":{"type":"STRING"},"x":{"type":"STRING"},"y":{"type":"STRING"}},"required":["kind"]}`)
+	f(`{"properties":{"p":{`+union+`}},`+base+`}`, `{"type":"OBJECT","properties":{"p":{"anyOf":[`+
+		`{"type":"OBJECT","properties":{"kind":{"type":"STRING"},"x":{"type":"STRING"}},"required":["kind"]},`+
+		`{"type":"OBJECT","properties":{"kind":{"type":"STRING"},"y":{"type":"STRING"}},"required":["kind"]}]}}}`)
 }
 
 func TestStrictOutput(t *testing.T) {
