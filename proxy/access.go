@@ -26,6 +26,7 @@ type access struct {
 	path      string
 	token     string // the name of the client's token
 	model     string // as asked
+	asked     string // what that stands for, where another one may serve
 	target    string // as served
 	stream    bool
 	key       string    // the id of the last key

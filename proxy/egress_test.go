@@ -15,7 +15,7 @@ import (
 )
 
 // startExit is an egress proxy on loopback that connects to whatever it is asked for.
-func startExit(t *testing.T) *url.URL {
+func startExit(t testing.TB) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to, err := net.Dial("tcp", r.Host)

@@ -135,7 +135,7 @@ func (x *exchange) fit(target string) error {
 	x.req = upstream.Encode(target, x.call.Request)
 	x.tries.tokens = x.req.Tokens()
 	if x.asked == "" {
-		x.asked = target
+		x.asked, x.access.asked = target, target
 	}
 	x.serves.Store(&target)
 	return nil

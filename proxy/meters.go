@@ -39,6 +39,8 @@ type meters struct {
 	answers laps
 	keys    *grown[laps] // by id
 	models  *grown[modelMeters]
+
+	fallbacks *grown[metrics.Counter] // by the model asked for and the one that served
 }
 
 type modelMeters struct {
@@ -74,6 +76,12 @@ func newMeters() *meters {
 			`",status="` + statusLabel(status) + `"}`
 	})
 	m.models = newGrown(maxMeteredModels, m.newModel)
+	m.fallbacks = newGrown(maxMeteredModels, func(name string) *metrics.Counter {
+		if name == "other" {
+			name = `other",to="other`
+		}
+		return set.NewCounter(`gemini_fallbacks_total{from="` + name + `"}`)
+	})
 	m.keys = newGrown(maxMeteredKeys, func(string) *laps { return &laps{} })
 	return m
 }
@@ -140,6 +148,9 @@ func (m *meters) request(a *access, status int) {
 	}
 	if status < 400 && !a.gone && a.problem == "" && !a.leased.IsZero() {
 		m.answered(a)
+		if a.asked != "" && a.asked != a.target {
+			m.fallbacks.of(a.asked + `",to="` + a.target).Inc()
+		}
 	}
 	if a.usage != (gemini.Usage{}) {
 		m.used(a)

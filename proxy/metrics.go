@@ -34,6 +34,7 @@ func (s *Server) WriteMetrics(w io.Writer) {
 	s.writeEgresses(p)
 	p.write(w)
 	metrics.WriteProcessMetrics(w)
+	metrics.WriteFDMetrics(w)
 }
 
 // sheet is metrics that are read as they are shown. The format wants all series of a name together.

@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -112,14 +111,18 @@ func (r *rig) scrape() string {
 // traffic has a rig's server see what there is to count: answers in every protocol, failures of every scope, a rest, a client
 // that leaves, and keys that are out.
 func traffic(t testing.TB) *rig {
-	dead := &url.URL{Scheme: "http", Host: "127.0.0.1:1", User: url.UserPassword("ann", "PLANTED-word")}
+	exit := startExit(t)
 	r := start(t, "a b c d e", func(cfg *config.Config, s *Server) {
 		asAdmin(cfg, s)
-		behind(cfg, dead, "e")
+		behind(cfg, exit, "e")
+		cfg.ModelFallback = []config.ModelRule{{Pattern: "gemini-3.6-flash", Target: "gemini-3.8-flash"}}
 	})
 	r.fake.Key(keyNamed("a"), fg.KeyRule{Error: fg.ErrInvalidKey()})
 	r.fake.Key(keyNamed("b"), fg.KeyRule{Error: fg.ErrQuotaPerDay("gemini-3.8-flash")})
 	r.fake.Key(keyNamed("c"), fg.KeyRule{Error: fg.ErrOverloaded(), Times: 1})
+	for _, key := range []string{"c", "d", "e"} {
+		r.fake.Key(keyNamed(key), fg.KeyRule{Error: fg.ErrQuotaPerDay("gemini-3.6-flash"), Model: "gemini-3.6-flash"})
+	}
 	for _, path := range []string{messages, completions, replies} {
 		for _, stream := range []bool{false, true, false, true} {
 			if got := r.do("POST", path, ask(path, stream)); got.status != 200 {
@@ -129,6 +132,10 @@ func traffic(t testing.TB) *rig {
 	}
 	r.do("POST", "/v1/embeddings", `{"model":"text-embedding-3-small","input":"PLANTED words"}`)
 	r.do("POST", "/v1beta/models/gemini-3.8-flash:generateContent", `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`, "x-goog-api-key", testToken)
+	if got := r.do("POST", messages, askModel(messages, false, "gemini-3.6-flash")); got.header.Get("x-gca-model") != "gemini-3.8-flash" {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	r.server.probeDue(t.Context(), time.Now().Add(time.Hour))
 	r.do("GET", "/v1/models", "")
 	r.do("GET", "/health", "")
 	r.do("POST", messages, "{")
@@ -146,22 +153,23 @@ func TestMetrics_traffic(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	f(`gemini_requests_total{method="POST",endpoint="/v1/messages"}`, 6)
+	f(`gemini_requests_total{method="POST",endpoint="/v1/messages"}`, 7)
 	f(`gemini_requests_total{method="GET",endpoint="/metrics"}`, 1)
-	f(`gemini_responses_total{endpoint="/v1/messages",protocol="anthropic",status="200"}`, 4)
+	f(`gemini_responses_total{endpoint="/v1/messages",protocol="anthropic",status="200"}`, 5)
+	f(`gemini_fallbacks_total{from="gemini-3.6-flash",to="gemini-3.8-flash"}`, 1)
 	f(`gemini_responses_total{endpoint="/v1/messages",protocol="anthropic",status="400"}`, 1)
 	f(`gemini_responses_total{endpoint="/v1/messages",protocol="anthropic",status="401"}`, 1)
 	f(`gemini_responses_total{endpoint="/v1beta",protocol="gemini",status="200"}`, 1)
 	f(`gemini_request_duration_seconds_count{endpoint="/v1/chat/completions"}`, 4)
 	f(`gemini_time_to_first_token_seconds_count{endpoint="/v1/responses"}`, 4)
 	f(`gemini_upstream_failures_total{kind="key_invalid",status="400"}`, 1)
-	f(`gemini_upstream_failures_total{kind="day_quota",status="429"}`, 1)
+	f(`gemini_upstream_failures_total{kind="day_quota",status="429"}`, 5)
 	f(`gemini_upstream_failures_total{kind="overloaded",status="503"}`, 1)
 	f(`gemini_keys{state="disabled"}`, 1)
-	f(`gemini_keys{state="limited"}`, 1)
+	f(`gemini_keys{state="limited"}`, 4)
 	f(`gemini_keys_away{reason="invalid"}`, 1)
 	f(`gemini_model_rests{model="gemini-3.8-flash",reason="day_quota"}`, 1)
-	f(`gemini_key_rests_total{reason="day_quota"}`, 1)
+	f(`gemini_key_rests_total{reason="day_quota"}`, 5)
 	f(`gemini_key_rests_total{reason="invalid"}`, 1)
 	f(`gemini_active_keys`, 4)
 	f(`gemini_total_keys`, 5)
