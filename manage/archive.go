@@ -119,7 +119,7 @@ func serverFiles() []string {
 	}
 }
 
-// stateName is what a file of the service's folder may be called: it has no folders.
+// stateName is what a file of the service's folder may be called, but for a database's companions: it has no folders.
 var stateName = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z._-]*$`)
 
 var nginxLogName = regexp.MustCompile(`^(access|error)\.log(\.[0-9]{1,3})?(\.gz)?$`)
@@ -136,7 +136,7 @@ func placeOf(name string) place {
 			return placeServer
 		}
 	}
-	if rest, ok := strings.CutPrefix(name, statePrefix); ok && stateName.MatchString(rest) {
+	if rest, ok := strings.CutPrefix(name, statePrefix); ok && stateName.MatchString(rest) && !companion(rest) {
 		return placeState
 	}
 	if rest, ok := strings.CutPrefix(name, nginxLogPath); ok && nginxLogName.MatchString(rest) {

@@ -86,7 +86,7 @@ func gather(ctx context.Context, root, dir string, m Manifest, logs bool) (*Back
 	if err != nil {
 		return nil, errors.Join(err, top.Close())
 	}
-	c := &collector{root: top, spool: s}
+	c := &collector{root: top, spool: s, dir: dir}
 	if err := errors.Join(c.collect(ctx, logs), top.Close()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

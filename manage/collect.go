@@ -17,6 +17,7 @@ import (
 type collector struct {
 	root    *os.Root
 	spool   *spool
+	dir     string   // for nameless files
 	leftOut []string // what was there, and is no plain file of its own
 }
 
@@ -27,7 +28,7 @@ func (c *collector) collect(ctx context.Context, logs bool) error {
 			return err
 		}
 	}
-	if err := c.state(); err != nil {
+	if err := c.state(ctx); err != nil {
 		return err
 	}
 	for _, name := range serverFiles() {
@@ -90,7 +91,7 @@ func openPlain(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
 }
 
 // state takes the service's folder, which holds files alone. There may be none.
-func (c *collector) state() error {
+func (c *collector) state(ctx context.Context) error {
 	dir, err := c.root.OpenRoot(path.Clean(statePrefix))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -104,23 +105,31 @@ func (c *collector) state() error {
 	}
 	for _, name := range names {
 		if err == nil {
-			err = c.stateFile(dir, name)
+			err = c.stateFile(ctx, dir, name)
 		}
 	}
 	return errors.Join(err, dir.Close())
 }
 
-func (c *collector) stateFile(dir *os.Root, name string) error {
+// stateFile takes a file of the service's, which may be a database.
+func (c *collector) stateFile(ctx context.Context, dir *os.Root, name string) error {
 	as := statePrefix + name
-	if checkName(as) != nil {
+	switch {
+	case companion(name):
+		return nil
+	case checkName(as) != nil:
 		return c.orLeaveOut(as, errNotPlain)
 	}
-	return c.passing(dir, name, as)
+	return c.orPassed(as, c.database(ctx, dir, name, as))
 }
 
-// passing takes a file that may be gone again: state that was replaced, a log that was rotated away.
+// passing takes a log, which may be rotated away at any moment.
 func (c *collector) passing(dir *os.Root, name, as string) error {
-	err := c.file(dir, name, as)
+	return c.orPassed(as, c.file(dir, name, as))
+}
+
+// orPassed does without a file that is gone again, or is no plain one.
+func (c *collector) orPassed(as string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

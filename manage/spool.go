@@ -3,7 +3,6 @@ package manage
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,12 +19,9 @@ type spool struct {
 
 // newSpool makes a spool in dir. Its file has no name any more: nothing is left of it, however the process ends.
 func newSpool(dir string) (*spool, error) {
-	f, err := os.CreateTemp(dir, ".spool-*")
+	f, err := nameless(dir)
 	if err != nil {
 		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
 	}
 	return &spool{file: f}, nil
 }

@@ -2,12 +2,12 @@ package converge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,7 +56,7 @@ func (st stateStep) before(_ context.Context, r *run) (reversal, error) {
 	for _, file := range st.files {
 		known[file.Name] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(known)) {
+	for _, name := range companionsFirst(known) {
 		a, err := r.sys.pathReversal(filepath.Join(stateDir, name), true)
 		if err != nil {
 			return reversal{}, err
@@ -69,6 +69,32 @@ func (st stateStep) before(_ context.Context, r *run) (reversal, error) {
 	return rev, nil
 }
 
+// companions are what SQLite keeps beside a database while it is open, or after a crash. Beside another database of that name
+// they would ruin it.
+var companions = []string{"-wal", "-shm", "-journal"}
+
+func isCompanion(name string) bool {
+	return slices.ContainsFunc(companions, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+}
+
+// companionsFirst adds those that files may come to have, and puts them first: what is put back last is a whole database that
+// has none of another one beside it.
+func companionsFirst(known map[string]bool) []string {
+	first, others := map[string]bool{}, map[string]bool{}
+	for name := range known {
+		if isCompanion(name) {
+			first[name] = true
+			continue
+		}
+		others[name] = true
+		for _, suffix := range companions {
+			first[name+suffix] = true
+		}
+	}
+	return append(slices.Sorted(maps.Keys(first)), slices.Sorted(maps.Keys(others))...)
+}
+
+// apply first removes what is not wanted, so that no database begins beside the log of another one.
 func (st stateStep) apply(_ context.Context, r *run) error {
 	o, err := r.sys.lookup(serviceUser, serviceUser)
 	if err != nil {
@@ -77,20 +103,25 @@ func (st stateStep) apply(_ context.Context, r *run) error {
 	wanted := map[string]bool{}
 	for _, file := range st.files {
 		wanted[file.Name] = true
-		if err := r.sys.writeFile(filepath.Join(stateDir, file.Name), file.Content, file.Mode.Perm(), o); err != nil {
-			return err
-		}
 	}
 	entries, err := os.ReadDir(r.sys.at(stateDir))
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if !wanted[entry.Name()] {
-			err = errors.Join(err, os.Remove(filepath.Join(r.sys.at(stateDir), entry.Name())))
+		if wanted[entry.Name()] {
+			continue
+		}
+		if err := os.Remove(filepath.Join(r.sys.at(stateDir), entry.Name())); err != nil {
+			return err
 		}
 	}
-	return err
+	for _, file := range st.files {
+		if err := r.sys.writeFile(filepath.Join(stateDir, file.Name), file.Content, file.Mode.Perm(), o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (st stateStep) check(_ context.Context, r *run) error {
