@@ -8,13 +8,17 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/provision/lab"
+	"github.com/gemini-claude-adapter/gca/proxy/store"
+	"github.com/gemini-claude-adapter/gca/proxy/store/storetest"
 )
 
 const backups = "ls /var/backups/gemini-adapter 2>/dev/null || true"
@@ -187,7 +191,7 @@ func repacked(t *testing.T, packed []byte, from, to string) []byte {
 }
 
 func testRestoreHere(t *testing.T, r *rig, file string) {
-	const held = "sha256sum /etc/gemini-adapter/adapter.env /etc/gemini-adapter/keys /etc/gemini-adapter/tokens; find /var/lib/gemini-adapter -type f -printf '%p %m %u %g %s\n'"
+	const held = "sha256sum /etc/gemini-adapter/adapter.env /etc/gemini-adapter/keys /etc/gemini-adapter/tokens; find /var/lib/gemini-adapter -type f ! -name 'state.db*' -printf '%p %m %u %g %s\n'"
 	before := r.on(held)
 	r.ok(nil, r.verb(words("config set"), "PORT=9200", "MAX_RETRIES=")...)
 	r.on("echo other >/var/lib/gemini-adapter/usage.db; echo new >/var/lib/gemini-adapter/later.db; : >/etc/gemini-adapter/tokens")
@@ -203,9 +207,68 @@ func testRestoreHere(t *testing.T, r *rig, file string) {
 	r.on("gemini-manage backup verify " + safety[1] + " | grep -q later.db")
 	r.serves()
 	r.ok(nil, "test")
-	if again := r.on("gemini-manage restore --yes /root/adapter.tar.gz 2>&1"); !strings.Contains(again, "nothing had to be changed") {
-		t.Errorf("a second restore said:\n%s", again)
+	testRestoreState(t, r)
+}
+
+// testRestoreState has the running adapter use its state, and looks for that in a backup, and in a backup of what that was
+// restored to.
+func testRestoreState(t *testing.T, r *rig) {
+	file := filepath.Join(t.TempDir(), "state.tar.gz")
+	requests := func() (n int64) {
+		r.on("rm -f /root/state.tar.gz; gemini-manage backup -o /root/state.tar.gz 2>&1")
+		r.ok(nil, r.verb(words("backup"), "-o", file)...)
+		defer func() { _ = os.Remove(file) }()
+		for _, row := range usageIn(t, file) {
+			n += row.Requests
+		}
+		return n
 	}
+	before := requests()
+	for range 3 {
+		r.ok(nil, "test")
+	}
+	storetest.Until(t, "the requests are in the state", func() bool { return requests() >= before+3 })
+	used := requests()
+	r.on("cp /root/state.tar.gz /root/used.tar.gz")
+	r.ok(nil, "test")
+	r.on("gemini-manage restore --yes /root/used.tar.gz 2>&1")
+	if got := requests(); got != used {
+		t.Errorf("after the restore the state has %d requests, not %d", got, used)
+	}
+	if owners := r.on("stat -c '%U %a' /var/lib/gemini-adapter/state.db*"); strings.ReplaceAll(owners, "gemini 600\n", "") != "" {
+		t.Errorf("the state belongs to:\n%s", owners)
+	}
+	if said := r.on("journalctl -o cat -u gemini-adapter | grep -i 'state' | grep '\"level\":\"\\(ERROR\\|WARN\\)' || true"); said != "" {
+		t.Errorf("the adapter complains of its state:\n%s", said)
+	}
+}
+
+// usageIn is what the state in an archive says was used.
+func usageIn(t *testing.T, archive string) []store.Usage {
+	t.Helper()
+	f, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	a, err := manage.ReadArchive(f, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, ok := a.File("var/lib/gemini-adapter/state.db")
+	if !ok {
+		t.Fatal("the archive has no state")
+	}
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := store.OpenSQLite(path, store.DefaultLimits(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	rows, err := s.Usage("", "~")
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return rows
 }
 
 // put copies a file to the server.
@@ -230,9 +293,9 @@ func testRestoreBack(t *testing.T, r *rig, file string) {
 printf '[Service]\nExecStartPre=/bin/sh -c "! grep -q MAX_RETRIES=4 /etc/gemini-adapter/adapter.env"\n' >/etc/systemd/system/gemini-adapter.service.d/picky.conf
 echo mine >/var/lib/gemini-adapter/usage.db
 systemctl daemon-reload`)
-	before := r.on(everything + "\nsha256sum /var/lib/gemini-adapter/*")
+	before := r.on(everything + "\nsha256sum /var/lib/gemini-adapter/usage.db")
 	r.fails(nil, exitRolledBack, "everything was put back", r.verb(words("restore"), "--yes", file)...)
-	if after := r.on(everything + "\nsha256sum /var/lib/gemini-adapter/*"); after != before {
+	if after := r.on(everything + "\nsha256sum /var/lib/gemini-adapter/usage.db"); after != before {
 		t.Errorf("a restore that failed left something:\n%s", differ(before, after))
 	}
 	r.serves()
@@ -307,7 +370,7 @@ printf '[Service]\nExecStartPre=/bin/sh -c "! [ -e /var/lib/gemini-adapter/usage
 	other.fails(nil, exitRolledBack, "stays: it serves at http://"+other.server.Addr+" with the archive's settings, keys and tokens, but without its state",
 		other.verb(words("restore"), "--yes", file)...)
 	other.serves()
-	if got := other.on("gemini-manage config get PORT; ls -A /var/lib/gemini-adapter"); got != "9100\n" {
+	if got := other.on("gemini-manage config get PORT; ls -A /var/lib/gemini-adapter | grep -v ^state.db || true"); got != "9100\n" {
 		t.Errorf("it has %q", got)
 	}
 }

@@ -19,11 +19,12 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
-// everything is what a deploy could change, as one text. The journal, and the tools' own backups (passwd-), are left out.
+// everything is what a deploy could change, as one text. The journal, the tools' own backups (passwd-), and what SQLite keeps
+// beside a database while it is open, are left out.
 const everything = `
 find /etc -type f ! -name '*-' -exec sha256sum {} + | sort
 find /etc -type l -printf '%p -> %l\n' | sort
-find /opt /usr/local /var/lib/gemini-adapter /var/lib/gca -printf '%p %m %u %g %l\n' 2>/dev/null | sort
+find /opt /usr/local /var/lib/gemini-adapter /var/lib/gca ! -name 'state.db-*' -printf '%p %m %u %g %l\n' 2>/dev/null | sort
 getent passwd; getent group
 systemctl list-unit-files --state=enabled --no-legend | sort
 if command -v ufw >/dev/null; then ufw status verbose; fi

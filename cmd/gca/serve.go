@@ -87,7 +87,11 @@ func serve(ctx context.Context, io *streams, cfg *config.Config, socket string) 
 		log.Warn("settings that this version does not use", "names", strings.Join(cfg.Unknown, ", "))
 	}
 	kept := store.Open(cfg.StateURL, store.DefaultLimits(), log)
-	return errors.Join(serveFrom(ctx, cfg, log, level, kept, socket), kept.Close())
+	err := serveFrom(ctx, cfg, log, level, kept, socket)
+	if lost := kept.Close(); lost != nil {
+		log.Error("the last of the state is lost", "error", lost.Error()) // and no reason to call the stop a failure
+	}
+	return err
 }
 
 // serveFrom serves with an open store.
