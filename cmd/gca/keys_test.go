@@ -103,6 +103,10 @@ func testKeysRemove(t *testing.T, r *rig) {
 	if held := r.on("cat /etc/gemini-adapter/keys"); held != goodKeys[0]+"\n# mine\n" {
 		t.Errorf("the file is %q", held)
 	}
+	got := r.typed(nil, []answer{{"Gemini API keys, commas between several", goodKeys[1] + "\r"}}, r.verb(words("keys add"), "--label", "back")...)
+	if got.code != 0 || !strings.Contains(got.out, "(back)") || strings.Contains(got.out, goodKeys[1]) {
+		t.Errorf("exit code %d\n%s", got.code, got.out)
+	}
 }
 
 func testKeysUsers(t *testing.T, r *rig) {
