@@ -87,10 +87,11 @@ func (p *Pool) roomiest(want *Want) *key {
 			best = c
 			best.at = at
 		}
-		if c.fit == good {
-			if seen++; seen == sample {
-				break
-			}
+		if c.fit != good {
+			continue
+		}
+		if seen++; seen == sample || c.idle() {
+			break
 		}
 	}
 	if best.key != nil {
@@ -105,6 +106,9 @@ type candidate struct {
 	share float64
 	at    int
 }
+
+// idle reports whether no other candidate can be better.
+func (c candidate) idle() bool { return c.fit == good && c.share == 1 && c.key.inflight == 0 }
 
 func (c candidate) better(than candidate) bool {
 	switch {

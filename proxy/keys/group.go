@@ -1,9 +1,6 @@
 package keys
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // group is a project as far as it is known: the keys that are configured as one, or one key. It owns the state of quotas. Keys
 // may share a project without anybody's having said so; what hints at that is in learned.go.
@@ -31,15 +28,6 @@ func groupName(declared, id string) string {
 		return id
 	}
 	return "group=" + declared
-}
-
-// declared is the name that the group was configured with, "" for a key alone.
-func (g *group) declared() string {
-	name, ok := strings.CutPrefix(g.name, "group=")
-	if !ok {
-		return ""
-	}
-	return name
 }
 
 // ledger is that of a model, made where there is none. room is how many there may be.
