@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts test-handovers fuzz bench-micro bench-deploy compiler clean
+.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts test-handovers fuzz bench-micro bench-keys bench-deploy compiler clean
 
 export CGO_ENABLED = 0
 
@@ -74,6 +74,11 @@ fuzz:
 # What one request, chunk and key lease cost.
 bench-micro:
 	$(GO) test -run '^$$' -bench . -benchmem ./proxy/...
+
+# What the keys' scheduling gives in hours of virtual time: refusals, waits, cached prefixes; and what a lease costs.
+bench-keys:
+	$(GO) test -count=1 -v -run '^Test(Quota|TooMuch|Undeclared|Prefix)' ./proxy/keys | grep figures_test
+	$(GO) test -run '^$$' -bench AcquireDone -benchmem ./proxy/keys
 
 # What deploys take, beside ssh and apt-get alone, on lab servers: ROUNDS of each in turns.
 bench-deploy:
