@@ -158,11 +158,7 @@ func testErrors(t *testing.T, r *rig, token string) {
 }
 
 func testHardened(t *testing.T, r *rig) {
-	line := r.on("systemd-analyze security gemini-adapter.service | tail -n 1")
-	score := regexp.MustCompile(`([0-9]+\.[0-9]+)`).FindString(line)
-	if f, err := strconv.ParseFloat(score, 64); err != nil || f > 1.5 {
-		t.Errorf("the live exposure score is %q, want 1.5 or better", line)
-	}
+	r.scores("gemini-adapter.service")
 	status := r.on("ufw status")
 	for _, want := range []string{"Status: active", "22/tcp", "80/tcp"} {
 		if !strings.Contains(status, want) {
@@ -174,6 +170,16 @@ func testHardened(t *testing.T, r *rig) {
 		if !strings.Contains(modes, want) {
 			t.Errorf("want %q in:\n%s", want, modes)
 		}
+	}
+}
+
+// scores wants a unit to be well shut in.
+func (r *rig) scores(unit string) {
+	r.t.Helper()
+	line := r.on("systemd-analyze security " + unit + " | tail -n 1")
+	score := regexp.MustCompile(`([0-9]+\.[0-9]+)`).FindString(line)
+	if f, err := strconv.ParseFloat(score, 64); err != nil || f > 1.5 {
+		r.t.Errorf("the live exposure score of %s is %q, want 1.5 or better", unit, line)
 	}
 }
 

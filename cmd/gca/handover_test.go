@@ -64,7 +64,9 @@ func TestHandover(t *testing.T) {
 	t.Run("stop during a handover", func(t *testing.T) { testStopInHandover(t, r.in(t)) })
 	t.Run("kill", func(t *testing.T) { testKill(t, r.in(t), token[1]) })
 	t.Run("hardened", func(t *testing.T) {
-		r.in(t).on("systemd-analyze security --threshold=15 gemini-adapter.service gemini-adapter-handover.service >/dev/null")
+		r := r.in(t)
+		r.scores("gemini-adapter.service")
+		r.scores("gemini-adapter-handover.service")
 	})
 }
 
@@ -205,7 +207,7 @@ func testSickIsNotSwitchedTo(t *testing.T, r *rig, token string) {
 	before := r.on(state)
 	under(t, r, token, func() {
 		r.on(`mkdir /run/systemd/system/gemini-adapter-handover.service.d
-printf '[Service]\nExecStartPre=/bin/sh -c "echo sick of it; exit 1"\n' >/run/systemd/system/gemini-adapter-handover.service.d/sick.conf; systemctl daemon-reload`)
+printf '[Service]\nExecStartPre=+/bin/sh -c "echo sick of it; exit 1"\n' >/run/systemd/system/gemini-adapter-handover.service.d/sick.conf; systemctl daemon-reload`)
 		r.fails(nil, exitRolledBack, "sick of it", r.verb(words("config set"), "MAX_RETRIES=7")...)
 		r.fails(nil, exitRolledBack, "sick of it", r.verb(words("restart"))...)
 		r.on("rm -r /run/systemd/system/gemini-adapter-handover.service.d; systemctl daemon-reload")
@@ -216,7 +218,7 @@ printf '[Service]\nExecStartPre=/bin/sh -c "echo sick of it; exit 1"\n' >/run/sy
 	before = r.on(everything)
 	under(t, r, token, func() {
 		r.on(`mkdir /run/systemd/system/gemini-adapter.service.d
-printf '[Service]\nExecStartPre=/bin/sh -c "! grep MAX_RETRIES=7 /etc/gemini-adapter/adapter.env"\n' >/run/systemd/system/gemini-adapter.service.d/sick.conf; systemctl daemon-reload`)
+printf '[Service]\nExecStartPre=+/bin/sh -c "! grep MAX_RETRIES=7 /etc/gemini-adapter/adapter.env"\n' >/run/systemd/system/gemini-adapter.service.d/sick.conf; systemctl daemon-reload`)
 		r.fails(nil, exitRolledBack, "everything was put back", r.verb(words("config set"), "MAX_RETRIES=7")...)
 		r.on("rm -r /run/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
 	})
