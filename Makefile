@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts test-handovers fuzz bench-micro bench-keys bench-deploy compiler clean
+.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts test-handovers fuzz bench bench-keys bench-micro bench-deploy compiler clean
 
 export CGO_ENABLED = 0
 
@@ -63,6 +63,18 @@ test-cuts:
 test-handovers:
 	GCA_HANDOVERS=20 $(GO) test -count=1 -v -timeout 30m -run '^TestHandover$$' ./cmd/gca
 
+# What keys, quotas and restarts do under load, in figures: 200 keys of which half fail at random, projects at their limits for an
+# hour of virtual time, prefix caches over many keys, and twenty handovers on a lab server.
+bench-keys: test-handovers
+	GCA_CHAOS_REQUESTS=10000 $(GO) test -count=1 -v -run '^TestChaos$$' ./proxy
+	$(GO) test -count=1 -v -run '^(TestQuotaIsUsedWithoutAFailure|TestTooMuchIsServedInTurn|TestSoonestIsExact|TestUndeclaredProjectsAreLearned|TestPrefixCachesAreUsed)$$' ./proxy/keys
+	$(GO) test -run '^$$' -bench AcquireDone -benchmem ./proxy/keys
+
+# What an adapter costs, beside a floor that only passes bytes on; docs/performance.md says how. Other adapters are put beside it
+# by CANDIDATES='NAME=http://:TOKEN@127.0.0.1:PORT …', and BENCH holds flags such as -only W2,W3.
+bench: build
+	$(GO) run ./cmd/bench $(BENCH) $(CANDIDATES)
+
 # Each fuzz target for FUZZTIME. What fails is kept in testdata/fuzz as it was found: to make it smaller takes longer than to find it.
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \
@@ -74,11 +86,6 @@ fuzz:
 # What one request, chunk and key lease cost.
 bench-micro:
 	$(GO) test -run '^$$' -bench . -benchmem ./proxy/...
-
-# What the keys' scheduling gives in hours of virtual time: refusals, waits, cached prefixes; and what a lease costs.
-bench-keys:
-	$(GO) test -count=1 -v -run '^Test(Quota|TooMuch|Undeclared|Prefix)' ./proxy/keys | grep figures_test
-	$(GO) test -run '^$$' -bench AcquireDone -benchmem ./proxy/keys
 
 # What deploys take, beside ssh and apt-get alone, on lab servers: ROUNDS of each in turns.
 bench-deploy:
