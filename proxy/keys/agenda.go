@@ -10,7 +10,7 @@ import (
 type agenda struct {
 	p     *Pool
 	model string
-	plans []*plan
+	plans []plan
 	made  bool
 	held  []*group
 	plan  *plan // what next found last
@@ -19,8 +19,8 @@ type agenda struct {
 // plan is the future of one group, or of those that are firmly taken for one project.
 type plan struct {
 	groups []*group
-	ledger ledger
-	copied bool      // the ledger's window is a copy
+	ledger *ledger   // the group's own, as long as nothing is taken
+	copied bool      // it is a copy
 	from   time.Time // when the first of its keys may be used, and no earlier than those ahead
 	opens  time.Time // when the limits allow a request, whatever its size; zero is not looked at yet
 }
@@ -28,18 +28,23 @@ type plan struct {
 // make looks at all groups that have a key in order.
 func (a *agenda) make() {
 	a.made = true
-	plain := Want{Model: a.model}
+	a.plans = make([]plan, 0, len(a.p.groups))
+	plain, empty := Want{Model: a.model}, &ledger{}
 	seen := map[*shared]bool{}
-	for _, g := range a.p.order() {
-		pl := &plan{groups: []*group{g}}
+	for _, k := range a.p.keys {
+		g := k.group
+		if g.keys[0] != k {
+			continue
+		}
+		pl := plan{groups: g.alone, ledger: empty}
 		if l := g.ledgers[a.model]; l != nil {
-			pl.ledger = *l
+			pl.ledger = l
 		}
 		if s := g.firmly(a.model, a.p.moment.now); seen[s] {
 			continue
 		} else if s != nil {
-			seen[s] = true
-			pl.groups, pl.ledger = g.learned.members, s.ledger
+			seen[s] = true // one plan for all
+			pl.groups, pl.ledger = g.learned.members, &s.ledger
 		}
 		var ok bool
 		if pl.from, ok = a.p.soonest(pl.groups, &plain); ok {
@@ -56,17 +61,6 @@ func (p *Pool) soonest(groups []*group, want *Want) (soonest time.Time, ok bool)
 		}
 	}
 	return soonest, ok
-}
-
-// order lists the groups in the order of their first keys.
-func (p *Pool) order() []*group {
-	groups := make([]*group, 0, len(p.groups))
-	for _, k := range p.keys {
-		if k.group.keys[0] == k {
-			groups = append(groups, k.group)
-		}
-	}
-	return groups
 }
 
 // ready is when the first of a group's keys that may serve a request is there, limits aside; not ok is never.
@@ -96,7 +90,8 @@ func (a *agenda) next(w *waiter) time.Time {
 	}
 	var soonest time.Time
 	a.plan = nil
-	for _, pl := range a.plans {
+	for i := range a.plans {
+		pl := &a.plans[i]
 		at, ok := pl.next(a.p, &w.want)
 		if ok && (a.plan == nil || at.Before(soonest)) {
 			soonest, a.plan = at, pl
@@ -146,8 +141,8 @@ func (a *agenda) enter(w *waiter) {
 
 // leased tells of a lease that was handed out meanwhile.
 func (a *agenda) leased(g *group, tokens int64) {
-	for _, pl := range a.plans {
-		if slices.Contains(pl.groups, g) {
+	for i := range a.plans {
+		if pl := &a.plans[i]; slices.Contains(pl.groups, g) {
 			pl.take(&a.p.moment, a.p.moment.now, tokens)
 		}
 	}
@@ -162,12 +157,12 @@ func (a *agenda) end() {
 
 func (pl *plan) take(m *moment, at time.Time, tokens int64) {
 	if !pl.copied {
-		pl.copied = true
-		w := window{}
-		if pl.ledger.window != nil {
-			w = *pl.ledger.window
+		l, w := *pl.ledger, window{}
+		if l.window != nil {
+			w = *l.window
 		}
-		pl.ledger.window = &w
+		l.window = &w
+		pl.ledger, pl.copied = &l, true
 	}
 	pl.ledger.window.add(at.Unix(), 1, tokens)
 	if at.Before(m.midnight) {

@@ -12,15 +12,18 @@ type group struct {
 	learned *learned           // the project that it seems to share with other groups; nil is none
 	jitter  time.Duration      // after midnight, so that not all projects come back in the same second
 
-	seen uint64 // the walk along the ring that came by last
-	held bool   // for somebody at the head of a line, during one pass through it
+	alone []*group // the group itself
+	seen  uint64   // the walk along the ring that came by last
+	held  bool     // for somebody at the head of a line, during one pass through it
 }
 
 const maxJitter = 30 * time.Second
 
 func newGroup(name string) *group {
 	jitter := time.Second + time.Duration(hash(name)%uint64(maxJitter-time.Second))
-	return &group{name: name, ledgers: map[string]*ledger{}, jitter: jitter.Truncate(time.Millisecond)}
+	g := &group{name: name, ledgers: map[string]*ledger{}, jitter: jitter.Truncate(time.Millisecond)}
+	g.alone = []*group{g}
+	return g
 }
 
 func groupName(declared, id string) string {

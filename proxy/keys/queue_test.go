@@ -190,3 +190,42 @@ func TestAnEndedContextTakesNothing(t *testing.T) {
 		t.Errorf("%v, %v", l, err)
 	}
 }
+
+// What a newcomer costs where every key is dry and many wait already.
+func BenchmarkNewcomer(b *testing.B) {
+	for _, n := range []int{8, 200, 4096} {
+		for _, waiting := range []int{0, 100} {
+			b.Run(fmt.Sprintf("keys=%d/waiting=%d", n, waiting), func(b *testing.B) {
+				p := bigPool(n)
+				for range n {
+					l, err := p.Acquire(b.Context(), Want{Model: model}, time.Time{})
+					if err != nil {
+						b.Fatal(err)
+					}
+					l.Done(Rest(model, RateLimited, time.Hour).Stating(model, Limits{Requests: 10}))
+				}
+				for range waiting {
+					go func() {
+						if l, err := p.Acquire(b.Context(), Want{Model: model}, time.Now().Add(20*time.Hour)); err == nil {
+							l.Done(None())
+						}
+					}()
+				}
+				for {
+					p.mu.Lock()
+					q := p.queues[model]
+					ready := waiting == 0 || q != nil && len(q.waiters) == waiting
+					p.mu.Unlock()
+					if ready {
+						break
+					}
+				}
+				for b.Loop() {
+					if _, err := p.Acquire(b.Context(), Want{Model: model}, time.Time{}); err == nil {
+						b.Fatal("served")
+					}
+				}
+			})
+		}
+	}
+}
