@@ -87,10 +87,14 @@ func makeAt(t testing.TB, fake *fakegemini.Server, base, names string, change fu
 	if change != nil {
 		change(cfg, nil)
 	}
-	r.server, err = New(cfg, Deps{
-		Logger: slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Store:  store.NewMemory(store.DefaultLimits()), Version: "1.2.3",
+	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	kept := store.Open(cfg.StateURL, store.DefaultLimits(), log)
+	t.Cleanup(func() {
+		if err := kept.Close(); err != nil {
+			t.Error(err)
+		}
 	})
+	r.server, err = New(cfg, Deps{Logger: log, Store: kept, Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

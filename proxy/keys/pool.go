@@ -56,6 +56,7 @@ type Pool struct {
 	pending  map[recordID]Record // changes that the Keeper has not got yet
 	recorded uint64              // changes so far
 	keeping  sync.Mutex          // held while the Keeper writes
+	failing  bool                // the Keeper failed last time; under keeping
 }
 
 // moment is the time of one call.

@@ -131,10 +131,11 @@ func (p *Pool) keep() error {
 	err := options.Keeper.KeepKeys(slices.SortedFunc(maps.Values(batch), func(a, b Record) int {
 		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Name, b.Name))
 	}))
-	if err == nil {
+	before := p.failing
+	if p.failing = err != nil; !p.failing {
 		return nil
 	}
-	if options.Log != nil {
+	if options.Log != nil && !before {
 		options.Log.Error("cannot keep the state of keys", "error", err.Error())
 	}
 	p.mu.Lock()
