@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,7 @@ func Status(ctx context.Context, site string) (*Report, error) {
 	switch {
 	case err == nil:
 		r.Adapter = &status
+		r.judgeEgresses()
 	case !errors.Is(err, control.ErrDenied):
 		r.problem(err.Error(), "sudo gemini-manage restart")
 	}
@@ -126,10 +128,7 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 		p.line("keys", "%d active of %d", r.Active, r.Total)
 	}
 	if r.Adapter != nil {
-		for _, key := range r.Adapter.Keys {
-			p.line("", "%-24s %-9s %s, %s%s", named(key), key.State, count(key.Requests, "request"), count(key.Failures, "failure"), why(key, now))
-		}
-		p.line("requests", "%d answered, %s, %s", r.Adapter.Requests, count(r.Adapter.Errors, "error"), count(r.Adapter.OpenStreams, "open stream"))
+		r.printAdapter(p, now)
 	} else if r.State == "active" {
 		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status")
 	}
@@ -146,6 +145,57 @@ func finishing(ending *control.Status) string {
 		return ""
 	}
 	return ": the one before takes no new requests, and has " + count(ending.OpenStreams, "open stream") + " to finish"
+}
+
+// maxListed is how many keys are listed; of more, those come first that are away.
+const maxListed = 16
+
+// printAdapter tells how the keys stand and what was served.
+func (r *Report) printAdapter(p *printer, now time.Time) {
+	listed := r.Adapter.Keys
+	if len(listed) > maxListed {
+		listed = slices.SortedStableFunc(slices.Values(listed), func(a, b control.Key) int { return cmp.Compare(rank(a), rank(b)) })[:maxListed]
+	}
+	for _, key := range listed {
+		p.line("", "%-24s %-9s %s, %s%s", named(key), key.State, count(key.Requests, "request"), count(key.Failures, "failure"), why(key, now))
+	}
+	if more := len(r.Adapter.Keys) - len(listed); more > 0 {
+		p.line("", "and %s: gemini-manage keys list", count(more, "more key"))
+	}
+	a := r.Adapter
+	waiting := ""
+	if a.Waiting > 0 {
+		waiting = fmt.Sprintf(", %d waiting for a key", a.Waiting)
+	}
+	p.line("requests", "%d answered, %s, %s%s", a.Requests, count(a.Errors, "error"), count(a.OpenStreams, "open stream"), waiting)
+	if a.Saved > 0 {
+		p.line("", "%s that clients never saw, another key served", count(a.Saved, "failure"))
+	}
+	if a.Fallbacks > 0 {
+		p.line("", "%s of another model, by MODEL_FALLBACK", count(a.Fallbacks, "answer"))
+	}
+}
+
+// rank puts keys that are out first, then those that rest, for all models or for some.
+func rank(key control.Key) int {
+	switch {
+	case key.State == "disabled":
+		return 0
+	case key.State == "resting":
+		return 1
+	case key.Reason != "":
+		return 2
+	}
+	return 3
+}
+
+// judgeEgresses tells which ways out to Gemini do not work.
+func (r *Report) judgeEgresses() {
+	for _, e := range r.Adapter.Egresses {
+		if what, cure, _ := strings.Cut(e.Problem, "\nhint: "); what != "" {
+			r.problem("the way out to Gemini, "+e.Name+": "+what, cure)
+		}
+	}
 }
 
 // printer keeps the first write error, so that a screen of lines is checked once.

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,35 @@ health      healthy
 keys        3 active of 3
             keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status
 `)
+}
+
+func TestReport_Print_manyKeys(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	a := &control.Status{Started: now, Waiting: 2, Saved: 1, Fallbacks: 3}
+	for i := range 40 {
+		a.Keys = append(a.Keys, control.Key{ID: fmt.Sprintf("k%02d", i), State: "active"})
+	}
+	a.Keys[30].State, a.Keys[30].Reason = "disabled", "invalid"
+	a.Keys[20].Reason, a.Keys[20].Until = "rate limited for some models", now.Add(time.Minute)
+	a.Keys[25].State, a.Keys[25].Reason = "resting", "failing"
+	a.Egresses = []control.Egress{{Name: "direct", Up: true}, {Name: "socks5://x:1", Problem: "the proxy does not work\nhint: mend it"}}
+	r := Report{State: "active", Health: "degraded", Active: 38, Total: 40, Adapter: a}
+	r.judgeEgresses()
+	var got strings.Builder
+	if err := r.Print(&got, now); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(got.String(), "\n")
+	for i, want := range map[int]string{
+		3: "k30                      disabled  0 requests, 0 failures: invalid", 4: "k25                      resting", 5: "k20                      active    0 requests, 0 failures: rate limited for some models, back in 1m0s",
+		6: "k00", 19: "and 24 more keys: gemini-manage keys list", 20: "0 answered, 0 errors, 0 open streams, 2 waiting for a key",
+		21: "1 failure that clients never saw, another key served", 22: "3 answers of another model, by MODEL_FALLBACK",
+		23: "the way out to Gemini, socks5://x:1: the proxy does not work", 24: "cure: mend it",
+	} {
+		if !strings.Contains(lines[i], want) {
+			t.Errorf("line %d is %q, want %q", i, lines[i], want)
+		}
+	}
 }
 
 func TestKeyCure(t *testing.T) {

@@ -187,7 +187,10 @@ func (s *Server) enter(in *inbound) *front.Error {
 	life := s.follow(in)
 	defer life.close()
 	leave, refusal := s.bounds.places.enter(life.ctx, in.token, s.settings())
-	if in.waited = time.Since(began); refusal != nil {
+	if in.waited = time.Since(began); in.waited >= noticedWait {
+		s.meters.queued.Inc()
+	}
+	if refusal != nil {
 		in.access.gone = life.gone()
 		return refusal
 	}

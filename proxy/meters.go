@@ -32,14 +32,15 @@ type meters struct {
 	durations [endpoints]atomic.Pointer[metrics.PrometheusHistogram]
 	ttft      [endpoints]atomic.Pointer[metrics.PrometheusHistogram]
 
-	attempts, saved, gone, waits *metrics.Counter
-	waiting                      atomic.Int64
-	waited                       *metrics.PrometheusHistogram
+	attempts, saved, gone, waits, queued *metrics.Counter
+	waiting                              atomic.Int64
+	waited                               *metrics.PrometheusHistogram
 
 	answers laps
 	keys    *grown[laps] // by id
 	models  *grown[modelMeters]
 
+	fallen    atomic.Int64
 	fallbacks *grown[metrics.Counter] // by the model asked for and the one that served
 }
 
@@ -64,6 +65,7 @@ func newMeters() *meters {
 		saved:    set.NewCounter("gemini_failures_saved_total"),
 		gone:     set.NewCounter("gemini_client_gone_total"),
 		waits:    set.NewCounter("gemini_waits_total"),
+		queued:   set.NewCounter("gemini_admission_waits_total"),
 		waited:   set.NewPrometheusHistogramExt("gemini_wait_seconds", waitBounds),
 	}
 	m.requests = newFamily(set, len(methodNames)*int(endpoints), func(i int) string {
@@ -149,6 +151,7 @@ func (m *meters) request(a *access, status int) {
 	if status < 400 && !a.gone && a.problem == "" && !a.leased.IsZero() {
 		m.answered(a)
 		if a.asked != "" && a.asked != a.target {
+			m.fallen.Add(1)
 			m.fallbacks.of(a.asked + `",to="` + a.target).Inc()
 		}
 	}
@@ -201,6 +204,9 @@ func (m *meters) probes(result string) *metrics.Counter {
 	return m.set.GetOrCreateCounter(`gemini_key_probes_total{result="` + result + `"}`)
 }
 
+// noticedWait is from when on a wait is one.
+const noticedWait = 5 * time.Millisecond
+
 // beginWait and endWait stand around the choice of a key; a wait is counted where there was one to speak of.
 func (m *meters) beginWait() time.Time {
 	m.waiting.Add(1)
@@ -208,9 +214,8 @@ func (m *meters) beginWait() time.Time {
 }
 
 func (m *meters) endWait(began time.Time) {
-	const noticed = 5 * time.Millisecond
 	m.waiting.Add(-1)
-	if d := time.Since(began); d >= noticed {
+	if d := time.Since(began); d >= noticedWait {
 		m.waits.Inc()
 		m.waited.Update(d.Seconds())
 	}

@@ -28,6 +28,9 @@ func (s *Server) WriteMetrics(w io.Writer) {
 	p := &sheet{families: map[string][]byte{}}
 	p.gauge("gemini_open_streams", float64(s.streams.Load()))
 	p.gauge("gemini_waiting_requests", float64(s.meters.waiting.Load()))
+	running, queue := s.bounds.places.counts()
+	p.gauge("gemini_admission_running", float64(running))
+	p.gauge("gemini_admission_queue", float64(queue))
 	p.gauge("gemini_start_time_seconds", float64(s.started.Unix()))
 	p.gauge(`gemini_build_info{version="`+label(s.deps.Version)+`"}`, 1)
 	s.writeKeys(p)

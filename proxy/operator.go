@@ -23,6 +23,7 @@ func (s *Server) Status() control.Status {
 	status := control.Status{
 		Version: s.deps.Version, Release: s.deps.Release, Started: s.started, Draining: s.draining.Load(),
 		Requests: s.requests.Load(), Errors: s.errors.Load(), OpenStreams: s.streams.Load(),
+		Waiting: s.meters.waiting.Load(), Saved: int64(s.meters.saved.Get()), Fallbacks: s.meters.fallen.Load(), Egresses: s.egresses(),
 	}
 	for _, k := range s.keyStates() {
 		status.Keys = append(status.Keys, keyStatus(k))

@@ -51,7 +51,7 @@ func (s *Server) Stats(days int) (control.Stats, error) {
 	out := control.Stats{
 		Schema: 1, Health: c.health(), Now: now.UTC().Truncate(time.Second), Status: s.Status(),
 		Totals: s.totals(), KeyStats: []control.KeyStats{}, Models: modelStats(c.keys, today.Models, now),
-		Egresses: s.egresses(), Today: today,
+		Today: today,
 	}
 	for _, k := range c.keys {
 		out.KeyStats = append(out.KeyStats, s.keyStats(&k, today.Keys, now))
@@ -65,8 +65,7 @@ func (s *Server) Stats(days int) (control.Stats, error) {
 func (s *Server) totals() control.Totals {
 	m := s.meters
 	t := control.Totals{
-		Waiting: m.waiting.Load(), Waits: int64(m.waits.Get()), Saved: int64(m.saved.Get()), ClientsGone: int64(m.gone.Get()),
-		Attempts: int64(m.attempts.Get()),
+		Waits: int64(m.waits.Get()), ClientsGone: int64(m.gone.Get()), Attempts: int64(m.attempts.Get()),
 	}
 	t.MeanTTFTMS, t.MeanMS = m.answers.means()
 	return t

@@ -54,7 +54,7 @@ func TestStats_everythingForAnAdmin(t *testing.T) {
 	if i < 0 || s.Models[i].Resting != 1 || s.Models[i].SecondsLeft < 1 || s.Models[i].Today.Requests < 12 {
 		t.Errorf("%+v", s.Models)
 	}
-	if s.Totals.Saved < 1 || s.Totals.Attempts < 14 || s.Totals.MeanMS <= 0 {
+	if s.Saved < 1 || s.Fallbacks != 1 || s.Totals.Attempts < 14 || s.Totals.MeanMS <= 0 {
 		t.Errorf("%+v", s.Totals)
 	}
 	day := s.Today

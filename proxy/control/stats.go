@@ -28,16 +28,13 @@ type Stats struct {
 	Totals   Totals       `json:"totals"`
 	KeyStats []KeyStats   `json:"key_stats"` // of every key, in the order of Keys
 	Models   []ModelStats `json:"models"`    // that rest at some keys, or were used today
-	Egresses []Egress     `json:"egresses"`
 	Today    DayStats     `json:"today"`
 	Days     []DayStats   `json:"days,omitempty"` // for ?days=N: today and the days before, the newest first
 }
 
 // Totals are counts of this process.
 type Totals struct {
-	Waiting     int64   `json:"waiting"`      // requests that wait for a key now
 	Waits       int64   `json:"waits"`        // requests that had to wait
-	Saved       int64   `json:"saved"`        // requests that failed with one key and were served by another
 	ClientsGone int64   `json:"clients_gone"` // clients that left before their answer was whole
 	Attempts    int64   `json:"attempts"`     // calls of Gemini for requests
 	MeanTTFTMS  float64 `json:"mean_ttft_ms"` // until the first content of answers, 0 if there were none
