@@ -38,7 +38,7 @@ var house = []room{
 	{pkg: "manage", may: []string{"provision", "provision/remote", "provision/converge", "proxy/control", "proxy/keys", "proxy/config", "manage/client"}},
 	{pkg: "manage/client"},
 	{pkg: "proxy", may: []string{"proxy/gemini", "proxy/front/...", "proxy/fetch", "proxy/keys", "proxy/upstream", "proxy/store", "proxy/control", "proxy/config"},
-		owns: []string{"github.com/valyala/fasthttp"}},
+		owns: []string{"github.com/valyala/fasthttp", "github.com/VictoriaMetrics/metrics"}},
 	{pkg: "proxy/gemini"},
 	{pkg: "proxy/front", may: []string{"proxy/gemini"}},
 	{pkg: "proxy/front/anthropic", may: []string{"proxy/front", "proxy/gemini"}},
