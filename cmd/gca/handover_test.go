@@ -78,6 +78,7 @@ type load struct {
 	client *http.Client
 
 	answers, streams atomic.Int64
+	whole            chan struct{} // has one when a stream has ended
 	mu               sync.Mutex
 	lost             []string
 }
@@ -85,7 +86,7 @@ type load struct {
 // under runs f under load, and then awaits every answer that was begun.
 func under(t *testing.T, r *rig, token string, f func()) *load {
 	t.Helper()
-	l := &load{t: t, url: "http://" + r.server.Addr, token: token,
+	l := &load{t: t, url: "http://" + r.server.Addr, token: token, whole: make(chan struct{}, 1),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: openStreams + loopers}, Timeout: 2 * time.Minute}}
 	defer l.client.CloseIdleConnections()
 	ctx, stop := context.WithCancel(t.Context())
@@ -97,8 +98,9 @@ func under(t *testing.T, r *rig, token string, f func()) *load {
 	for i := range openStreams {
 		clients.Go(func() { l.stream(ctx, i) })
 	}
-	for l.streams.Load() == 0 && ctx.Err() == nil { // the first streams are whole, so all of them are under way
-		time.Sleep(10 * time.Millisecond)
+	select { // the first stream is whole, so all of them are under way
+	case <-l.whole:
+	case <-ctx.Done():
 	}
 	f()
 	stop()
@@ -141,6 +143,10 @@ func (l *load) stream(ctx context.Context, client int) {
 			l.lose("stream", text, err)
 		}
 		l.streams.Add(1)
+		select {
+		case l.whole <- struct{}{}:
+		default:
+		}
 	}
 }
 
