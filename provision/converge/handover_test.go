@@ -124,3 +124,17 @@ func TestStage(t *testing.T) {
 		t.Errorf("%s leads to %q, %v", filepath.Base(nextConfig), target, err)
 	}
 }
+
+// older is a server whose running adapter hands over to another release, with other settings and units.
+func (m *machine) older() {
+	m.Helper()
+	_, _, err := m.deploy("AIzaSyOld")
+	m.must(err)
+	for _, path := range []string{serviceFile, handoverFile, nginxMain} {
+		m.put(path, "# mine\n")
+	}
+	m.put(settingsFile, "PORT="+m.port()+"\n")
+	m.must(m.sys.writeLink(currentLink, "releases/0-000000000000"))
+	m.must(os.Remove(m.sys.at("/usr/local/bin/gca")))
+	m.must(os.Chmod(m.sys.at(tokensFile), 0o666))
+}

@@ -26,20 +26,6 @@ func (m *machine) apart() {
 	m.put("/etc/ufw/user.rules", "22/tcp\n")
 }
 
-// older is a server whose running adapter hands over to another release, with other settings and units.
-func (m *machine) older() {
-	m.Helper()
-	_, _, err := m.deploy("AIzaSyOld")
-	m.must(err)
-	for _, path := range []string{serviceFile, handoverFile, nginxMain} {
-		m.put(path, "# mine\n")
-	}
-	m.put(settingsFile, "PORT="+m.port()+"\n")
-	m.must(m.sys.writeLink(currentLink, "releases/0-000000000000"))
-	m.must(os.Remove(m.sys.at("/usr/local/bin/gca")))
-	m.must(os.Chmod(m.sys.at(tokensFile), 0o666))
-}
-
 // However far a deploy came before it failed, or its agent died, everything is put back.
 func TestJournal_UndoAfterEveryStep(t *testing.T) {
 	const keys = "AIzaSyNew"
