@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,18 +15,18 @@ import (
 
 func TestEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gap time.Duration
-		var rounds int
+		var gap, rounds atomic.Int64
 		ctx, cancel := context.WithCancel(t.Context())
-		go every(ctx, func() time.Duration { return gap }, func() { rounds++ })
-		f := func(g, wait time.Duration, want int) {
+		go every(ctx, func() time.Duration { return time.Duration(gap.Load()) }, func() { rounds.Add(1) })
+		f := func(g, wait time.Duration, want int64) {
 			t.Helper()
 			synctest.Wait()
-			gap, rounds = g, 0
+			gap.Store(int64(g))
+			rounds.Store(0)
 			time.Sleep(wait)
 			synctest.Wait()
-			if rounds != want {
-				t.Errorf("every %v: %d rounds in %v, want %d", g, rounds, wait, want)
+			if got := rounds.Load(); got != want {
+				t.Errorf("every %v: %d rounds in %v, want %d", g, got, wait, want)
 			}
 		}
 		f(0, time.Hour, 0)
