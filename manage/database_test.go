@@ -140,7 +140,7 @@ func TestDatabase_logLeftBehind(t *testing.T) {
 	last := log[len(log)-page:]
 	f(log, 30)
 	f(append(bytes.Clone(log), log[logHeader:logHeader+page]...), 30) // frames of an earlier round
-	f(append(bytes.Clone(log), last[:page/2]...), 30)                  // a write that was cut short
+	f(append(bytes.Clone(log), last[:page/2]...), 30)                 // a write that was cut short
 	torn := bytes.Clone(log)
 	torn[len(torn)-1] ^= 1
 	f(torn, 29)

@@ -260,9 +260,9 @@ func TestE099_FailureInTheMiddle(t *testing.T) {
 			t.Errorf("something follows the error: %s", got)
 		}
 	}
-	f(fg.Hangup(), `{"error":{"message":"gemini: `)
+	f(fg.Hangup(), `{"error":{"message":"gemini`)
 	f(fg.StreamError(fg.ErrOverloaded()), `"type":"service_unavailable_error","param":null,"code":"server_is_overloaded"}}`)
-	f(fg.Text(" done"), `{"error":{"message":"gemini: `)
+	f(fg.Text(" done"), `{"error":{"message":"gemini's answer ended in its middle`)
 }
 
 func TestE101_Media(t *testing.T) {

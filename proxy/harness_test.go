@@ -209,7 +209,7 @@ const (
 
 // ask is a request body of a path's protocol.
 func ask(path string, stream bool) string {
-	body := `{"model":"claude-opus-5-5","max_tokens":1000,"messages":[{"role":"user","content":"prompt-PLANTED says hello"}]`
+	body := `{"model":"claude-opus-5-5","max_tokens":4000,"messages":[{"role":"user","content":"prompt-PLANTED says hello"}]`
 	switch path {
 	case completions:
 		body = `{"model":"gpt-5","messages":[{"role":"user","content":"prompt-PLANTED says hello"}]`

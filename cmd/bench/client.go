@@ -31,7 +31,7 @@ type client struct {
 
 func newClient(c candidate, s shape, w workload, most int) *client {
 	return &client{
-		http:  &fasthttp.HostClient{Addr: c.addr, MaxConns: most, StreamResponseBody: true, ReadBufferSize: 16 << 10, MaxIdleConnDuration: time.Minute, RetryIf: func(*fasthttp.Request) bool { return false }},
+		http:  &fasthttp.HostClient{Addr: c.addr, MaxConns: most, StreamResponseBody: true, ReadBufferSize: 16 << 10, MaxIdleConnDuration: time.Minute, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false }},
 		url:   "http://" + c.addr + s.path(),
 		token: c.token, shape: s, w: w, body: w.body(s),
 	}

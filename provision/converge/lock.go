@@ -40,7 +40,9 @@ func takeLock(s *system, now time.Time, what string) (release func() error, err 
 
 // Lock keeps deploys away from this server while something is changed beside them, until release; what says to them what that
 // is. The error is a [*Refusal] that names who is at work.
-func Lock(what string) (release func() error, err error) { return takeLock(newSystem("/"), time.Now(), what) }
+func Lock(what string) (release func() error, err error) {
+	return takeLock(newSystem("/"), time.Now(), what)
+}
 
 func awaitLock(f *os.File) (taken bool, err error) {
 	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPause) {

@@ -46,10 +46,10 @@ type Status struct {
 	Requests    int64     `json:"requests"` // answered since Started
 	Errors      int64     `json:"errors"`   // of those, with a status of 500 or more, or broken off
 	OpenStreams int64     `json:"open_streams"`
-	Waiting     int64     `json:"waiting"`   // requests that wait for a key now
-	Saved       int64     `json:"saved"`     // requests that failed with one key and were served by another
-	Fallbacks   int64     `json:"fallbacks"` // answers of another model than the one asked for, by MODEL_FALLBACK
-	Egresses    []Egress  `json:"egresses"`  // the ways out to Gemini
+	Waiting     int64     `json:"waiting"`            // requests that wait for a key now
+	Saved       int64     `json:"saved"`              // requests that failed with one key and were served by another
+	Fallbacks   int64     `json:"fallbacks"`          // answers of another model than the one asked for, by MODEL_FALLBACK
+	Egresses    []Egress  `json:"egresses"`           // the ways out to Gemini
 	Draining    bool      `json:"draining,omitempty"` // it takes no connections any more, and ends with its last answer
 	Keys        []Key     `json:"keys"`
 }
