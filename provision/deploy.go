@@ -97,6 +97,7 @@ type Result struct {
 	Changed     int    // steps that changed something, those of an unfinished deploy among them; 0 is up to date
 	Pending     int    // with DryRun: steps that a deploy would take
 	ClientToken string // made by this run, or ""
+	AdminToken  string // likewise
 }
 
 // ErrDeclined is what Deploy returns when the person said no to the plan. Nothing was changed.
@@ -292,6 +293,9 @@ func (d *deploy) finish(ctx context.Context, a *agent, steps []converge.StepInfo
 	d.result.Changed += applied.Changed
 	if token := applied.ClientToken.Reveal(); token != "" {
 		d.result.ClientToken = token
+	}
+	if token := applied.AdminToken.Reveal(); token != "" {
+		d.result.AdminToken = token
 	}
 	notes, err := a.Commit()
 	for _, note := range notes {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/provision"
@@ -10,13 +11,13 @@ import (
 	"github.com/gemini-claude-adapter/gca/provision/payload"
 )
 
-// changeHere changes this server, and shows the steps and the client token if one had to be made.
+// changeHere changes this server, and shows the steps and the tokens that had to be made.
 func changeHere(io *streams, change func(manage.Machine) (converge.Applied, error)) error {
 	applied, err := applyHere(io, change)
 	if err != nil {
 		return unchanged(io, err)
 	}
-	return errors.Join(tellChanged(io, applied.Changed), tellToken(io, applied.ClientToken))
+	return errors.Join(tellChanged(io, applied.Changed), tellTokens(io, applied.ClientToken, applied.AdminToken))
 }
 
 // applyHere changes this server, and shows the steps: all of them first, then each as it is done.
@@ -54,12 +55,16 @@ func tellChanged(io *streams, steps int) error {
 	return err
 }
 
-// tellToken shows a client token that a change had to make, since it is kept nowhere.
-func tellToken(io *streams, token converge.Secret) error {
-	if token.Empty() {
-		return nil
+// tellTokens shows the tokens that a change had to make, since they are kept nowhere.
+func tellTokens(io *streams, client, admin converge.Secret) error {
+	var b strings.Builder
+	if !client.Empty() {
+		fmt.Fprintf(&b, "Client token, shown this once: %s\n", client.Reveal())
 	}
-	_, err := fmt.Fprintf(io.out, "Client token, shown this once: %s\n", token.Reveal())
+	if !admin.Empty() {
+		fmt.Fprintf(&b, "Admin token, shown this once: %s\n", admin.Reveal())
+	}
+	_, err := fmt.Fprint(io.out, b.String())
 	return err
 }
 

@@ -94,7 +94,7 @@ func (f *deployFlags) run(cmd *cobra.Command, io *streams, target string) error 
 		screen.emit(line{Type: "error", Code: exitCode(err), Text: complaint(err)}, "")
 	}
 	broken := screen.end(err == nil || partial(err)) // all but the first real answer went well
-	if err != nil && result.ClientToken == "" && !partial(err) {
+	if err != nil && result.ClientToken+result.AdminToken == "" && !partial(err) {
 		return errors.Join(err, broken)
 	}
 	if f.dryRun {
@@ -317,6 +317,11 @@ func (f *deployFlags) finish(io *streams, screen *screen, result provision.Resul
 	fmt.Fprintf(&b, "\nThe adapter serves at %s (release %s).\n", result.URL, result.Release)
 	if result.ClientToken != "" {
 		fmt.Fprintf(&b, "Client token, shown this once: %s\n", result.ClientToken)
+	}
+	if result.AdminToken != "" {
+		fmt.Fprintf(&b, "Admin token, shown this once: %s\n", result.AdminToken)
+	}
+	if result.ClientToken != "" {
 		fmt.Fprintf(&b, "Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.\n")
 		fmt.Fprintf(&b, "\nFor Claude Code:\n")
 		for _, v := range profile.ClaudeCode() {

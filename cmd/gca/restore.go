@@ -87,6 +87,7 @@ type restoreResult struct {
 	Changed     int    `json:"changed"`       // steps
 	Safety      string `json:"safety,omitempty"`
 	ClientToken string `json:"client_token,omitempty"` // made, since the archive has none; kept nowhere
+	AdminToken  string `json:"admin_token,omitempty"`  // likewise
 }
 
 // here restores on this server.
@@ -118,20 +119,20 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		err = tellChanged(f.io, done.Applied.Changed)
 	}
 	err = errors.Join(err, tellNotes(f.io, done.Notes))
-	result := restoreResult{Schema: 1, From: a.Manifest.Host, Changed: done.Applied.Changed, Safety: done.Safety, ClientToken: done.Applied.ClientToken.Reveal()}
+	result := restoreResult{Schema: 1, From: a.Manifest.Host, Changed: done.Applied.Changed, Safety: done.Safety, ClientToken: done.Applied.ClientToken.Reveal(), AdminToken: done.Applied.AdminToken.Reveal()}
 	if f.json && err == nil {
 		return json.NewEncoder(f.io.out).Encode(result)
 	}
 	return errors.Join(err, f.tell(result))
 }
 
-// tell says what is to be kept of a restore: the file of what was there before, and a token.
+// tell says what is to be kept of a restore: the file of what was there before, and the tokens.
 func (f *restoreFlags) tell(result restoreResult) error {
 	var err error
 	if result.Safety != "" {
 		_, err = fmt.Fprintf(f.io.err, "what was there before is in %s\n", visible(result.Safety))
 	}
-	return errors.Join(err, tellToken(f.io, converge.NewSecret(result.ClientToken)))
+	return errors.Join(err, tellTokens(f.io, converge.NewSecret(result.ClientToken), converge.NewSecret(result.AdminToken)))
 }
 
 // toAfar makes the server at target what the archive says. A server that has an adapter keeps its release.
@@ -155,7 +156,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	if errors.As(err, &bare) {
 		done, err = f.begin(cmd, target, name, texts)
 	}
-	if err != nil && len(cfg.Tokens) == 0 {
+	if err != nil && !cfg.Clients() {
 		_, told := fmt.Fprintf(f.io.err, "The archive has no client token, and the server makes one for it; if it was not shown: gca config set %s CLIENT_TOKENS=-\n", target)
 		return errors.Join(err, told)
 	}
@@ -202,7 +203,7 @@ func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, texts conf
 	if errors.As(err, &failed) {
 		_, told := fmt.Fprintf(f.io.err, "The adapter that was deployed for it stays: it serves at %s with the archive's settings, keys and tokens, but without its state.\n"+
 			"hint: gca error-logs %s, then the same gca restore again\n", deployed.URL, target)
-		err = errors.Join(err, told, f.tell(restoreResult{ClientToken: deployed.ClientToken}))
+		err = errors.Join(err, told, f.tell(restoreResult{ClientToken: deployed.ClientToken, AdminToken: deployed.AdminToken}))
 	}
 	return done, err
 }

@@ -60,6 +60,7 @@ type deployResult struct {
 	Changed     int    `json:"changed"`
 	Release     string `json:"release"`
 	ClientToken string `json:"client_token,omitempty"`
+	AdminToken  string `json:"admin_token,omitempty"`
 }
 
 // planResult is the last JSON line of a plan.
@@ -70,7 +71,7 @@ type planResult struct {
 }
 
 func (s *screen) result(r provision.Result) error {
-	return json.NewEncoder(s.io.out).Encode(deployResult{1, "result", r.URL, r.Changed, r.Release, r.ClientToken})
+	return json.NewEncoder(s.io.out).Encode(deployResult{1, "result", r.URL, r.Changed, r.Release, r.ClientToken, r.AdminToken})
 }
 
 func (s *screen) planResult(pending int) error {

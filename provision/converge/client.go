@@ -120,6 +120,7 @@ func call[M Message](f func(M), m M) {
 type Applied struct {
 	Changed     int      // steps that changed something
 	ClientToken Secret   // made by this run, or empty
+	AdminToken  Secret   // likewise
 	Notes       []string // what could not be tidied up; by [Agent.Local] alone
 }
 
@@ -146,7 +147,7 @@ func (c *Client) Follow(events Events) (Applied, error) {
 				return Applied{}, m.Refused
 			}
 		case appliedMessage:
-			return Applied{Changed: m.Changed, ClientToken: NewSecret(m.ClientToken)}, nil
+			return m.applied(), nil
 		default:
 			events.tell(m)
 		}

@@ -48,8 +48,8 @@ func (d *differ) keysStep(path string) fileStep {
 }
 
 func (d *differ) tokens() {
-	if !d.s.ClientToken {
-		d.add(KindToken, "client", "make a client token", tokenStep{d.files.Tokens})
+	if st := (tokenStep{d.files.Tokens, !d.s.ClientToken, !d.s.AdminToken}); st.client || st.admin {
+		d.add(KindToken, st.id(), st.title(), st)
 		return
 	}
 	if d.hasTokens() {
@@ -119,7 +119,7 @@ func (d *differ) service() {
 	}
 	d.serviceChanged = d.serviceChanged || len(c.settings) > 0 || c.release
 	changed := d.serviceChanged || len(c.units) > 0 || d.newState()
-	if changed && d.serving() && d.f.Units[socketUnit].Active && !c.socket && !d.newState() && d.s.ClientToken {
+	if changed && d.serving() && d.f.Units[socketUnit].Active && !c.socket && !d.newState() && d.s.ClientToken && d.s.AdminToken {
 		d.handOver(c)
 		return
 	}

@@ -9,10 +9,10 @@ import (
 
 // engine plans and carries out one want on a server whose lock it holds.
 type engine struct {
-	agent Agent
-	sys   *system
-	tell  func(Message) // everything that happens, in order; it must not block
-	token Secret        // made by this run, or empty
+	agent  Agent
+	sys    *system
+	tell   func(Message) // everything that happens, in order; it must not block
+	tokens madeTokens    // by this run
 }
 
 // calledOff is the end of a plan that is no fault of the step at hand.
@@ -63,7 +63,7 @@ func (e *engine) run(ctx context.Context, journal *Journal, plan Plan, want Want
 			return e.back(ctx, want, stepFailure(ctx, step, err), journal.close())
 		}
 	}
-	e.tell(appliedMessage{len(plan.steps), e.token.Reveal()})
+	e.tell(appliedMessage{len(plan.steps), e.tokens.client.Reveal(), e.tokens.admin.Reveal()})
 	if err := keep(ctx); err != nil {
 		return e.back(ctx, want, failureOf(err), journal.close())
 	}
@@ -84,9 +84,7 @@ func (e *engine) step(ctx context.Context, journal *Journal, step Step) error {
 	r := &run{sys: e.sys, watch: w}
 	err := carryOut(withWatch(ctx, w), journal, step, r)
 	w.close()
-	if !r.token.Empty() {
-		e.token = r.token
-	}
+	e.tokens.add(r.tokens)
 	event := StepEvent{ID: step.id, State: StepDone, Seconds: time.Since(start).Seconds()}
 	if err != nil {
 		event.State, event.Note = StepFailed, failureOf(err).Reason

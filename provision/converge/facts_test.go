@@ -21,7 +21,7 @@ func readTestSettings(files SettingsFiles) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), cfg.Clients()}, nil
+	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), cfg.Clients(), cfg.HasAdmin()}, nil
 }
 
 // freshFacts are those of a new Debian.
@@ -77,7 +77,14 @@ func after(f Facts, p Plan) Facts {
 			f.Paths[op.path] = PathState{Kind: PathFile, Mode: op.mode, UID: uid, GID: gid, Content: op.content}
 		case tokenStep:
 			uid, gid := ids(rootUser, serviceUser)
-			text := op.text + tokenLine(NewSecret("gca-test"), tokenName)
+			made := madeTokens{}
+			if op.client {
+				made.client = NewSecret("gca-test")
+			}
+			if op.admin {
+				made.admin = NewSecret("gca-test-admin")
+			}
+			text := made.after(op.text)
 			f.Paths[tokensFile] = PathState{Kind: PathFile, Mode: tokensMode, UID: uid, GID: gid, Content: []byte(text)}
 		case linkStep:
 			f.Paths[op.path] = PathState{Kind: PathLink, Target: op.target}

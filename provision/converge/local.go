@@ -41,7 +41,7 @@ func (a Agent) alone(ctx context.Context, s *system, want Want, purpose string, 
 	e := &engine{agent: a, sys: s}
 	e.tell = func(m Message) {
 		if m, ok := m.(appliedMessage); ok {
-			applied = Applied{Changed: m.Changed, ClientToken: NewSecret(m.ClientToken)}
+			applied = m.applied()
 		}
 		events.tell(m)
 	}

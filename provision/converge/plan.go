@@ -100,9 +100,9 @@ func (p Plan) Notes() []string { return p.notes }
 
 // run is what the operations of one applied plan share.
 type run struct {
-	sys   *system
-	watch *watch // nil where nobody listens
-	token Secret // made by this run, or empty
+	sys    *system
+	watch  *watch     // nil where nobody listens
+	tokens madeTokens // by this step
 }
 
 // progress tells a line about the step.

@@ -227,7 +227,7 @@ func TestDiff_Firewall(t *testing.T) {
 func TestDiff_WholeFiles(t *testing.T) {
 	fresh, w := freshFacts(), testWant(t)
 	equal := after(fresh, mustDiff(t, fresh, w))
-	w.Env, w.Tokens = NewSecret("# mine\nPORT=8123\nHOST=0.0.0.0"), NewSecret(tokenLine(NewSecret("gca-other"), "other"))
+	w.Env, w.Tokens = NewSecret("# mine\nPORT=8123\nHOST=0.0.0.0"), NewSecret(tokenLine(NewSecret("gca-other"), "other", "client")+tokenLine(NewSecret("gca-boss"), "boss", "admin"))
 	w.KeepOld = true
 	w.State = []StateFile{{Name: "state.db", Mode: 0o600, Content: []byte("db")}}
 	p := mustDiff(t, equal, w)

@@ -241,11 +241,11 @@ func TestParseSimulation(t *testing.T) {
 }
 
 func TestToken(t *testing.T) {
-	a, b := newToken(), newToken()
+	a, b := NewToken(), NewToken()
 	if a == b || !strings.HasPrefix(a.Reveal(), "gca-") || len(a.Reveal()) != 36 {
 		t.Errorf("tokens %q and %q", a.Reveal(), b.Reveal())
 	}
-	line := tokenLine(a, "default")
+	line := tokenLine(a, "default", "client")
 	if strings.Contains(line, a.Reveal()[4:]) || !strings.HasSuffix(line, " name=default role=client\n") {
 		t.Errorf("line %q", line)
 	}

@@ -4,16 +4,20 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 const (
-	tokenName    = "default"
+	clientName   = "default"
+	adminName    = "admin"
 	tokenLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	tokenLength  = 32 // letters, 190 bits
 )
 
-// newToken makes a client's token: "gca-" and 32 letters and digits.
-func newToken() Secret {
+// NewToken makes a token: "gca-" and 32 letters and digits.
+func NewToken() Secret {
 	token := make([]byte, 0, tokenLength)
 	for len(token) < tokenLength {
 		var b [1]byte
@@ -27,7 +31,17 @@ func newToken() Secret {
 }
 
 // tokenLine is what the tokens file keeps of a token.
-func tokenLine(token Secret, name string) string {
+func tokenLine(token Secret, name, role string) string {
 	sum := sha256.Sum256([]byte(token.Reveal()))
-	return "sha256:" + hex.EncodeToString(sum[:]) + " name=" + name + " role=client\n"
+	return "sha256:" + hex.EncodeToString(sum[:]) + " name=" + name + " role=" + role + "\n"
+}
+
+// freeName is name, or that with a number where the tokens file has it: two tokens never share one.
+func freeName(text, name string) string {
+	taken := strings.Fields(text)
+	free := name
+	for n := 2; slices.Contains(taken, "name="+free); n++ {
+		free = name + "-" + strconv.Itoa(n)
+	}
+	return free
 }

@@ -58,6 +58,7 @@ type Settings struct {
 	DrainTimeout time.Duration // whole seconds, 0 too
 	Keys         int           // Gemini keys, wherever they are
 	ClientToken  bool          // there is one
+	AdminToken   bool          // there is one
 }
 
 // SettingsFiles is what the adapter's files hold, secrets included; "" is a file that is not there.

@@ -170,6 +170,11 @@ type UndoEvent struct {
 type appliedMessage struct {
 	Changed     int    `json:"changed"`
 	ClientToken string `json:"client_token,omitempty"`
+	AdminToken  string `json:"admin_token,omitempty"`
+}
+
+func (m appliedMessage) applied() Applied {
+	return Applied{Changed: m.Changed, ClientToken: NewSecret(m.ClientToken), AdminToken: NewSecret(m.AdminToken)}
 }
 
 // RolledBack tells that everything was undone, or what was not.

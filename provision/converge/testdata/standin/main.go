@@ -78,7 +78,7 @@ func settings(files converge.SettingsFiles) (converge.Settings, error) {
 	}
 	return converge.Settings{
 		Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout,
-		Keys: len(cfg.Keys), ClientToken: cfg.Clients(),
+		Keys: len(cfg.Keys), ClientToken: cfg.Clients(), AdminToken: cfg.HasAdmin(),
 	}, nil
 }
 
