@@ -79,8 +79,8 @@ func parseToken(fields []string) (Token, error) {
 func (t *Token) set(name, value string) error {
 	switch name {
 	case "name":
-		if !isLabel(value) {
-			return errors.New("expected name= and 1 to 64 letters, digits or any of - _ . @")
+		if err := CheckName(value); err != nil {
+			return fmt.Errorf("name=: %w", err)
 		}
 		t.Name = value
 	case "role":
@@ -90,6 +90,14 @@ func (t *Token) set(name, value string) error {
 		t.Admin = value == "admin"
 	default:
 		return t.Limits.Set(name, value)
+	}
+	return nil
+}
+
+// CheckName judges a token's name; the error is the rule.
+func CheckName(name string) error {
+	if !isLabel(name) {
+		return errors.New("expected 1 to 64 letters, digits or any of - _ . @")
 	}
 	return nil
 }
