@@ -13,7 +13,7 @@ func TestPlan(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ready()...)
 	plan := append(append([]string{"plan", "--gemini-base-url", r.base}, r.login()...), r.target())
-	left := everything + "\nls -la /run/gca* /var/lib/gca 2>/dev/null || true\n"
+	left := everything + "\nls -lA /run/gca* /var/lib/gca 2>/dev/null || true\n"
 	before := r.on(left)
 	t.Run("trap42 a bare server stays bare", func(t *testing.T) {
 		got := r.in(t).run(nil, plan...)
