@@ -41,7 +41,7 @@
 //	response-turn        a function response turn that isn't right after a function call turn
 //	response-count       more or fewer responses than calls, calls without any response included
 //	response-name        a response whose name is not that of a call of the turn before
-//	response-id          a response whose id is not that of its call
+//	response-id          a response with an id that is not its call's
 //	response-media       functionResponse.parts on Gemini 2.x
 //	response-media-type  functionResponse.parts of a type that isn't taken there
 //	pdf-size             an inline PDF over 50 MB

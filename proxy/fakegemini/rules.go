@@ -187,7 +187,7 @@ func turnRules() []Rule {
 		{RuleResponseTurn, StageMeaning, FromReports, "a function response turn that isn't right after a function call turn", onGenerate, responseTurn},
 		{RuleResponseCount, StageMeaning, FromReports, "more or fewer responses than calls, calls without any response included", onGenerate, responseCount},
 		{RuleResponseName, StageMeaning, FromUs, "a response whose name is not that of a call of the turn before", onGenerate, responseNames},
-		{RuleResponseID, StageMeaning, FromUs, "a response whose id is not that of its call", onGenerate, responseIDs},
+		{RuleResponseID, StageMeaning, FromUs, "a response with an id that is not its call's", onGenerate, responseIDs},
 		{RuleResponseMedia, StageMeaning, FromDocs, "functionResponse.parts on Gemini 2.x", onGenerate, responseMedia},
 		{RuleResponseType, StageMeaning, FromDocs, "functionResponse.parts of a type that isn't taken there", onGenerate, responseTypes},
 		{RulePDFSize, StageMeaning, FromDocs, "an inline PDF over 50 MB", onContent, pdfSize},

@@ -287,8 +287,8 @@ func turnPairs(f pair) {
 	f(RuleResponseCount, gen(m38, talk(hi, callA, hi)), 400, "number of function response parts", gen(m38, talk(hi, callA, gaveA, hi)))
 	f(RuleResponseCount, gen(m25, talk(hi, callA)), 400, "number of function response parts", gen(m25, talk(hi, callA, gaveA)))
 	f(RuleResponseName, gen(m38, talk(hi, callA, `{"parts":[{"functionResponse":{"name":"Write","response":{}}}]}`)), 400, `"Write" at contents[2]`, gen(m38, talk(hi, callA, gaveA)))
-	f(RuleResponseID, gen(m38, talk(hi, callAid, gaveA)), 400, `id of a function response`, gen(m38, talk(hi, callAid, gaveAid)))
-	f(RuleResponseID, gen(m38, talk(hi, callA, gaveAid)), 400, `"one" of "Read"`, gen(m38, talk(hi, callA, gaveA)))
+	f(RuleResponseID, gen(m38, talk(hi, callA, gaveAid)), 400, `"one" of "Read"`, gen(m38, talk(hi, callAid, gaveAid)))
+	f(RuleResponseID, gen(m38, talk(hi, callA, gaveAid)), 400, `id of a function response`, gen(m38, talk(hi, callAid, gaveA)))
 	media := `{"parts":[{"functionResponse":{"name":"Read","response":{},"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}]}`
 	f(RuleResponseMedia, gen(m25, talk(hi, callA, media)), 400, "Multimodal function responses", gen(m38, talk(hi, callA, media)))
 	typed := func(model, mime string) asks {

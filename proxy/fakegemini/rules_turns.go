@@ -136,7 +136,8 @@ func responseNames(q *asked) *refusal {
 
 type callKey struct{ id, name string }
 
-// responseIDs holds for calls that carry an id, and for responses that do: both sides or none.
+// responseIDs holds responses with an id to a call that has it. One without goes to a call of its name, as responseNames sees to:
+// Google's own SDK for Python answers so (google-genai 3.6, automatic function calling).
 func responseIDs(q *asked) *refusal {
 	for _, s := range q.steps() {
 		open := map[callKey]int{}
@@ -144,6 +145,9 @@ func responseIDs(q *asked) *refusal {
 			open[callKey{c.ID, c.Name}]++
 		}
 		for _, r := range s.responses {
+			if r.ID == "" {
+				continue
+			}
 			key := callKey{r.ID, r.Name}
 			if open[key]--; open[key] < 0 {
 				return refuse(RuleResponseID, fmt.Sprintf("Please ensure that the id of a function response is that of its function call: %q of %q at contents[%d].", r.ID, r.Name, s.answered))
