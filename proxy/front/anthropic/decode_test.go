@@ -107,6 +107,9 @@ func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f(messages(`{"role":"system","content":"x","clear_at":1}`), "messages.0.clear_at: expected a string")
 	f(with(`"thinking":"on",`+ok), "thinking: expected an object")
 	f(with(`"output_config":{"format":{"schema":1}},`+ok), "output_config.format.schema: expected a JSON Schema object")
+	f(with(`"output_config":{"format":{"type":"json_schema"}},`+ok), "output_config.format.schema: expected a JSON Schema object")
+	f(with(`"output_config":{"format":{"type":"xml","schema":{}}},`+ok), "output_config.format.type: expected json_schema")
+	f(with(`"output_format":{"schema":{}},`+ok), "output_format.type: expected json_schema")
 }
 
 func TestThreadIsRefusedInTheWordsThatClientsKnow(t *testing.T) {

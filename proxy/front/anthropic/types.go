@@ -202,15 +202,26 @@ func readUser(w *gemini.Walker) (user string) {
 }
 
 func (r *request) readFormat(w *gemini.Walker) {
-	w.Object("an object", func(name []byte) {
-		if string(name) != "schema" {
+	kind := ""
+	found := w.Object("an object", func(name []byte) {
+		switch string(name) {
+		case "type":
+			kind = w.String()
+		case "schema":
+			if w.Expect("{", "a JSON Schema object") {
+				r.schema = w.Raw()
+			}
+		default:
 			w.Skip()
-			return
-		}
-		if w.Expect("{", "a JSON Schema object") {
-			r.schema = w.Raw()
 		}
 	})
+	switch {
+	case !found:
+	case kind != "json_schema":
+		w.Fail(w.Path()+".type", "expected json_schema")
+	case r.schema == nil:
+		w.Fail(w.Path()+".schema", "expected a JSON Schema object")
+	}
 }
 
 func (r *request) noteUser(m *message) {
