@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -61,7 +62,11 @@ func TestDeploy(t *testing.T) {
 	t.Run("lock-step stream through Nginx", func(t *testing.T) { testLockStep(t, r.in(t), token[1]) })
 	t.Run("errors through Nginx", func(t *testing.T) { testErrors(t, r.in(t), token[1]) })
 	t.Run("hardened", func(t *testing.T) { testHardened(t, r.in(t)) })
-	t.Run("no secret in sight", func(t *testing.T) { testSecrets(t, r.in(t), token[1]) })
+	admin := regexp.MustCompile(`Admin token, shown this once: (\S+)`).FindStringSubmatch(first.out)
+	if admin == nil {
+		t.Fatalf("no admin token in:\n%s", first.out)
+	}
+	t.Run("no secret in sight", func(t *testing.T) { testSecrets(t, r.in(t), token[1], admin[1]) })
 	t.Run("again changes nothing", func(t *testing.T) { testAgain(t, r.in(t)) })
 	t.Run("stop and start", func(t *testing.T) { testStop(t, r.in(t)) })
 	t.Run("reboot", func(t *testing.T) { testReboot(t, r.in(t)) })
@@ -183,20 +188,66 @@ func (r *rig) scores(unit string) {
 	}
 }
 
-// testSecrets looks where keys and tokens have no business.
-func testSecrets(t *testing.T, r *rig, token string) {
-	places := r.on(`cat /root/seen; journalctl --no-pager -o cat; cat /var/log/nginx/*.log; find /var/lib/gca -type f -exec cat {} +
+// planted is a prompt that must be found nowhere.
+const planted = "prompt-PLANTED-4711"
+
+// testSecrets looks where keys, tokens and prompts have no business: logs, journals, processes, errors, figures.
+func testSecrets(t *testing.T, r *rig, client, admin string) {
+	said := r.tellsOf(client, admin)
+	places := said + r.on(`cat /root/seen; journalctl --no-pager -o json; cat /var/log/nginx/*.log; find /var/lib/gca -type f -exec cat {} +
 for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; tr '\0' ' ' <$p/environ; done 2>/dev/null || true`)
-	for _, want := range []string{"gca agent", "/etc/gemini-adapter/keys", "/v1/messages"} { // the places were looked at indeed
+	for _, want := range []string{"gca agent", "/etc/gemini-adapter/keys", "/v1/messages", `"total_keys"`, "gemini_requests_total", "authentication_error"} { // the places were looked at indeed
 		if !strings.Contains(places, want) {
 			t.Errorf("%q is nowhere", want)
 		}
 	}
-	for _, secret := range append([]string{token}, goodKeys...) {
-		if strings.Contains(places, secret) {
-			t.Errorf("a secret ending in %s shows in logs, the journal, or a process's arguments", secret[len(secret)-4:])
+	for _, secret := range append([]string{client, admin, planted}, goodKeys...) {
+		if at := strings.Index(places, secret); at >= 0 {
+			t.Errorf("what ends in %s shows in logs, journals, errors or figures, or in a process's arguments: %q", secret[len(secret)-4:], places[max(0, at-200):at])
 		}
 	}
+}
+
+// tellsOf has the adapter answer, refuse and fail, and returns all its errors and figures.
+func (r *rig) tellsOf(client, admin string) string {
+	r.t.Helper()
+	var all strings.Builder
+	ask := func(method, path, token, body string, keep bool) {
+		r.t.Helper()
+		req, err := http.NewRequestWithContext(r.t.Context(), method, "http://"+r.server.Addr+path, strings.NewReader(body))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if closeErr := resp.Body.Close(); err != nil || closeErr != nil {
+			r.t.Fatal(err, closeErr)
+		}
+		if keep {
+			all.Write(text)
+		}
+	}
+	good := `{"model":"gemini-2.5-flash","max_tokens":50,"messages":[{"role":"user","content":"` + planted + `"}]}`
+	ask("POST", "/v1/messages", client, good, false)
+	ask("POST", "/v1/messages", client+"x", good, true)
+	ask("POST", "/v1/messages", client, strings.TrimSuffix(good, "}"), true)
+	ask("POST", "/v1/messages", client, strings.Replace(good, `"user"`, `"nobody"`, 1), true)
+	ask("POST", "/v1beta/models/gemini-2.5-flash:generateContent?key="+client, "", `{"contents":[{"parts":[{"text":"x"}]}],"`+planted+`":1}`, false) // Google's own words, which quote it
+	r.fake.Respond(func(rec fakegemini.Recorded) (fakegemini.Answer, bool) {
+		return fakegemini.Fail(fakegemini.ErrHighDemand()), bytes.Contains(rec.Body, []byte(planted))
+	})
+	ask("POST", "/v1/messages", client, good, true)
+	ask("POST", "/v1/chat/completions", client, strings.Replace(good, "max_tokens", "max_completion_tokens", 1), true)
+	r.fake.Respond(nil)
+	for _, path := range []string{"/stats", "/stats?days=2", "/metrics", "/health"} {
+		ask("GET", path, admin, "", true)
+	}
+	ask("GET", "/stats", client, "", true)
+	return all.String()
 }
 
 func testAgain(t *testing.T, r *rig) {
