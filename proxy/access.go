@@ -128,11 +128,18 @@ func (a *access) attrs(status int) []slog.Attr {
 	return attrs
 }
 
-// loggable leaves out what Google's words quote of a request: the line that it could not parse, and a value that does not fit
-// its field.
+// loggable leaves out what Google's words quote of a request: the line that it could not parse, a name that it does not know,
+// and a value that does not fit its field.
 func loggable(words string) string {
 	if strings.Contains(words, "Invalid JSON payload") {
 		words, _, _ = strings.Cut(words, "\n")
+	}
+	if before, name, found := strings.Cut(words, "Unknown name "); found {
+		where := ""
+		if i := strings.LastIndex(name, `" at '`); i >= 0 {
+			where = name[i+1:]
+		}
+		return before + "Unknown name" + where
 	}
 	if i := strings.Index(words, "Invalid value at "); i >= 0 {
 		if field, _, quotes := strings.Cut(words[i:], "), "); quotes {

@@ -335,4 +335,6 @@ func TestWhatGoogleQuotesIsNotLogged(t *testing.T) {
 	}
 	f("Invalid JSON payload received. Expected a value.\n{\"text\": prompt-PLANTED}\n         ^", `"error":"gemini: Invalid JSON payload received. Expected a value."`)
 	f(`Invalid value at 'contents[0].parts[0].text' (TYPE_STRING), "prompt-PLANTED"`, `"error":"gemini: Invalid value at 'contents[0].parts[0].text' (TYPE_STRING)"`)
+	f(`Invalid JSON payload received. Unknown name "prompt-PLANTED": Cannot find field.`, `"error":"gemini: Invalid JSON payload received. Unknown name"`)
+	f(`Invalid JSON payload received. Unknown name "prompt-PLANTED" at 'tools[0]': Cannot find field.`, `"error":"gemini: Invalid JSON payload received. Unknown name at 'tools[0]': Cannot find field."`)
 }
