@@ -1,8 +1,10 @@
 package manage
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
@@ -14,18 +16,20 @@ func hereAdapters() adapters {
 	return adapters{{Path: control.Socket}, {Path: control.HandoverSocket}}
 }
 
-// each asks every running instance, the first one first, until one refuses. The error is ErrNotRoot for users who may not, and
-// control.ErrAbsent, with words, where none is running.
+// each asks every running instance, the one that serves first, until it refuses; what the other one says, which only ends its
+// last answers, does not count. The error is ErrNotRoot for users who may not, and control.ErrAbsent, with words, where none is
+// running.
 func (all adapters) each(ask func(control.Client) error) error {
 	running := 0
-	for _, one := range all {
+	serving, ending := all.apart()
+	for i, one := range slices.Concat(serving, ending) {
 		err := ask(one)
 		switch {
 		case errors.Is(err, control.ErrAbsent):
 			continue
 		case errors.Is(err, control.ErrDenied):
 			return ErrNotRoot
-		case err != nil:
+		case err != nil && (i < len(serving) || running == 0):
 			return err
 		}
 		running++
@@ -36,7 +40,19 @@ func (all adapters) each(ask func(control.Client) error) error {
 	return nil
 }
 
-// first asks the first instance that is running.
+// apart tells those instances that take connections from those that only end their last answers.
+func (all adapters) apart() (serving, ending adapters) {
+	for _, one := range all {
+		if status, err := one.Status(context.Background()); err == nil && status.Draining {
+			ending = append(ending, one)
+		} else {
+			serving = append(serving, one)
+		}
+	}
+	return serving, ending
+}
+
+// first asks the instance that serves.
 func first[R any](all adapters, ask func(control.Client) (R, error)) (answer R, err error) {
 	asked := false
 	err = all.each(func(one control.Client) error {

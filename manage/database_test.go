@@ -80,6 +80,7 @@ func TestDatabase_backupUnderWrites(t *testing.T) {
 				return
 			}
 			acknowledged.Store(int64(i))
+			time.Sleep(2 * time.Millisecond) // a hundred times what a busy adapter writes, and not whatever the disk takes
 		}
 	}()
 	for want := int64(100); want <= 500; want += 200 {

@@ -20,7 +20,6 @@ func (m Machine) apply(ctx context.Context, change converge.Want) (converge.Appl
 	if os.Geteuid() != 0 {
 		return converge.Applied{}, ErrNotRoot
 	}
-	change.Scope = converge.ScopeAdapter
 	change.Version, change.SHA256, change.Templates, change.KeepOld = m.Agent.Version, m.Agent.SHA256, m.Templates, true
 	change.Scope = converge.ScopeAdapter
 	return m.Agent.Local(ctx, change, m.Events)

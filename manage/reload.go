@@ -2,11 +2,14 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
@@ -14,10 +17,20 @@ import (
 // Reload has the running adapter put in force what its files hold now: settings, keys and tokens, as far as they take no
 // restart, without a request noticing. The reply says what is new and what waits. The error is ErrNotRoot, a
 // *control.Refusal for files that would not do for a start, or control.ErrAbsent, with words.
-func Reload(ctx context.Context) (control.Reloaded, error) {
+//
+// It takes the lock of deploys, so that no edit or deploy that is under way is undone by texts that were read before it.
+func Reload(ctx context.Context) (r control.Reloaded, err error) {
+	release, err := converge.Lock("gca reload")
+	if errors.Is(err, fs.ErrPermission) {
+		return r, ErrNotRoot
+	}
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	texts, err := ReadTexts()
 	if err != nil {
-		return control.Reloaded{}, err
+		return r, err
 	}
 	return hereAdapters().reload(ctx, texts)
 }

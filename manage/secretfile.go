@@ -63,9 +63,24 @@ func (f secretFiles) edit(ctx context.Context, name, what string, change func(co
 		return false, nil
 	}
 	if err != nil {
-		return false, errors.Join(fmt.Errorf("the adapter refused it, so nothing was changed: %w", err), f.write(name, old))
+		return false, f.takeBack(ctx, name, old, before, err)
 	}
 	return true, nil
+}
+
+// takeBack puts the text of before into the file and in force, since during a handover one adapter may have taken what the other
+// one refused, and one that did not answer may have taken it too.
+func (f secretFiles) takeBack(ctx context.Context, name, old string, before config.Texts, why error) error {
+	err := f.write(name, old)
+	_, again := f.adapters.reload(context.WithoutCancel(ctx), before)
+	var refused *control.Refusal // then it has what it had
+	if again != nil && !errors.Is(again, control.ErrAbsent) && !errors.As(again, &refused) {
+		err = errors.Join(err, again)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("the adapter refused it, and not all could be put back: %w\nhint: gemini-manage restart", why), err)
+	}
+	return fmt.Errorf("the adapter refused it, so nothing was changed: %w", why)
 }
 
 // write puts a whole file in place, with the owner and mode that it has: readers see the old or the new one. Where there is

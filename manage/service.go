@@ -68,7 +68,9 @@ func checkSettings(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return ErrNotRoot
 	}
-	out, err := exec.CommandContext(ctx, currentRelease+"/gca", "serve", "--check", "--behind-proxy", "--config-dir", configDir).CombinedOutput()
+	check := exec.CommandContext(ctx, currentRelease+"/gca", "serve", "--check", "--behind-proxy", "--config-dir", configDir)
+	check.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"} // settings of this shell are none of the service's
+	out, err := check.CombinedOutput()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return ErrNotInstalled

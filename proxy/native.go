@@ -92,7 +92,7 @@ func (p *passage) drop() {
 func (p *passage) read(in *inbound, body []byte) {
 	s, path := p.s, *in.native
 	target, model := s.nativeTarget(in, path)
-	in.access.model, in.access.target, in.access.stream = path.Model, model, path.Streams()
+	in.access.model, in.access.target, in.access.stream = path.Model, bounded(model, 200), path.Streams()
 	p.path, p.host, p.names = path, host(in), references(in, path, body)
 	conversation := path.Collection + "/" + in.access.token // what is made by one client lies at one key
 	if path.Generates() {

@@ -86,7 +86,7 @@ func (u *usage) turn(now time.Time) {
 func (u *usage) row(a *access) *store.Usage {
 	id := store.UsageID{Day: u.day, Token: a.token, Key: a.key, Model: a.target}
 	if u.registry.find(id.Model) == nil && !u.models[id.Model] {
-		if len(u.models) < maxUsageModels {
+		if len(u.models) < maxUsageModels && isModelID(id.Model) {
 			u.models[id.Model] = true
 		} else {
 			id.Model = otherModels

@@ -13,8 +13,9 @@ type probe struct {
 	pause time.Duration
 }
 
-// begin plans the first look at a key that just went out.
-func (p *probe) begin(now time.Time) { p.at, p.pause = now.Add(firstProbe), firstProbe }
+// begin plans the first look at a key that just went out; where it came back by a look alone, and never served since, the
+// pauses go on growing: a look cannot see everything that Google refuses a key for.
+func (p *probe) begin(now time.Time) { p.again(now) }
 
 // again plans the next one, twice as far away as the last.
 func (p *probe) again(now time.Time) {
@@ -61,7 +62,6 @@ func (p *Pool) Probed(id string, ok bool) {
 
 // recover ends what a working key disproves.
 func (p *Pool) recover(k *key) {
-	k.probe = probe{}
 	if k.disabled.mends() {
 		k.disabled = NoReason
 		p.record(stateRecord(k.id, recordState, NoReason))

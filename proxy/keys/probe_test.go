@@ -39,7 +39,12 @@ func TestProbesOfADeadKeyGrowRare(t *testing.T) {
 		if got := probed(t, p, None(), true); got != 6*time.Hour {
 			t.Errorf("probed after %v", got)
 		}
-		use(t, p, model, Disable(Invalid)) // it was back
+		use(t, p, model, Disable(Invalid)) // it was back, and served nobody
+		if got := probed(t, p, None(), true); got != 6*time.Hour {
+			t.Errorf("probed after %v", got)
+		}
+		use(t, p, model, OK(model))
+		use(t, p, model, Disable(Invalid))
 		if got := probed(t, p, None(), true); got != 30*time.Second {
 			t.Errorf("probed after %v", got)
 		}

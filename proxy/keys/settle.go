@@ -36,7 +36,7 @@ func (p *Pool) settle(l *Lease, o Outcome) {
 // served forgets what a success ends.
 func (p *Pool) served(l *Lease, o Outcome) {
 	k, g, now := l.key, l.key.group, p.moment.now
-	k.faults = 0
+	k.faults, k.probe = 0, probe{}
 	for _, model := range []string{o.model, ""} {
 		if r := k.restOf(model); r.reason != NoReason && !r.live(now) {
 			k.endRest(model)
