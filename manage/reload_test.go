@@ -116,6 +116,22 @@ func TestReload_everyInstance(t *testing.T) {
 	}
 }
 
+// During a handover the one that only ends its last answers has no say.
+func TestAdapters_theOneThatServesCounts(t *testing.T) {
+	ending := &instance{status: control.Status{Version: "old", Draining: true}, err: &control.Refusal{Code: control.Invalid, Message: "no such setting"}}
+	serves := &instance{status: control.Status{Version: "new"}, reloaded: control.Reloaded{Changed: []string{"A"}}}
+	all := serving(t, ending, serves)
+	if r, err := all.reload(t.Context(), config.Texts{Keys: "k"}); err != nil || fmt.Sprint(r.Changed) != "[A]" || len(ending.said) != 1 {
+		t.Errorf("got %v, %v; the one that ends heard %q", r, err, ending.said)
+	}
+	if status, err := first(all, func(one control.Client) (control.Status, error) { return one.Status(t.Context()) }); err != nil || status.Version != "new" {
+		t.Errorf("first asks %+v, %v", status, err)
+	}
+	if _, err := serving(t, ending).changeKey(t.Context(), "k", control.Reset); err == nil {
+		t.Error("what the only one refuses is no error")
+	}
+}
+
 func TestPrintReloaded(t *testing.T) {
 	f := func(r control.Reloaded, want string) {
 		t.Helper()
