@@ -184,6 +184,10 @@ func (s *Server) allow(in *inbound, model string, estimate func() int) *front.Er
 	if !allowsModel(limits, model) {
 		return notAllowed(in.token, model)
 	}
+	if target, ok := s.models.resolve(model); ok && limits.DayCost > 0 && s.models.registry.price(target, keys.Day(time.Now())) == nil {
+		return &front.Error{Kind: front.Forbidden, NoRetry: true, Message: fmt.Sprintf(
+			"what %s costs is not known here, so token %s, which has a budget in US dollars (day_usd), may not use it", bounded(target, 100), in.token.Name)}
+	}
 	var tokens int64
 	if limits.Tokens > 0 || limits.DayTokens > 0 {
 		tokens = int64(estimate())

@@ -80,6 +80,23 @@ func TestAllowances(t *testing.T) {
 	})
 }
 
+// What nobody knows the price of is not within a budget.
+func TestABudgetInDollarsNeedsPrices(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.Tokens[1].Limits = config.Limits{DayCost: 2_500_000} })
+	ask := func(model string) result {
+		t.Helper()
+		return r.do("POST", messages, `{"model":"`+model+`","max_tokens":4000,"messages":[{"role":"user","content":"hi"}]}`)
+	}
+	if got := ask("gemini-3.8-flash"); got.status != 200 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	got := ask("gemini-2.5-pro")
+	has(t, got.body, "what gemini-2.5-pro costs is not known here, so token ann, which has a budget in US dollars (day_usd), may not use it", "permission_error")
+	if got.status != 403 || len(r.fake.Requests()) != 1 {
+		t.Errorf("%d, and Gemini was asked %d times", got.status, len(r.fake.Requests()))
+	}
+}
+
 func TestBudgetsOfADay(t *testing.T) {
 	zone, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {

@@ -25,7 +25,7 @@ func TestCost(t *testing.T) {
 	f("gemini-3.8-flash", "2027-01-01", million, 9_000_000, true)
 	f("gemini-3.5-flash-lite", "2026-11-30", gemini.Usage{Prompt: 10, Candidates: 1}, 6, true) // 5.5
 	f("gemini-3.1-pro-preview", "2026-11-30", gemini.Usage{Prompt: 200_000}, 400_000, true)
-	f("gemini-3.1-pro-preview", "2026-11-30", gemini.Usage{Prompt: 200_001}, 0, false)
+	f("gemini-3.1-pro-preview", "2026-11-30", gemini.Usage{Prompt: 200_001}, 400_002, false)
 	f("gemini-4-neon", "2026-11-30", million, 0, false)
 	f("gemini-9-unknown", "2026-11-30", million, 0, false)
 	f("gemini-9-unknown", "2026-11-30", gemini.Usage{}, 0, true)

@@ -107,6 +107,11 @@ func (f *file) prune(limits Limits, now time.Time) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM keys WHERE gone AND written < ? AND seq < (SELECT MAX(seq) FROM keys)", now.Add(-keepGone).Unix()); err != nil {
 			return err
 		}
+		// Rests that ended long ago: names of models come from clients.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM keys WHERE seq < (SELECT MAX(seq) FROM keys)
+			AND CASE WHEN json_valid(CAST(value AS TEXT)) THEN unixepoch(json_extract(CAST(value AS TEXT), '$.until')) < ? END`, now.Add(-keepGone).Unix()); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM usage WHERE day < ?", oldestDay(limits, now)); err != nil {
 			return err
 		}

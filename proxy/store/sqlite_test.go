@@ -3,10 +3,12 @@ package store_test
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -284,6 +286,44 @@ func TestSQLite_isForItsOwnerAlone(t *testing.T) {
 	}
 	if len(entries) < 3 {
 		t.Errorf("there is no write-ahead log among %v", entries)
+	}
+}
+
+// Models have names that clients invent: their rests do not stay for good, and one record that cannot be read hides no others.
+func TestSQLite_restsOfLongAgo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, _ := open(t, path, store.DefaultLimits())
+	now := time.Now()
+	records := []keys.Record{
+		{Owner: "k", Model: "invented", Name: "quota", Reason: "no_model", Until: now.Add(-8 * 24 * time.Hour)},
+		{Owner: "k", Model: "elsewhere", Name: "quota", Until: now.Add(-8 * 24 * time.Hour).In(time.FixedZone("", 8*3600))},
+		{Owner: "k", Model: "lately", Name: "quota", Until: now.Add(-6 * 24 * time.Hour)},
+		{Owner: "k", Model: "odd", Name: "quota"},
+		{Owner: "k", Name: "state", Reason: "invalid"},
+	}
+	if err := errors.Join(s.KeepKeys(records[:4]), s.KeepKeys(records[4:]), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err == nil {
+		_, err = db.Exec("UPDATE keys SET value = '{' WHERE model = 'odd'")
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ = open(t, path, store.DefaultLimits()) // which prunes at its end
+	if err := errors.Join(s.Put(front.Record{ClientID: "x"}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = open(t, path, store.DefaultLimits())
+	left, _, err := s.KeysSince(0)
+	var models []string
+	for _, r := range left {
+		models = append(models, r.Model+"/"+r.Name)
+	}
+	if slices.Sort(models); err != nil || !slices.Equal(models, []string{"/state", "lately/quota"}) {
+		t.Errorf("%q are left, %v", models, err)
 	}
 }
 
