@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/lab"
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
@@ -27,7 +29,8 @@ func TestErrorLogs(t *testing.T) {
 	if got := r.run(nil, "ask", "hello"); got.code == 0 {
 		t.Errorf("half an answer is taken for a whole one: %s", got.out)
 	}
-	r.on("systemctl kill -s KILL gemini-adapter; until systemctl is-active -q gemini-adapter; do sleep 0.1; done; gemini-manage restart; printf '%s [crit] 1#1: disk on fire\\n' \"$(date '+%Y/%m/%d %H:%M:%S')\" >>/var/log/nginx/error.log")
+	// Nginx's lines have whole seconds, and all of this fits into one
+	r.on("systemctl kill -s KILL gemini-adapter; until systemctl is-active -q gemini-adapter; do sleep 0.1; done; gemini-manage restart; printf '%s [crit] 1#1: disk on fire\\n' \"$(date -d '+1 second' '+%Y/%m/%d %H:%M:%S')\" >>/var/log/nginx/error.log")
 	got := r.ok(nil, r.verb(words("error-logs"))...)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	for _, want := range []string{"nginx: [crit] 1#1: long ago", "systemd: gemini-adapter.service: Failed with result 'signal'", "nginx: [crit] 1#1: disk on fire"} {
@@ -71,7 +74,9 @@ func TestErrorLogs(t *testing.T) {
 
 // testErrorsFollowed reads what comes while it looks, and ends with an interruption.
 func testErrorsFollowed(t *testing.T, r *rig) {
-	cmd := exec.CommandContext(t.Context(), r.gca, r.verb(words("error-logs"), "-n", "1", "-f")...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, r.gca, r.verb(words("error-logs"), "-n", "1", "-f")...)
 	cmd.Env = []string{"HOME=" + r.home}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
