@@ -139,9 +139,6 @@ func withNote(description gemini.Text, note string) gemini.Text {
 
 // settleTypes leaves the types that JSON Schema has, each once. A list of values has the type of its values.
 func (n *schemaNode) settleTypes() {
-	if len(n.types) == 0 {
-		n.types = typeOf(n.enum)
-	}
 	var types []string
 	for _, t := range n.types {
 		t = strings.ToLower(t)
@@ -151,6 +148,9 @@ func (n *schemaNode) settleTypes() {
 				types = append(types, t)
 			}
 		}
+	}
+	if types == nil {
+		types = typeOf(n.enum)
 	}
 	if n.nullable && len(types) > 0 && !slices.Contains(types, "null") {
 		types = append(types, "null")
@@ -176,6 +176,10 @@ func typeOf(values []json.RawMessage) (types []string) {
 			t = "array"
 		case 'n':
 			t = "null"
+		default:
+			if !finite(v) {
+				continue
+			}
 		}
 		if !slices.Contains(types, t) {
 			types = append(types, t)

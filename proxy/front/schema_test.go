@@ -66,6 +66,8 @@ func TestCleanSchemaKeywords(t *testing.T) {
 	f(`{"enum":["a",null]}`, `{"type":["string","null"],"enum":["a"]}`)
 	f(`{"const":"a","nullable":true}`, `{"type":["string","null"],"enum":["a"]}`)
 	f(`{"enum":["a",1]}`, `{"enum":["a",1]}`)
+	f(`{"type":"intezer","enum":[1,2]}`, `{"type":"number","enum":[1,2]}`)
+	f(`{"enum":["a",1e999]}`, `{"type":"string","enum":["a"]}`)
 	f(`{"const":true}`, `{"type":"boolean","description":"allowed: true"}`)
 	f(`{"const":{"a":1}}`, `{"type":"object","description":"allowed: {\"a\":1}"}`)
 	f(`{"enum":["a",true,{"b":1}],"description":"Which."}`, `{"description":"Which. (allowed: \"a\" or true or {\"b\":1})"}`)
