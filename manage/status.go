@@ -84,7 +84,7 @@ func Status(ctx context.Context, site string) (*Report, error) {
 	if ending, err := (control.Client{Path: other}).Status(ctx); r.Handover && err == nil && ending.Draining {
 		r.Ending = &ending
 	}
-	health, err := (&client.Client{Profile: client.Profile{URL: site}}).Health(ctx)
+	health, err := client.New(client.Profile{URL: site}).Health(ctx)
 	if err != nil {
 		r.problem("requests through Nginx fail: "+firstLine(err.Error()), "systemctl status nginx")
 		return r, nil

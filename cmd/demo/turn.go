@@ -11,23 +11,27 @@ import (
 	"github.com/anthropics/anthropic-sdk-go/option"
 )
 
-// connection is what the demo reads of the profile that the deploy saved.
-type connection struct {
-	URL   string `json:"url"`
-	Token string `json:"token"`
+// connections are what the demo reads of the profiles that the deploy saved.
+type connections struct {
+	Default  string `json:"default"`
+	Profiles map[string]struct {
+		URL   string `json:"url"`
+		Token string `json:"token"`
+	} `json:"profiles"`
 }
 
 // toolTurn lets the model call a tool, answers the call, and prints what it makes of the result: what Claude Code does at
 // each of its steps.
 func toolTurn(ctx context.Context, home string) error {
-	text, err := os.ReadFile(filepath.Join(home, ".config", "gca", "profile.json"))
+	text, err := os.ReadFile(filepath.Join(home, ".config", "gca", "profiles.json"))
 	if err != nil {
 		return err
 	}
-	var c connection
-	if err := json.Unmarshal(text, &c); err != nil {
+	var saved connections
+	if err := json.Unmarshal(text, &saved); err != nil {
 		return err
 	}
+	c := saved.Profiles[saved.Default]
 	client := anthropic.NewClient(option.WithBaseURL(c.URL), option.WithAuthToken(c.Token), option.WithMaxRetries(0))
 	params := anthropic.MessageNewParams{
 		Model:     "claude-sonnet-5",

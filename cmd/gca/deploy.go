@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (f *deployFlags) run(cmd *cobra.Command, io *streams, target string) error 
 	if f.dryRun {
 		return errors.Join(f.finishPlan(io, screen, result), broken)
 	}
-	return errors.Join(err, f.finish(io, screen, result), broken)
+	return errors.Join(err, f.finish(io, screen, target, result), broken)
 }
 
 // partial reports whether the adapter stands all the same.
@@ -151,7 +152,10 @@ func (f *deployFlags) ui(io *streams, screen *screen, host string, keys []config
 		ui.Plan = screen.showPlan
 	}
 	ui.Try = func(ctx context.Context, url, token string) error {
-		_, err := (&client.Client{Profile: client.Profile{URL: url, Token: token}}).Ask(ctx, defaultModel, "Answer with one word: ready?", func(string) {})
+		// Whether the way is safe was the deploy's question.
+		c := client.New(client.Profile{URL: url, Token: token, PlainHTTP: true})
+		defer c.Close()
+		_, err := c.Ask(ctx, client.Simple(defaultModel, "Answer with one word: ready?"), func(string) {})
 		return err
 	}
 	return ui
@@ -301,8 +305,8 @@ func (f *deployFlags) confirm(p *prompt, host string) func(details func()) (bool
 }
 
 // finish says what the person needs next, and remembers the connection.
-func (f *deployFlags) finish(io *streams, screen *screen, result provision.Result) error {
-	profile := client.Profile{URL: result.URL, Token: result.ClientToken}
+func (f *deployFlags) finish(io *streams, screen *screen, target string, result provision.Result) error {
+	profile := client.Profile{URL: result.URL, Token: result.ClientToken, Host: target, PlainHTTP: strings.HasPrefix(result.URL, "http:")}
 	file, err := remember(profile)
 	if f.json {
 		return errors.Join(err, screen.result(result))
@@ -335,13 +339,18 @@ func (f *deployFlags) finish(io *streams, screen *screen, result provision.Resul
 	return errors.Join(err, writeErr)
 }
 
-// remember saves the connection where a token was made; otherwise the one from before stays.
+// remember saves the connection where a token was made. Otherwise the server's from before stays, with the address that it has now.
 func remember(profile client.Profile) (file string, err error) {
-	if profile.Token == "" {
-		return "", nil
-	}
-	if file, err = client.File(); err != nil {
-		return "", err
-	}
-	return file, client.Save(file, profile)
+	return changeProfiles(func(p *client.Profiles) error {
+		known := p.OfHost(profile.Host)
+		if profile.Token != "" {
+			return p.Put(cmp.Or(known, client.NameOf(profile.URL)), profile)
+		}
+		if known != "" {
+			one := p.Named[known]
+			one.URL = profile.URL
+			p.Named[known] = one
+		}
+		return nil
+	})
 }

@@ -405,7 +405,7 @@ func TestDeploy_deadKeys(t *testing.T) {
 		t.Errorf("a deploy with good keys said:\n%s", again.out)
 	}
 	r.ok(nil, "test")
-	if _, err := os.Stat(filepath.Join(r.home, ".config", "gca", "profile.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(r.home, ".config", "gca", "profiles.json")); err != nil {
 		t.Error(err)
 	}
 }

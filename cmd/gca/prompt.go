@@ -61,6 +61,13 @@ func (p *prompt) pick(question string, answers []string) (int, error) {
 	return at, promptError(err)
 }
 
+// text asks for a line.
+func (p *prompt) text(question, preset string) (string, error) {
+	var answer string
+	err := survey.AskOne(&survey.Input{Message: question, Default: preset}, &answer, p.opts, survey.WithValidator(survey.Required))
+	return answer, promptError(err)
+}
+
 func (p *prompt) secret(question string) (string, error) {
 	var answer string
 	err := survey.AskOne(&survey.Password{Message: question}, &answer, p.opts)

@@ -168,7 +168,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 		return err
 	}
 	done.URL = provision.AdapterURL(host)
-	return f.tellMoved(a, done)
+	return f.tellMoved(a, target, done)
 }
 
 const maxAnswer = 64 << 10 // bytes of a result
@@ -226,8 +226,8 @@ func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, texts con
 }
 
 // tellMoved says what the person has to do now, and remembers the new address where the token is known here.
-func (f *restoreFlags) tellMoved(a *manage.Archive, done restoreResult) error {
-	known, err := f.follow(a, done.URL)
+func (f *restoreFlags) tellMoved(a *manage.Archive, target string, done restoreResult) error {
+	known, err := f.follow(a, target, done.URL)
 	if f.json {
 		return errors.Join(err, json.NewEncoder(f.io.out).Encode(done))
 	}
@@ -243,15 +243,16 @@ func (f *restoreFlags) tellMoved(a *manage.Archive, done restoreResult) error {
 	return errors.Join(err, told, f.tell(done))
 }
 
-// follow saves the new address for this user, if the token saved here is one of the archive's.
-func (f *restoreFlags) follow(a *manage.Archive, url string) (known bool, err error) {
-	profile, err := loadProfile()
-	if errors.Is(err, client.ErrNoProfile) {
-		return false, nil
-	}
-	if err != nil || !a.HasToken(profile.Token) {
-		return false, err
-	}
-	profile.URL = url
-	return true, saveProfile(f.io, profile)
+// follow gives the connections of this user whose tokens are the archive's the new address.
+func (f *restoreFlags) follow(a *manage.Archive, target, url string) (known bool, err error) {
+	_, err = changeProfiles(func(p *client.Profiles) error {
+		for name, one := range p.Named {
+			if a.HasToken(one.Token) {
+				known, one.URL, one.Host = true, url, target
+				p.Named[name] = one
+			}
+		}
+		return nil
+	})
+	return known, err
 }

@@ -33,12 +33,12 @@ func TestServe(t *testing.T) {
 	if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, `"msg":"listening"`) {
 		t.Fatalf("the first line is %q, %v", line, err)
 	}
-	c := &client.Client{Profile: client.Profile{URL: "http://127.0.0.1:" + port}}
+	c := client.New(client.Profile{URL: "http://127.0.0.1:" + port})
 	if h, err := c.Health(t.Context()); err != nil || h.Status != "healthy" || h.TotalKeys != 3 {
 		t.Errorf("health: %+v, %v", h, err)
 	}
 	fake.Enqueue(fakegemini.Say("here ", "I am"))
-	answer, err := c.Ask(t.Context(), defaultModel, "where are you?", func(string) {})
+	answer, err := c.Ask(t.Context(), client.Simple(defaultModel, "where are you?"), func(string) {})
 	if err != nil || answer.Text != "here I am" {
 		t.Errorf("got %q, %v", answer.Text, err)
 	}

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/gemini-claude-adapter/gca/manage/client/clienttest"
+	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
 const stream = `event: message_start
@@ -44,12 +46,12 @@ func serve(t *testing.T, status int, body string) *Client {
 		}
 	}))
 	t.Cleanup(server.Close)
-	return &Client{Profile: Profile{URL: server.URL, Token: "tok"}}
+	return New(Profile{URL: server.URL, Token: "tok"})
 }
 
 func TestAsk(t *testing.T) {
 	var pieces []string
-	got, err := serve(t, 200, stream+stop).Ask(t.Context(), "m", "hi", func(s string) { pieces = append(pieces, s) })
+	got, err := serve(t, 200, stream+stop).Ask(t.Context(), Simple("m", "hi"), func(s string) { pieces = append(pieces, s) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +63,7 @@ func TestAsk(t *testing.T) {
 func TestAsk_failures(t *testing.T) {
 	f := func(status int, body, hop, want string) {
 		t.Helper()
-		_, err := serve(t, status, body).Ask(t.Context(), "m", "hi", func(string) {})
+		_, err := serve(t, status, body).Ask(t.Context(), Simple("m", "hi"), func(string) {})
 		var e *Error
 		if !errors.As(err, &e) || e.Hop != hop || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d: got %v, want hop %s and %q", status, err, hop, want)
@@ -71,6 +73,7 @@ func TestAsk_failures(t *testing.T) {
 	f(503, `{"error":{"message":"no usable Gemini API key: 2 invalid"}}`, "gemini", "2 invalid")
 	f(502, `{"error":{"message":"gemini: the connection failed: dial tcp 203.0.113.7:443: connect: connection refused"}}`, "gemini", "hint: the adapter cannot reach Gemini")
 	f(502, `{"error":{"message":"the adapter does not answer; run gemini-manage status on the server"}}`, "adapter", "gca start HOST")
+	f(429, `{"error":{"message":"token laptop has made 3 requests within a minute"}}`, "adapter", "gca tokens list")
 	f(500, `<html>`, "adapter", "500")
 	f(200, stream, "network", "before the answer did")
 	f(200, stream+"data: {\"type\":\"error\",\"error\":{\"message\":\"overloaded\"}}\n\n", "gemini", "overloaded")
@@ -85,13 +88,13 @@ func TestHealth(t *testing.T) {
 	if _, err := serve(t, 200, "<html>Welcome to nginx!").Health(t.Context()); err == nil || !strings.Contains(err.Error(), "not as an adapter does") {
 		t.Errorf("a foreign server: got %v", err)
 	}
-	nobody := &Client{Profile: Profile{URL: "http://127.0.0.1:1"}}
+	nobody := New(Profile{URL: "http://127.0.0.1:1"})
 	if _, err := nobody.Health(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot connect to http://127.0.0.1:1") {
 		t.Errorf("nobody there: got %v", err)
 	}
 	for _, url := range []string{"https" + strings.TrimPrefix(serve(t, 200, "{}").Profile.URL, "http"), "https://127.0.0.1:1"} {
-		want := "plain http: gca connect http" + strings.TrimPrefix(url, "https")
-		if _, err := (&Client{Profile: Profile{URL: url}}).Health(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		want := "deployed without TLS: gca connect http" + strings.TrimPrefix(url, "https")
+		if _, err := New(Profile{URL: url}).Health(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", url, err)
 		}
 	}
@@ -102,42 +105,87 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestParseURL(t *testing.T) {
-	f := func(in, want string) {
-		t.Helper()
-		got, err := ParseURL(in)
-		if (err != nil) != (want == "") || got != want {
-			t.Errorf("%q: got %q, %v", in, got, err)
+// The adapter itself, with every kind of part in the question.
+func TestAsk_adapter(t *testing.T) {
+	a := clienttest.Start(t)
+	c := New(Profile{URL: a.URL, Token: clienttest.Token})
+	defer c.Close()
+	a.Fake.Enqueue(fakegemini.Say("I see ", "it"), fakegemini.Say("whole"))
+	png, err := NewAttachment("dot.png", pixel(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := NewAttachment("a.go", []byte("package a // ```\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := Question{Model: "gemini-3.8-flash", System: "be short", Turns: []Turn{
+		Said(User, "hello"), Said(Assistant, "hi"), {User, []Part{{Text: "what is it?"}, {Attached: png}, {Attached: text}}},
+	}}
+	got, err := c.Ask(t.Context(), q, func(string) {})
+	if err != nil || got.Text != "I see it" || got.Model != "gemini-3.8-flash" || got.Stop != "end_turn" || got.Input == 0 || got.Output == 0 {
+		t.Errorf("streamed: %+v, %v", got, err)
+	}
+	q.Whole = true
+	var pieces int
+	got, err = c.Ask(t.Context(), q, func(string) { pieces++ })
+	if err != nil || got.Text != "whole" || pieces != 1 || got.Stop != "end_turn" || got.Input == 0 || got.FirstText <= 0 || got.FirstText > got.Total {
+		t.Errorf("whole: %+v, %v", got, err)
+	}
+	asked := a.Fake.Requests()
+	body := string(asked[len(asked)-1].Body)
+	for _, want := range []string{"be short", "hello", "image/png", "File a.go", "````"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("Gemini was not asked %q: %s", want, body)
 		}
 	}
-	f("203.0.113.9", "http://203.0.113.9")
-	f("http://h:8080/", "http://h:8080")
-	f("https://h/v1", "https://h")
-	f("https://h/v1/", "https://h")
-	f("http://[2001:db8::1]", "http://[2001:db8::1]")
-	f("", "")
-	f("ftp://h", "")
-	f("http://user:pw@h", "")
 }
 
-func TestProfile_savedForThisUserAlone(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "gca", "profile.json")
-	if _, err := Load(file); !errors.Is(err, ErrNoProfile) {
-		t.Errorf("before: got %v", err)
+func TestAsk_silence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Client{Profile{URL: "http://127.0.0.1:1"}, &http.Client{Transport: silent{}}}
+		_, err := c.Ask(t.Context(), Simple("m", "hi"), func(string) {})
+		if err == nil || !strings.Contains(err.Error(), "nothing was heard for 2m0s") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// silent never answers.
+type silent struct{}
+
+func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// A server that sends us elsewhere does not get the token there.
+func TestAsk_redirect(t *testing.T) {
+	other := serve(t, 200, "{}")
+	server := httptest.NewServer(http.RedirectHandler(other.Profile.URL+"/v1/messages", http.StatusPermanentRedirect))
+	t.Cleanup(server.Close)
+	_, err := New(Profile{URL: server.URL, Token: "tok"}).Ask(t.Context(), Simple("m", "hi"), func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "\nhint: gca connect "+other.Profile.URL) || strings.Contains(err.Error(), "/v1/messages") {
+		t.Errorf("got %v", err)
 	}
-	want := Profile{URL: "http://h", Token: "tok"}
-	for range 2 {
-		if err := Save(file, want); err != nil {
-			t.Fatal(err)
+}
+
+func TestMayTell(t *testing.T) {
+	f := func(p Profile, want string) {
+		t.Helper()
+		_, err := New(p).Ask(t.Context(), Simple("m", "hi"), func(string) {})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got %v", p, err)
 		}
 	}
-	got, err := Load(file)
-	info, statErr := os.Stat(file)
-	if err != nil || got != want || statErr != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("got %+v, mode %v, errors %v %v", got, info.Mode(), err, statErr)
-	}
-	entries, err := os.ReadDir(filepath.Dir(file))
-	if err != nil || len(entries) != 1 {
-		t.Errorf("left behind: %v, error %v", entries, err)
+	const public = "http://192.0.2.1" // nobody's, and not dialled
+	f(Profile{URL: public, Token: "tok"}, "is plain HTTP to a public address")
+	f(Profile{URL: "http://127.0.0.1:1", Token: "tok"}, "cannot connect")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, p := range []Profile{{URL: public}, {URL: public, Token: "tok", PlainHTTP: true}} {
+		if _, err := New(p).Ask(ctx, Simple("m", "hi"), func(string) {}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%+v: got %v", p, err)
+		}
 	}
 }

@@ -2,83 +2,129 @@
 package client
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// Profile is an adapter that this user can reach.
+// Profile is an adapter that this user can reach, and as whom.
 type Profile struct {
-	URL   string `json:"url"`   // scheme://host[:port], without /v1
-	Token string `json:"token"` // client token, "" where none is asked
+	URL       string `json:"url"`                  // scheme://host[:port], without /v1
+	Token     string `json:"token,omitempty"`      // a client token or the admin token, "" where none is asked
+	Host      string `json:"host,omitempty"`       // [user@]host[:port] to log in to, as it was deployed to
+	PlainHTTP bool   `json:"plain_http,omitempty"` // the token may be sent to a public address without TLS
 }
 
-// ErrNoProfile is what Load returns before anything was saved.
-var ErrNoProfile = errors.New("no adapter is connected yet\nhint: gca connect http://YOUR-SERVER, or gca deploy root@YOUR-SERVER")
-
-// ParseURL reads an adapter's address as people give it: the scheme may be missing (http), a trailing / or /v1 is cut.
-func ParseURL(s string) (string, error) {
-	if !strings.Contains(s, "://") {
-		s = "http://" + s
-	}
-	u, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(s, "/"), "/v1"))
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("%q is not an adapter's address\nhint: give it as http://203.0.113.9 or https://adapter.example.com", s)
-	}
-	return u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/"), nil
+// Profiles are all adapters of this user, by name. The zero value has none.
+type Profiles struct {
+	Schema  int                `json:"schema"`
+	Default string             `json:"default"` // "" only where there are none
+	Named   map[string]Profile `json:"profiles"`
 }
 
-// File is where a user's profile is kept, in the user's configuration folder.
-func File() (string, error) {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return "", fmt.Errorf("cannot find your configuration folder: %w", err)
+// ErrNoProfile is what Get returns before anything was saved.
+var ErrNoProfile = errors.New("no adapter is connected yet\nhint: gca connect https://YOUR-SERVER, or gca deploy root@YOUR-SERVER")
+
+// Names are the profiles' names in order.
+func (p *Profiles) Names() []string {
+	names := make([]string, 0, len(p.Named))
+	for name := range p.Named {
+		names = append(names, name)
 	}
-	return filepath.Join(dir, "gca", "profile.json"), nil
+	slices.Sort(names)
+	return names
 }
 
-// Load reads the profile; ErrNoProfile when there is none.
-func Load(file string) (Profile, error) {
-	var p Profile
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return p, ErrNoProfile
+// Get returns the named profile, the default one for "".
+func (p *Profiles) Get(name string) (Profile, error) {
+	found, ok := p.Named[cmp.Or(name, p.Default)]
+	switch {
+	case ok:
+		return found, nil
+	case len(p.Named) == 0:
+		return Profile{}, ErrNoProfile
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &p)
-	}
-	if err != nil {
-		return p, fmt.Errorf("cannot read the saved connection %s: %w\nhint: gca connect http://YOUR-SERVER writes it anew", file, err)
-	}
-	return p, nil
+	return Profile{}, fmt.Errorf("no profile is named %q; there are: %s\nhint: gca connect URL --profile %s makes one", name, strings.Join(p.Names(), ", "), name)
 }
 
-// Save writes the profile, readable by this user alone, in one step.
-func Save(file string, p Profile) error {
-	text, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
+// Put saves a profile under a name, as the default one.
+func (p *Profiles) Put(name string, profile Profile) error {
+	if err := CheckName(name); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("cannot save the connection: %w", err)
+	if p.Named == nil {
+		p.Named = map[string]Profile{}
 	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".profile-*") // made with mode 0600
-	if err != nil {
-		return fmt.Errorf("cannot save the connection: %w", err)
+	p.Named[name], p.Default = profile, name
+	return nil
+}
+
+// SetDefault makes a profile the one that counts where none is named.
+func (p *Profiles) SetDefault(name string) error {
+	if _, err := p.Get(name); err != nil {
+		return err
 	}
-	_, err = temp.Write(append(text, '\n'))
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), file)
+	p.Default = name
+	return nil
+}
+
+// Remove forgets a profile. Where that was the default, the first of the others takes its place.
+func (p *Profiles) Remove(name string) error {
+	if _, err := p.Get(name); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("cannot save the connection: %w", errors.Join(err, os.Remove(temp.Name())))
+	delete(p.Named, name)
+	if p.Default == name {
+		p.Default = ""
+		if names := p.Names(); len(names) > 0 {
+			p.Default = names[0]
+		}
 	}
 	return nil
+}
+
+// OfHost is the name of the profile of a server as it was deployed to, "" if there is none.
+func (p *Profiles) OfHost(host string) string {
+	for _, name := range p.Names() {
+		if p.Named[name].Host == host {
+			return name
+		}
+	}
+	return ""
+}
+
+// Hosts are the servers of all profiles, as they were deployed to.
+func (p *Profiles) Hosts() []string {
+	var hosts []string
+	for _, name := range p.Names() {
+		if host := p.Named[name].Host; host != "" && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
+const maxName = 64
+
+// CheckName refuses what cannot name a profile.
+func CheckName(name string) error {
+	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\'"`, r) }
+	if name == "" || len(name) > maxName || strings.HasPrefix(name, "-") || strings.ContainsFunc(name, bad) {
+		return fmt.Errorf("%q cannot name a profile: expected up to %d characters without spaces, quotes and slashes", name, maxName)
+	}
+	return nil
+}
+
+// NameOf is the name that a profile of an address gets where the person gives none: its host, and the port where there is one.
+func NameOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || CheckName(u.Host) != nil {
+		return "adapter"
+	}
+	return u.Host
 }
 
 // Variable is one setting of a client program's environment.
