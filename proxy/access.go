@@ -34,13 +34,14 @@ type access struct {
 	tries     int
 	refused   int           // attempts that failed, each with another key where there was one
 	ttft      time.Duration // until the first content was there, 0 if there was none
-	usage     gemini.Usage
-	estimated bool   // usage is a guess
-	costMicro int64  // what that costs on a paid key, in millionths of a US dollar
-	priced    bool   // the cost is known
-	leftOut   string // what the client asked for and did not get
-	kind      string // of the last upstream failure
-	problem   string // the client's error message
+	usage     gemini.Usage  // of the last attempt
+	earlier   []bill        // of attempts before it
+	estimated bool          // usage is a guess
+	costMicro int64         // what all that costs on a paid key, in millionths of a US dollar
+	priced    bool          // the cost is known
+	leftOut   string        // what the client asked for and did not get
+	kind      string        // of the last upstream failure
+	problem   string        // the client's error message
 
 	native  bool // the path is of Google's own API
 	gone    bool // the client left before the end
@@ -49,6 +50,36 @@ type access struct {
 	written bool
 
 	giveBack []func() // what the request has of the server's until it is over
+}
+
+// bill is what Google counted of one attempt.
+type bill struct {
+	key, model string
+	usage      gemini.Usage
+	costMicro  int64
+	priced     bool
+}
+
+// setAside keeps what the last attempt used although it failed, since Google counted it, and another one may follow.
+func (a *access) setAside() {
+	if a.usage != (gemini.Usage{}) {
+		a.earlier = append(a.earlier, bill{key: a.key, model: a.target, usage: a.usage})
+		a.usage = gemini.Usage{}
+	}
+}
+
+// all is what the request used, with every attempt.
+func (a *access) all() gemini.Usage {
+	sum := a.usage
+	for i := range a.earlier {
+		u := &a.earlier[i].usage
+		sum.Prompt += u.Prompt
+		sum.Cached += u.Cached
+		sum.Candidates += u.Candidates
+		sum.Thoughts += u.Thoughts
+		sum.ToolUse += u.ToolUse
+	}
+	return sum
 }
 
 func newAccess(rc *fasthttp.RequestCtx) *access {
@@ -109,13 +140,14 @@ func (a *access) attrs(status int) []slog.Attr {
 	}
 	text("key", a.key)
 	count("attempts", a.tries)
-	count("tokens_in", a.usage.Prompt+a.usage.ToolUse)
-	count("tokens_cached", a.usage.Cached)
-	count("tokens_out", a.usage.Candidates+a.usage.Thoughts)
+	used := a.all()
+	count("tokens_in", used.Prompt+used.ToolUse)
+	count("tokens_cached", used.Cached)
+	count("tokens_out", used.Candidates+used.Thoughts)
 	if a.estimated {
 		attrs = append(attrs, slog.Bool("tokens_estimated", true))
 	}
-	if a.priced && a.usage != (gemini.Usage{}) {
+	if a.priced && used != (gemini.Usage{}) {
 		attrs = append(attrs, slog.Float64("cost", float64(a.costMicro)/1e6)) // US dollars
 	}
 	if a.ttft > 0 {

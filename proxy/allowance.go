@@ -10,11 +10,14 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/native"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 const (
 	buckets = 60 // of a window, a second each
+	// expectedOutput is what an answer is reckoned with while it is under way, in tokens, unless its client wants less.
+	expectedOutput = 4096
 	// manyAllowances is when those are looked through that nothing is counted in.
 	manyAllowances = 256
 )
@@ -28,7 +31,7 @@ type allowances struct {
 // allowance is one token's.
 type allowance struct {
 	requests, tokens window
-	reserved         int64 // tokens of requests that are under way, as guessed
+	reserved         spent // by requests that are under way, as guessed
 }
 
 func newAllowances() *allowances { return &allowances{byName: map[string]*allowance{}} }
@@ -96,52 +99,68 @@ func (a *allowances) forget(now time.Time) {
 	for name, one := range a.byName {
 		one.requests.slide(now)
 		one.tokens.slide(now)
-		if one.requests.sum == 0 && one.tokens.sum == 0 && one.reserved == 0 {
+		if one.requests.sum == 0 && one.tokens.sum == 0 && one.reserved == (spent{}) {
 			delete(a.byName, name)
 		}
 	}
 }
 
-// take counts a request and its estimate of tokens, unless one of the token's limits is met; today is what the token used of its
-// day. settle is called with what the request really used, once.
-func (a *allowances) take(who *config.Token, estimate int64, today spent, now time.Time) (settle func(used int64), refusal *front.Error) {
+// guess is what a request will use, before anybody knows.
+type guess struct {
+	prompt int64 // tokens
+	all    spent // the answer among it
+}
+
+// take counts a request and its estimate, unless one of the token's limits is met; today tells what the token used of its day.
+// settle is called with the tokens that the request really used, once, after today tells of them.
+func (a *allowances) take(who *config.Token, estimate guess, today func(token string) spent, now time.Time) (settle func(used int64), refusal *front.Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one, limits := a.of(who.Name, now), &who.Limits
-	if refusal := one.overDay(who, today, now); refusal != nil {
+	if refusal := one.overDay(who, today(who.Name), now); refusal != nil {
 		return nil, refusal
 	}
-	if refusal := one.refuse(who, estimate, now); refusal != nil {
+	if refusal := one.refuse(who, estimate.prompt, now); refusal != nil {
 		return nil, refusal
 	}
 	if limits.Requests > 0 {
 		one.requests.add(now, 1)
 	}
 	if limits.Tokens > 0 {
-		one.tokens.add(now, estimate)
+		one.tokens.add(now, estimate.prompt)
 	}
-	one.reserved += estimate
+	one.reserved.add(estimate.all)
 	return func(used int64) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		one.reserved -= estimate
+		one.reserved.add(spent{-estimate.all.tokens, -estimate.all.costMicro})
 		if limits.Tokens > 0 {
 			end := time.Now()
-			one.tokens.takeBack(end, now, estimate)
+			one.tokens.takeBack(end, now, estimate.prompt)
 			one.tokens.add(end, used)
 		}
 	}, nil
 }
 
-// overDay says which budget of the day is used up, nil if none. Requests under way count with their estimates.
+// overDay says which budget of the day is used up, nil if none. What is under way may use up the rest, by its estimates: then it
+// is soon known whether it did.
 func (one *allowance) overDay(who *config.Token, today spent, now time.Time) *front.Error {
-	limits, ends := &who.Limits, keys.NextDay(now)
-	const until = "; the day ends at midnight in Los Angeles"
+	limits, left := &who.Limits, keys.NextDay(now).Sub(now)
+	const (
+		until  = "; the day ends at midnight in Los Angeles"
+		likely = "token %s may use up its budget of the day by the requests that are under way, with about %s of %s %s; how much it was is known when they end"
+	)
+	used, tokens, cost := today, "tokens (day_tokens)", "US dollars (day_usd)"
+	used.add(one.reserved)
 	switch {
-	case limits.DayTokens > 0 && today.tokens+one.reserved >= limits.DayTokens:
-		return overLimit(ends.Sub(now), true, "token %s has used its budget of the day, %d of %d tokens (day_tokens)"+until, who.Name, today.tokens+one.reserved, limits.DayTokens)
+	case limits.DayTokens > 0 && today.tokens >= limits.DayTokens:
+		return overLimit(left, true, "token %s has used its budget of the day, %d of %d "+tokens+until, who.Name, today.tokens, limits.DayTokens)
 	case limits.DayCost > 0 && today.costMicro >= limits.DayCost:
-		return overLimit(ends.Sub(now), true, "token %s has used its budget of the day, %s of %s US dollars (day_usd)"+until, who.Name, config.Dollars(today.costMicro), config.Dollars(limits.DayCost))
+		return overLimit(left, true, "token %s has used its budget of the day, %s of %s "+cost+until, who.Name, config.Dollars(today.costMicro), config.Dollars(limits.DayCost))
+	case limits.DayTokens > 0 && used.tokens >= limits.DayTokens:
+		return overLimit(crowdedRetry, false, likely, who.Name, fmt.Sprint(used.tokens), fmt.Sprint(limits.DayTokens), tokens)
+	case limits.DayCost > 0 && used.costMicro >= limits.DayCost:
+		return overLimit(crowdedRetry, false, likely, who.Name, config.Dollars(used.costMicro), config.Dollars(limits.DayCost), cost)
 	}
 	return nil
 }
@@ -175,8 +194,8 @@ func overLimit(wait time.Duration, long bool, format string, args ...any) *front
 }
 
 // allow takes what a request for an answer or for vectors costs out of its token's limits, or says which of them it meets.
-// estimate guesses the tokens of the prompt.
-func (s *Server) allow(in *inbound, model string, estimate func() int) *front.Error {
+// estimate guesses the tokens of the prompt and of the answer.
+func (s *Server) allow(in *inbound, model string, estimate func() gemini.Usage) *front.Error {
 	if in.token == nil || in.token.Limits.None() {
 		return nil
 	}
@@ -184,44 +203,62 @@ func (s *Server) allow(in *inbound, model string, estimate func() int) *front.Er
 	if !allowsModel(limits, model) {
 		return notAllowed(in.token, model)
 	}
-	if target, ok := s.models.resolve(model); ok && limits.DayCost > 0 && s.models.registry.price(target, keys.Day(time.Now())) == nil {
+	now := time.Now()
+	target, ok := s.models.resolve(model)
+	if ok && limits.DayCost > 0 && s.models.registry.price(target, keys.Day(now)) == nil {
 		return &front.Error{Kind: front.Forbidden, NoRetry: true, Message: fmt.Sprintf(
 			"what %s costs is not known here, so token %s, which has a budget in US dollars (day_usd), may not use it", bounded(target, 100), in.token.Name)}
 	}
-	var tokens int64
-	if limits.Tokens > 0 || limits.DayTokens > 0 {
-		tokens = int64(estimate())
+	var g guess
+	if limits.Budgets() {
+		usage := estimate()
+		cost, _ := s.models.registry.cost(target, keys.Day(now), &usage)
+		g = guess{int64(usage.Prompt), spent{usage.Billed(), cost}}
 	}
-	var today spent
-	if limits.DayTokens > 0 || limits.DayCost > 0 {
-		today.tokens, today.costMicro = s.usage.spent(in.token.Name)
-	}
-	settle, refusal := s.bounds.tokens.take(in.token, tokens, today, time.Now())
+	settle, refusal := s.bounds.tokens.take(in.token, g, s.usage.spent, now)
 	if refusal != nil {
 		return refusal
 	}
 	in.access.giveBack = append(in.access.giveBack, func() {
-		u := &in.access.usage
-		settle(int64(u.Prompt + u.ToolUse + u.Candidates + u.Thoughts))
+		used := in.access.all()
+		settle(used.Billed())
 	})
 	return nil
 }
 
 // allowNative takes a place for a call of Google's own API and asks the limits of its token. Looking costs nothing, and only
 // what a model works for counts.
-func (s *Server) allowNative(in *inbound, body []byte) *front.Error {
+func (s *Server) allowNative(in *inbound, body []byte) (native.Work, *front.Error) {
 	if in.IsGet() || in.IsHead() {
-		return nil
+		return native.Work{}, nil
 	}
 	if refusal := s.enter(in); refusal != nil {
-		return refusal
+		return native.Work{}, refusal
 	}
-	model, works := native.Works(string(in.Method()), *in.native, body)
+	work, works := native.Works(string(in.Method()), *in.native, body)
+	if limits := in.limits(); work.Later && limits.Budgets() || work.Elsewhere && !limits.None() {
+		return work, &front.Error{Kind: front.Forbidden, NoRetry: true, Message: fmt.Sprintf(
+			"what this call uses is not told in its answer, so token %s, which has limits of what it may use, may not make it", in.token.Name)}
+	}
 	if !works {
-		return nil
+		return native.Work{}, nil
 	}
-	in.access.model = model
-	return s.allow(in, model, func() int { return len(body) / 4 })
+	in.access.model = work.Model
+	return work, s.allow(in, work.Model, func() gemini.Usage {
+		u := gemini.Usage{Prompt: len(body) / 4}
+		if work.Answers {
+			u.Candidates = expectedOutput
+		}
+		return u
+	})
+}
+
+// limits are those of the request's token.
+func (in *inbound) limits() config.Limits {
+	if in.token == nil {
+		return config.Limits{}
+	}
+	return in.token.Limits
 }
 
 // mayUse reports whether the request's token may ask for a model.

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +14,8 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
 
 // A window says exactly how long to wait: then it fits, and a moment before it does not.
@@ -44,13 +48,18 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// reckon is an estimate of so many tokens that cost as many millionths of a dollar.
+func reckon(tokens int64) guess { return guess{tokens, spent{tokens, tokens}} }
+
+func spentSo(today spent) func(string) spent { return func(string) spent { return today } }
+
 func TestAllowances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAllowances()
 		who := &config.Token{Name: "ci", Limits: config.Limits{Requests: 3, Tokens: 1000}}
 		take := func(tokens int64, want string) (settle func(int64)) {
 			t.Helper()
-			settle, refusal := a.take(who, tokens, spent{}, time.Now())
+			settle, refusal := a.take(who, reckon(tokens), spentSo(spent{}), time.Now())
 			got := ""
 			if refusal != nil {
 				got = fmt.Sprintf("%s|%s|%v", refusal.Message, refusal.RetryAfter, refusal.NoRetry)
@@ -107,31 +116,103 @@ func TestBudgetsOfADay(t *testing.T) {
 		t.Helper()
 		a := newAllowances()
 		who := &config.Token{Name: "ci", Limits: limits}
-		if _, refusal := a.take(who, 100, today, now); refusal != nil {
+		if _, refusal := a.take(who, reckon(100), spentSo(today), now); refusal != nil {
 			if refusal.Message != want || !refusal.NoRetry || refusal.RetryAfter != 2*time.Hour {
 				t.Errorf("%+v", refusal)
 			}
-			return
 		} else if want != "" {
-			// what is under way counts, too
-			if _, refusal := a.take(who, 1, today, now); refusal == nil || refusal.Message != want {
-				t.Errorf("%+v", refusal)
-			}
+			t.Errorf("it is let in")
 		}
 	}
 	const ends = "; the day ends at midnight in Los Angeles; try again in 7200s"
-	f(config.Limits{DayTokens: 1000}, spent{999, 1e12}, "token ci has used its budget of the day, 1099 of 1000 tokens (day_tokens)"+ends)
+	f(config.Limits{DayTokens: 1000}, spent{999, 1e12}, "")
 	f(config.Limits{DayTokens: 1000}, spent{1000, 0}, "token ci has used its budget of the day, 1000 of 1000 tokens (day_tokens)"+ends)
 	f(config.Limits{DayTokens: 1000}, spent{}, "")
 	f(config.Limits{DayCost: 2_500_000}, spent{1e12, 2_499_999}, "")
 	f(config.Limits{DayCost: 2_500_000}, spent{0, 2_512_345}, "token ci has used its budget of the day, 2.512345 of 2.50 US dollars (day_usd)"+ends)
 }
 
+// What is under way counts with its estimate, as long as nobody knows what it uses.
+func TestABudgetCountsWhatIsUnderWay(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	f := func(limits config.Limits, want string) {
+		t.Helper()
+		a, today := newAllowances(), spent{960, 960}
+		who := &config.Token{Name: "ci", Limits: limits}
+		take := func() (settle func(int64), refusal *front.Error) {
+			return a.take(who, reckon(30), func(string) spent { return today }, now)
+		}
+		first, _ := take()
+		second, _ := take()
+		if first == nil || second == nil {
+			t.Fatal("two are let in")
+		}
+		_, refusal := take()
+		if refusal == nil || refusal.Message != want || refusal.NoRetry || refusal.RetryAfter != crowdedRetry {
+			t.Errorf("%+v", refusal)
+		}
+		today.add(spent{5, 5}) // much less than was guessed
+		first(5)
+		third, refusal := take()
+		if refusal != nil {
+			t.Fatalf("%+v", refusal)
+		}
+		today.add(spent{35, 35})
+		second(35)
+		third(0)
+		if _, refusal = take(); refusal == nil || !refusal.NoRetry {
+			t.Errorf("%+v", refusal)
+		}
+	}
+	f(config.Limits{DayTokens: 1000}, "token ci may use up its budget of the day by the requests that are under way, with about 1020 of 1000 tokens (day_tokens); how much it was is known when they end; try again in 5s")
+	f(config.Limits{DayCost: 1000}, "token ci may use up its budget of the day by the requests that are under way, with about 0.00102 of 0.001 US dollars (day_usd); how much it was is known when they end; try again in 5s")
+}
+
+// Many that come at once do not get past a budget that is nearly used up.
+func TestManyAtOnceKeepToABudget(t *testing.T) {
+	registry, err := parseRegistry(registryFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, _ := registry.cost("gemini-3.8-flash", keys.Day(time.Now()), &gemini.Usage{Prompt: 1000, Candidates: 4000})
+	for _, limits := range []config.Limits{{DayTokens: 10_000}, {DayCost: 5 * one / 2}} {
+		r := limited(t, limits)
+		late := make(chan struct{})
+		r.fake.Respond(func(fg.Recorded) (fg.Answer, bool) {
+			<-late
+			return fg.Reply(fg.Text("x"), fg.Finish("STOP").With(fg.Usage{Prompt: 1000, Candidates: 4000, Total: 5000})), true
+		})
+		statuses := make(chan int, 20)
+		for range cap(statuses) {
+			go func() { statuses <- r.do("POST", messages, ask(messages, false)).status }()
+		}
+		refused := 0
+		for range cap(statuses) - 3 {
+			if status := <-statuses; status == 429 {
+				refused++
+			}
+		}
+		if refused != cap(statuses)-3 {
+			t.Errorf("%+v: %d are refused", limits, refused)
+		}
+		close(late)
+		for range 3 {
+			if status := <-statuses; status != 200 {
+				t.Errorf("%+v: %d", limits, status)
+			}
+		}
+		got := r.do("POST", messages, ask(messages, false))
+		if got.status != 429 || got.header.Get("x-should-retry") != "false" || len(r.fake.Requests()) != 3 {
+			t.Errorf("%+v: %d %s, and Gemini was asked %d times", limits, got.status, got.body, len(r.fake.Requests()))
+		}
+	}
+}
+
 func TestAllowancesAreForgotten(t *testing.T) {
 	a := newAllowances()
 	now := time.Unix(1_800_000_000, 0)
 	for i := range 10 * manyAllowances {
-		settle, refusal := a.take(&config.Token{Name: fmt.Sprint(i), Limits: config.Limits{Requests: 1}}, 5, spent{}, now)
+		settle, refusal := a.take(&config.Token{Name: fmt.Sprint(i), Limits: config.Limits{Requests: 1}}, reckon(5), spentSo(spent{}), now)
 		if refusal != nil {
 			t.Fatal(refusal)
 		}
@@ -219,6 +300,45 @@ func TestABudgetOfADay(t *testing.T) {
 	has(t, got.body, "insufficient_quota", "token ann has used its budget of the day, 400 of 400 tokens (day_tokens)", "Los Angeles")
 }
 
+// What Google does not tell the use of counts by its estimate, and what is done later is not within a budget.
+func TestUseThatIsNotTold(t *testing.T) {
+	f := func(limits config.Limits, path, body, answer string, want int64) {
+		t.Helper()
+		r := googleSays(t, "a", func(w http.ResponseWriter, _ *http.Request) {
+			if _, err := io.WriteString(w, answer); err != nil {
+				t.Error(err)
+			}
+		})
+		r.cfg.Tokens[1].Limits = limits
+		r.server.tokens.Store(newGate(r.cfg))
+		got := r.do("POST", path, body)
+		if want == 0 {
+			if got.status != 403 {
+				t.Errorf("%s %s: %d %s", path, body, got.status, got.body)
+			}
+			has(t, got.body, "what this call uses is not told in its answer, so token ann")
+			return
+		}
+		if used := r.server.usage.spent("ann"); got.status != 200 || used.tokens != want {
+			t.Errorf("%s: %d %s; %d tokens, want %d", path, got.status, got.body, used.tokens, want)
+		}
+		r.stop()
+		if one := r.server.bounds.tokens.byName["ann"]; one.reserved != (spent{}) || one.tokens.sum != want && limits.Tokens > 0 {
+			t.Errorf("%s: %+v is under way, %d of the minute", path, one.reserved, one.tokens.sum)
+		}
+	}
+	words := strings.Repeat("many words ", 400)
+	f(config.Limits{Tokens: 1_000_000}, "/v1beta/cachedContents", `{"model":"models/gemini-3.8-flash"}`, `{"name":"cachedContents/c","usageMetadata":{"totalTokenCount":5000}}`, 5000)
+	input, output := `{"model":"gemini-3.8-flash","input":"`+words+`"}`, `{"id":"v1_a","outputs":"`+words+`"}`
+	f(config.Limits{DayTokens: 1_000_000}, "/v1beta/interactions", input, output, int64(len(input)/4+len(output)/4))
+	f(config.Limits{Tokens: 1_000_000}, "/v1beta/models/gemini-3.8-flash:generateContent", nativeAsk, `{"candidates":"x"}`, int64(len(nativeAsk)/4+4))
+	for _, limits := range []config.Limits{{Tokens: 1000}, {DayTokens: 1000}, {DayCost: 1000}} {
+		f(limits, "/v1beta/models/gemini-3.8-flash:batchGenerateContent", `{}`, "", 0)
+		f(limits, "/v1beta/interactions", `{"model":"gemini-3.8-flash","input":"x","background":true}`, "", 0)
+		f(limits, "/v1alpha/auth_tokens", `{}`, "", 0)
+	}
+}
+
 func TestModelsOfAToken(t *testing.T) {
 	r := limited(t, config.Limits{Models: []string{"gpt-*", "gemini-3.8-flash"}})
 	f := func(want int, path, body string) {
@@ -239,8 +359,15 @@ func TestModelsOfAToken(t *testing.T) {
 	f(403, "/v1beta/interactions", `{"model":"gemini-3.8-pro","input":"x"}`)
 	f(403, "/v1beta/interactions", `{"model":"gemini-3.8-flash","mod\u0065l":"gemini-3.8-pro","input":"x"}`)
 	f(403, "/v1beta/interactions", `{"agent":"deep-research","input":"x"}`)
+	f(200, "/v1beta/cachedContents", `{"model":"models/gemini-3.8-flash","contents":[{"role":"user","parts":[{"text":"`+strings.Repeat("many words ", 2000)+`"}]}]}`)
+	f(403, "/v1beta/cachedContents", `{"model":"models/gemini-3.8-pro","contents":[{"role":"user","parts":[{"text":"hello"}]}]}`)
+	f(403, "/v1beta/models/gemini-3.8-pro:batchGenerateContent", `{}`)
+	f(403, "/v1beta/dynamic/x:generateContent", nativeAsk)
+	if got := r.do("POST", "/v1alpha/auth_tokens", `{"uses":1}`); got.status != 403 {
+		t.Errorf("a credential of Google's: %d %s", got.status, got.body)
+	}
 	asked := len(r.fake.Requests())
-	if asked != 2 {
+	if asked != 3 {
 		t.Errorf("Gemini was asked %d times", asked)
 	}
 	list := r.do("GET", "/v1/models", "").body

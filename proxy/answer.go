@@ -66,7 +66,13 @@ func (s *Server) allowCall(in *inbound, call *front.Call) *front.Error {
 	if call.Prewarm {
 		return nil // nobody is asked
 	}
-	return s.allow(in, call.Model, call.Request.EstimateTokens)
+	return s.allow(in, call.Model, func() gemini.Usage {
+		u := gemini.Usage{Prompt: call.Request.EstimateTokens(), Candidates: expectedOutput}
+		if call.MaxTokens > 0 {
+			u.Candidates = min(call.MaxTokens, expectedOutput)
+		}
+		return u
+	})
 }
 
 // whole answers in one piece.

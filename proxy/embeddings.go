@@ -36,7 +36,8 @@ func (s *Server) embed(in *inbound) {
 		s.refuse(in, unknownModel(req.Model)) // Google's own 404 would count against a model that answers
 		return
 	}
-	if refusal := s.allow(in, req.Model, req.EstimateTokens); refusal != nil {
+	estimate := func() gemini.Usage { return gemini.Usage{Prompt: req.EstimateTokens()} }
+	if refusal := s.allow(in, req.Model, estimate); refusal != nil {
 		s.refuse(in, refusal)
 		return
 	}
@@ -45,15 +46,17 @@ func (s *Server) embed(in *inbound) {
 	defer life.close()
 	e := &embedding{s: s, req: req, tries: s.newTries(life.ctx, in, req.Model, "")}
 	e.tries.target, e.tries.verb = target, string(upstream.EmbedContent)
-	if failure := e.run(); failure != nil {
+	failure := e.run()
+	in.access.usage.Prompt = e.tokens
+	if failure != nil {
 		in.access.gone = life.gone()
 		s.refuse(in, failure)
 		return
 	}
 	if e.tokens == 0 {
 		e.tokens = req.EstimateTokens()
+		in.access.usage.Prompt, in.access.estimated = e.tokens, true
 	}
-	in.access.usage.Prompt = e.tokens
 	in.SetContentType("application/json")
 	in.SetBody(req.AppendAnswer(nil, e.vectors, e.tokens))
 }

@@ -136,6 +136,9 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 		x.estimate(failed == nil)
 	}
 	if failed != nil {
+		if !x.committed {
+			x.access.setAside()
+		}
 		return failed
 	}
 	x.commitContent()

@@ -155,8 +155,13 @@ func (m *meters) request(a *access, status int) {
 			m.fallbacks.of(a.asked + `",to="` + a.target).Inc()
 		}
 	}
+	last := bill{model: a.target, usage: a.usage, costMicro: a.costMicro}
+	for i := range a.earlier {
+		m.used(&a.earlier[i])
+		last.costMicro -= a.earlier[i].costMicro
+	}
 	if a.usage != (gemini.Usage{}) {
-		m.used(a)
+		m.used(&last).answers.Inc()
 	}
 }
 
@@ -221,18 +226,18 @@ func (m *meters) endWait(began time.Time) {
 	}
 }
 
-// used counts an answer's tokens, and what they cost.
-func (m *meters) used(a *access) {
-	name := a.target
+// used counts an attempt's tokens, and what they cost.
+func (m *meters) used(b *bill) *modelMeters {
+	name := b.model
 	if !isModelID(name) {
 		name = "other"
 	}
-	c, u := m.models.of(name), &a.usage
-	c.answers.Inc()
+	c, u := m.models.of(name), &b.usage
 	c.input.Add(u.Prompt + u.ToolUse)
 	c.cached.Add(u.Cached)
 	c.output.Add(u.Candidates + u.Thoughts)
-	c.cost.Add(float64(a.costMicro) / 1e6)
+	c.cost.Add(float64(b.costMicro) / 1e6)
+	return c
 }
 
 func (m *meters) newModel(name string) *modelMeters {

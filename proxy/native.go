@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"net/http"
 	"net/url"
@@ -28,8 +29,9 @@ type passage struct {
 	access *access
 
 	path  native.Path
-	host  string   // the address that the client knows this server by
-	names []string // what the call refers to
+	host  string      // the address that the client knows this server by
+	names []string    // what the call refers to
+	works native.Work // what a model does for it, zero where none does
 	tries tries
 
 	raw     *upstream.Raw
@@ -53,14 +55,15 @@ func (s *Server) native(in *inbound) {
 	if decoded, err := url.PathUnescape(string(in.URI().PathOriginal())); err != nil || decoded != string(in.Path()) {
 		refusal = unknownPath(string(in.Path())) // what goes out is what was looked at, with no way round
 	}
+	var work native.Work
 	if refusal == nil {
-		refusal = s.allowNative(in, body)
+		work, refusal = s.allowNative(in, body)
 	}
 	if refusal != nil {
 		s.refuse(in, refusal)
 		return
 	}
-	p := &passage{followed: s.follow(in), s: s, access: in.access}
+	p := &passage{followed: s.follow(in), s: s, access: in.access, works: work}
 	defer func() {
 		if !in.access.later { // else the end of the answer does it
 			p.drop()
@@ -92,7 +95,10 @@ func (p *passage) drop() {
 func (p *passage) read(in *inbound, body []byte) {
 	s, path := p.s, *in.native
 	target, model := s.nativeTarget(in, path)
-	in.access.model, in.access.target, in.access.stream = path.Model, bounded(model, 200), path.Streams()
+	if in.access.target = bounded(cmp.Or(model, strings.TrimPrefix(in.access.model, "models/")), 200); path.Model != "" {
+		in.access.model = path.Model
+	}
+	in.access.stream = path.Streams()
 	p.path, p.host, p.names = path, host(in), references(in, path, body)
 	conversation := path.Collection + "/" + in.access.token // what is made by one client lies at one key
 	if path.Generates() {

@@ -31,6 +31,7 @@ type passed struct {
 	p      *passage
 	frames bool   // it is an event stream
 	tail   []byte // the last bytes of it
+	size   int    // of all that passed
 	err    error  // why it ended, nil for its end
 	closed bool
 }
@@ -96,6 +97,7 @@ func (a *passed) keep(b []byte) {
 	if a.p.access.ttft == 0 && len(b) > 0 {
 		a.p.access.ttft = time.Since(a.p.access.began)
 	}
+	a.size += len(b)
 	a.tail = append(a.tail, b...)
 	if n := len(a.tail); n > 2*keptTail {
 		a.tail = a.tail[:copy(a.tail, a.tail[n-keptTail:])]
@@ -123,6 +125,12 @@ func (a *passed) Close() error {
 	p.learn(a.tail)
 	access.usage = usageIn(a.tail)
 	outcome = a.outcome()
+	if access.usage == (gemini.Usage{}) && p.works != (native.Work{}) && p.failure == nil {
+		access.usage, access.estimated = gemini.Usage{Prompt: p.raw.Tokens}, true
+		if p.works.Answers {
+			access.usage.Candidates = a.size / 4
+		}
+	}
 	if p.failure != nil && !access.gone {
 		access.problem = p.failure.Message
 		p.s.errors.Add(1)
@@ -178,7 +186,10 @@ func usageIn(tail []byte) gemini.Usage {
 	var figures gemini.Usage
 	rest := bytes.TrimLeft(tail[i+len(name):], " \t\r\n:")
 	if json.NewDecoder(bytes.NewReader(rest)).Decode(&figures) != nil {
-		return gemini.Usage{} // it is for the log alone
+		return gemini.Usage{} // as where there are none
+	}
+	if figures.Billed() == 0 {
+		figures.Prompt = figures.Total // of a cache that was made
 	}
 	return figures
 }

@@ -30,8 +30,8 @@ func TestStateIsShared(t *testing.T) {
 	})
 	storetest.Until(t, "the other server knows", func() bool { s := two.state("a"); return s.State == keys.Disabled && s.Reason == keys.Invalid })
 	storetest.Until(t, "the other server counts", func() bool {
-		mine, _ := one.server.usage.spent("ann")
-		theirs, _ := two.server.usage.spent("ann")
+		mine := one.server.usage.spent("ann").tokens
+		theirs := two.server.usage.spent("ann").tokens
 		return mine > 0 && mine == theirs
 	})
 	one.stop()
@@ -40,8 +40,8 @@ func TestStateIsShared(t *testing.T) {
 	if s := three.state("a"); s.State != keys.Disabled || s.Reason != keys.Invalid {
 		t.Errorf("after a restart: %+v", s)
 	}
-	spent, _ := two.server.usage.spent("ann")
-	if again, _ := three.server.usage.spent("ann"); again != spent || spent == 0 {
+	spent := two.server.usage.spent("ann").tokens
+	if again := three.server.usage.spent("ann").tokens; again != spent || spent == 0 {
 		t.Errorf("after a restart %d tokens are counted, not %d", again, spent)
 	}
 }

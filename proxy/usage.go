@@ -39,6 +39,11 @@ type spent struct {
 	costMicro int64 // millionths of a US dollar
 }
 
+func (s *spent) add(other spent) {
+	s.tokens += other.tokens
+	s.costMicro += other.costMicro
+}
+
 func newUsage(kept store.Store, r *registry, log *slog.Logger) *usage {
 	return &usage{store: kept, registry: r, log: log, rows: map[store.UsageID]*store.Usage{}}
 }
@@ -51,26 +56,38 @@ func (u *usage) add(a *access, status int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.turn(time.Now())
-	a.costMicro, a.priced = u.registry.cost(a.target, u.day, &a.usage)
-	row, ok := u.rows[store.UsageID{Day: u.day, Token: a.token, Key: a.key, Model: a.target}]
-	if !ok {
-		row = u.row(a)
-	}
+	last := bill{key: a.key, model: a.target, usage: a.usage}
+	row := u.charge(a.token, &last)
+	a.costMicro, a.priced = last.costMicro, last.priced
 	row.Requests++
 	if status >= fasthttp.StatusBadRequest && status != statusClientGone {
 		row.Errors++
 	}
+	for i := range a.earlier {
+		b := &a.earlier[i]
+		u.charge(a.token, b)
+		a.costMicro, a.priced = a.costMicro+b.costMicro, a.priced && b.priced
+	}
 	if !a.priced {
 		row.Unpriced++
 	}
-	row.Prompt += int64(a.usage.Prompt + a.usage.ToolUse)
-	row.Cached += int64(a.usage.Cached)
-	row.Output += int64(a.usage.Candidates)
-	row.Thoughts += int64(a.usage.Thoughts)
-	row.CostMicro += a.costMicro
-	s := u.of(a.token)
-	s.tokens += int64(a.usage.Prompt + a.usage.ToolUse + a.usage.Candidates + a.usage.Thoughts)
-	s.costMicro += a.costMicro
+}
+
+// charge counts what an attempt used, and fills in what that cost. It returns the row.
+func (u *usage) charge(token string, b *bill) *store.Usage {
+	b.costMicro, b.priced = u.registry.cost(b.model, u.day, &b.usage)
+	id := store.UsageID{Day: u.day, Token: token, Key: b.key, Model: b.model}
+	row, ok := u.rows[id]
+	if !ok {
+		row = u.row(id)
+	}
+	row.Prompt += int64(b.usage.Prompt + b.usage.ToolUse)
+	row.Cached += int64(b.usage.Cached)
+	row.Output += int64(b.usage.Candidates)
+	row.Thoughts += int64(b.usage.Thoughts)
+	row.CostMicro += b.costMicro
+	u.of(token).add(spent{b.usage.Billed(), b.costMicro})
+	return row
 }
 
 // turn begins a new day when it is time.
@@ -82,9 +99,8 @@ func (u *usage) turn(now time.Time) {
 	u.models, u.today = map[string]bool{}, map[string]*spent{}
 }
 
-// row is the row that a request counts in, which may be new.
-func (u *usage) row(a *access) *store.Usage {
-	id := store.UsageID{Day: u.day, Token: a.token, Key: a.key, Model: a.target}
+// row is the row that an attempt counts in, which may be new.
+func (u *usage) row(id store.UsageID) *store.Usage {
 	if u.registry.find(id.Model) == nil && !u.models[id.Model] {
 		if len(u.models) < maxUsageModels && isModelID(id.Model) {
 			u.models[id.Model] = true
@@ -109,15 +125,15 @@ func (u *usage) of(token string) *spent {
 	return s
 }
 
-// spent is what a token used today, here and in other processes: tokens in and out, and millionths of a US dollar.
-func (u *usage) spent(token string) (tokens, costMicro int64) {
+// spent is what a token used today, here and in other processes.
+func (u *usage) spent(token string) spent {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.turn(time.Now())
 	if s, ok := u.today[token]; ok {
-		return s.tokens, s.costMicro
+		return *s
 	}
-	return 0, 0
+	return spent{}
 }
 
 // flush hands what was counted to the store, and takes in what others wrote there. One goroutine calls it.
@@ -140,12 +156,13 @@ func (u *usage) take() []store.Usage {
 	defer u.mu.Unlock()
 	var taken []store.Usage
 	for id, row := range u.rows {
-		if row.Requests == 0 {
+		empty := store.Usage{Day: id.Day, Token: id.Token, Key: id.Key, Model: id.Model}
+		if *row == empty {
 			delete(u.rows, id)
 			continue
 		}
 		taken = append(taken, *row)
-		*row = store.Usage{Day: id.Day, Token: id.Token, Key: id.Key, Model: id.Model}
+		*row = empty
 	}
 	return taken
 }

@@ -36,8 +36,8 @@ func used(token, model string, prompt, output int) *access {
 
 func wantSpent(t *testing.T, u *usage, token string, tokens, costMicro int64) {
 	t.Helper()
-	if gotTokens, gotCost := u.spent(token); gotTokens != tokens || gotCost != costMicro {
-		t.Errorf("%s spent %d, %d; want %d, %d", token, gotTokens, gotCost, tokens, costMicro)
+	if got := u.spent(token); got != (spent{tokens, costMicro}) {
+		t.Errorf("%s spent %+v; want %d, %d", token, got, tokens, costMicro)
 	}
 }
 
@@ -130,13 +130,32 @@ func TestUsageOfAnotherProcessCounts(t *testing.T) {
 	storetest.Until(t, "both know of both", func() bool {
 		a.flush()
 		b.flush()
-		tokensA, costA := a.spent("ann")
-		tokensB, costB := b.spent("ann")
-		return tokensA == 4000 && tokensB == 4000 && costA == 6000 && costB == 6000
+		all := spent{4000, 6000}
+		return a.spent("ann") == all && b.spent("ann") == all
 	})
 	wantRows(t, one, keys.Day(time.Now()), rowOf("ann", "k", "gemini-3.6-flash", 1000, 0, 0, 3000, 1000, 6000))
 	_, c := open()
 	wantSpent(t, c, "ann", 4000, 6000)
+}
+
+// What Google counted of an attempt that failed is used, too, of the key that it came with; the client hears of its answer alone.
+func TestFailedAttemptsCount(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		r := start(t, "a b", nil)
+		empty := fg.Reply(fg.Finish("STOP").With(fg.Usage{Prompt: 1000, Thoughts: 50, Total: 1050}))
+		r.fake.Enqueue(empty, empty, fg.Reply(fg.Text("x"), fg.Finish("STOP").With(fg.Usage{Prompt: 1000, Candidates: 10, Total: 1010})))
+		got := r.do("POST", completions, strings.Replace(ask(completions, stream), "{", `{"stream_options":{"include_usage":true},`, 1))
+		has(t, got.body, `"prompt_tokens":1000,"completion_tokens":10`)
+		r.stop()
+		if used := r.server.usage.spent("ann"); got.status != 200 || used.tokens != 3110 {
+			t.Errorf("%d %s: %+v", got.status, got.body, used)
+		}
+		has(t, r.log.String(), `"tokens_in":3000,"tokens_out":110,"cost":`)
+		rows, err := r.server.Usage("", "9")
+		if err != nil || len(rows) != 2 || rows[0].Requests+rows[1].Requests != 1 || rows[0].Prompt+rows[1].Prompt != 3000 || rows[0].Prompt == 0 || rows[1].Prompt == 0 {
+			t.Errorf("%+v, %v", rows, err)
+		}
+	}
 }
 
 // What a server counted is in the store when it has drained, and the access line tells the cost.

@@ -165,6 +165,9 @@ func (l *Limits) None() bool {
 	return l.Requests == 0 && l.Tokens == 0 && l.Concurrent == 0 && l.DayTokens == 0 && l.DayCost == 0 && len(l.Models) == 0
 }
 
+// Budgets reports whether any of them is of tokens or of money.
+func (l *Limits) Budgets() bool { return l.Tokens > 0 || l.DayTokens > 0 || l.DayCost > 0 }
+
 // String writes the limits as the file tokens has them, "" for none.
 func (l *Limits) String() string {
 	var fields []string

@@ -120,3 +120,6 @@ type Usage struct {
 	ToolUse    int `json:"toolUsePromptTokenCount"`
 	Total      int `json:"totalTokenCount"`
 }
+
+// Billed is how many tokens that are, in and out.
+func (u *Usage) Billed() int64 { return int64(u.Prompt + u.ToolUse + u.Candidates + u.Thoughts) }

@@ -146,33 +146,34 @@ func Opening(body []byte) string {
 	return ""
 }
 
-// modelOf is the model, or the agent, that the body of an interaction names; "" where it is none, or none that can be told for
-// sure.
-func modelOf(body []byte) string {
-	var model string
+// workOf is the model, or the agent, that the body of an interaction or a cache names, "" where it is none, or none that can be
+// told for sure; later is one that is done in the background.
+func workOf(body []byte) (model string, later bool) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true))
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
-		return ""
+		return "", true
 	}
 	for dec.PeekKind() == '"' {
 		name, err := dec.ReadToken()
 		if err != nil {
-			return ""
+			return "", true
 		}
-		if field := name.String(); (field == "model" || field == "agent") && dec.PeekKind() == '"' && model == "" {
+		field, kind := name.String(), dec.PeekKind()
+		later = later || field == "background" && kind != 'f' && kind != 'n'
+		if named := field == "model" || field == "agent"; named && kind == '"' && model == "" {
 			value, err := dec.ReadToken()
 			if err != nil {
-				return ""
+				return "", true
 			}
 			model = value.String()
-		} else if field == "model" || field == "agent" || dec.SkipValue() != nil {
-			return ""
+		} else if named || dec.SkipValue() != nil {
+			return "", true
 		}
 	}
 	if _, err := dec.ReadToken(); err != nil {
-		return ""
+		return "", true
 	}
-	return model
+	return model, later
 }
 
 var (

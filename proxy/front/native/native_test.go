@@ -217,8 +217,8 @@ func TestWorks(t *testing.T) {
 	f := func(method, path, body, want string, works bool) {
 		t.Helper()
 		p, _ := Parse(path, true)
-		if model, ok := Works(method, p, []byte(body)); model != want || ok != works {
-			t.Errorf("%s %s %s: %q, %v", method, path, body, model, ok)
+		if w, ok := Works(method, p, []byte(body)); w.Model != want || ok != works {
+			t.Errorf("%s %s %s: %+v, %v", method, path, body, w, ok)
 		}
 	}
 	f("POST", "/v1beta/models/m:generateContent", "", "m", true)
@@ -227,7 +227,9 @@ func TestWorks(t *testing.T) {
 	f("POST", "/v1beta/models/m:countTokens", "", "", false)
 	f("GET", "/v1beta/models/m", "", "", false)
 	f("POST", "/v1beta/files", "", "", false)
-	f("POST", "/v1beta/cachedContents", `{"model":"models/m"}`, "", false)
+	f("POST", "/v1beta/cachedContents", `{"model":"models/m"}`, "models/m", true)
+	f("PATCH", "/v1beta/cachedContents/c", `{"ttl":"60s"}`, "", false)
+	f("POST", "/v1beta/dynamic/d:generateContent", "", "dynamic/d", true)
 	f("POST", "/v1beta/interactions", `{"input":{"model":"x"},"model":"m"}`, "m", true)
 	f("POST", "/v1beta/interactions", `{"agent":"a"}`, "a", true)
 	f("POST", "/v1beta/interactions", `{"MODEL":"a","mod\u0065l":"m"}`, "m", true)
@@ -236,4 +238,22 @@ func TestWorks(t *testing.T) {
 	f("POST", "/v1beta/interactions", `{"model":["a"]}`, "", true)
 	f("POST", "/v1beta/interactions", `{"model":"a"`, "", true)
 	f("POST", "/v1beta/interactions", ``, "", true)
+}
+
+func TestWorkThatIsDoneLater(t *testing.T) {
+	f := func(path, body string, want Work) {
+		t.Helper()
+		p, _ := Parse(path, true)
+		if w, _ := Works("POST", p, []byte(body)); w != want {
+			t.Errorf("%s %s: %+v", path, body, w)
+		}
+	}
+	f("/v1beta/models/m:batchGenerateContent", "", Work{Model: "m", Later: true})
+	f("/v1beta/models/m:predictLongRunning", "", Work{Model: "m", Later: true})
+	f("/v1beta/models/m:streamGenerateContent", "", Work{Model: "m", Answers: true})
+	f("/v1beta/models/m:embedContent", "", Work{Model: "m"})
+	f("/v1alpha/auth_tokens", "", Work{Elsewhere: true})
+	f("/v1beta/interactions", `{"model":"m","background":false,"input":{"background":true}}`, Work{Model: "m", Answers: true})
+	f("/v1beta/interactions", `{"backgr\u006fund":true,"model":"m"}`, Work{Model: "m", Answers: true, Later: true})
+	f("/v1beta/interactions", `{"background":true,"model":"m"`, Work{Answers: true, Later: true})
 }

@@ -72,20 +72,41 @@ func (p *Path) Generates() bool {
 	return p.Verb == "generateContent" || p.Verb == "streamGenerateContent"
 }
 
-// Works reports whether a call has a model work, and which one: for an answer, for vectors, for anything but a count. An
-// interaction names it in its body.
-func Works(method string, p Path, body []byte) (model string, works bool) {
+// Work is what a call has a model do.
+type Work struct {
+	Model     string // which one, "" where that cannot be told
+	Answers   bool   // in words: what it says counts, too
+	Later     bool   // nothing in the answer of the call tells what it uses, since it is done later
+	Elsewhere bool   // the client gets a credential of Google's, and uses that past this server
+}
+
+// Works reports whether a call has a model work, and which one: for an answer, for vectors, for a cache, for anything but a
+// count. An interaction and a cache name it in their bodies.
+func Works(method string, p Path, body []byte) (w Work, works bool) {
+	switch p.Verb {
+	case "batchGenerateContent", "asyncBatchEmbedContent", "updateGenerateContentBatch", "updateEmbedContentBatch", "predictLongRunning":
+		w.Later = true
+	}
+	w.Elsewhere = p.Collection == "auth_tokens" || p.Collection == "authTokens"
+	w.Answers = p.Generates()
 	switch {
 	case method != "POST":
 	case p.Collection == "interactions" && p.Resource == "":
-		return modelOf(body), true
+		w.Model, w.Later = workOf(body)
+		w.Answers = true
+		return w, true
+	case p.Collection == "cachedContents" && p.Resource == "":
+		w.Model, _ = workOf(body)
+		return w, true
 	case p.Verb == "" || p.Verb == "countTokens":
 	case p.Model != "":
-		return p.Model, true
-	case p.Collection == "tunedModels":
-		return p.Resource, true
+		w.Model = p.Model
+		return w, true
+	case p.Collection == "tunedModels" || p.Collection == "dynamic":
+		w.Model = p.Resource
+		return w, true
 	}
-	return "", false
+	return w, false
 }
 
 // Streams reports whether the answer comes in pieces.
