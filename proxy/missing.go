@@ -18,13 +18,27 @@ func missingFor() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, time.Hour}
 }
 
+// inventedFor is how long a key rests for a name that neither Google lists nor the registry knows. Nobody writes that down: any
+// client can invent any number of names.
+const inventedFor = 10 * time.Minute
+
 // outcome is what a failure means for the key that it came with.
 func (t *tries) outcome(failed *upstream.Error) keys.Outcome {
-	if failed.Kind == upstream.NoModel && t.s.models.lists(t.target) {
+	switch {
+	case failed.Kind == upstream.DayQuota && t.s.dawns(time.Now()):
+		return keys.Rest(t.quota(), keys.RateLimited, 30*time.Second, time.Minute)
+	case failed.Kind != upstream.NoModel:
+	case t.s.models.lists(t.target):
 		return keys.Rest(t.quota(), keys.NoModel, missingFor()...)
+	case t.s.models.registry.find(t.target) == nil:
+		return keys.Rest(t.quota(), keys.NoModel, inventedFor).Unkept()
 	}
 	return failed.Outcome(t.quota())
 }
+
+// dawns reports whether Google's day has only just begun: whoever is told then that the quota of the day is used up may be told so
+// of yesterday's, by a counter that lags behind or a clock here that is ahead, and would rest for a day that has hardly begun.
+func (s *Server) dawns(now time.Time) bool { return keys.Day(now) != keys.Day(now.Add(-s.pace.dawn)) }
 
 // noModel tells a client that no key sees its model, and which one that is where the name stands for another.
 func (t *tries) noModel() *front.Error {

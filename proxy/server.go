@@ -95,6 +95,7 @@ type pace struct {
 	bodyGrace time.Duration // for any request's body
 	bodyIdle  time.Duration // without a byte of a body
 	stall     time.Duration // how long a client may not read at all
+	dawn      time.Duration // from midnight in Los Angeles on, in which a quota of the day may be yesterday's
 }
 
 // New makes a server from validated settings. The error says what the settings lack.
@@ -119,7 +120,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		bounds:   newBounds(cfg),
 		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
 		pace: pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second,
-			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute},
+			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, dawn: 5 * time.Minute},
 	}
 	s.pool = keys.New(cfg.Keys, s.poolOptions(cfg))
 	s.live.Store(cfg)

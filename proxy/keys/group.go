@@ -83,19 +83,6 @@ func (g *group) setRest(model string, r rest, room int) {
 	}
 }
 
-// served forgets past troubles, but not a rest that another request has brought about meanwhile. It reports which it forgot.
-func (g *group) served(model string, now time.Time) (whole, ofModel bool) {
-	past := func(model string) bool {
-		r := g.restOf(model)
-		if r.reason == NoReason || r.live(now) {
-			return false
-		}
-		g.endRest(model)
-		return true
-	}
-	return past(""), past(model)
-}
-
 // restOf is the group's rest for a model, or for all if that is "".
 func (g *group) restOf(model string) rest {
 	if model == "" {

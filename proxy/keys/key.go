@@ -48,9 +48,13 @@ type rest struct {
 	since, until time.Time
 	reason       Reason
 	steps        int
+	unkept       bool // no record tells of it
 }
 
 func (r rest) live(now time.Time) bool { return r.until.After(now) }
+
+// over reports whether there was a rest, and it has ended.
+func (r rest) over(now time.Time) bool { return r.reason != NoReason && !r.live(now) }
 
 // early reports whether a time lies in the first half of a rest.
 func (r rest) early(at time.Time) bool {
@@ -79,7 +83,7 @@ func (r rest) renewed(o Outcome, now time.Time, extra time.Duration) (rest, bool
 	if until.Before(r.until) {
 		return r, false
 	}
-	return rest{since: now, until: until, reason: o.reason, steps: steps}, true
+	return rest{since: now, until: until, reason: o.reason, steps: steps, unkept: o.unkept}, true
 }
 
 // resting is what keeps the key from the model, of its own; it may have ended.

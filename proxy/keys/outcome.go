@@ -19,6 +19,7 @@ type Outcome struct {
 	steps  []time.Duration
 	reason Reason
 	tokens int64
+	unkept bool
 
 	limited string // the model that limits are of
 	limits  Limits
@@ -41,6 +42,12 @@ func Disable(reason Reason) Outcome { return Outcome{kind: outcomeDisable, reaso
 // just turned down is not asked again at once, whatever Google said.
 func Rest(model string, reason Reason, steps ...time.Duration) Outcome {
 	return Outcome{kind: outcomeRest, model: model, steps: steps, reason: reason}
+}
+
+// Unkept makes a rest one that only this process knows of.
+func (o Outcome) Unkept() Outcome {
+	o.unkept = true
+	return o
 }
 
 // Stating adds the limits of the model that Google named.

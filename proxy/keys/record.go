@@ -67,6 +67,9 @@ func restRecord(owner, model, name string, r rest) Record {
 	return Record{Owner: owner, Model: model, Name: name, Reason: r.reason.Code(), Until: r.until, Steps: r.steps, Gone: r.reason == NoReason}
 }
 
+// kept reports whether there is a record of the rest.
+func (r rest) kept() bool { return r.reason != NoReason && !r.unkept }
+
 // mateRecord says which learned project the group is in.
 func (g *group) mateRecord() Record {
 	return Record{Owner: g.name, Name: recordMates, Reason: g.learned.name, Until: g.learned.until}
@@ -80,22 +83,24 @@ func (k *key) records() (all []Record) {
 	if k.hand {
 		all = append(all, stateRecord(k.id, recordHand, ByHand))
 	}
-	if k.whole.reason != NoReason {
+	if k.whole.kept() {
 		all = append(all, restRecord(k.id, "", recordRest, k.whole))
 	}
 	for model, r := range k.rests {
-		all = append(all, restRecord(k.id, model, recordRest, r))
+		if r.kept() {
+			all = append(all, restRecord(k.id, model, recordRest, r))
+		}
 	}
 	return all
 }
 
 // records are all that is known of the group.
 func (g *group) records() (all []Record) {
-	if g.whole.reason != NoReason {
+	if g.whole.kept() {
 		all = append(all, restRecord(g.name, "", recordQuota, g.whole))
 	}
 	for model, l := range g.ledgers {
-		if l.rest.reason != NoReason {
+		if l.rest.kept() {
 			all = append(all, restRecord(g.name, model, recordQuota, l.rest))
 		}
 		for name, limit := range map[string]limit{recordRequests: l.requests, recordTokens: l.tokens, recordDay: l.day} {

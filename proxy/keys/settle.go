@@ -38,17 +38,14 @@ func (p *Pool) served(l *Lease, o Outcome) {
 	k, g, now := l.key, l.key.group, p.moment.now
 	k.faults, k.probe = 0, probe{}
 	for _, model := range []string{o.model, ""} {
-		if r := k.restOf(model); r.reason != NoReason && !r.live(now) {
+		if r := k.restOf(model); r.over(now) {
 			k.endRest(model)
-			p.note(k, restRecord(k.id, model, recordRest, rest{}))
+			p.noteRest(k, k.id, model, recordRest, rest{unkept: r.unkept})
 		}
-	}
-	whole, ofModel := g.served(o.model, now)
-	if whole {
-		p.note(k, restRecord(g.name, "", recordQuota, rest{}))
-	}
-	if ofModel {
-		p.note(k, restRecord(g.name, o.model, recordQuota, rest{}))
+		if r := g.restOf(model); r.over(now) { // one that another request has brought about meanwhile goes on
+			g.endRest(model)
+			p.noteRest(k, g.name, model, recordQuota, rest{unkept: r.unkept})
+		}
 	}
 	if ledger := g.ledgers[o.model]; ledger != nil {
 		ledger.served = later(ledger.served, l.began)
@@ -85,7 +82,7 @@ func (p *Pool) rest(l *Lease, o Outcome) {
 	if !o.reason.project() {
 		if r, longer := k.restOf(o.model).renewed(o, m.now, 0); longer {
 			k.setRest(o.model, r)
-			p.note(k, restRecord(k.id, o.model, recordRest, r))
+			p.noteRest(k, k.id, o.model, recordRest, r)
 		}
 		p.serveModel(o.model)
 		return
@@ -100,7 +97,7 @@ func (p *Pool) rest(l *Lease, o Outcome) {
 	if r, longer := g.restOf(o.model).renewed(o, m.now, extra); longer {
 		g.setRest(o.model, r, p.room())
 		g.dried(m, o.model, r, o.limits, l.guessed)
-		p.note(k, restRecord(g.name, o.model, recordQuota, r))
+		p.noteRest(k, g.name, o.model, recordQuota, r)
 	}
 	p.hint(g, o.model, o.limits)
 	p.serveModel(o.model)
@@ -165,6 +162,13 @@ func (p *Pool) fault(k *key) {
 	k.probe.begin(now)
 	p.note(k, restRecord(k.id, "", recordRest, k.whole))
 	p.serveAll()
+}
+
+// noteRest keeps a rest, or its end where that has no reason, unless nobody is to know.
+func (p *Pool) noteRest(k *key, owner, model, name string, r rest) {
+	if !r.unkept {
+		p.note(k, restRecord(owner, model, name, r))
+	}
 }
 
 // note keeps a record of a key that is still there.
