@@ -1,6 +1,8 @@
 package keys
 
 import (
+	"container/heap"
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -8,12 +10,15 @@ import (
 // agenda foresees, for one pass through a line, when whose turn comes: it is the pool's state as it will be once those ahead in
 // the line are served. It is made when the first waiter finds no key, and changes nothing of the pool.
 type agenda struct {
-	p     *Pool
-	model string
-	plans []plan
-	made  bool
-	held  []*group
-	plan  *plan // what next found last
+	p       *Pool
+	model   string
+	plans   []plan
+	made    bool
+	bySize  map[int64]bounds // by the size of the prompt, rounded down
+	held    []*group
+	plan    *plan     // what next found last
+	soonest time.Time // when it found it a place
+	unseen  *bool     // what Pool.unseen says for those whom any key could serve
 }
 
 // plan is the future of one group, or of those that are firmly taken for one project.
@@ -22,12 +27,28 @@ type plan struct {
 	ledger *ledger   // the group's own, as long as nothing is taken
 	copied bool      // it is a copy
 	from   time.Time // when the first of its keys may be used, and no earlier than those ahead
-	opens  time.Time // when the limits allow a request, whatever its size; zero is not looked at yet
+	taken  int       // places
 }
+
+// bounds are the plans with times before which they have no place for a prompt of some size: a heap. Every place that is taken
+// makes a plan's next one later, never earlier, so what was foreseen before stays a bound, and few plans need a second look.
+type bounds []bound
+
+type bound struct {
+	plan  *plan
+	at    time.Time
+	taken int // the plan's, when that was foreseen
+}
+
+func (b bounds) Len() int           { return len(b) }
+func (b bounds) Less(i, j int) bool { return b[i].at.Before(b[j].at) }
+func (b bounds) Swap(i, j int)      { b[i], b[j] = b[j], b[i] }
+func (b bounds) Push(any)           { panic("BUG: plans do not come later") }
+func (b bounds) Pop() any           { panic("BUG: plans do not go") }
 
 // make looks at all groups that have a key in order.
 func (a *agenda) make() {
-	a.made = true
+	a.made, a.bySize = true, map[int64]bounds{}
 	a.plans = make([]plan, 0, len(a.p.groups))
 	plain, empty := Want{Model: a.model}, &ledger{}
 	seen := map[*shared]bool{}
@@ -49,6 +70,9 @@ func (a *agenda) make() {
 		var ok bool
 		if pl.from, ok = a.p.soonest(pl.groups, &plain); ok {
 			a.plans = append(a.plans, pl)
+			for _, g := range pl.groups {
+				g.plan = &a.plans[len(a.plans)-1]
+			}
 		}
 	}
 }
@@ -88,22 +112,58 @@ func (a *agenda) next(w *waiter) time.Time {
 	if !a.made {
 		a.make()
 	}
-	var soonest time.Time
-	a.plan = nil
-	for i := range a.plans {
-		pl := &a.plans[i]
-		at, ok := pl.next(a.p, &w.want)
-		if ok && (a.plan == nil || at.Before(soonest)) {
-			soonest, a.plan = at, pl
+	a.plan, a.soonest = nil, time.Time{}
+	if w.want.Only != "" {
+		if k := a.p.ids[w.want.Only]; k != nil && k.group.plan != nil {
+			a.try(k.group.plan, &w.want)
 		}
+		return a.soonest
 	}
-	return soonest
+	a.search(a.boundsOf(int64(w.want.Tokens)), 0, &w.want)
+	return a.soonest
+}
+
+// boundsOf are the bounds for a prompt; the first one is up to date.
+func (a *agenda) boundsOf(tokens int64) bounds {
+	size := tokens &^ (1<<max(bits.Len64(uint64(tokens))-3, 0) - 1) // no more than a quarter less
+	all, known := a.bySize[size]
+	if !known {
+		for i := range a.plans {
+			pl := &a.plans[i]
+			all = append(all, bound{pl, pl.opens(&a.p.moment, pl.from, size), pl.taken})
+		}
+		heap.Init(all)
+		a.bySize[size] = all
+	}
+	for len(all) > 0 && all[0].taken != all[0].plan.taken {
+		pl := all[0].plan
+		all[0] = bound{pl, pl.opens(&a.p.moment, pl.from, size), pl.taken}
+		heap.Fix(all, 0)
+	}
+	return all
+}
+
+// search looks at the i-th plan and those below it in the heap, as far as they may have an earlier place than was found.
+func (a *agenda) search(all bounds, i int, want *Want) {
+	if i >= len(all) || a.plan != nil && !all[i].at.Before(a.soonest) {
+		return
+	}
+	a.try(all[i].plan, want)
+	a.search(all, 2*i+1, want)
+	a.search(all, 2*i+2, want)
+}
+
+// try takes a plan's next place for a request where that is the earliest one.
+func (a *agenda) try(pl *plan, want *Want) {
+	if at, ok := pl.next(a.p, want); ok && (a.plan == nil || at.Before(a.soonest)) {
+		a.plan, a.soonest = pl, at
+	}
 }
 
 // next is when the group can serve a request.
 func (pl *plan) next(p *Pool, want *Want) (time.Time, bool) {
-	tokens, from := int64(want.Tokens), pl.from
-	if pl.ledger.tooSmall(&p.moment, tokens, int64(want.Above)) {
+	from := pl.from
+	if pl.ledger.tooSmall(&p.moment, int64(want.Tokens), int64(want.Above)) {
 		return time.Time{}, false
 	}
 	if !want.plain() {
@@ -112,17 +172,14 @@ func (pl *plan) next(p *Pool, want *Want) (time.Time, bool) {
 			return at, false
 		}
 		from = later(from, at)
-	} else if pl.ledger.tokens.at(p.moment.sec) == 0 {
-		tokens = 0
-		if !pl.opens.IsZero() {
-			return pl.opens, true
-		}
 	}
-	at, _ := pl.ledger.opens(&p.moment, from, tokens, pl.groups[0].jitter)
-	if want.plain() && tokens == 0 {
-		pl.opens = at
-	}
-	return at, true
+	return pl.opens(&p.moment, from, int64(want.Tokens)), true
+}
+
+// opens is when the limits allow a prompt, not before from.
+func (pl *plan) opens(m *moment, from time.Time, tokens int64) time.Time {
+	at, _ := pl.ledger.opens(m, from, tokens, pl.groups[0].jitter)
+	return at
 }
 
 // enter puts a waiter where next found it a place. A group whose tokens it waits for is held for it: small requests would
@@ -141,17 +198,32 @@ func (a *agenda) enter(w *waiter) {
 
 // leased tells of a lease that was handed out meanwhile.
 func (a *agenda) leased(g *group, tokens int64) {
-	for i := range a.plans {
-		if pl := &a.plans[i]; slices.Contains(pl.groups, g) {
-			pl.take(&a.p.moment, a.p.moment.now, tokens)
-		}
+	if g.plan != nil {
+		g.plan.take(&a.p.moment, a.p.moment.now, tokens)
 	}
 }
 
-// end lets go of what is held.
+// seesNone is Pool.unseen for a waiter.
+func (a *agenda) seesNone(w *waiter) bool {
+	if w.want.Only != "" {
+		return a.p.unseen(&w.want)
+	}
+	if a.unseen == nil {
+		none := a.p.unseen(&w.want)
+		a.unseen = &none
+	}
+	return *a.unseen
+}
+
+// end lets go of what is held and planned.
 func (a *agenda) end() {
 	for _, g := range a.held {
 		g.held = false
+	}
+	for i := range a.plans {
+		for _, g := range a.plans[i].groups {
+			g.plan = nil
+		}
 	}
 }
 
@@ -172,5 +244,5 @@ func (pl *plan) take(m *moment, at time.Time, tokens int64) {
 		pl.ledger.dayUsed++
 	}
 	pl.from = later(pl.from, at)
-	pl.opens = time.Time{}
+	pl.taken++
 }

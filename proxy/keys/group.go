@@ -15,6 +15,7 @@ type group struct {
 	alone []*group // the group itself
 	seen  uint64   // the walk along the ring that came by last
 	held  bool     // for somebody at the head of a line, during one pass through it
+	plan  *plan    // likewise: its future
 }
 
 const maxJitter = 30 * time.Second

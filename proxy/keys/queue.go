@@ -101,7 +101,7 @@ func (p *Pool) serve(q *queue) {
 				stuck = int64(w.want.Tokens)
 			}
 		}
-		if w.due = a.next(w); w.due.IsZero() || w.due.After(w.until) || p.unseen(&w.want) {
+		if w.due = a.next(w); w.due.IsZero() || w.due.After(w.until) || a.seesNone(w) {
 			w.turn <- turn{none: p.none(&w.want, w.due)}
 			continue
 		}

@@ -229,3 +229,36 @@ func BenchmarkNewcomer(b *testing.B) {
 		}
 	}
 }
+
+// What one pass through a long line costs, by what keeps the keys away.
+func BenchmarkPass(b *testing.B) {
+	for _, limits := range []Limits{{}, {Requests: 10}, {Tokens: 250_000}} {
+		for _, n := range []int{8, 200} {
+			for _, waiting := range []int{1000, 5000} {
+				b.Run(fmt.Sprintf("limits=%v/keys=%d/waiting=%d", limits, n, waiting), func(b *testing.B) {
+					p := bigPool(n)
+					for range n {
+						l, err := p.Acquire(b.Context(), Want{Model: model}, time.Time{})
+						if err != nil {
+							b.Fatal(err)
+						}
+						l.Done(Rest(model, RateLimited, time.Hour).Stating(model, limits))
+					}
+					p.lock()
+					defer p.mu.Unlock()
+					q := &queue{model: model}
+					p.queues[model] = q
+					for i := range waiting {
+						w := Want{Model: model, Tokens: 1000 + i*7919%9000, Conversation: fmt.Sprint(i)}
+						q.waiters = append(q.waiters, &waiter{want: w, until: time.Now().Add(1000 * time.Hour), turn: make(chan turn, 1)})
+					}
+					for b.Loop() {
+						if p.serve(q); len(q.waiters) != waiting {
+							b.Fatal("somebody left the line")
+						}
+					}
+				})
+			}
+		}
+	}
+}
