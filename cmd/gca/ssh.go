@@ -112,7 +112,23 @@ func (e *noAdapterError) Error() string {
 
 // runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours. A verb with an input is one that
 // changes the server, which nothing on this side stops once it has begun.
-func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) (err error) {
+func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) error {
+	return f.runThere(ctx, io, target, errand{need: need, stdin: stdin, stdout: stdout,
+		installed: "[ -x " + manageTool + " ] || exit 127; ", line: "exec " + remote.Quote(append([]string{manageTool}, verb...)...),
+		after: fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", target)})
+}
+
+// errand is what to run on a server.
+type errand struct {
+	need      rootNeed
+	stdin     io.Reader // nil where nothing changes the server
+	stdout    io.Writer
+	installed string // ends with status 127 where no adapter is installed
+	line      string
+	after     string // hint for one who lost sight of it
+}
+
+func (f *sshFlags) runThere(ctx context.Context, io *streams, target string, e errand) (err error) {
 	host, opts, err := f.parse(ctx, target, io)
 	if err != nil {
 		return err
@@ -122,20 +138,19 @@ func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, ne
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if isTerminal(stdout) {
-		stdout = &visibleWriter{to: stdout}
+	if isTerminal(e.stdout) {
+		e.stdout = &visibleWriter{to: e.stdout}
 	}
-	change := &input{Reader: stdin}
-	cmd := remote.Cmd{Line: "exec " + remote.Quote(append([]string{manageTool}, verb...)...), Stdout: stdout, Stderr: &visibleWriter{to: io.err}}
-	if stdin != nil {
+	change := &input{Reader: e.stdin}
+	cmd := remote.Cmd{Line: e.line, Stdout: e.stdout, Stderr: &visibleWriter{to: io.err}}
+	if e.stdin != nil {
 		cmd.Stdin = change
 	}
-	installed := "[ -x " + manageTool + " ] || exit 127; "
-	if need == rootAlways || need == rootToRead && opts.Prompts.Sudo != nil {
-		cmd.Line = installed + cmd.Line
+	if e.need == rootAlways || e.need == rootToRead && opts.Prompts.Sudo != nil {
+		cmd.Line = e.installed + cmd.Line
 		err = conn.RunRoot(ctx, cmd)
 	} else {
-		cmd.Line = installed + remote.TryRoot(cmd.Line) + cmd.Line
+		cmd.Line = e.installed + remote.TryRoot(cmd.Line) + cmd.Line
 		err = conn.Run(ctx, cmd)
 	}
 	var exit *remote.ExitError
@@ -145,7 +160,7 @@ func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, ne
 	case errors.As(err, &exit):
 		return &statusError{exit.Status}
 	case err != nil && change.begun.Load():
-		return leftAlone(ctx, err, target)
+		return leftAlone(ctx, err, e.after)
 	}
 	return err
 }
@@ -163,8 +178,7 @@ func (i *input) Read(p []byte) (int, error) {
 
 // leftAlone is the error of a change that this side has lost sight of: sshd passes no signal on to what runs as root, and
 // ends nothing when a connection does.
-func leftAlone(ctx context.Context, err error, target string) error {
-	hint := fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", target)
+func leftAlone(ctx context.Context, err error, hint string) error {
 	var lost *remote.Error
 	switch {
 	case ctx.Err() != nil:

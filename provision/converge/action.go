@@ -25,8 +25,9 @@ const (
 	opNginxReload  opcode = "nginx-reload"  // Nginx reads its files again, if it runs
 	opUFWDisable   opcode = "ufw-disable"
 	opUFWReload    opcode = "ufw-reload"
-	opSysctl       opcode = "sysctl"   // give the kernel back the settings Names, each as key=value
-	opSwapOff      opcode = "swap-off" // stop using the swap files Names
+	opUFWForget    opcode = "ufw-forget" // delete the rules that deploys added, but for the ports Names
+	opSysctl       opcode = "sysctl"     // give the kernel back the settings Names, each as key=value
+	opSwapOff      opcode = "swap-off"   // stop using the swap files Names
 
 	opHandoverEnd opcode = "handover-end" // stop the handover unit, unless it is the only one that serves
 	opHandBack    opcode = "hand-back"    // let the main unit run by what is in force again, without a request lost
@@ -68,6 +69,8 @@ func (a action) do(ctx context.Context, s *system) error {
 	case opUFWReload:
 		_, err := s.run(ctx, "ufw", "reload")
 		return err
+	case opUFWForget:
+		return s.forgetRules(ctx, a.Names)
 	case opSysctl:
 		return s.resetSysctls(a.Names)
 	case opSwapOff:

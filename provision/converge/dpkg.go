@@ -30,26 +30,7 @@ type stanza struct{ name, status, stockSite string }
 
 func collectDpkg(s *reader) (Dpkg, error) {
 	var d Dpkg
-	f, err := os.Open(s.at(dpkgStatus))
-	if errors.Is(err, fs.ErrNotExist) {
-		return d, nil
-	}
-	if err != nil {
-		return d, err
-	}
-	scan := bufio.NewScanner(f)
-	scan.Buffer(nil, maxManagedFile)
-	var p stanza
-	for scan.Scan() {
-		if line := scan.Text(); line != "" {
-			p.read(line)
-			continue
-		}
-		d.add(p)
-		p = stanza{}
-	}
-	d.add(p)
-	if err := errors.Join(scan.Err(), f.Close()); err != nil {
+	if err := eachPackage(s, d.add); err != nil {
 		return d, err
 	}
 	slices.Sort(d.Installed)
@@ -62,6 +43,40 @@ func collectDpkg(s *reader) (Dpkg, error) {
 		d.Unfinished = []string{"dpkg itself"}
 	}
 	return d, nil
+}
+
+// eachPackage tells each package that dpkg knows of.
+func eachPackage(s *reader, tell func(stanza)) error {
+	f, err := os.Open(s.at(dpkgStatus))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	scan := bufio.NewScanner(f)
+	scan.Buffer(nil, maxManagedFile)
+	var p stanza
+	for scan.Scan() {
+		if line := scan.Text(); line != "" {
+			p.read(line)
+			continue
+		}
+		tell(p)
+		p = stanza{}
+	}
+	tell(p)
+	return errors.Join(scan.Err(), f.Close())
+}
+
+// stillInstalled are those of the packages that are there.
+func stillInstalled(s *reader, names []string) ([]string, error) {
+	there := map[string]bool{}
+	err := eachPackage(s, func(p stanza) { there[p.name] = strings.HasSuffix(p.status, " installed") })
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		plain, _, _ := strings.Cut(name, ":") // of its architecture
+		return !there[plain]
+	}), err
 }
 
 func (p *stanza) read(line string) {

@@ -32,11 +32,15 @@ func (e *engine) plan(ctx context.Context, want Want, look planner) (Plan, error
 	}
 	notes := sweep(e.sys)
 	if died {
+		what := "an earlier deploy died half-way; it was taken back first"
+		if destroying(&e.sys.reader) {
+			what = "a destroy was cut short; what it had yet to put back was put back first"
+		}
 		if err := errors.Join(undo(ctx, e.sys)...); err != nil {
 			return Plan{}, refuse(RefusedUndo, "put right what is named above (its journal is in "+journalDir+"/failed-… on the server), then deploy again",
 				"an earlier deploy died half-way, and could not be taken back whole: %v", err)
 		}
-		notes = append(notes, "an earlier deploy died half-way; it was taken back first")
+		notes = append(notes, what)
 	}
 	plan, err := look(ctx, &e.sys.reader, want)
 	plan.notes, plan.tookBack = append(notes, plan.notes...), died

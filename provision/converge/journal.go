@@ -172,7 +172,7 @@ func tidy(s *system, name string) (notes []string) {
 	if err := freeReserve(s, dir); err != nil {
 		notes = append(notes, err.Error())
 	}
-	records, err := readJournal(s, dir)
+	records, err := readJournal(&s.reader, dir)
 	if err != nil {
 		notes = append(notes, err.Error())
 	}
@@ -194,7 +194,7 @@ func tidy(s *system, name string) (notes []string) {
 
 // sweep tidies sealed journals whose deploy died right after its commit.
 func sweep(s *system) (notes []string) {
-	sealed, err := sealedJournals(s)
+	sealed, err := sealedJournals(&s.reader)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -209,7 +209,7 @@ func sealedName(release string, now time.Time) string {
 }
 
 // sealedJournals lists the folders of the deploys that ended well, the latest last.
-func sealedJournals(s *system) ([]string, error) {
+func sealedJournals(s *reader) ([]string, error) {
 	entries, err := os.ReadDir(s.at(journalDir))
 	if err := ignoreMissing(err); err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func sealedJournals(s *system) ([]string, error) {
 }
 
 // history lists the releases that deploys ended well with, the latest last.
-func history(s *system) ([]string, error) {
+func history(s *reader) ([]string, error) {
 	names, err := sealedJournals(s)
 	for i, name := range names {
 		_, names[i], _ = strings.Cut(name, "_")
@@ -235,7 +235,7 @@ func history(s *system) ([]string, error) {
 // readJournal reads the journal in a folder. A last line without an end was being
 // written when the power went: its step had not begun. Lines that cannot be
 // read are in the error, and all others are returned.
-func readJournal(s *system, dir string) ([]record, error) {
+func readJournal(s *reader, dir string) ([]record, error) {
 	data, err := os.ReadFile(s.at(dir + "/" + journalLog))
 	if err := ignoreMissing(err); err != nil {
 		return nil, err
@@ -268,12 +268,18 @@ func (j *Journal) close() error {
 // after an error, and returns all of them. Then the journal is gone; with errors
 // it is kept under a name of its own, to look at.
 func undo(ctx context.Context, s *system) []error {
+	if err := forgetDestroyed(s); err != nil {
+		return []error{err}
+	}
 	errs := takeBack(ctx, s, journalDir+"/"+failedPrefix+"…")
 	return append(errs, closeUndone(s, len(errs) > 0)...)
 }
 
 // undoOrLeave is undo for a process that has to end soon: what cannot be put back stays open for the next deploy.
 func undoOrLeave(ctx context.Context, s *system) []error {
+	if err := forgetDestroyed(s); err != nil {
+		return []error{err}
+	}
 	if errs := takeBack(ctx, s, openDir); len(errs) > 0 {
 		return errs
 	}

@@ -24,7 +24,7 @@ func leave(s *system, want Want) error {
 
 // prune removes the oldest releases, and says what it could not remove.
 func prune(s *system, current string) []string {
-	past, err := history(s)
+	past, err := history(&s.reader)
 	if err != nil {
 		return []string{err.Error()}
 	}

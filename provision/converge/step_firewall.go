@@ -14,6 +14,9 @@ type firewallStep struct {
 	boot  bool  // nor would it after a boot
 }
 
+// ufwComment marks the rules that deploys add.
+const ufwComment = "gemini-adapter"
+
 var ufwFiles = []string{"/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules"}
 
 func (st firewallStep) before(ctx context.Context, r *run) (reversal, error) {
@@ -45,7 +48,7 @@ func (st firewallStep) before(ctx context.Context, r *run) (reversal, error) {
 
 func (st firewallStep) apply(ctx context.Context, r *run) error {
 	for _, port := range st.ports {
-		if _, err := r.sys.run(ctx, "ufw", "allow", strconv.Itoa(port)+"/tcp"); err != nil {
+		if _, err := r.sys.run(ctx, "ufw", "allow", strconv.Itoa(port)+"/tcp", "comment", ufwComment); err != nil {
 			return err
 		}
 	}

@@ -65,6 +65,16 @@ func (s *system) addSwapLine(text string) error {
 	return s.writeFile(fstab, []byte(text+fstabLine), now.Mode, owner{now.UID, now.GID})
 }
 
+// dropSwapLine takes our line out of a table that somebody else has changed too.
+func (s *system) dropSwapLine() error {
+	now, err := s.state(fstab)
+	if err != nil || now.Kind != PathFile {
+		return err
+	}
+	text := strings.Replace(string(now.Content), fstabLine, "", 1)
+	return s.writeFile(fstab, []byte(text), now.Mode, owner{now.UID, now.GID})
+}
+
 func swapOn(ctx context.Context, s *system, name string, args ...string) error {
 	// The file must never have been readable by others: memory ends up in it.
 	f, err := os.OpenFile(s.at(swapFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)

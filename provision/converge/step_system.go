@@ -82,7 +82,7 @@ func (s *system) markRefused(refused []sysctl) error {
 }
 
 // sysctlNow is a kernel setting, its words parted by one space.
-func (s *system) sysctlNow(key string) (string, error) {
+func (s *reader) sysctlNow(key string) (string, error) {
 	text, err := s.readText(sysctlFile(key))
 	return strings.Join(strings.Fields(text), " "), err
 }

@@ -58,7 +58,7 @@ type undoing struct {
 func takeBack(ctx context.Context, s *system, kept string) []error {
 	u := &undoing{sys: s, kept: kept, wrote: map[int]map[string]string{}, undone: map[string]bool{}}
 	u.failed(freeReserve(s, openDir))
-	records, err := readJournal(s, openDir)
+	records, err := readJournal(&s.reader, openDir)
 	u.failed(err)
 	for _, r := range records {
 		switch r.State {
@@ -127,9 +127,13 @@ func (u *undoing) undo(ctx context.Context, r record) {
 			theirs, err = u.theirs(r, a)
 			u.failed(err)
 		}
-		if theirs {
+		switch {
+		case theirs && a.Path == fstab: // a line for a file that goes would keep a boot waiting
+			u.failed(u.sys.dropSwapLine())
+			a.Op = opNone
+		case theirs:
 			u.left = append(u.left, a.Path)
-			u.failed(fmt.Errorf("%s: %s was changed after the deploy wrote it, and was left as it is; %s", r.Step, a.Path, a.before(u.kept)))
+			u.failed(&leftError{fmt.Sprintf("%s: %s was changed after the deploy wrote it, and was left as it is; %s", r.Step, a.Path, a.before(u.kept))})
 			a.Op = opNone
 		}
 		actions = append(actions, a)
@@ -188,6 +192,11 @@ func (a action) before(kept string) string {
 	return "before it was a directory"
 }
 
+// leftError is something that somebody changed since, and that was therefore left.
+type leftError struct{ text string }
+
+func (e *leftError) Error() string { return e.text }
+
 // removeMade removes what a step has made. A folder goes with the folders in it; a file that is still there is not of the
 // deploy, but for what a write that was cut short left.
 func removeMade(path string) error {
@@ -204,7 +213,7 @@ func removeMade(path string) error {
 		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".gca-") {
 			err = errors.Join(err, removeMade(name))
 		} else {
-			err = errors.Join(err, fmt.Errorf("%s was not written by the deploy, and was left", name))
+			err = errors.Join(err, &leftError{name + " was not written by the deploy, and was left"})
 		}
 	}
 	if err != nil {
