@@ -24,6 +24,8 @@ type instance struct {
 
 func (i *instance) Status() control.Status { return i.status }
 
+func (i *instance) AskHealth(context.Context) (int, []byte, error) { return 200, []byte(`{}`), i.err }
+
 func (i *instance) ChangeKey(name string, change control.Change) (string, error) {
 	i.said = append(i.said, fmt.Sprint(change, " ", name))
 	return name, i.err

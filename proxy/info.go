@@ -148,21 +148,3 @@ func reply[T any](in *inbound, status int, v T) {
 	in.SetContentType("application/json")
 	in.SetBody(body)
 }
-
-type health struct {
-	Status     string `json:"status"`
-	ActiveKeys int    `json:"active_keys"`
-	TotalKeys  int    `json:"total_keys"`
-	Version    string `json:"version"`
-}
-
-// health says in one word how the keys stand (census.go), without a token: loads balancers and uptime checks ask.
-func (s *Server) health(in *inbound) {
-	c := s.census()
-	h := health{Status: c.health(), ActiveKeys: c.active, TotalKeys: len(c.keys), Version: s.deps.Version}
-	status := fasthttp.StatusOK
-	if h.Status == unhealthy {
-		status = fasthttp.StatusServiceUnavailable
-	}
-	reply(in, status, h)
-}

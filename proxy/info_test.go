@@ -13,27 +13,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
-	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 )
-
-func TestHealth(t *testing.T) {
-	r := start(t, "a b", nil)
-	f := func(status int, want string) {
-		t.Helper()
-		got := r.do("GET", "/health", "", "x-none", "")
-		if got.status != status || got.body != want {
-			t.Errorf("%d %s, want %d %s", got.status, got.body, status, want)
-		}
-	}
-	f(200, `{"status":"healthy","active_keys":2,"total_keys":2,"version":"1.2.3"}`)
-	r.fake.Key(keyNamed("a"), always(fg.ErrInvalidKey()))
-	r.do("POST", messages, ask(messages, false))
-	f(200, `{"status":"degraded","active_keys":1,"total_keys":2,"version":"1.2.3"}`)
-	r.fake.Key(keyNamed("b"), always(fg.ErrInvalidKey()))
-	r.do("POST", messages, ask(messages, false))
-	f(503, `{"status":"unhealthy","active_keys":0,"total_keys":2,"version":"1.2.3"}`)
-}
 
 func TestModels(t *testing.T) {
 	r := start(t, "a", func(cfg *config.Config, _ *Server) {

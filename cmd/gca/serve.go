@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,6 +111,9 @@ func serveFrom(ctx context.Context, cfg *config.Config, log *slog.Logger, level 
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	if err := provesItself(controlled, server); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	log.Info("listening", "address", l.Addr().String(), "keys", len(cfg.Keys), "client_tokens", len(cfg.Tokens), "version", version)
 	if err := tell(daemon.SdNotifyReady); err != nil {
 		return errors.Join(err, l.Close())
@@ -124,6 +128,19 @@ func serveFrom(ctx context.Context, cfg *config.Config, log *slog.Logger, level 
 	err = server.Serve(ctx, l)
 	cancel()
 	return errors.Join(err, <-ended)
+}
+
+// provesItself has the server answer a question of its own before it takes a client's: another one may serve on the same socket,
+// which is to go on with that if this one is sick. That no key is active is an answer too.
+func provesItself(ctx context.Context, server *proxy.Server) error {
+	status, _, err := server.AskHealth(ctx)
+	if err == nil && status != http.StatusOK && status != http.StatusServiceUnavailable {
+		err = fmt.Errorf("status %d", status)
+	}
+	if err != nil {
+		return fmt.Errorf("the adapter does not answer itself at /health, so it takes no clients: %w", err)
+	}
+	return nil
 }
 
 // listen takes the socket that systemd hands over, or makes one.

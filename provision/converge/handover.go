@@ -18,7 +18,7 @@ import (
 //
 //	main  handover
 //	old   -          stage what is new
-//	old   new        the handover unit is ready, and has said so on its control socket
+//	old   new        the handover unit is ready, and answers over HTTP, asked through its control socket
 //	(old) new        what is staged is in force; the main unit takes no more connections and finishes its answers
 //	new   (new)      the main unit has started anew, which stops the handover unit (ExecStartPost), which finishes its answers
 //	new   -
@@ -99,7 +99,8 @@ func (s *system) startHandover(ctx context.Context, release string) error {
 	}
 }
 
-// askControl wants the answer of a healthy adapter of the release on its control socket.
+// askControl wants a healthy adapter of the release behind a control socket: what it says of itself there and, since it shares
+// the port with the one that still serves, what it answers over HTTP when it is asked apart from that one.
 func askControl(ctx context.Context, socket, release string) error {
 	client := &http.Client{Timeout: healthTry, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -107,6 +108,13 @@ func askControl(ctx context.Context, socket, release string) error {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
+	if err := askRelease(ctx, client, release); err != nil {
+		return err
+	}
+	return askHealth(ctx, client, "http://adapter/v1/health")
+}
+
+func askRelease(ctx context.Context, client *http.Client, release string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://adapter/v1/status", nil)
 	if err != nil {
 		return err

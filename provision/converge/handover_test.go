@@ -88,6 +88,11 @@ func TestStartHandover(t *testing.T) {
 	if err := askControl(t.Context(), m.sys.handover, "1.2.4-000000000000"); err == nil || !strings.Contains(err.Error(), "not 1.2.4-000000000000") {
 		t.Errorf("%v", err)
 	}
+	m.sick.Store(true)
+	if err := askControl(t.Context(), m.sys.handover, ReleaseName("1.2.3", m.sum)); err == nil || !strings.Contains(err.Error(), "500 Internal Server Error") {
+		t.Errorf("what is ready, and sick over HTTP, gives %v", err)
+	}
+	m.sick.Store(false)
 	limited, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("enough"))
 	defer cancel()
 	if err := m.sys.startHandover(limited, "1.2.4-000000000000"); err == nil || err.Error() != "enough" {

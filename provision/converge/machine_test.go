@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -24,6 +25,7 @@ type machine struct {
 	sys    *system
 	sum    string
 	health *httptest.Server
+	sick   atomic.Bool // over HTTP: the adapter that is to take over
 
 	commitTime time.Duration // of the agent
 	worker     chan error    // the end of the worker that was started last, if one was
@@ -77,7 +79,14 @@ func (m *machine) control() {
 	m.Helper()
 	l, err := net.Listen("unix", m.sys.handover)
 	m.must(err)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/health" {
+			if m.sick.Load() {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			fmt.Fprint(w, `{"status":"healthy"}`)
+			return
+		}
 		dir, err := filepath.EvalSymlinks(m.sys.at(nextLink))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

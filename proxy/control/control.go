@@ -21,6 +21,7 @@ const (
 // The paths. What they mean never changes; a request or a reply of another form gets another version.
 const (
 	statusPath = "/v1/status"
+	healthPath = "/v1/health"
 	changePath = "/v1/keys/change"
 	testPath   = "/v1/keys/test"
 	tryPath    = "/v1/keys/try"

@@ -28,6 +28,10 @@ type adapter struct {
 
 func (a *adapter) Status() Status { return a.status }
 
+func (a *adapter) AskHealth(context.Context) (int, []byte, error) {
+	return http.StatusServiceUnavailable, []byte(`{"status":"unhealthy"}`), a.err
+}
+
 func (a *adapter) ChangeKey(name string, change Change) (string, error) {
 	a.said = append(a.said, fmt.Sprint(change, " ", name))
 	return "id-of-" + name, a.err

@@ -19,6 +19,8 @@ import (
 // as Failed.
 type Adapter interface {
 	Status() Status
+	// AskHealth returns what /health answers over HTTP, by the way that clients' requests take; the error says that nothing does.
+	AskHealth(ctx context.Context) (status int, body []byte, err error)
 	// ChangeKey does something to the one key whose id or label name is, or begins with it, and returns its id.
 	ChangeKey(name string, change Change) (id string, err error)
 	// TestKeys asks Google whether it takes the configured keys of these names, at most MaxTests.
@@ -93,6 +95,14 @@ func Serve(ctx context.Context, l net.Listener, a Adapter) error {
 func routes(a Adapter) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, _ *http.Request) { reply(w, a.Status()) })
+	mux.HandleFunc("GET "+healthPath, func(w http.ResponseWriter, r *http.Request) {
+		status, body, err := a.AskHealth(r.Context())
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		send(w, status, body)
+	})
 	mux.HandleFunc("GET "+usagePath, func(w http.ResponseWriter, r *http.Request) {
 		from, to := r.FormValue("from"), r.FormValue("to")
 		for _, day := range []string{from, to} {
@@ -184,6 +194,10 @@ func write[R any](w http.ResponseWriter, status int, answer R) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	send(w, status, body)
+}
+
+func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
