@@ -52,7 +52,7 @@ func (s *system) putBack(saved, path string, mode fs.FileMode, o owner) error {
 	}
 	err := os.Rename(tmp, to)
 	// A rename leaves the name where both are one file already.
-	return errors.Join(err, ignoreMissing(os.Remove(tmp)))
+	return errors.Join(err, ignoreMissing(os.Remove(tmp)), syncDir(filepath.Dir(to)))
 }
 
 // refuseSpace is a refusal for want of room on the file system of path.

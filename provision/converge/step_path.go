@@ -147,7 +147,11 @@ func (st absentStep) before(_ context.Context, r *run) (reversal, error) {
 }
 
 func (st absentStep) apply(_ context.Context, r *run) error {
-	return ignoreMissing(os.Remove(r.sys.at(st.path)))
+	file := r.sys.at(st.path)
+	if err := ignoreMissing(os.Remove(file)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(file))
 }
 
 func (st absentStep) check(_ context.Context, r *run) error {

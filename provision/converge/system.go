@@ -51,7 +51,7 @@ func (s *system) runKillable(ctx context.Context, limit time.Duration, line func
 	return execute(ctx, c)
 }
 
-// writeFile puts a whole file in place: readers see the old or the new one.
+// writeFile puts a whole file in place: readers see the old or the new one, after a power cut too.
 func (s *system) writeFile(path string, content []byte, mode fs.FileMode, o owner) error {
 	return s.writeFrom(path, bytes.NewReader(content), mode, o)
 }
@@ -81,7 +81,10 @@ func (s *system) writeFrom(path string, content io.Reader, mode fs.FileMode, o o
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), file)
+	if err = os.Rename(tmp.Name(), file); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(file))
 }
 
 // writeLink puts a symbolic link in place, in one step too.
@@ -97,7 +100,7 @@ func (s *system) writeLink(path, target string) error {
 	if err := os.Rename(tmp, file); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	return nil
+	return syncDir(filepath.Dir(file))
 }
 
 // relink is writeLink where a folder may be in the way that is ours to remove.
