@@ -74,6 +74,12 @@ type UnitState struct {
 	PID     int    // of a service's main process; 0 for none
 }
 
+// failing is a service that has just ended by itself, and that systemd is about to start again.
+func (u UnitState) failing() bool { return strings.HasPrefix(u.Sub, "auto-restart") }
+
+// down is a service that does not run, nor is it on its way.
+func (u UnitState) down() bool { return u.failing() || u.Sub == "dead" || u.Sub == "failed" }
+
 // Listener is a port that someone listens on.
 type Listener struct {
 	Port    int

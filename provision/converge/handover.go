@@ -26,6 +26,7 @@ import (
 // So who restarts need not wait for somebody's long stream. A handover that is under way must be over before the next begins.
 const (
 	handoverPause    = 200 * time.Millisecond
+	startPatience    = 10 * time.Second // for a main unit that is down while the other one serves
 	handoverPatience = 15 * time.Second // for the main unit to start anew, until its long answers are left to themselves
 )
 
@@ -47,33 +48,41 @@ func (s *reader) release() (string, error) {
 }
 
 // awaitNoHandover returns when no handover is under way, whose answers may take up to limit twice: the main unit's, then the
-// handover unit's.
-func (s *system) awaitNoHandover(ctx context.Context, limit time.Duration) error {
+// handover unit's. stuck is one that cannot end, since the main unit does not start: the handover unit serves, and goes on to.
+func (s *system) awaitNoHandover(ctx context.Context, limit time.Duration) (stuck bool, err error) {
 	told := 0
+	var down time.Time // since when the main unit has not run; zero where it may yet
 	for begun := time.Now(); ; {
 		units, err := collectUnits(ctx, &s.reader)
 		if err != nil {
-			return err
+			return false, err
 		}
 		main, handover := units[serviceUnit], units[handoverUnit]
-		if !main.Ending && !handover.Active && !handover.Ending {
-			return nil
+		switch {
+		case !main.Ending && !handover.Active && !handover.Ending:
+			return false, nil
+		case !handover.Active || main.Sub == "running":
+			down = time.Time{}
+		case down.IsZero() && main.down():
+			down = time.Now()
+		case !down.IsZero() && time.Since(down) > s.startPatience: // whatever it is trying at this moment
+			return true, nil
 		}
 		if handover.Active && main.Sub == "running" { // nobody else will stop it
 			if err := s.systemctl(ctx, "stop", "--no-block", handoverUnit); err != nil {
-				return err
+				return false, err
 			}
 		}
 		spent := time.Since(begun)
 		if spent > 2*limit {
-			return fmt.Errorf("the restart before this one has not ended after %s\nhint: systemctl status %s %s", 2*limit, serviceUnit, handoverUnit)
+			return false, fmt.Errorf("the restart before this one has not ended after %s\nhint: systemctl status %s %s", 2*limit, serviceUnit, handoverUnit)
 		}
 		if now := int(spent.Seconds()); now > 0 && (told == 0 || now >= told+10) {
 			told = now
 			watchOf(ctx).wait(Wait{What: "the restart before this one, until its last answers have ended", Seconds: now})
 		}
 		if err := pause(ctx, handoverPause); err != nil {
-			return err
+			return false, err
 		}
 	}
 }
@@ -139,6 +148,20 @@ func askRelease(ctx context.Context, client *http.Client, release string) error 
 	return nil
 }
 
+// handOn has the handover unit serve with the release, once the last handover is over; one that is stuck serves already, and
+// what it runs is all that works here.
+func (s *system) handOn(ctx context.Context, release string, limit time.Duration) error {
+	stuck, err := s.awaitNoHandover(ctx, limit)
+	switch {
+	case err != nil:
+		return err
+	case stuck:
+		watchOf(ctx).say(serviceUnit + " does not start since the restart before this one; the adapter that stood in for it goes on serving")
+		return nil
+	}
+	return s.startHandover(ctx, release)
+}
+
 // restartBehind starts the main unit anew while the handover unit serves. Where answers of before take long it returns
 // before they have ended: systemd goes on by itself.
 func (s *system) restartBehind(ctx context.Context) error {
@@ -146,10 +169,16 @@ func (s *system) restartBehind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	old := before[serviceUnit]
+	if old.Sub != "running" && !old.Ending { // there is nothing to wait for but its start, which may fail as the last one did
+		if err := s.systemctl(ctx, "restart", serviceUnit); err != nil {
+			return unitError(ctx, s, serviceUnit, fmt.Errorf("the adapter does not start\n%w", err))
+		}
+		return nil
+	}
 	if err := s.systemctl(ctx, "restart", "--no-block", serviceUnit); err != nil {
 		return err
 	}
-	old := before[serviceUnit]
 	for begun := time.Now(); ; {
 		units, err := collectUnits(ctx, &s.reader)
 		if err != nil {
@@ -160,7 +189,7 @@ func (s *system) restartBehind(ctx context.Context) error {
 		switch {
 		case main.Sub == "running" && main.PID != old.PID:
 			return nil
-		case main.Sub == "auto-restart" && old.Sub == "running", spent > handoverPatience+commandTime:
+		case main.failing(), spent > handoverPatience+commandTime:
 			return unitError(ctx, s, serviceUnit, errors.New("the adapter does not start"))
 		case main.Ending && spent > handoverPatience && !units[handoverUnit].Active:
 			return unitError(ctx, s, handoverUnit, errors.New("the adapter that was to serve meanwhile has ended"))
@@ -207,10 +236,7 @@ func (s *system) handBack(ctx context.Context, limit time.Duration) error {
 	if main := units[serviceUnit]; main.Sub == "running" && units[handoverUnit].Loaded {
 		release, err := s.release()
 		if err == nil {
-			err = s.awaitNoHandover(ctx, limit)
-		}
-		if err == nil {
-			err = s.startHandover(ctx, release)
+			err = s.handOn(ctx, release, limit)
 		}
 		if err == nil {
 			err = s.restartBehind(ctx)

@@ -58,6 +58,32 @@ func TestRestart(t *testing.T) {
 	f("unit:gemini-adapter", "check:health")
 }
 
+// A main unit that does not start behind the one that stands in for it keeps nobody from the next restart, whose start is the
+// test of it: should it fail again, the other one goes on serving, and nothing is left to be put right.
+func TestRestart_stuck(t *testing.T) {
+	m := newMachine(t)
+	m.sys.startPatience = 0
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	m.must(m.sys.systemctl(t.Context(), "stop", serviceUnit))
+	m.must(m.sys.systemctl(t.Context(), "start", handoverUnit))
+	m.put("/units/"+serviceUnit+".sick", "")
+	stands := m.units()[handoverUnit]
+	var back *RolledBackError
+	if _, err := m.agent().restart(t.Context(), m.sys, Events{}); !errors.As(err, &back) || len(back.FailedUndo) > 0 || !strings.Contains(err.Error(), "does not start") {
+		t.Errorf("got %v", err)
+	}
+	if units := m.units(); units[handoverUnit] != stands || units[serviceUnit].Active {
+		t.Errorf("what stands in was %+v, now %+v", stands, units[handoverUnit])
+	}
+	m.must(os.Remove(m.sys.at("/units/" + serviceUnit + ".sick")))
+	_, err = m.agent().restart(t.Context(), m.sys, Events{})
+	m.must(err)
+	if units := m.units(); !units[serviceUnit].Active || units[handoverUnit].Active {
+		t.Errorf("after a restart there is %+v", units)
+	}
+}
+
 // What is taken back after its handover is handed back: the second unit serves by what is in force again.
 func TestHandBack(t *testing.T) {
 	m := newMachine(t)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const maxManagedFile = 4 << 20 // bytes read of a file that we manage
@@ -24,6 +25,8 @@ type reader struct {
 	web  string // where Nginx answers on this machine: host:port
 
 	handover string // file of the handover unit's control socket
+
+	startPatience time.Duration // tests have less of it
 }
 
 func newReader(root string) *reader {
@@ -33,6 +36,8 @@ func newReader(root string) *reader {
 		web:  "127.0.0.1:" + strconv.Itoa(webPort),
 
 		handover: filepath.Join(root, handoverControl),
+
+		startPatience: startPatience,
 	}
 }
 

@@ -78,15 +78,12 @@ func (st handoverStep) before(context.Context, *run) (reversal, error) {
 }
 
 func (st handoverStep) apply(ctx context.Context, r *run) error {
-	if err := r.sys.awaitNoHandover(ctx, st.stop); err != nil {
-		return err
-	}
 	if st.reread {
 		if err := r.sys.systemctl(ctx, "daemon-reload"); err != nil {
 			return err
 		}
 	}
-	return r.sys.startHandover(ctx, st.release)
+	return r.sys.handOn(ctx, st.release, st.stop)
 }
 
 func (st handoverStep) check(ctx context.Context, r *run) error {
@@ -109,7 +106,10 @@ func (st behindStep) before(ctx context.Context, r *run) (reversal, error) {
 	if err != nil {
 		return reversal{}, err
 	}
-	rev := reversal{Settle: []action{{Op: opDaemonReload}, {Op: opHandBack, Seconds: int(st.stop / time.Second)}}}
+	rev := reversal{Settle: []action{{Op: opDaemonReload}}}
+	if units[serviceUnit].Sub == "running" { // one that does not start goes on being started by systemd, with what is in force again
+		rev.Settle = append(rev.Settle, action{Op: opHandBack, Seconds: int(st.stop / time.Second)})
+	}
 	for _, unit := range st.enable {
 		if !units[unit].Enabled {
 			rev.Undo = append(rev.Undo, action{Op: opDisable, Names: []string{unit}})

@@ -40,6 +40,7 @@ each() {
 	for unit; do
 		case $verb in
 		start | restart)
+			[ ! -e "$units/$unit.sick" ] || exit 1
 			if [ $verb = restart ] || ! active "$unit"; then
 				listen "$unit"
 				mkdir -p "$sockets"
