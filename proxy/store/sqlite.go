@@ -29,6 +29,7 @@ type SQLite struct {
 	log    *slog.Logger
 	writer string // names this store in the file: its own records are no news to it
 	cache  *cache
+	absent *absent
 
 	file     atomic.Pointer[file] // nil while it cannot be used
 	revision atomic.Int64
@@ -56,7 +57,7 @@ type SQLite struct {
 // a database of another program is left alone.
 func OpenSQLite(path string, limits Limits, log *slog.Logger) *SQLite {
 	s := &SQLite{
-		path: path, limits: limits, log: log, writer: rand.Text(), cache: newCache(limits), waiting: newBatch(),
+		path: path, limits: limits, log: log, writer: rand.Text(), cache: newCache(limits), absent: newAbsent(), waiting: newBatch(),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	s.try(newBatch())
@@ -68,6 +69,7 @@ func OpenSQLite(path string, limits Limits, log *slog.Logger) *SQLite {
 func (s *SQLite) Put(r front.Record) error {
 	now := time.Now()
 	s.cache.put(r, now)
+	s.absent.remove(r.ClientID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -81,8 +83,9 @@ func (s *SQLite) Get(clientID string) (front.Record, bool, error) {
 	if r, ok := s.cache.get(clientID); ok {
 		return r, true, nil
 	}
+	revision := s.revision.Load()
 	f := s.file.Load()
-	if f == nil {
+	if f == nil || s.absent.has(clientID, revision) {
 		return front.Record{}, false, nil
 	}
 	g, ok, err := f.signature(clientID)
@@ -90,6 +93,7 @@ func (s *SQLite) Get(clientID string) (front.Record, bool, error) {
 		return front.Record{}, false, s.unreadable(err)
 	}
 	if !ok || time.Since(g.put) >= s.limits.Age {
+		s.absent.add(clientID, revision)
 		return front.Record{}, false, nil
 	}
 	s.cache.put(g.record, g.put)

@@ -60,6 +60,9 @@ func together(t *testing.T, kind Kind, a store.Store) {
 	must(t, a.KeepKeys([]keys.Record{kept}))
 	next := wantKeys(t, b, 0, kept)
 	Until(t, "a revision", func() bool { return b.Revision() > before })
+	if r, ok, err := b.Get("toolu_1"); ok || err != nil { // b may remember that, but not for long
+		t.Errorf("Get of what nobody put = %v, %v", r, err)
+	}
 	put(t, a, named("toolu_1"))
 	Until(t, "a signature", func() bool { _, ok, err := b.Get("toolu_1"); return ok && err == nil })
 	must(t, a.AddUsage([]store.Usage{row(day(0), "ann", "k", "m", 1)}))
