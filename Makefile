@@ -33,6 +33,7 @@ check:
 	$(GO) vet ./...
 	GOOS=windows $(GO) vet ./cmd/gca
 	GOOS=darwin $(GO) vet ./cmd/gca
+	GOARCH=386 $(GO) build -o /dev/null ./cmd/gca
 	$(GO) tool staticcheck ./...
 
 unit: compiler

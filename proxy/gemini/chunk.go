@@ -16,7 +16,24 @@ const (
 // Decoder turns the chunks of an answer into events. The zero value is ready; one goroutine may use it.
 type Decoder struct {
 	w     Walker
-	parts int // of the chunk so far, and responses
+	parts int    // of the chunk so far, and responses
+	room  []byte // for chunks to come
+}
+
+// roomSize is for a dozen chunks as they usually are.
+const roomSize = 4 << 10
+
+// keep copies a chunk, for the events to own.
+func (d *Decoder) keep(data []byte) []byte {
+	if len(data) > roomSize/4 {
+		return append([]byte(nil), data...)
+	}
+	if cap(d.room)-len(d.room) < len(data) {
+		d.room = make([]byte, 0, roomSize)
+	}
+	from := len(d.room)
+	d.room = append(d.room, data...)
+	return d.room[from:len(d.room):len(d.room)]
 }
 
 // Chunk decodes one chunk, which is a whole GenerateContentResponse or an array of them, and appends its events: parts in
@@ -25,7 +42,7 @@ type Decoder struct {
 // returned as *APIError; any other error says that the chunk is not JSON.
 func (d *Decoder) Chunk(data []byte, dst []Event) ([]Event, error) {
 	d.w.lenient, d.parts = true, 0
-	d.w.reset(append([]byte(nil), data...))
+	d.w.reset(d.keep(data))
 	var apiErr *APIError
 	if d.w.Kind() == '[' {
 		d.w.Array("", func(int) { dst = d.response(dst, &apiErr) })
@@ -229,8 +246,8 @@ func (d *Decoder) usage() Event {
 	w := &d.w
 	ev := Event{Kind: EventUsage}
 	count := func(to *int) {
-		if n := w.Int(); n != nil && *n > 0 {
-			*to = *n
+		if n, ok := w.whole(); ok && n > 0 {
+			*to = n
 		}
 	}
 	if !w.Object("", func(name []byte) {

@@ -207,51 +207,70 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plain returns where the first byte at or behind i is that ends a string, escapes something in it, or must not be there.
-func plain(data []byte, i int) int {
-	for ; i+8 <= len(data); i += 8 {
-		// Bit 7 of each byte: it is below 0x20, or '"', or '\\'. A borrow can set it wrongly only above one that is right.
-		eight := binary.LittleEndian.Uint64(data[i:])
-		quote, slash := eight^ones*'"', eight^ones*'\\'
-		if found := ((eight-ones*0x20)&^eight | (quote-ones)&^quote | (slash-ones)&^slash) & highs; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for i < len(data) && data[i] >= 0x20 && data[i] != '"' && data[i] != '\\' {
-		i++
-	}
-	return i
+// special has bit 7 of each byte set that is below 0x20, or '"', or '\\'. A borrow can set one wrongly above one that is right, so
+// the byte is looked at again.
+func special(eight uint64) uint64 {
+	quote, slash := eight^ones*'"', eight^ones*'\\'
+	return ((eight-ones*0x20)&^eight | (quote-ones)&^quote | (slash-ones)&^slash) & highs
 }
 
-// text reads a string, which begins here.
+// text reads a string, which begins here. Eight bytes are looked at in one go; within them, one after the other of those that
+// mean something.
 func (s *scanner) text() bool {
-	s.pos++
-	for {
-		i := plain(s.data, s.pos)
-		switch s.pos = i; {
-		case s.at('"'):
+	data := s.data
+	i := s.pos + 1
+	for i+8 <= len(data) {
+		from := i
+		i += 8
+		for found := special(binary.LittleEndian.Uint64(data[from:])); found != 0; {
+			k := bits.TrailingZeros64(found) / 8
+			switch at := from + k; {
+			case data[at] == '"':
+				s.pos = at + 1
+				return true
+			case data[at] == '\\' && at+1 < len(data) && escapes[data[at+1]]:
+				found &= ^uint64(0) << (8 * (k + 2))
+				i = max(i, at+2)
+			case data[at] == '\\':
+				if s.pos = at; !s.unit() {
+					return false
+				}
+				i, found = s.pos, 0
+			case data[at] < 0x20:
+				s.pos = at
+				return s.fail("a character of a string")
+			default:
+				found &= found - 1
+			}
+		}
+	}
+	return s.textEnd(i)
+}
+
+// textEnd reads the rest of a string that goes on at i, near the end of the text.
+func (s *scanner) textEnd(i int) bool {
+	for s.pos = i; s.pos < len(s.data); {
+		switch c := s.data[s.pos]; {
+		case c == '"':
 			s.pos++
 			return true
-		case i+1 < len(s.data) && s.data[i] == '\\' && escapes(s.data[i+1]):
+		case c == '\\' && s.pos+1 < len(s.data) && escapes[s.data[s.pos+1]]:
 			s.pos += 2
-		case s.at('\\'):
+		case c == '\\':
 			if !s.unit() {
 				return false
 			}
-		default:
+		case c < 0x20:
 			return s.fail("a character of a string")
+		default:
+			s.pos++
 		}
 	}
+	return s.fail("a character of a string")
 }
 
-// escapes reports whether c behind a backslash is one character.
-func escapes(c byte) bool {
-	switch c {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return true
-	}
-	return false
-}
+// escapes are the characters that are one behind a backslash.
+var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
 
 // unit reads an escaped code unit, \uXXXX, or a pair of surrogates.
 func (s *scanner) unit() bool {

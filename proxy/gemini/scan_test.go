@@ -43,15 +43,18 @@ func TestScan(t *testing.T) {
 	f(strings.Repeat("[", maxDepth+1), "not valid JSON: more than 10000 values in each other")
 }
 
-// A byte that ends a string is found wherever it stands among the eight that are looked at together, whatever stands beside it.
-func TestPlain(t *testing.T) {
-	for _, stop := range []byte{'"', '\\', 0, '\n', 0x1f} {
-		for at := range 40 {
-			for _, filler := range []byte{' ', '!', '#', '[', ']', 0x7f, 0x80, 0xff, 'a'} {
-				data := bytes.Repeat([]byte{filler}, 48)
-				data[at] = stop
-				if got := plain(data, 0); got != at {
-					t.Fatalf("%q at %d among %q: %d", stop, at, filler, got)
+// What means something in a string is found wherever it stands among the eight bytes that are looked at together, whatever
+// stands beside it.
+func TestText(t *testing.T) {
+	marks := []string{`"`, `\n`, `\"`, `\\`, `\x`, `\`, `\u12ab`, `\ud83d`, `\u12`, "\x00", "\n", "\x1f"}
+	for _, first := range marks {
+		for _, second := range marks {
+			for at := range 18 {
+				for _, filler := range []string{" ", "!", "#", "[", "]", "\x7f", "é", "a"} {
+					text := []byte(`"` + strings.Repeat(filler, at) + first + second + strings.Repeat(filler, 9) + `"`)
+					if got, want := valid(bytes.Clone(text)), json.Valid(text); got != want {
+						t.Fatalf("%q: %t", text, got)
+					}
 				}
 			}
 		}

@@ -52,7 +52,16 @@ func (r *Reader) Next() ([]byte, error) {
 // Ready reports whether Next has a whole frame without waiting for the network.
 func (r *Reader) Ready() bool {
 	b, err := r.br.Peek(r.br.Buffered())
-	return err == nil && (bytes.Contains(b, []byte("\n\n")) || bytes.Contains(b, []byte("\n\r\n")))
+	for err == nil {
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			return false
+		}
+		if b = bytes.TrimPrefix(b[end+1:], []byte("\r")); len(b) > 0 && b[0] == '\n' {
+			return true
+		}
+	}
+	return false
 }
 
 // take adds a line to the frame and reports whether that completes it.
@@ -89,11 +98,14 @@ func (r *Reader) atEOF(line []byte) ([]byte, error) {
 	return nil, io.ErrUnexpectedEOF
 }
 
-// readLine returns a line without its end. With io.EOF it returns what stood there without one.
+// readLine returns a line without its end, valid until the next call. With io.EOF it returns what stood there without one.
 func (r *Reader) readLine() ([]byte, error) {
 	r.line = r.line[:0]
 	for {
 		part, err := r.br.ReadSlice('\n')
+		if err == nil && len(r.line) == 0 {
+			return bytes.TrimSuffix(part[:len(part)-1], []byte("\r")), nil
+		}
 		if len(r.line)+len(part) > MaxFrame {
 			return nil, ErrFrameTooLarge
 		}

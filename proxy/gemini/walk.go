@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -170,7 +171,7 @@ func (w *Walker) between(read func()) json.RawMessage {
 // strict walk it is an error: "expected " + what.
 func (w *Walker) Expect(kinds, what string) bool {
 	k := w.Kind()
-	if k != 0 && bytes.IndexByte([]byte(kinds), k) >= 0 {
+	if k != 0 && strings.IndexByte(kinds, k) >= 0 {
 		return true
 	}
 	w.Skip()
@@ -295,24 +296,49 @@ func (w *Walker) Float() *float64 {
 	return &f
 }
 
+// maxWhole is beyond the whole numbers that JSON's readers agree on, and on some machines beyond int's.
+const maxWhole = min(1<<53, math.MaxInt)
+
 // Int reads a whole number of at most 53 bits, nil when absent.
 func (w *Walker) Int() *int {
-	if !w.Expect("0", "a whole number") {
+	n, ok := w.whole()
+	if !ok {
 		return nil
 	}
+	return &n
+}
+
+// whole is Int for whoever needs it at once.
+func (w *Walker) whole() (n int, ok bool) {
+	if !w.Expect("0", "a whole number") {
+		return 0, false
+	}
 	v := w.Any()
-	if n, err := strconv.Atoi(string(v)); err == nil && n > -1<<53 && n < 1<<53 {
-		return &n
+	if n, ok = digits(v); ok {
+		return n, true
 	}
 	f, err := strconv.ParseFloat(string(v), 64)
-	if err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		n := int(f)
-		return &n
+	if err == nil && f == math.Trunc(f) && math.Abs(f) < maxWhole {
+		return int(f), true
 	}
 	if w.err == nil && !w.lenient {
 		w.Fail(w.Path(), "expected a whole number")
 	}
-	return nil
+	return 0, false
+}
+
+// digits reads a number of a few digits and nothing else, as most are.
+func digits(v []byte) (n int, ok bool) {
+	if len(v) > 9 {
+		return 0, false
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, len(v) > 0
 }
 
 // check makes an error of a text that is not JSON.
