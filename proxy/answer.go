@@ -3,21 +3,14 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io"
 	"strconv"
 	"time"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-const (
-	eventsAhead = 64       // how far Gemini may run ahead of a slow client
-	flushSize   = 32 << 10 // bytes that are sent at the latest
-)
+const flushSize = 32 << 10 // bytes that are sent at the latest
 
 // converse serves a step of a conversation, in whichever protocol.
 func (s *Server) converse(in *inbound) {
@@ -139,10 +132,8 @@ func conversation(in *inbound, said string) string {
 // end calls the exchange off, whatever it is doing, and waits until its key is given back.
 func (x *exchange) end() {
 	x.close()
-	if x.out == nil {
-		return
-	}
-	for range x.out {
+	if x.pulled != nil {
+		x.pulled.end()
 	}
 }
 
@@ -153,147 +144,4 @@ func (x *exchange) fold(encoder front.Encoder) []byte {
 		body = encoder.Event(body, &x.held[i])
 	}
 	return encoder.End(body)
-}
-
-// stream starts the exchange and waits for what decides about the status.
-func (s *Server) stream(in *inbound, x *exchange, encoder front.Encoder) {
-	x.out = make(chan gemini.Event, eventsAhead)
-	go x.pump()
-	a := &answer{x: x, encoder: encoder, timer: time.NewTimer(s.pace.hold - time.Since(x.tries.began))}
-	select {
-	case ev, ok := <-x.out:
-		if !ok && x.failure != nil {
-			a.timer.Stop()
-			x.refuse(in, x.failure)
-			return
-		}
-		a.begin(ev, ok)
-	case <-a.timer.C:
-		a.buf = encoder.Ping(a.buf)
-	}
-	a.commitStatus(in)
-}
-
-// pump runs the exchange and marks its end by closing out.
-func (x *exchange) pump() {
-	defer close(x.out)
-	defer x.s.rescue(func() { x.failure = &front.Error{Kind: front.Internal, Message: "internal error"} })
-	x.run()
-}
-
-// answer is the body of a streamed answer. fasthttp reads it in the connection's own goroutine.
-type answer struct {
-	x       *exchange
-	encoder front.Encoder
-	ev      gemini.Event // the one that is being encoded; as a local variable it would be allocated for each
-	timer   *time.Timer  // until the next heartbeat
-	buf     []byte       // encoded, not written yet
-	ended   bool         // buf holds the last of it
-	problem string       // why the answer did not end well
-	closed  bool
-}
-
-// commitStatus is the first point of no return: the client gets a 200, and whatever fails from here on is told within the
-// stream.
-func (a *answer) commitStatus(in *inbound) {
-	in.access.later = true
-	h := &in.Response.Header
-	h.SetContentType("text/event-stream; charset=utf-8")
-	h.Set("X-Accel-Buffering", "no")
-	a.x.nameModel(in)
-	a.x.s.streams.Add(1)
-	in.SetBodyStream(a, -1)
-}
-
-// begin takes what the channel of events gave: an event, or its end.
-func (a *answer) begin(ev gemini.Event, ok bool) {
-	switch {
-	case ok:
-		a.ev = ev
-		a.buf = a.encoder.Event(a.buf, &a.ev)
-	case a.x.failure != nil:
-		a.buf = a.encoder.Fail(a.buf, a.x.failure)
-		a.ended, a.problem = true, a.x.failure.Message
-	default:
-		a.buf = a.encoder.End(a.buf)
-		a.ended = true
-	}
-}
-
-// fill waits for something to send, then takes everything that has arrived with it.
-func (a *answer) fill() {
-	for len(a.buf) == 0 && !a.ended {
-		select {
-		case ev, ok := <-a.x.out:
-			a.begin(ev, ok)
-		case <-a.timer.C:
-			a.buf = a.encoder.Ping(a.buf)
-			a.timer.Reset(a.x.s.pace.ping)
-		}
-	}
-	for !a.ended && len(a.buf) < flushSize {
-		select {
-		case ev, ok := <-a.x.out:
-			a.begin(ev, ok)
-		default:
-			return
-		}
-	}
-}
-
-var errPanic = errors.New("internal error")
-
-// WriteTo writes the answer; each Write is flushed.
-func (a *answer) WriteTo(w io.Writer) (total int64, err error) {
-	defer a.x.s.rescue(func() {
-		_, _ = w.Write(a.buf) // what was encoded before; the answer is cut behind it, and closed
-		a.problem, err = errPanic.Error(), errPanic
-	})
-	for {
-		a.fill()
-		if len(a.buf) == 0 {
-			return total, nil
-		}
-		a.timer.Reset(a.x.s.pace.ping)
-		n, err := w.Write(a.buf)
-		total += int64(n)
-		if err != nil {
-			a.x.cancel(errClientGone)
-			return total, err
-		}
-		a.buf = a.buf[:0]
-	}
-}
-
-// SupportsBodyWriteTo makes fasthttp use WriteTo.
-func (a *answer) SupportsBodyWriteTo() bool { return true }
-
-// Read is WriteTo for whoever reads.
-func (a *answer) Read(p []byte) (int, error) {
-	a.fill()
-	if len(a.buf) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, a.buf)
-	a.buf = a.buf[n:]
-	return n, nil
-}
-
-// Close ends the exchange, then writes the access line.
-func (a *answer) Close() error {
-	if a.closed {
-		return nil
-	}
-	a.closed = true
-	a.timer.Stop()
-	access := a.x.access
-	access.gone = a.x.gone()
-	a.x.end()
-	a.x.s.streams.Add(-1)
-	if a.problem != "" && !access.gone {
-		access.problem = a.problem
-		a.x.s.errors.Add(1)
-	}
-	a.x.s.record(access, fasthttp.StatusOK)
-	return nil
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"iter"
 	"log/slog"
 	"testing"
 	"time"
@@ -30,18 +31,20 @@ func BenchmarkStreamedChunk(b *testing.B) {
 			if err := front.Prepare(call, "gemini-3.8-flash", nil); err != nil {
 				b.Fatal(err)
 			}
-			x := &exchange{s: s, call: call, codec: codec, access: &access{}, committed: true, out: make(chan gemini.Event, eventsAhead)}
-			x.ctx, x.cancel = b.Context(), func(error) {}
-			a := &answer{x: x, encoder: codec.Encoder(call, front.Meta{ID: randomID(), Created: time.Now()}), timer: time.NewTimer(time.Hour)}
+			x := &exchange{s: s, call: call, codec: codec, access: &access{}, committed: true}
+			x.followed = &followed{ctx: b.Context(), cancel: func(error) {}, watcher: s.watcher}
+			a := &answer{x: x, encoder: codec.Encoder(call, front.Meta{ID: randomID(), Created: time.Now()})}
 			ev := gemini.Event{Kind: gemini.EventText, Text: gemini.Quote("a piece of text as it comes, some sixty characters of it")}
 			b.ReportAllocs()
 			b.ResetTimer()
-			go func() {
+			x.pulled = &pulled{x: x, first: make(chan handed)}
+			close(x.pulled.first)
+			x.pulled.next, x.pulled.stop = iter.Pull(func(yield func(gemini.Event) bool) {
+				x.yield = yield
 				for range b.N {
 					x.pass(ev)
 				}
-				close(x.out)
-			}()
+			})
 			if _, err := a.WriteTo(io.Discard); err != nil {
 				b.Fatal(err)
 			}

@@ -16,8 +16,9 @@ import (
 
 const maxHeld = 256 << 20 // bytes of an answer that is held back
 
-// exchange is one conversation step on its way to Gemini and back. run does all of it in one goroutine, and hands out events:
-// those of the answer that counts, not of attempts before it.
+// exchange is one conversation step on its way to Gemini and back. run does all of it, and hands out events: those of the answer
+// that counts, not of attempts before it. Of a stream it is a coroutine of whoever takes the events (pulled): a goroutine of its own
+// would have to be woken for each of them, and wake the other.
 type exchange struct {
 	*followed
 	s      *Server
@@ -39,8 +40,9 @@ type exchange struct {
 	counted   bool            // Google told the usage of the running attempt
 	guess     gemini.Estimate
 	committed bool
-	out       chan gemini.Event // where events of a stream go; nil for an answer in one piece, which stays in held
-	failure   *front.Error      // why run ended, nil for a whole answer
+	yield     func(gemini.Event) bool // takes the events of a stream; nil for an answer in one piece, which stays in held
+	pulled    *pulled                 // as it is pulled, nil likewise
+	failure   *front.Error            // why run ended, nil for a whole answer
 }
 
 // run makes attempts until one gives a whole answer or there is nothing left to try.
@@ -129,6 +131,7 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 		return asUpstream(err)
 	}
 	defer func() { _ = stream.Close() }() // whatever it says, the answer is over
+	stream.Waiting = x.pause
 	x.recorder = front.Recorder{Model: x.call.Target}
 	failed := x.passOn(stream)
 	x.refused = stream.Refused()
@@ -214,7 +217,7 @@ func (x *exchange) pass(ev gemini.Event) *upstream.Error {
 		return &upstream.Error{Kind: upstream.Garbled, Message: fmt.Sprintf("the answer is larger than %d MB", maxHeld>>20)}
 	}
 	x.held = append(x.held, ev)
-	if x.out != nil && x.meaningful(&ev) {
+	if x.yield != nil && x.meaningful(&ev) {
 		x.commitContent()
 	}
 	return x.lost()
@@ -232,7 +235,7 @@ func (x *exchange) commitContent() {
 		return
 	}
 	x.committed = true
-	if x.out == nil {
+	if x.yield == nil {
 		return
 	}
 	for _, ev := range x.held {
@@ -241,11 +244,17 @@ func (x *exchange) commitContent() {
 	x.held = nil
 }
 
-// send hands an event to the writer, unless nobody waits for it any more.
+// send hands an event to the writer; one that wants no more is gone.
 func (x *exchange) send(ev gemini.Event) {
-	select {
-	case x.out <- ev:
-	case <-x.ctx.Done():
+	if !x.yield(ev) {
+		x.cancel(errOver)
+	}
+}
+
+// pause tells the writer that Gemini is waited for next: what it has is to be sent.
+func (x *exchange) pause() {
+	if x.committed && x.yield != nil {
+		x.send(gemini.Event{})
 	}
 }
 

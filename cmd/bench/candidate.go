@@ -27,6 +27,7 @@ type candidate struct {
 const (
 	direct    = "direct" // the upstream itself, with nothing between
 	floorName = "floor"
+	before    = "before" // another build of ours
 	ours      = "gca"
 )
 
@@ -106,41 +107,54 @@ func freeAddress() (string, error) {
 
 const benchToken = "gca-bench-client-token"
 
-// household starts the upstream and the candidates that are always there. keys is how many keys ours has.
-func (f *family) household(gca string, keys int) (upstream string, all []candidate, err error) {
+// household starts the upstream and the candidates that are always there, and gca as it was before where that is named.
+func (f *family) household(s settings) (upstream string, all []candidate, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
-	var addrs [3]string
-	for i := range addrs {
-		if addrs[i], err = freeAddress(); err != nil {
+	up, err := f.member(direct, self, func(addr string) ([]string, []string) { return nil, []string{"upstream", addr} })
+	if err != nil {
+		return "", nil, err
+	}
+	low, err := f.member(floorName, self, func(addr string) ([]string, []string) { return nil, []string{"floor", addr, up.addr} })
+	if err != nil {
+		return "", nil, err
+	}
+	all = []candidate{up, low}
+	for _, g := range []struct{ name, program string }{{before, s.before}, {ours, s.gca}} {
+		if g.program == "" {
+			continue
+		}
+		c, err := f.member(g.name, g.program, func(addr string) ([]string, []string) {
+			return f.settings(g.name, addr, up.addr, s.keys), []string{"serve"}
+		})
+		if err != nil {
 			return "", nil, err
 		}
+		all = append(all, c)
 	}
-	up, err := f.start("upstream", addrs[0], nil, self, "upstream", addrs[0])
+	return "http://" + up.addr, all, nil
+}
+
+// member starts a program at an address of its own; with tells its environment and arguments.
+func (f *family) member(name, program string, with func(addr string) (env, args []string)) (candidate, error) {
+	addr, err := freeAddress()
 	if err != nil {
-		return "", nil, err
+		return candidate{}, err
 	}
-	low, err := f.start("floor", addrs[1], nil, self, "floor", addrs[1], addrs[0])
-	if err != nil {
-		return "", nil, err
+	env, args := with(addr)
+	pid, err := f.start(name, addr, env, program, args...)
+	return candidate{name, addr, benchToken, pid}, err
+}
+
+// settings are those of gca: everything on that is on by itself.
+func (f *family) settings(name, addr, upstream string, keys int) []string {
+	host, port, _ := strings.Cut(addr, ":")
+	return []string{
+		"GEMINI_API_KEYS=" + strings.Join(benchKeys(keys), ","), "GEMINI_BASE_URL=http://" + upstream, "HOST=" + host, "PORT=" + port,
+		"CLIENT_TOKENS=" + benchToken, "STATE_URL=file://" + filepath.Join(f.dir, name+".db"), "MAX_CONCURRENT=100000",
 	}
-	host, port, err := net.SplitHostPort(addrs[2])
-	if err != nil {
-		return "", nil, err
-	}
-	env := []string{
-		"GEMINI_API_KEYS=" + strings.Join(benchKeys(keys), ","), "GEMINI_BASE_URL=http://" + addrs[0], "HOST=" + host, "PORT=" + port,
-		"CLIENT_TOKENS=" + benchToken, "STATE_URL=file://" + filepath.Join(f.dir, "state.db"), "MAX_CONCURRENT=100000",
-	}
-	our, err := f.start("gca", addrs[2], env, gca, "serve")
-	if err != nil {
-		return "", nil, err
-	}
-	return "http://" + addrs[0], []candidate{
-		{direct, addrs[0], benchToken, up}, {floorName, addrs[1], benchToken, low}, {ours, addrs[2], benchToken, our},
-	}, nil
 }
 
 func benchKeys(n int) []string {

@@ -43,17 +43,18 @@ func run(args []string) error {
 
 // settings are what the command line says.
 type settings struct {
-	gca, only, shapes, without, json, markdown string
-	rounds, keys                               int
-	others                                     []string
+	gca, before, only, shapes, without, json, markdown string
+	rounds, keys                                       int
+	others                                             []string
 }
 
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.gca, "gca", "bin/gca", "the adapter's `program`")
+	flags.StringVar(&s.before, "before", "", "another build of it, to be put beside it, a `program`")
 	flags.StringVar(&s.only, "only", "", "these `workloads` alone, commas between: W1 W2 W3 W4 W4x5 L1 L2 L3 W5@500 W5@1000 W5@2000")
 	flags.StringVar(&s.shapes, "shapes", "anthropic,openai", "the clients' `protocols`")
-	flags.StringVar(&s.without, "without", "", "leave out these `candidates`, commas between: direct, floor, gca")
+	flags.StringVar(&s.without, "without", "", "leave out these `candidates`, commas between: direct, floor, before, gca")
 	flags.IntVar(&s.rounds, "rounds", 8, "runs of each candidate")
 	flags.IntVar(&s.keys, "keys", 64, "how many keys gca has")
 	flags.StringVar(&s.json, "json", "", "write every run to this `file`")
@@ -109,7 +110,7 @@ func measure(args []string) (err error) {
 	}
 	f := &family{dir: dir}
 	defer func() { err = errors.Join(err, f.end(), os.RemoveAll(dir)) }()
-	upstream, all, err := f.household(s.gca, s.keys)
+	upstream, all, err := f.household(s)
 	if err != nil {
 		return err
 	}

@@ -106,6 +106,7 @@ func dropped(k Kind) bool { return k == Cut || k == Silent || k == Unreachable |
 // goOn opens the segment that follows the token.
 func (s *Stream) goOn() *Error {
 	r := &s.resume
+	s.waits()
 	next, failed := s.client.open(s.ctx, s.lease, s.request, s.request.after(r.token))
 	if failed != nil {
 		return failed

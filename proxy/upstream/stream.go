@@ -13,6 +13,9 @@ import (
 // Stream is a running answer. One goroutine reads it. Of an answer in several segments, or one that was resumed, it shows
 // one whole.
 type Stream struct {
+	// Waiting, unless it is nil, is called by Next right before it waits for Gemini.
+	Waiting func()
+
 	client  *Client
 	ctx     context.Context
 	lease   *keys.Lease
@@ -71,6 +74,9 @@ func (s *Stream) fill() {
 		s.err = s.verdict()
 		return
 	}
+	if !s.segment.reader.Ready() {
+		s.waits()
+	}
 	payload, err := s.segment.next()
 	if err != nil {
 		s.ended(err)
@@ -88,6 +94,12 @@ func (s *Stream) fill() {
 		s.err = failed.without(s.lease)
 	case err != nil:
 		s.err = (&Error{Kind: Garbled, Message: err.Error()}).without(s.lease)
+	}
+}
+
+func (s *Stream) waits() {
+	if s.Waiting != nil {
+		s.Waiting()
 	}
 }
 
