@@ -281,6 +281,6 @@ func (p *passage) send(in *inbound) {
 	in.Response.Header.Set("X-Accel-Buffering", "no")
 	p.s.streams.Add(1)
 	a := &passed{p: p, frames: strings.HasPrefix(p.answer.Header.Get("Content-Type"), "text/event-stream")}
-	in.SetBodyStream(a, -1)
 	in.access.later = true
+	in.sendStream(a)
 }
