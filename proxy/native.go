@@ -235,9 +235,17 @@ func (p *passage) try(lease *keys.Lease) *upstream.Error {
 		answer.Refusal.Kind = upstream.NeedsOAuth
 	}
 	if err == nil {
-		p.refusal = &refused{answer.Refusal.Kind, answer.Status, answer.Header, body}
+		p.refusal = &refused{answer.Refusal.Kind, answer.Status, answer.Header, p.scrub(body)}
 	}
 	return answer.Refusal
+}
+
+// scrub takes every key out of what Google says of an error. Of an answer nothing is changed.
+func (p *passage) scrub(text []byte) []byte {
+	for _, k := range p.tries.cfg.Keys {
+		text = bytes.ReplaceAll(text, []byte(k.Secret.Reveal()), []byte("***"))
+	}
+	return text
 }
 
 // takesKeys reports whether the call is one that Google is known to carry out for an API key. A 401 of any other one tells
