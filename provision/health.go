@@ -32,7 +32,7 @@ type door struct {
 // doors are the public address and, where the server is reached through others, which its web port may not let in from
 // here, the one through the SSH connection.
 func (d *deploy) doors() []door {
-	direct := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTime / 3}
+	direct := outside()
 	if !d.conn.Jumped() {
 		return []door{{d.result.URL, direct}}
 	}

@@ -31,6 +31,7 @@ type deployFlags struct {
 	binary   string
 	yes      bool
 	dryRun   bool
+	upgrade  bool // an adapter that is there, and nothing else
 	abort    bool
 	json     bool
 }
@@ -194,7 +195,7 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 			return provision.Options{}, &usageError{fmt.Sprintf("--gemini-base-url %s is not a URL\nhint: give it as https://host or http://host:port", f.baseURL)}
 		}
 	}
-	binary, err := payload.Open(f.binary)
+	payloads, err := payload.All(f.binary)
 	if err != nil {
 		return provision.Options{}, &usageError{err.Error()}
 	}
@@ -203,8 +204,11 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 		return provision.Options{}, err
 	}
 	again, abort := sameCommand(cmd, target)
-	return provision.Options{Host: host, SSH: ssh, Payload: binary, Version: version, Templates: templates, BaseURL: f.baseURL,
-		DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
+	if f.upgrade {
+		again = strings.Replace(again, "gca deploy", "gca upgrade", 1)
+	}
+	return provision.Options{Host: host, SSH: ssh, Payloads: payloads, Kept: payload.KeptHere(), Version: version, Templates: templates, BaseURL: f.baseURL,
+		Upgrade: f.upgrade, DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
 }
 
 // sameCommand is what to type to go on with a deploy from here, and to put it back: with the flags that were given, but for
@@ -327,7 +331,7 @@ func (f *deployFlags) finish(io *streams, screen *screen, target string, result 
 	}
 	if result.ClientToken != "" {
 		fmt.Fprintf(&b, "Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.\n")
-		fmt.Fprintf(&b, "\nFor Claude Code; gca setup claude-code writes this into its settings:\n")
+		fmt.Fprintf(&b, "\nFor Claude Code:\n")
 		for _, v := range profile.ClaudeCode() {
 			fmt.Fprintf(&b, "  export %s=%s\n", v.Name, v.Value)
 		}

@@ -119,11 +119,7 @@ func (c *Client) send(ctx context.Context, lease *keys.Lease, method, address st
 	lease.Authorize(req.Header)
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.roundTrip(lease, req)
-	if err == nil {
-		unzip(resp)
-	}
-	return resp, err
+	return c.roundTrip(lease, req)
 }
 
 // refusal reads and names an answer that is none.
