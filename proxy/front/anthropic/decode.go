@@ -64,7 +64,7 @@ func read(body []byte) (*request, error) {
 func decode(req *request) (*decoder, error) {
 	d := &decoder{req: req, call: &front.Call{
 		Model: req.model, Stream: req.stream, Request: &gemini.Request{}, SingleCall: req.choice.noneElse,
-		Conversation: req.conversation, LeftOut: req.leftOut,
+		Conversation: req.conversation, LeftOut: req.leftOut, TellsStop: true,
 	}, carried: map[string]bool{}}
 	d.config()
 	d.thinking()
@@ -164,6 +164,7 @@ func (d *decoder) system() {
 		}
 		d.req.messages = d.req.messages[1:]
 	}
+	d.noteSystem(blocks)
 	var parts []gemini.Part
 	for _, b := range blocks {
 		if !b.text.Empty() && !bytes.HasPrefix(b.text, []byte(attribution)) {
@@ -187,9 +188,13 @@ func (r *request) cleared(m message) bool {
 func (d *decoder) contents() []gemini.Content {
 	var contents []gemini.Content
 	for _, m := range d.req.messages {
+		if m.role != "system" {
+			d.noteLeftOut(m.content)
+		}
 		switch {
 		case d.req.cleared(m):
 		case m.role == "system":
+			d.noteSystem(m.content)
 			contents = append(contents, systemMessage(m.content))
 		case m.role == "assistant":
 			contents = append(contents, gemini.Content{Role: gemini.RoleModel, Parts: d.assistant(m.content)})

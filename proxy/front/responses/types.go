@@ -139,7 +139,15 @@ func (r *request) readInput(w *gemini.Walker) {
 		r.input = []item{{kind: "message", role: "user", content: []gemini.Part{{Text: w.Text()}}}}
 		return
 	}
-	w.Array("a string or an array of items", func(int) { r.input = append(r.input, readItem(w)) })
+	w.Array("a string or an array of items", func(int) {
+		it := readItem(w)
+		if it.kind == "message" || it.kind == "function_call_output" {
+			for _, kind := range it.fault.leftOut {
+				r.tools.leftOut.Add(kind)
+			}
+		}
+		r.input = append(r.input, it)
+	})
 }
 
 func (r *request) readReasoning(w *gemini.Walker) {
