@@ -82,7 +82,7 @@ type Server struct {
 	meters                    *meters
 }
 
-type fronts struct{ anthropic, chat, responses front.Codec }
+type fronts struct{ anthropic, interleaved, chat, responses front.Codec }
 
 // pace holds the times that tests shorten.
 type pace struct {
@@ -118,7 +118,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		refusals: newRefusals(),
 		fetcher:  fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
 		bounds:   newBounds(cfg),
-		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
+		fronts:   fronts{anthropic: anthropic.Codec{}, interleaved: anthropic.Codec{Interleaved: true}, chat: mixed{}, responses: responses.Codec{}},
 		pace: pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second,
 			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, dawn: 5 * time.Minute},
 	}

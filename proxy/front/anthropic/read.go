@@ -196,7 +196,11 @@ func (b *block) checkSource() (field, problem string) {
 			return ".source.data", "expected base64"
 		}
 		blob, problem := front.Inline(s.mediaType, s.data.String())
-		if problem != "" {
+		switch problem {
+		case "":
+		case front.NoImage:
+			return ".source.media_type", problem
+		default:
 			return ".source.data", problem
 		}
 		if b.kind == "document" {

@@ -75,6 +75,7 @@ func (c *choice) named() bool {
 type format struct {
 	kind   string
 	said   bool // json_schema is there
+	name   string
 	schema json.RawMessage
 }
 

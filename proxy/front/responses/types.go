@@ -41,6 +41,7 @@ type reasoning struct {
 // format is text.format.
 type format struct {
 	kind   string
+	name   string
 	schema json.RawMessage
 }
 
@@ -180,6 +181,8 @@ func (r *request) readText(w *gemini.Walker) {
 				default:
 					w.Fail(w.Path(), "expected text, json_object or json_schema")
 				}
+			case "name":
+				r.format.name = w.String()
 			case "schema":
 				if w.Expect("{", "a JSON Schema object") {
 					r.format.schema = w.Raw()
