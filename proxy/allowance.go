@@ -268,8 +268,8 @@ func (in *inbound) mayUse(model string) bool {
 
 // allowsModel reports whether a token may ask for a model by this name.
 func allowsModel(limits *config.Limits, model string) bool {
-	model = strings.TrimPrefix(model, "models/")
-	return len(limits.Models) == 0 || slices.ContainsFunc(limits.Models, func(pattern string) bool { return matches(pattern, model) })
+	model = plain(model)
+	return len(limits.Models) == 0 || slices.ContainsFunc(limits.Models, func(pattern string) bool { return matches(strings.ToLower(pattern), model) })
 }
 
 func notAllowed(who *config.Token, model string) *front.Error {

@@ -42,7 +42,7 @@ func (s *Server) converse(in *inbound) {
 		in.access.leftOut = call.LeftOut.String()
 		in.Response.Header.Set("x-gca-left-out", in.access.leftOut)
 	}
-	encoder := in.codec.Encoder(call, front.Meta{ID: randomID(), Created: in.access.began})
+	encoder := in.codec.Encoder(call, front.Meta{ID: randomID(), Created: in.access.began, Request: in.access.id})
 	switch {
 	case call.Prewarm:
 		prewarmed(in, encoder)

@@ -66,7 +66,7 @@ func isForeign(h *fasthttp.RequestHeader) bool {
 
 var (
 	errNoToken = &front.Error{Kind: front.Unauthorized, NoRetry: true,
-		Message: "no valid client token: send one of the adapter's client tokens as Authorization: Bearer or x-api-key"}
+		Message: "no valid client token: send one of the adapter's client tokens as Authorization: Bearer, x-api-key or x-goog-api-key"}
 	errForeign = &front.Error{Kind: front.Forbidden, NoRetry: true,
 		Message: "without client tokens the adapter serves programs of its own machine only, at localhost, and no web pages\n" +
 			"hint: set CLIENT_TOKENS"}

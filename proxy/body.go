@@ -148,6 +148,14 @@ func tooLarge(cfg *config.Config) *front.Error {
 	return &front.Error{Kind: front.TooLarge, Message: fmt.Sprintf("the request body is larger than %d bytes (MAX_BODY)", cfg.MaxBody)}
 }
 
+// headed has a request whose body will be too large refused by expect, before fasthttp waits for the body: as one that asked.
+func (s *Server) headed(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if int64(h.ContentLength()) > s.settings().MaxBody {
+		h.Set("Expect", "100-continue")
+	}
+	return fasthttp.RequestConfig{}
+}
+
 // expect answers `Expect: 100-continue`: a body that is too large is refused before it is sent. fasthttp keeps what is
 // written to the response here.
 func (s *Server) expect(rc *fasthttp.RequestCtx) int {

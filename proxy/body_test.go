@@ -104,6 +104,39 @@ func TestASlowBody(t *testing.T) {
 	}
 }
 
+// A body that is announced as too large is refused before it comes, in the caller's protocol.
+func TestATooLargeBodyIsNotWaitedFor(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(path, length string, status int, want string) {
+		t.Helper()
+		got := r.raw(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\nContent-Length: %s\r\n\r\n", path, testToken, length))
+		if got.status != status {
+			t.Errorf("%s: %d", path, got.status)
+		}
+		has(t, got.body, want)
+	}
+	f(messages, "99999999999", 413, `{"type":"error","error":{"type":"request_too_large","message":"the request body is larger than 52428800 bytes (MAX_BODY)"}`)
+	f(completions, "52428801", 413, `{"error":{"message":"the request body is larger than`)
+	f("/v1beta/models/gemini-3.8-flash:generateContent", "52428801", 413, `"status":"INVALID_ARGUMENT"`)
+}
+
+// The same of one that does not come on, after its first byte; of one that never begins only the head is known.
+func TestABodyThatNeverComes(t *testing.T) {
+	t.Parallel()
+	r := start(t, "a", func(_ *config.Config, s *Server) {
+		if s != nil {
+			s.http.ReadTimeout, s.pace.bodyIdle = 100*time.Millisecond, 100*time.Millisecond
+		}
+	})
+	for _, begun := range []string{"", "{"} {
+		got := r.raw(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\nContent-Length: 99\r\n\r\n%s", messages, testToken, begun))
+		if got.status != 408 {
+			t.Errorf("%q: %d", begun, got.status)
+		}
+		has(t, got.body, `{"type":"error","error":{"type":"invalid_request_error","message":"the request `, "did not arrive in time", `"request_id":"req_`)
+	}
+}
+
 // Heads that do not come are not waited for.
 func TestASlowHead(t *testing.T) {
 	t.Parallel()

@@ -169,6 +169,14 @@ func TestE068_Refusals(t *testing.T) {
 	}
 	f(fg.Reply(fg.RawChunk("data: {\"candidates\":[{\"content\":{},\"finishReason\":\"SAFETY\"}]}\r\n\r\n")), "", "Blocked by Gemini: SAFETY")
 	f(fg.Reply(fg.Text("Well"), fg.Finish("RECITATION")), "Well", "Blocked by Gemini: RECITATION")
+	for _, stream := range []bool{false, true} {
+		r.fake.Enqueue(fg.Reply(fg.Thought("hm"), fg.Finish("SAFETY")))
+		got := r.do("POST", replies, ask(replies, stream))
+		if text := said(t, replies, stream, got.body); text != "Answer blocked by Gemini (SAFETY)." {
+			t.Errorf("responses: %q", text)
+		}
+		has(t, got.body, `"incomplete_details":{"reason":"content_filter"}`)
+	}
 	f(fg.Reply(fg.Block("PROHIBITED_CONTENT")), "Request blocked by Gemini (PROHIBITED_CONTENT).", "Blocked by Gemini: PROHIBITED_CONTENT")
 }
 
@@ -238,6 +246,9 @@ func TestE073_RequestIDs(t *testing.T) {
 	f(post(fg.Reply(fg.Finish("STOP")), fg.Reply(fg.Finish("STOP")), fg.Reply(fg.Finish("STOP"))), 529, "overloaded_error")
 	f(post(fg.Fail(minute("40s"))), 429, "rate_limit_error")
 	here := start(t, "a", nil)
+	here.fake.Enqueue(fg.Reply(fg.Text("half"), fg.Hangup()))
+	broken := here.do("POST", messages, ask(messages, true))
+	has(t, broken.body, "event: error\n", `"},"request_id":"`+broken.header.Get("request-id")+`"}`)
 	here.fake.Enqueue(fg.Fail(fg.ErrLocation()))
 	f(here.do("POST", messages, ask(messages, false)), 403, "permission_error")
 }

@@ -276,3 +276,18 @@ func TestE015_UnknownParts(t *testing.T) {
 	r.reads("Hé\nllo", streamed(frames("\r\n\r\n",
 		`{"candidates":[{"content":{"parts":[{"videoMetadata":{"fps":1}},{"future":[1,{"a":2}],"thoughtSignature":"S"}]}}],"future":{"x":[]}}`, chunkHello, chunkEnd)))
 }
+
+// An answer that a proxy on the way has packed, asked for or not, is read all the same.
+func TestPackedAnswers(t *testing.T) {
+	r := start(t, "a", nil)
+	for _, stream := range []bool{false, true} {
+		r.fake.Enqueue(fg.Say("Zürich, ", "packed").Gzipped())
+		got := r.do("POST", messages, ask(messages, stream))
+		if text := said(t, messages, stream, got.body); text != "Zürich, packed" || got.status != 200 {
+			t.Errorf("%d %q", got.status, got.body)
+		}
+	}
+	if n := len(r.fake.Requests()); n != 2 {
+		t.Errorf("Gemini was asked %d times", n)
+	}
+}

@@ -51,10 +51,11 @@ func (m *models) entry(id string) modelEntry {
 	return e
 }
 
-// describe makes the entry of a name; not ok is a name that means nothing.
+// describe makes the entry of a name; not ok is a name that means nothing, or a model that
+// neither Google nor the registry has.
 func (m *models) describe(id string) (modelInfo, bool) {
 	target, ok := m.resolve(id)
-	if !ok {
+	if !ok || m.lacks(target) && m.registry.find(target) == nil {
 		return modelInfo{}, false
 	}
 	entry := m.entry(target)

@@ -50,12 +50,12 @@ func TestGooglesListIsRead(t *testing.T) {
 	), time.Hour)
 	r.seen(1)
 	ids := r.server.models.names()
-	for _, id := range []string{"gemini-5-oxygen", "claude-gemini-5-oxygen", "gemma-4-31b-it", "gemini-3.8-flash", "gemini-embedding-001"} {
+	for _, id := range []string{"gemini-5-oxygen", "claude-gemini-5-oxygen", "gemma-4-31b-it", "gemini-3.8-flash", "gemini-embedding-001", "gemini-2.5-pro", "claude-gemini-2.5-pro", "gemini-flash-latest"} {
 		if !slices.Contains(ids, id) {
 			t.Errorf("%s is not among %v", id, ids)
 		}
 	}
-	for _, id := range []string{"gemini-5-oxygen-image", "claude-gemini-embedding-001", "gemini-2.5-pro", "gemini-3.1-pro-preview-customtools"} {
+	for _, id := range []string{"gemini-5-oxygen-image", "claude-gemini-embedding-001", "gemini-3.1-pro-preview-customtools"} {
 		if slices.Contains(ids, id) {
 			t.Errorf("%s is among %v", id, ids)
 		}
@@ -71,6 +71,28 @@ func TestGooglesListIsRead(t *testing.T) {
 	}
 	if a := r.state("a"); a.Inflight != 0 || a.Failures != 0 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// What is asked about a name and what is asked of it agree, once Google's list is known: Claude's names always mean something.
+func TestNamesMeanTheSameEverywhere(t *testing.T) {
+	r := startListing(t, fg.Models(), time.Hour)
+	r.seen(1)
+	for _, missing := range []string{"gemini-nope", "llama-3"} {
+		if got := r.do("GET", "/v1/models/"+missing, ""); got.status != 404 {
+			t.Errorf("GET %s: %d", missing, got.status)
+		}
+		if got := r.do("POST", messages, askModel(messages, false, missing)); got.status != 404 {
+			t.Errorf("POST %s: %d", missing, got.status)
+		}
+	}
+	for _, name := range []string{"claude-gemini-nope", "Claude-Sonnet-5", "anthropic/claude-sonnet-4", "openai/gpt-4o", "google/gemini-3.8-flash"} {
+		if m := r.model(name); !strings.HasPrefix(m.DisplayName, "Gemini 3.8 Flash") {
+			t.Errorf("%s: %+v", name, m)
+		}
+		if got := r.do("POST", messages, askModel(messages, false, name)); got.status != 200 {
+			t.Errorf("POST %s: %d %s", name, got.status, got.body)
+		}
 	}
 }
 

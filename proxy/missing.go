@@ -57,7 +57,7 @@ func (t *tries) noModel() *front.Error {
 // standsFor is the model that a name means, "" where it means itself; mapped says that MODEL_MAP has it so.
 func (m *models) standsFor(name string) (target string, mapped bool) {
 	target, mapped = m.match(name)
-	if target == unalias(strings.TrimPrefix(name, "models/")) {
+	if target == unalias(plain(name)) {
 		return "", false
 	}
 	return target, mapped

@@ -45,7 +45,8 @@ func (m *models) configure(configured []config.ModelRule) {
 }
 
 // resolve finds the Gemini model for a client's name; not ok is a name that means nothing. An alias means its model, unless
-// it is configured by its whole name: a rule for claude-* is about Claude's models.
+// it is configured by its whole name (a rule for claude-* is about Claude's models), or Google is known not to have that model:
+// then it is a name of Claude's like any other.
 func (m *models) resolve(name string) (target string, ok bool) {
 	target, _ = m.match(name)
 	return target, isModelID(target)
@@ -54,23 +55,43 @@ func (m *models) resolve(name string) (target string, ok bool) {
 // match returns the target of the first rule that fits, "" if none does, and whether that is one of MODEL_MAP's.
 func (m *models) match(name string) (target string, configured bool) {
 	rules := m.rules.Load()
-	name = strings.TrimPrefix(name, "models/")
-	if !slices.ContainsFunc(rules.all, func(r config.ModelRule) bool { return r.Pattern == name }) {
-		name = unalias(name)
+	name = plain(name)
+	own := unalias(name)
+	if own == name || slices.ContainsFunc(rules.all, func(r config.ModelRule) bool { return strings.EqualFold(r.Pattern, name) }) {
+		return rules.first(name)
 	}
-	for i, rule := range rules.all {
-		if matches(rule.Pattern, name) {
-			return cmp.Or(strings.TrimPrefix(rule.Target, "models/"), name), i < rules.configured
+	if target, configured = rules.first(own); m.lacks(target) {
+		return rules.first(name)
+	}
+	return target, configured
+}
+
+func (r *nameRules) first(name string) (target string, configured bool) {
+	for i, rule := range r.all {
+		if matches(strings.ToLower(rule.Pattern), name) {
+			return cmp.Or(strings.TrimPrefix(rule.Target, "models/"), name), i < r.configured
 		}
 	}
 	return "", false
+}
+
+// vendors begin names as routers write them: anthropic/claude-sonnet-4.
+var vendors = []string{"models/", "anthropic/", "openai/", "google/"}
+
+// plain is a client's name as rules have it: in small letters, as all vendors' are, and without the vendor.
+func plain(name string) string {
+	name = strings.ToLower(name)
+	for _, vendor := range vendors {
+		name = strings.TrimPrefix(name, vendor)
+	}
+	return name
 }
 
 // fallbacks are the models that may serve a name in place of its target. Who names a model of Google's, or configured one,
 // gets that or the truth.
 func (m *models) fallbacks(name string) []string {
 	target, configured := m.match(name)
-	if entry := m.registry.find(target); entry != nil && !configured && target != unalias(strings.TrimPrefix(name, "models/")) {
+	if entry := m.registry.find(target); entry != nil && !configured && target != unalias(plain(name)) {
 		return entry.Fallbacks
 	}
 	return nil
@@ -118,7 +139,8 @@ func matches(pattern, name string) bool {
 	return strings.HasSuffix(rest, parts[len(parts)-1])
 }
 
-// names lists every id that /v1/models shows: the configured names that have no wildcard, the models, and their aliases.
+// names lists every id that /v1/models shows: the configured names that have no wildcard, the models that are advertised or
+// that Google lists, and their aliases.
 func (m *models) names() []string {
 	var all, ids []string
 	rules := m.rules.Load()
@@ -128,7 +150,7 @@ func (m *models) names() []string {
 		}
 	}
 	for _, entry := range m.registry.Models {
-		if entry.Published {
+		if entry.Published || m.lists(entry.ID) {
 			ids = append(ids, entry.ID)
 		}
 	}

@@ -47,6 +47,13 @@ func TestResolve(t *testing.T) {
 	f("text-embedding-3-small", "gemini-embedding-001")
 	f("text-embedding-004", "gemini-embedding-001")
 	f("gemini-embedding-2", "gemini-embedding-2")
+	f("Claude-Sonnet-5", "gemini-4-neon")
+	f("CLAUDE-OPUS-5-5", "gemini-3.8-flash")
+	f("Gemini-2.5-Pro", "gemini-2.5-pro")
+	f("anthropic/claude-sonnet-4", "gemini-4-neon")
+	f("openai/gpt-4o", "gemini-3.8-flash")
+	f("google/gemini-2.5-pro", "gemini-2.5-pro")
+	f("models/Claude-Gemini-2.5-Pro", "gemini-4-argon")
 	for _, name := range []string{"", "*", "llama-3", "models/", "gemini-", "xz", "x-z-y", "gemini-x/../../y", "gemini-a b", "gemini-?key=1", "gemini-" + strings.Repeat("x", 100)} {
 		if got, ok := m.resolve(name); ok && name != "gemini-" {
 			t.Errorf("%q is served by %q", name, got)

@@ -235,9 +235,17 @@ func (p *passage) try(lease *keys.Lease) *upstream.Error {
 		answer.Refusal.Kind = upstream.NeedsOAuth
 	}
 	if err == nil {
-		p.refusal = &refused{answer.Refusal.Kind, answer.Status, answer.Header, body}
+		p.refusal = &refused{answer.Refusal.Kind, answer.Status, answer.Header, p.scrub(body)}
 	}
 	return answer.Refusal
+}
+
+// scrub takes every key out of what Google says of an error. Of an answer nothing is changed.
+func (p *passage) scrub(text []byte) []byte {
+	for _, k := range p.tries.cfg.Keys {
+		text = bytes.ReplaceAll(text, []byte(k.Secret.Reveal()), []byte("***"))
+	}
+	return text
 }
 
 // takesKeys reports whether the call is one that Google is known to carry out for an API key. A 401 of any other one tells
@@ -281,6 +289,6 @@ func (p *passage) send(in *inbound) {
 	in.Response.Header.Set("X-Accel-Buffering", "no")
 	p.s.streams.Add(1)
 	a := &passed{p: p, frames: strings.HasPrefix(p.answer.Header.Get("Content-Type"), "text/event-stream")}
-	in.SetBodyStream(a, -1)
 	in.access.later = true
+	in.sendStream(a)
 }

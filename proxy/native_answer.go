@@ -72,6 +72,9 @@ func (a *passed) Read(b []byte) (int, error) {
 		return 0, a.err
 	}
 	n, err := a.p.answer.Read(b)
+	if i := upstream.ErrorAt(b[:n]); i >= 0 && (a.frames || a.p.path.Generates()) {
+		n = i + copy(b[i:], a.p.scrub(b[i:n]))
+	}
 	a.keep(b[:n])
 	if err == nil {
 		return n, nil

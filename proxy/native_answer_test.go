@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -75,6 +76,31 @@ func TestNativeErrorsWithinAnswers(t *testing.T) {
 	f(events, "data: "+frame+"\n\n"+quota+"\n", true)
 	f(plain, "["+frame+"\n,\r\n"+quota+"]\n", true)
 	f(plain, "["+frame+"]", false)
+}
+
+// No error of Google's shows a key, whichever of them it names; what models say passes as it is.
+func TestNativeErrorsNameNoKey(t *testing.T) {
+	words := fmt.Sprintf(`{"error":{"code":403,"message":"keys %s and %s may not do that","status":"PERMISSION_DENIED"}}`, keyNamed("a"), keyNamed("b"))
+	clean := `{"error":{"code":403,"message":"keys *** and *** may not do that","status":"PERMISSION_DENIED"}}`
+	said := `{"candidates":[{"content":{"parts":[{"text":"` + keyNamed("b") + `"}]}}]}`
+	f := func(path string, status int, contentType, text, want string) {
+		t.Helper()
+		r := googleSays(t, "a b", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			if _, err := io.WriteString(w, text); err != nil {
+				t.Error(err)
+			}
+		})
+		if got := r.do("POST", path, nativeAsk); got.status != status || got.body != want {
+			t.Errorf("%d %q", got.status, got.body)
+		}
+		r.stop()
+	}
+	f(generatePath, 403, "application/json", words, clean)
+	f(generatePath, 200, "application/json", words, clean)
+	f(generatePath, 200, "application/json", said, said)
+	f(streamPath, 200, "text/event-stream", "data: "+said+"\r\n\r\ndata: "+words+"\r\n\r\n", "data: "+said+"\r\n\r\ndata: "+clean+"\r\n\r\n")
 }
 
 // An answer that breaks off is a failure, wherever it breaks.

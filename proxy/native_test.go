@@ -28,6 +28,7 @@ func TestNativeTokens(t *testing.T) {
 		}
 	}
 	f(200, "?key="+testToken, "x-none", "")
+	has(t, r.do("POST", generatePath, nativeAsk, "x-none", "").body, `"status":"UNAUTHENTICATED"`, "x-goog-api-key")
 	f(200, "?alt=json&key=tok%2DPLANTED-client-token", "x-none", "")
 	f(200, "", "x-goog-api-key", testToken)
 	f(200, "", "Authorization", "Bearer "+testToken)

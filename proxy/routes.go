@@ -281,9 +281,11 @@ func (s *Server) refuseAs(in *inbound, status int, e *front.Error) {
 	s.record(in.access, status)
 }
 
-// unreadable answers a request whose head could not be read.
+// unreadable answers a request of which the head, or all of the body, did not come. Nobody knows its path any more, so it is
+// told in the form that has the fields of the others, too.
 func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 	in := s.accept(rc)
+	in.codec = s.fronts.anthropic
 	e := front.Invalidf("", "cannot read the request")
 	switch status := unreadableStatus(err); status {
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:

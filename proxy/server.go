@@ -133,13 +133,14 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 s.unreadable,
+		HeaderReceived:               s.headed,
 		ExpectHandler:                s.expect,
 		ConnState:                    s.conns.note,
 		Logger:                       quiet{s.log},
 		ReadBufferSize:               headerBuffer,
 		ReadTimeout:                  headTimeout,
 		IdleTimeout:                  idleTimeout,
-		MaxRequestBodySize:           int(cfg.MaxBody),
+		MaxRequestBodySize:           1, // what fasthttp waits for before a request is handled; readAny knows the limit
 		StreamRequestBody:            true,
 		Concurrency:                  2*cfg.MaxConcurrent + spareConnections,
 		DisablePreParseMultipartForm: true,

@@ -58,7 +58,7 @@ func (a *answer) commitStatus(in *inbound) {
 	h.Set("X-Accel-Buffering", "no")
 	a.x.nameModel(in)
 	a.x.s.streams.Add(1)
-	in.SetBodyStream(a, -1)
+	in.sendStream(a)
 }
 
 // take encodes an event, or the end. It reports whether what there is now is to be written: nothing may come for a while.

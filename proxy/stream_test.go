@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -234,4 +235,31 @@ func TestALongAnswerArrivesWhole(t *testing.T) {
 	if err != nil || n < 1500*8<<10 {
 		t.Errorf("%d bytes, %v", n, err)
 	}
+}
+
+// HTTP/1.0, as Nginx speaks it unless told otherwise, knows no chunks: there the end of the connection is the answer's.
+func TestStreamsOverHTTP10(t *testing.T) {
+	r := start(t, "a", nil)
+	f := func(path, body, want string) {
+		t.Helper()
+		r.fake.Enqueue(fg.Say("one ", "two"))
+		w := dial(t, r)
+		if _, err := fmt.Fprintf(w, "POST %s HTTP/1.0\r\nHost: x\r\nx-api-key: %s\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n%s", path, testToken, len(body), body); err != nil {
+			t.Fatal(err)
+		}
+		all, err := io.ReadAll(w.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, rest, _ := strings.Cut(string(all), "\r\n\r\n")
+		hasNot(t, strings.ToLower(head), "transfer-encoding", "keep-alive", "content-length")
+		has(t, head, " 200 OK\r\n", "\r\nConnection: close", "text/event-stream")
+		if !strings.HasSuffix(rest, want) {
+			t.Errorf("%s ends in %q", path, rest[max(len(rest)-100, 0):])
+		}
+		has(t, rest, "one ")
+	}
+	f(messages, ask(messages, true), "data: {\"type\":\"message_stop\"}\n\n")
+	f(completions, ask(completions, true), "data: [DONE]\n\n")
+	f("/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse", nativeAsk, "}\r\n\r\n")
 }

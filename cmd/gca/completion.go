@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -47,4 +48,16 @@ func completeHosts() []string {
 	hosts := profiles.Hosts()
 	slices.Sort(hosts)
 	return hosts
+}
+
+// nearest are the words that another may have been meant for, behind a command; without one, all of them.
+func nearest(command, typed string, words []string) string {
+	finder := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, word := range words {
+		finder.AddCommand(&cobra.Command{Use: word, Run: func(*cobra.Command, []string) {}})
+	}
+	if near := finder.SuggestionsFor(typed); len(near) > 0 {
+		return "did you mean " + command + strings.Join(near, " or "+command) + "?"
+	}
+	return "one of " + strings.Join(words, ", ")
 }

@@ -331,7 +331,7 @@ func (f *deployFlags) finish(io *streams, screen *screen, target string, result 
 	}
 	if result.ClientToken != "" {
 		fmt.Fprintf(&b, "Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.\n")
-		fmt.Fprintf(&b, "\nFor Claude Code:\n")
+		fmt.Fprintf(&b, "\nFor Claude Code; gca setup claude-code writes this into its settings:\n")
 		for _, v := range profile.ClaudeCode() {
 			fmt.Fprintf(&b, "  export %s=%s\n", v.Name, v.Value)
 		}

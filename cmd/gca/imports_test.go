@@ -37,6 +37,7 @@ var house = []room{
 	{pkg: "provision/lab", owns: []string{"github.com/Shopify/toxiproxy"}},
 	{pkg: "manage", may: []string{"provision", "provision/remote", "provision/converge", "proxy/control", "proxy/keys", "proxy/config", "manage/client"}},
 	{pkg: "manage/client"},
+	{pkg: "manage/client/setup", may: []string{"manage/client"}, owns: []string{"github.com/tailscale/hujson", "github.com/pelletier/go-toml"}},
 	{pkg: "manage/client/clienttest", may: []string{"proxy", "proxy/config", "proxy/store", "proxy/fakegemini"}},
 	{pkg: "proxy", may: []string{"proxy/gemini", "proxy/front/...", "proxy/fetch", "proxy/keys", "proxy/upstream", "proxy/store", "proxy/control", "proxy/config"},
 		owns: []string{"github.com/valyala/fasthttp", "github.com/VictoriaMetrics/metrics"}},

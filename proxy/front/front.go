@@ -103,6 +103,7 @@ const IDLength = 24
 type Meta struct {
 	ID      string    // random part of the message id, [A-Za-z0-9]{IDLength}
 	Created time.Time // when the request arrived
+	Request string    // the request's id, as the client finds it in the answer's head
 }
 
 // Encoder writes one answer. Stream and non-stream are the same encoder: with Call.Stream each method appends the frames

@@ -119,7 +119,11 @@ func (c *Client) send(ctx context.Context, lease *keys.Lease, method, address st
 	lease.Authorize(req.Header)
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	req.Header.Set("Content-Type", "application/json")
-	return c.roundTrip(lease, req)
+	resp, err := c.roundTrip(lease, req)
+	if err == nil {
+		unzip(resp)
+	}
+	return resp, err
 }
 
 // refusal reads and names an answer that is none.

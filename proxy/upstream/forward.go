@@ -152,6 +152,17 @@ func (p *Passage) Read(b []byte) (int, error) {
 // array's values. Within the arguments of a call the same words stand deeper.
 var lastError = regexp.MustCompile(`(?:^|\n|data:|[\[,])[ \t\r\n]*(\{\s*"error"\s*:)`)
 
+// ErrorAt is where in a piece of an answer Google begins to tell of an error, -1 if nowhere.
+func ErrorAt(piece []byte) int {
+	if !bytes.Contains(piece, []byte(`"error"`)) {
+		return -1 // as nearly always
+	}
+	if at := lastError.FindSubmatchIndex(piece); at != nil {
+		return at[2]
+	}
+	return -1
+}
+
 // LastWords is the failure that the end of an answer tells of, nil if it tells of none. tail is the last that was read of it.
 func (p *Passage) LastWords(tail []byte, tokens int) *Error {
 	if !bytes.Contains(tail, []byte(`"error"`)) {

@@ -269,7 +269,7 @@ func (e *encoder) Ping(dst []byte) []byte {
 func (e *encoder) Fail(dst []byte, failure *front.Error) []byte {
 	_, kind := statusOf(failure.Kind)
 	dst = append(dst, "event: error\ndata: "...)
-	return append(appendError(dst, kind, failure), "\n\n"...)
+	return append(appendError(dst, kind, failure, e.meta.Request), "\n\n"...)
 }
 
 func (e *encoder) End(dst []byte) []byte {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -94,7 +95,7 @@ func (e *encoder) pairs(dst []byte) []byte {
 		id := e.serverID(fetchID, i)
 		input := append(gemini.AppendQuoted([]byte(`{"url":`), page.URL), '}')
 		dst = e.use(dst, "server_tool_use", id, "web_fetch", input)
-		dst = e.whole(dst, append(appendPage(appendResult(nil, "web_fetch", id), page), '}'))
+		dst = e.whole(dst, append(e.appendPage(appendResult(nil, "web_fetch", id), page), '}'))
 	}
 	return dst
 }
@@ -134,7 +135,7 @@ func (e *encoder) appendSources(dst []byte, first bool) []byte {
 }
 
 // appendPage writes how reading a page went. Google keeps the page's text to itself.
-func appendPage(dst []byte, page gemini.RetrievedURL) []byte {
+func (e *encoder) appendPage(dst []byte, page gemini.RetrievedURL) []byte {
 	if page.Status != "URL_RETRIEVAL_STATUS_SUCCESS" {
 		code := "url_not_accessible"
 		if page.Status == "URL_RETRIEVAL_STATUS_UNSAFE" {
@@ -143,9 +144,10 @@ func appendPage(dst []byte, page gemini.RetrievedURL) []byte {
 		return append(append(append(dst, `{"type":"web_fetch_tool_result_error","error_code":"`...), code...), `"}`...)
 	}
 	dst = gemini.AppendQuoted(append(dst, `{"type":"web_fetch_result","url":`...), page.URL)
-	dst = append(dst, `,"retrieved_at":null,"content":{"type":"document","source":{"type":"text","media_type":"text/plain","data":`...)
+	dst = e.meta.Created.UTC().AppendFormat(append(dst, `,"retrieved_at":"`...), time.RFC3339)
+	dst = append(dst, `","content":{"type":"document","source":{"type":"text","media_type":"text/plain","data":`...)
 	dst = gemini.AppendQuoted(dst, "The model has read this page; its text was not passed on.")
-	return append(dst, `},"title":null,"citations":null}}`...)
+	return append(dst, `},"title":null}}`...)
 }
 
 // code writes code that the model has Google run.

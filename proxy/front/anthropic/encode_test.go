@@ -199,7 +199,7 @@ func TestFailIsAnErrorEvent(t *testing.T) {
 	call := fronttest.Decode(t, Codec{}, fronttest.Target, requests()["hidden"])
 	call.Stream = true
 	out := Codec{}.Encoder(call, fronttest.Meta()).Fail(nil, &front.Error{Kind: front.Overloaded, Message: "busy"})
-	want := "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n"
+	want := "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"},\"request_id\":\"req_test\"}\n\n"
 	if string(out) != want {
 		t.Errorf("Fail = %q, want %q", out, want)
 	}

@@ -10,9 +10,7 @@ import (
 // Error is the envelope and status of a failure.
 func (Codec) Error(e *front.Error, requestID string) (status int, body []byte) {
 	status, kind := statusOf(e.Kind)
-	body = appendError(nil, kind, e)
-	body = append(body[:len(body)-1], `,"request_id":`...)
-	return status, append(gemini.AppendQuoted(body, requestID), '}')
+	return status, appendError(nil, kind, e, requestID)
 }
 
 func statusOf(kind front.Kind) (status int, errorType string) {
@@ -43,8 +41,8 @@ func statusOf(kind front.Kind) (status int, errorType string) {
 	return 500, "api_error"
 }
 
-// appendError appends {"type":"error","error":{…}}, the whole data of an error event.
-func appendError(dst []byte, kind string, e *front.Error) []byte {
+// appendError appends {"type":"error","error":{…},"request_id":…}, which is the body of an answer, or the data of an error event.
+func appendError(dst []byte, kind string, e *front.Error, requestID string) []byte {
 	dst = append(dst, `{"type":"error","error":{"type":"`...)
 	dst = append(append(dst, kind...), `","message":`...)
 	dst = gemini.AppendQuoted(dst, errorMessage(e))
@@ -53,7 +51,7 @@ func appendError(dst []byte, kind string, e *front.Error) []byte {
 		dst = gemini.AppendQuoted(append(dst, `,"unsupported":[`...), e.Param)
 		dst = append(dst, ']', '}')
 	}
-	return append(dst, '}', '}')
+	return append(gemini.AppendQuoted(append(dst, `},"request_id":`...), requestID), '}')
 }
 
 // errorMessage is the error's own, with its detail, but for Overflow with known figures: Claude Code compacts its history on these words alone.

@@ -118,7 +118,7 @@ func (s Script) Events(t testing.TB, prefix string) []gemini.Event {
 
 // Meta is a fixed one.
 func Meta() front.Meta {
-	return front.Meta{ID: "abcdefghijklmnopqrstuvwx", Created: time.Unix(1760000000, 0)}
+	return front.Meta{ID: "abcdefghijklmnopqrstuvwx", Created: time.Unix(1760000000, 0), Request: "req_test"}
 }
 
 // Decode decodes and prepares body for the target.

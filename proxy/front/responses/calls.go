@@ -3,7 +3,6 @@ package responses
 import (
 	"encoding/json"
 	"errors"
-	"strconv"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -134,24 +133,16 @@ func (e *encoder) streamValue(dst []byte, c *outCall) []byte {
 // words is a list of strings. Models write a single one at times.
 type words []string
 
-// UnmarshalJSON takes a list or a single string.
+// UnmarshalJSON takes a list or a single string; null leaves w as it is.
 func (w *words) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
+	switch {
+	case string(b) == "null":
+		return nil
+	case len(b) > 0 && b[0] == '"':
 		*w = words{gemini.Text(b).String()}
 		return nil
 	}
 	return json.Unmarshal(b, (*[]string)(w))
-}
-
-// limit is a number above 0; null is none.
-type limit int
-
-// MarshalJSON writes null for what limits nothing.
-func (l limit) MarshalJSON() ([]byte, error) {
-	if l <= 0 {
-		return []byte("null"), nil
-	}
-	return strconv.AppendInt(nil, int64(l), 10), nil
 }
 
 // execAction is the action of a local shell call.
@@ -160,12 +151,16 @@ func execAction(args []byte) []byte {
 		Type             string            `json:"type"`
 		Command          words             `json:"command"`
 		Env              map[string]string `json:"env"`
-		TimeoutMS        limit             `json:"timeout_ms"`
-		User             *string           `json:"user"`
-		WorkingDirectory *string           `json:"working_directory"`
-	}{Command: words{}, Env: map[string]string{}}
+		TimeoutMS        int               `json:"timeout_ms,omitempty"`
+		User             string            `json:"user,omitempty"`
+		WorkingDirectory string            `json:"working_directory,omitempty"`
+	}{Command: words{}}
 	fill(args, &action)
 	action.Type = "exec"
+	action.TimeoutMS = max(action.TimeoutMS, 0)
+	if action.Env == nil {
+		action.Env = map[string]string{}
+	}
 	return toJSON(&action)
 }
 
@@ -173,10 +168,11 @@ func execAction(args []byte) []byte {
 func shellAction(args []byte) []byte {
 	action := struct {
 		Commands        words `json:"commands"`
-		TimeoutMS       limit `json:"timeout_ms"`
-		MaxOutputLength limit `json:"max_output_length"`
+		TimeoutMS       int   `json:"timeout_ms,omitempty"`
+		MaxOutputLength int   `json:"max_output_length,omitempty"`
 	}{Commands: words{}}
 	fill(args, &action)
+	action.TimeoutMS, action.MaxOutputLength = max(action.TimeoutMS, 0), max(action.MaxOutputLength, 0)
 	return toJSON(&action)
 }
 

@@ -31,6 +31,7 @@ type encoder struct {
 	text    []byte // of the open item: a JSON string without its quotes
 	output  []byte // the finished items, separated by commas
 	calls   int
+	said    bool // there is text
 	usage   gemini.Usage
 	finish  gemini.Event
 	sources sources
@@ -87,6 +88,7 @@ func (e *encoder) say(dst []byte, text gemini.Text) []byte {
 	if e.open != openMessage {
 		dst = e.beginMessage(e.close(dst, completed))
 	}
+	e.said = true
 	e.text = append(e.text, text[1:len(text)-1]...)
 	if !e.call.Stream {
 		return dst
@@ -220,8 +222,11 @@ func (e *encoder) End(dst []byte) []byte {
 	case front.EndRefusal:
 		s = state{status: incomplete, incomplete: "content_filter"}
 	}
-	if e.finish.PromptBlocked {
+	switch {
+	case e.finish.PromptBlocked:
 		dst = e.say(dst, gemini.Quote("Request blocked by Gemini ("+string(e.finish.Finish)+")."))
+	case s.incomplete == "content_filter" && !e.said && e.calls == 0:
+		dst = e.say(dst, gemini.Quote("Answer blocked by Gemini ("+string(e.finish.Finish)+")."))
 	}
 	dst = e.close(dst, s.status)
 	dst = e.grounded(dst)

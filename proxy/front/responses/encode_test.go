@@ -84,13 +84,16 @@ func TestToolsOfOpenAIsOwn(t *testing.T) {
 	}
 	local, shell, patch := `{"type":"local_shell"}`, `{"type":"shell","environment":{"type":"local"}}`, `{"type":"apply_patch"}`
 	f(local, "local_shell", `{"command":["ls","-l"],"working_directory":"/a","timeout_ms":5,"env":{"B":"1"}}`,
-		`local_shell_call "action":{"type":"exec","command":["ls","-l"],"env":{"B":"1"},"timeout_ms":5,"user":null,"working_directory":"/a"}`)
+		`local_shell_call "action":{"type":"exec","command":["ls","-l"],"env":{"B":"1"},"timeout_ms":5,"working_directory":"/a"}`)
 	f(local, "local_shell", `{"command":"ls","timeout_ms":"soon","type":"x"}`,
-		`local_shell_call "action":{"type":"exec","command":["ls"],"env":{},"timeout_ms":null,"user":null,"working_directory":null}`)
+		`local_shell_call "action":{"type":"exec","command":["ls"],"env":{}}`)
 	f(local, "local_shell", ``,
-		`local_shell_call "action":{"type":"exec","command":[],"env":{},"timeout_ms":null,"user":null,"working_directory":null}`)
+		`local_shell_call "action":{"type":"exec","command":[],"env":{}}`)
+	f(local, "local_shell", `{"command":null,"env":null,"timeout_ms":-1,"user":null,"working_directory":null}`,
+		`local_shell_call "action":{"type":"exec","command":[],"env":{}}`)
+	f(shell, "shell", `{"commands":null,"timeout_ms":0}`, `shell_call "action":{"commands":[]},"environment":{"type":"local"}`)
 	f(shell, "shell", `{"commands":["a","b"],"max_output_length":9}`,
-		`shell_call "action":{"commands":["a","b"],"timeout_ms":null,"max_output_length":9},"environment":{"type":"local"}`)
+		`shell_call "action":{"commands":["a","b"],"max_output_length":9},"environment":{"type":"local"}`)
 	f(patch, "apply_patch", `{"type":"create_file","path":"a.go","diff":"+x\n"}`,
 		`apply_patch_call "operation":{"type":"create_file","path":"a.go","diff":"+x\n"}`)
 	f(patch, "apply_patch", `{"type":"delete_file","path":"a.go","diff":"-x"}`,

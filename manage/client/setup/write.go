@@ -1,0 +1,113 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/gemini-claude-adapter/gca/manage/client"
+)
+
+// Apply writes the changes of Plan. What a file was before the first of them is kept beside it. The token is in the files, so
+// that others may not read them any more.
+func Apply(changes []Change) error {
+	for _, c := range changes {
+		if err := c.keep(); err != nil {
+			return fmt.Errorf("cannot keep a copy of %s, so it was not changed: %w", c.Path, err)
+		}
+		if err := c.write(); err != nil {
+			return fmt.Errorf("cannot change %s: %w", c.Path, err)
+		}
+	}
+	return nil
+}
+
+// keep saves the file of before, an empty one where there was none. One that is kept already is the older one, and stays.
+func (c *Change) keep() error {
+	if err := os.MkdirAll(filepath.Dir(c.Path), 0o700); err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o600)
+	if info, err := os.Stat(c.Path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	f, err := os.OpenFile(c.Path+BackupSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(c.Before)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func (c *Change) write() error { return client.Replace(c.Path, c.After, c.mode) }
+
+// Undo writes the changes of PlanUndo. A file that was not there before goes, if nothing else is in it, and the copies of before
+// go.
+func Undo(changes []Change) error {
+	for _, c := range changes {
+		err := c.back()
+		if err == nil {
+			err = os.Remove(c.Path + BackupSuffix)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot put %s back: %w", c.Path, err)
+		}
+	}
+	return nil
+}
+
+func (c *Change) back() error {
+	if !c.remains {
+		err := os.Remove(c.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if info, err := os.Stat(c.Path + BackupSuffix); err == nil && runtime.GOOS != "windows" {
+		c.mode = info.Mode().Perm()
+	}
+	return c.write()
+}
+
+// Diff shows a change to a person, with secrets by their last characters alone.
+func (c *Change) Diff() string {
+	from, to := c.Path, c.Path
+	if !c.existed {
+		from = "(new file)"
+	}
+	if !c.remains {
+		to = "(removed)"
+	}
+	return udiff.Unified(from, to, Mask(string(c.Before)), Mask(string(c.After)))
+}
+
+// secret finds values of settings whose names say that they are secret, in JSON, TOML and env files.
+var secret = regexp.MustCompile(`(?i)([\w.-]*(?:token|api_?key|secret|password|authorization|credential)\w*"?\s*[:=]\s*"?(?:Bearer )?)([^\s"',{}\[\]]+)`)
+
+const shown = 4
+
+// Mask hides the values of secret settings but for their last characters.
+func Mask(text string) string {
+	return secret.ReplaceAllStringFunc(text, func(found string) string {
+		parts := secret.FindStringSubmatch(found)
+		name, value := parts[1], parts[2]
+		if value == "true" || value == "false" || strings.Trim(value, "0123456789") == "" {
+			return found
+		}
+		if len(value) < 4*shown {
+			return name + "…"
+		}
+		return name + "…" + value[len(value)-shown:]
+	})
+}
