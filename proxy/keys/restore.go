@@ -35,7 +35,7 @@ func (p *Pool) restoreGroup(g *group, r Record) {
 	case recordRequests, recordTokens, recordDay:
 		l := g.ledger(r.Model, p.room())
 		which := map[string]*limit{recordRequests: &l.requests, recordTokens: &l.tokens, recordDay: &l.day}[r.Name]
-		*which = limit{r.Limit, r.At.Add(limitLife).Unix()}
+		*which = limit{r.Limit, p.moment.second(r.At.Add(limitLife))}
 		if r.Gone {
 			*which = limit{}
 		}
