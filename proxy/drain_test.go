@@ -123,11 +123,6 @@ func TestDrainAnswersWhatIsConnected(t *testing.T) {
 	<-stopped
 }
 
-func (cs *connections) count() int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return len(cs.idle)
-}
 
 func TestDrainTimeout(t *testing.T) {
 	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.DrainTimeout = 100 * time.Millisecond })

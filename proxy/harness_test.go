@@ -99,7 +99,7 @@ func makeAt(t testing.TB, fake *fakegemini.Server, base, names string, change fu
 		t.Fatal(err)
 	}
 	r.server.pace = pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: time.Millisecond, count: 3 * time.Second, idleGrace: 50 * time.Millisecond,
-		bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute}
+		bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, spare: spareConnections}
 	if change != nil {
 		change(cfg, r.server)
 	}

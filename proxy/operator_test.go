@@ -95,6 +95,9 @@ func TestOperatorTriesNewKeys(t *testing.T) {
 	c := r.operator()
 	r.fake.Key(keyNamed("bad"), always(fg.ErrInvalidKey()))
 	tested, err := c.TryKeys(t.Context(), keyNamed("new")+" label=x\n"+keyNamed("bad")+"\n"+keyNamed("far")+" proxy=http://127.0.0.1:1\n")
+	if all := r.server.upstream.Egresses(); len(all) != 1 {
+		t.Errorf("%d ways out are left", len(all))
+	}
 	if err != nil || len(tested) != 3 {
 		t.Fatal(tested, err)
 	}
