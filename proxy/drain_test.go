@@ -123,7 +123,6 @@ func TestDrainAnswersWhatIsConnected(t *testing.T) {
 	<-stopped
 }
 
-
 func TestDrainTimeout(t *testing.T) {
 	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.DrainTimeout = 100 * time.Millisecond })
 	r.fake.Enqueue(fg.Reply(fg.Text("so far"), fg.Text("late").Wait(time.Minute)))
