@@ -217,7 +217,7 @@ func (f secretFiles) removeKey(ctx context.Context, name string) (id string, liv
 func namesOf(all []config.Key) []keys.Named {
 	named := make([]keys.Named, 0, len(all))
 	for _, key := range all {
-		named = append(named, keys.Named{ID: keys.ID(key.Secret), Label: key.Label})
+		named = append(named, keys.Named{ID: keys.ID(key.Secret), Label: key.Label, Secret: key.Secret})
 	}
 	return named
 }
