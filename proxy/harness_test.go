@@ -146,6 +146,15 @@ func (r *rig) check() {
 	if n := r.server.streams.Load(); n != 0 {
 		r.t.Errorf("%d streams are still open", n)
 	}
+	running, waiting := r.server.bounds.places.counts()
+	if open := r.server.conns.count(); open+running+waiting+len(r.server.watcher.conns) != 0 {
+		r.t.Errorf("%d connections, %d places, %d waiting, %d watched are left", open, running, waiting, len(r.server.watcher.conns))
+	}
+	for name, one := range r.server.bounds.tokens.byName {
+		if one.reserved != (spent{}) {
+			r.t.Errorf("%+v of token %s is still under way", one.reserved, name)
+		}
+	}
 	log := r.log.String()
 	for _, sent := range r.fake.Requests() {
 		if native := strings.Contains(log, `"path":"/v1beta/`); native || sent.Refused != "" || !strings.HasSuffix(sent.Verb, "enerateContent") {
