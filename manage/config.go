@@ -276,6 +276,9 @@ func CheckEnv(before, text string) error {
 	if err != nil {
 		return &settingsError{err}
 	}
+	if had != nil && values[tlsSetting] != had[tlsSetting] {
+		return &settingsError{errTLSHere}
+	}
 	for _, name := range []string{"HOST", "CLIENT_TOKENS", "ADMIN_TOKEN"} {
 		value, set := values[name]
 		if !set || value == had[name] {
@@ -290,6 +293,12 @@ func CheckEnv(before, text string) error {
 
 // minToken is how many characters a token must have that is set here.
 const minToken = 16
+
+// tlsSetting is the deploy's alone: it opens the firewall for what clients come in by, and looks at it from outside.
+const tlsSetting = "TLS_NAME"
+
+var errTLSHere = errors.New(tlsSetting + " is set by a deploy, which looks from outside whether clients still get in\n" +
+	"hint: from your laptop: gca deploy --domain NAME HOST, or gca deploy --no-tls HOST for plain HTTP")
 
 // checkHere refuses what an adapter takes and a server should not have: an address where Nginx does not look, and a token
 // that can be guessed, since the whole world may try.
@@ -317,23 +326,20 @@ func checkHere(name, value string) error {
 var ErrUnchanged = errors.New("everything is set like that already; nothing was changed")
 
 // ReplaceEnv puts a new text of adapter.env in force, unless the one that it was made from (by its Fingerprint) is not there
-// any more. The running adapter takes it, or, where that is needed, restarts with it and must answer, or everything is put back.
+// any more. The adapter restarts with it and must answer, or everything is put back.
 func (m Machine) ReplaceEnv(ctx context.Context, from, text string) (converge.Applied, error) {
-	check := func(now string) (string, error) {
-		switch {
-		case Fingerprint(now) != from:
-			return "", &settingsError{errors.New("somebody else has changed the settings meanwhile; nothing was changed\nhint: edit again, which begins with theirs")}
-		case now == text:
-			return "", ErrUnchanged
-		}
-		return text, CheckEnv(now, text)
-	}
 	now, err := ReadEnv()
-	if err == nil {
-		_, err = check(now)
-	}
 	if err != nil {
 		return converge.Applied{}, err
 	}
-	return m.change(ctx, check, converge.Want{Env: converge.NewSecret(text)})
+	if Fingerprint(now) != from {
+		return converge.Applied{}, &settingsError{errors.New("somebody else has changed the settings meanwhile; nothing was changed\nhint: edit again, which begins with theirs")}
+	}
+	if now == text {
+		return converge.Applied{}, ErrUnchanged
+	}
+	if err := CheckEnv(now, text); err != nil {
+		return converge.Applied{}, err
+	}
+	return m.apply(ctx, converge.Want{Env: converge.NewSecret(text)})
 }

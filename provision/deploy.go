@@ -13,10 +13,10 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -29,14 +29,13 @@ import (
 type Options struct {
 	Host         remote.Host
 	SSH          remote.Options
-	Payloads     payload.Set       // of which the server gets the one for its platform
-	Kept         payload.Kept      // binaries that servers have got from this machine
-	Version      string            // of the payloads; part of the release's name on the server
+	Payload      payload.Payload
+	Version      string            // of the payload; part of the release's name on the server
 	Templates    map[string]string // text by file name, all of converge.TemplateNames
 	BaseURL      string            // GEMINI_BASE_URL to set; "" leaves the server's
+	TLS          TLSOptions        // how clients are to reach it
 	Command      string            // what the person types to do the same again, for hints
 	AbortCommand string            // and to put an unfinished deploy back
-	Upgrade      bool              // brings an adapter that is there to this release, and touches nothing else of its server
 	DryRun       bool              // ends with the plan; the server is left as it is
 	Seed         *Seed             // nil, or what a server without an adapter begins with
 }
@@ -46,6 +45,10 @@ type Seed struct {
 	Env    converge.Secret // whole text of adapter.env
 	Keys   converge.Secret // whole text of the keys file
 	Tokens converge.Secret // whole text of the tokens file
+
+	Certificates []converge.StateFile // for converge.CertDir
+	Roots        string               // PEM of a private CA's roots, or ""
+	Name         string               // TLS_NAME of Env, or ""
 }
 
 // UI is the person's side of a deploy. All callbacks must be set. They run one at a time, but for Silence and Connected,
@@ -70,7 +73,7 @@ type UI struct {
 	Silence func(host string, quiet time.Duration)
 	Warn    func(text string)
 	// Try makes one real call from here, with a token that this run made.
-	Try func(ctx context.Context, url, token string) error
+	Try func(ctx context.Context, dial Dialer, result Result) error
 }
 
 // Connection is how the server was reached.
@@ -95,6 +98,7 @@ const (
 // Result is what a deploy came to.
 type Result struct {
 	URL         string
+	Roots       string // PEM of the roots of a private CA that clients must trust, or ""
 	Release     string
 	Changed     int    // steps that changed something, those of an unfinished deploy among them; 0 is up to date
 	Pending     int    // with DryRun: steps that a deploy would take
@@ -114,7 +118,6 @@ const fewKeys = 3
 type deploy struct {
 	Options
 	ui       UI
-	payload  payload.Payload // once the server's platform is known
 	conn     *remote.Conn
 	keys     string // content of the keys file to send, once asked
 	keyCount int    // on the server after this deploy
@@ -122,7 +125,8 @@ type deploy struct {
 	uploaded bool // the release was sent by this run
 	begun    bool // the server is at work, and goes on without this laptop
 	looks    int  // at a deploy that another laptop is at
-	inside   bool // the adapter answers on the server alone: the way to it from here is closed
+	site     converge.Site
+	door     door // that the adapter was heard at
 	result   Result
 }
 
@@ -130,7 +134,8 @@ type deploy struct {
 // the context's cause. On any of them the server is as it was, but for an *Error of KindPartial, whose Result counts, of
 // KindRollbackFailed, and of KindInterrupted and KindCut, after which the server goes on by itself.
 func Deploy(ctx context.Context, opts Options, ui UI) (Result, error) {
-	d := &deploy{Options: opts, ui: ui, result: Result{URL: AdapterURL(opts.Host)}}
+	d := &deploy{Options: opts, ui: ui}
+	d.reachBy(converge.Site{})
 	err := d.connected(ctx, func() error {
 		defer d.sweep(ctx)
 		for {
@@ -141,20 +146,9 @@ func Deploy(ctx context.Context, opts Options, ui UI) (Result, error) {
 		}
 	})
 	if err == nil {
-		d.keep()
 		err = d.try(ctx)
 	}
 	return d.result, err
-}
-
-// keep keeps what the server runs now, for the next upgrade to be told apart from it.
-func (d *deploy) keep() {
-	if d.DryRun {
-		return
-	}
-	if err := d.Kept.Keep(d.payload); err != nil {
-		d.ui.Warn("no copy of the binary could be kept, so the next upgrade sends a whole one: " + err.Error())
-	}
 }
 
 // connected does something with a connection to the server.
@@ -215,7 +209,8 @@ func (d *deploy) cancel(a *agent) error {
 // converge has the agent compare, asks the person, and has the agent change what differs.
 func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) error {
 	d.tellLast(hello)
-	if err := d.prepare(hello); err != nil {
+	d.reachBy(hello.Site)
+	if err := d.askKeys(hello.Keys, !hello.Installed); err != nil {
 		return errors.Join(err, d.cancel(a))
 	}
 	d.ui.Phase(PhasePlan, hello.OS)
@@ -233,10 +228,11 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 	if len(plan.Steps) > 0 {
 		cancel()
 	}
+	d.reachBy(plan.Site)
 	switch {
 	case d.keys == standInKey:
 		d.ui.Warn("the server has no Gemini keys, and none were given: a deploy asks for them; this plan stands on one")
-	case d.keyCount < fewKeys && !d.Upgrade:
+	case d.keyCount < fewKeys:
 		d.ui.Warn(fmt.Sprintf("few Gemini keys: %d; with three or more, from different Google projects, one can rest while another works", d.keyCount))
 	}
 	agreed, err := d.ui.Plan(Plan{Host: d.Host.String(), Steps: plan.Steps, Notes: plan.Notes})
@@ -251,14 +247,6 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 		return d.confirm(ctx, a, health)
 	}
 	return d.apply(ctx, a, plan.Steps)
-}
-
-// prepare finds out what the want needs to be made.
-func (d *deploy) prepare(hello converge.Hello) error {
-	if d.Upgrade {
-		return refusal(d.upgradable(hello.Installed, hello.Release))
-	}
-	return d.askKeys(hello.Keys, !hello.Installed)
 }
 
 func declined(err error, tookBack bool) error {
@@ -366,19 +354,18 @@ func (d *deploy) askKeys(have int, bare bool) (err error) {
 }
 
 func (d *deploy) want(bare bool) converge.Want {
-	if d.Upgrade {
-		return d.upgradeWant()
-	}
-	settings := []converge.Setting{{Name: "HOST", Value: "127.0.0.1"}, {Name: "PORT", Value: "8000", Default: true}}
+	settings := append([]converge.Setting{{Name: "HOST", Value: "127.0.0.1"}, {Name: "PORT", Value: "8000", Default: true}}, d.tlsSettings(bare)...)
 	if d.BaseURL != "" {
 		settings = append(settings, converge.Setting{Name: "GEMINI_BASE_URL", Value: d.BaseURL})
 	}
-	want := converge.Want{Version: d.Version, SHA256: d.payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys)}
+	want := converge.Want{Version: d.Version, SHA256: d.Payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys),
+		Roots: d.TLS.Roots, Reached: d.conn.Reached()}
 	if d.DryRun {
 		want.Mode = converge.ModePlan
 	}
 	if bare && d.Seed != nil {
-		want.Env, want.Tokens = d.Seed.Env, d.Seed.Tokens
+		want.Env, want.Tokens, want.Certificates = d.Seed.Env, d.Seed.Tokens, d.Seed.Certificates
+		want.Roots = cmp.Or(want.Roots, d.Seed.Roots)
 	}
 	return want
 }
@@ -395,20 +382,12 @@ func (d *deploy) events(steps []converge.StepInfo) converge.Events {
 	}
 }
 
-// AdapterURL is where the adapter of a server is reached.
-func AdapterURL(host remote.Host) string {
-	if name := host.Name(); net.ParseIP(name) != nil && strings.Contains(name, ":") {
-		return "http://[" + name + "]"
-	}
-	return "http://" + host.Name()
-}
-
 // try makes the first real call. The adapter stands whatever comes of it, so a failure is partial.
 func (d *deploy) try(ctx context.Context) error {
-	if d.result.ClientToken == "" || d.inside {
+	if d.result.ClientToken == "" || d.door.inside {
 		return nil
 	}
-	if err := d.ui.Try(ctx, d.result.URL, d.result.ClientToken); err != nil {
+	if err := d.ui.Try(ctx, d.door.dial, d.result); err != nil {
 		return &Error{Kind: KindPartial, Message: "the adapter is up, but its first answer failed", Err: err}
 	}
 	return nil

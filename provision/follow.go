@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -30,6 +31,7 @@ func (d *deploy) follow(ctx context.Context, a *agent, running converge.Running)
 	}
 	d.begun = true
 	defer a.live(ctx)()
+	d.reachBy(plan.Site)
 	d.result.Release = running.Release
 	applied, err := a.Follow(d.events(plan.Steps))
 	var back *converge.RolledBackError
@@ -76,6 +78,14 @@ func (d *deploy) lookAgain(ctx context.Context, a *agent) error {
 func ended(err error) bool {
 	var refusal *converge.Refusal
 	return errors.As(err, &refusal)
+}
+
+// versionOf is the version in a release's name.
+func versionOf(release string) string {
+	if i := strings.LastIndexByte(release, '-'); i >= 0 {
+		return release[:i]
+	}
+	return release
 }
 
 // ErrNothingToAbort is what Abort returns when no deploy is under way. Nothing was changed.

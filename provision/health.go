@@ -2,13 +2,14 @@ package provision
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,27 +24,6 @@ type health struct {
 	Version string `json:"version"`
 }
 
-// door is an address that the adapter answers at, and how to ask there.
-type door struct {
-	url    string
-	client *http.Client
-}
-
-// doors are the public address and, where the server is reached through others, which its web port may not let in from
-// here, the one through the SSH connection.
-func (d *deploy) doors() []door {
-	direct := outside()
-	if !d.conn.Jumped() {
-		return []door{{d.result.URL, direct}}
-	}
-	direct.Timeout = healthTime / 6
-	inside := &http.Client{Timeout: healthTime / 3, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.conn.Dial(ctx, "tcp", "127.0.0.1:80")
-		}}}
-	return []door{{d.result.URL, direct}, {"http://127.0.0.1", inside}}
-}
-
 // beginHealth asks for the adapter's answer as the wanted version, beside what else goes on, until ctx ends. The function
 // that it returns waits for what comes of it, and says where it was heard if that was not from here.
 func (d *deploy) beginHealth(ctx context.Context, version string) (await func() *Error) {
@@ -53,8 +33,11 @@ func (d *deploy) beginHealth(ctx context.Context, version string) (await func() 
 	asking.Go(func() { asked, failed = awaitHealth(ctx, version, doors...) })
 	return func() *Error {
 		asking.Wait()
-		if d.inside = failed == nil && asked > 0; d.inside {
-			d.ui.Warn(d.result.URL + " cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port 80 in there")
+		if failed == nil {
+			d.door = doors[asked]
+			if d.door.warning != "" {
+				d.ui.Warn(d.door.warning)
+			}
 		}
 		return failed
 	}
@@ -79,8 +62,7 @@ func awaitHealth(ctx context.Context, version string, doors ...door) (int, *Erro
 		select {
 		case <-time.After(healthPause):
 		case <-deadline.Done():
-			return 0, &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", doors[0].url), Err: unheard(first),
-				Hint: "if it answers on the server (curl http://127.0.0.1/health), open TCP port 80 in your provider's firewall, then deploy again"}
+			return 0, &Error{Kind: KindRolledBack, Message: fmt.Sprintf("the adapter does not answer at %s from here", doors[0].url), Err: unheard(first), Hint: hintOf(first, doors[0].url)}
 		}
 	}
 }
@@ -93,8 +75,29 @@ func unheard(err error) error {
 		return err
 	case asked.Timeout():
 		return &silence{fmt.Sprintf("no answer within %.0f s", healthTime.Seconds())}
+	case untrusted(asked) != nil:
+		return untrusted(asked)
 	}
 	return &silence{asked.Err.Error()}
+}
+
+// untrusted is that who answered showed a certificate which does not do, or nil.
+func untrusted(err error) error {
+	if wrong, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return wrong
+	}
+	return nil
+}
+
+// hintOf says what to look at where no answer came from url.
+func hintOf(err error, url string) string {
+	switch {
+	case untrusted(err) != nil:
+		return "if the certificate is of a private CA, name its root: --acme-root FILE; if it is another server's, something else answers at this address"
+	case strings.HasPrefix(url, "https:"):
+		return "if it answers on the server (gemini-manage status), open TCP ports 80 and 443 in your provider's firewall, then deploy again"
+	}
+	return "if it answers on the server (curl http://127.0.0.1/health), open TCP port 80 in your provider's firewall, then deploy again"
 }
 
 // silence is that nothing came back at all.
@@ -104,11 +107,14 @@ func (e *silence) Error() string { return e.message }
 
 // heardInside says what is known where the server's own look at the adapter, through Nginx, went well: what is put back
 // cannot be looked at any more.
-func (e *Error) heardInside() *Error {
+func (e *Error) heardInside(port string) *Error {
+	if untrusted(e.Err) != nil {
+		return e
+	}
 	e.Hint = "it answered on the server itself, but something else answers at this address: see that the address is this server's, then deploy again"
 	var nothing *silence
 	if errors.As(e.Err, &nothing) {
-		e.Hint = "it answered on the server itself, so something in between stops TCP port 80: open it in your provider's firewall, then deploy again"
+		e.Hint = "it answered on the server itself, so something in between stops TCP port " + port + ": open it in your provider's firewall, then deploy again"
 	}
 	return e
 }

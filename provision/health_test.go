@@ -29,7 +29,7 @@ func TestAwaitHealth(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	if i, err := awaitHealth(t.Context(), "2", door{server.URL, http.DefaultClient}); err != nil || i != 0 || asked.Load() != 3 {
+	if i, err := awaitHealth(t.Context(), "2", door{url: server.URL, client: http.DefaultClient}); err != nil || i != 0 || asked.Load() != 3 {
 		t.Errorf("after %d questions: door %d, %v", asked.Load(), i, err)
 	}
 }
@@ -37,7 +37,7 @@ func TestAwaitHealth(t *testing.T) {
 func TestAwaitHealth_nobodyThere(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := awaitHealth(ctx, "2", door{"http://127.0.0.1:1", http.DefaultClient})
+	_, err := awaitHealth(ctx, "2", door{url: "http://127.0.0.1:1", client: http.DefaultClient})
 	if err == nil || err.Kind != KindRolledBack || !strings.Contains(err.Error(), "open TCP port 80") {
 		t.Errorf("got %v", err)
 	}
@@ -46,7 +46,7 @@ func TestAwaitHealth_nobodyThere(t *testing.T) {
 func TestError_heardInside(t *testing.T) {
 	f := func(cause error, words ...string) {
 		t.Helper()
-		got := (&Error{Message: "the adapter does not answer", Err: unheard(cause), Hint: "curl"}).heardInside().Error()
+		got := (&Error{Message: "the adapter does not answer", Err: unheard(cause), Hint: "curl"}).heardInside("80").Error()
 		for _, word := range append(words, "it answered on the server itself") {
 			if !strings.Contains(got, word) {
 				t.Errorf("%q does not say %q", got, word)
@@ -76,7 +76,7 @@ func TestAwaitHealth_inside(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	i, err := awaitHealth(t.Context(), "2", door{"http://127.0.0.1:1", http.DefaultClient}, door{server.URL, http.DefaultClient})
+	i, err := awaitHealth(t.Context(), "2", door{url: "http://127.0.0.1:1", client: http.DefaultClient}, door{url: server.URL, client: http.DefaultClient})
 	if err != nil || i != 1 {
 		t.Errorf("door %d, %v", i, err)
 	}

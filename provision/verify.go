@@ -25,7 +25,7 @@ func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, version 
 	}
 	failed := health()
 	if failed != nil && slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return s.ID == converge.WebCheck }) {
-		return failed.heardInside()
+		return failed.heardInside(d.webPort())
 	}
 	return failed
 }

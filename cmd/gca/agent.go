@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gemini-claude-adapter/gca/manage"
+	"github.com/gemini-claude-adapter/gca/provision/cert"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/payload"
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -15,26 +15,17 @@ import (
 func newAgent(io *streams) *cobra.Command {
 	var connection string
 	var worker bool
-	var patch string
-	var adopt bool
 	cmd := &cobra.Command{
 		Use:    "agent",
 		Short:  "Converge this server at a laptop's word (started by gca deploy)",
 		Hidden: true,
 		Args:   args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			self, err := payload.Self()
+			self, err := payload.Open("")
 			if err != nil {
 				return err
 			}
-			if patch != "" {
-				return payload.ApplyPatch(self.Name, patch)
-			}
-			if adopt {
-				_, err := applyHere(io, func(m manage.Machine) (converge.Applied, error) { return m.Adopt(cmd.Context()) })
-				return err
-			}
-			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Connection: connection}
+			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}, Connection: connection}
 			if worker {
 				return agent.Work(context.WithoutCancel(cmd.Context())) // it has its own way to be stopped
 			}
@@ -43,8 +34,6 @@ func newAgent(io *streams) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&connection, "ssh-connection", "", "where the laptop is: sshd's SSH_CONNECTION")
 	cmd.Flags().BoolVar(&worker, "worker", false, "carry a deploy out, apart from every connection")
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "make this release the one in force")
-	cmd.Flags().StringVar(&patch, "patch", "", "make another release in `FOLDER` out of this one and the patch that is there")
 	return cmd
 }
 
@@ -54,8 +43,13 @@ func readSettings(files converge.SettingsFiles) (converge.Settings, error) {
 	if err != nil {
 		return converge.Settings{}, err
 	}
+	name, plain := cfg.TLSName, cfg.TLSName == config.TLSOff
+	if plain {
+		name = ""
+	}
 	return converge.Settings{
 		Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout,
+		TLSName: name, PlainChosen: plain, ACMEDirectory: cfg.ACMEDirectory.String(),
 		Keys: len(cfg.Keys), ClientToken: cfg.Clients(), AdminToken: cfg.HasAdmin(),
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/provision"
+	"github.com/gemini-claude-adapter/gca/provision/cert"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/payload"
 )
@@ -22,7 +23,7 @@ func changeHere(io *streams, change func(manage.Machine) (converge.Applied, erro
 
 // applyHere changes this server, and shows the steps: all of them first, then each as it is done.
 func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error)) (converge.Applied, error) {
-	self, err := payload.Self()
+	self, err := payload.Open("")
 	if err != nil {
 		return converge.Applied{}, err
 	}
@@ -32,7 +33,7 @@ func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error
 	}
 	show := &stepLines{io: io, titles: make(map[string]string)}
 	applied, err := change(manage.Machine{
-		Agent:     converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings},
+		Agent:     converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}},
 		Templates: templates,
 		Events:    converge.Events{Plan: show.plan, Step: show.step, Progress: show.progress},
 	})

@@ -29,9 +29,9 @@ type deployFlags struct {
 	keysFile string
 	baseURL  string
 	binary   string
+	tls      tlsFlags
 	yes      bool
 	dryRun   bool
-	upgrade  bool // an adapter that is there, and nothing else
 	abort    bool
 	json     bool
 }
@@ -41,7 +41,7 @@ func newDeploy(io *streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy [user@]host[:port]",
 		Short: "Set a Debian or Ubuntu server up as an adapter, or bring it up to date",
-		Long: `deploy sets a server up: a hardened service behind Nginx, and a firewall that lets SSH and HTTP in. It shows what it
+		Long: `deploy sets a server up: a hardened service behind Nginx, and a firewall that lets SSH and the web in. It shows what it
 would do, asks, does it, and ends when the adapter answers from here; if it cannot, everything is put back. Run again, it
 changes only what differs.
 
@@ -49,9 +49,14 @@ The login is root's, or one that may become root by sudo. Once its steps have be
 cut or Ctrl-C the same command shows what happened meanwhile and finishes. Without that the server puts everything back after
 15 minutes; --abort does it at once. Where another laptop is at work, --yes does not take its place.
 
+Clients reach it by HTTPS: with --domain under a name whose DNS records lead to the server, otherwise under the server's
+public IP address; the certificate comes from Let's Encrypt, whose terms of service you agree to by that, and is renewed by
+itself. What no certificate can be had for is refused before anything is changed, or put back; --no-tls is for plain HTTP. A
+server without a public address gets plain HTTP, which the plan says. Later runs keep what was chosen.
+
 Gemini API keys come from --keys-file FILE (- is standard input; one key a line), the environment variable
 ` + keysVariable + ` (commas between), or a prompt without echo. Later runs keep the server's keys unless new ones are given.`,
-		Example: "  gca deploy root@203.0.113.9\n  gca deploy --keys-file keys.txt --yes ubuntu@tokyo.example.com:2222",
+		Example: "  gca deploy root@203.0.113.9\n  gca deploy --domain adapter.example.com root@203.0.113.9\n  gca deploy --keys-file keys.txt --yes ubuntu@tokyo.example.com:2222",
 		Args:    args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			switch {
@@ -75,6 +80,7 @@ func (f *deployFlags) addShared(cmd *cobra.Command) {
 	f.ssh.add(cmd)
 	cmd.Flags().StringVar(&f.keysFile, "keys-file", "", "read Gemini API keys from `FILE`, one a line (- is standard input)")
 	cmd.Flags().StringVar(&f.baseURL, "gemini-base-url", "", "let the adapter talk to `URL` instead of Google")
+	f.tls.add(cmd)
 	cmd.Flags().StringVar(&f.binary, "binary", "", "send this gca `FILE`, built for the server's platform, instead of the running one")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print progress and result as JSON lines, schema 1")
 }
@@ -152,9 +158,9 @@ func (f *deployFlags) ui(io *streams, screen *screen, host string, keys []config
 	if f.dryRun {
 		ui.Plan = screen.showPlan
 	}
-	ui.Try = func(ctx context.Context, url, token string) error {
+	ui.Try = func(ctx context.Context, dial provision.Dialer, result provision.Result) error {
 		// Whether the way is safe was the deploy's question.
-		c := client.New(client.Profile{URL: url, Token: token, PlainHTTP: true})
+		c := client.NewVia(client.Profile{URL: result.URL, Token: result.ClientToken, Roots: result.Roots, PlainHTTP: true}, dial)
 		defer c.Close()
 		_, err := c.Ask(ctx, client.Simple(defaultModel, "Answer with one word: ready?"), func(string) {})
 		return err
@@ -195,7 +201,11 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 			return provision.Options{}, &usageError{fmt.Sprintf("--gemini-base-url %s is not a URL\nhint: give it as https://host or http://host:port", f.baseURL)}
 		}
 	}
-	payloads, err := payload.All(f.binary)
+	tls, err := f.tls.options()
+	if err != nil {
+		return provision.Options{}, err
+	}
+	binary, err := payload.Open(f.binary)
 	if err != nil {
 		return provision.Options{}, &usageError{err.Error()}
 	}
@@ -204,11 +214,8 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 		return provision.Options{}, err
 	}
 	again, abort := sameCommand(cmd, target)
-	if f.upgrade {
-		again = strings.Replace(again, "gca deploy", "gca upgrade", 1)
-	}
-	return provision.Options{Host: host, SSH: ssh, Payloads: payloads, Kept: payload.KeptHere(), Version: version, Templates: templates, BaseURL: f.baseURL,
-		Upgrade: f.upgrade, DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
+	return provision.Options{Host: host, SSH: ssh, Payload: binary, Version: version, Templates: templates, BaseURL: f.baseURL, TLS: tls,
+		DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
 }
 
 // sameCommand is what to type to go on with a deploy from here, and to put it back: with the flags that were given, but for
@@ -310,7 +317,7 @@ func (f *deployFlags) confirm(p *prompt, host string) func(details func()) (bool
 
 // finish says what the person needs next, and remembers the connection.
 func (f *deployFlags) finish(io *streams, screen *screen, target string, result provision.Result) error {
-	profile := client.Profile{URL: result.URL, Token: result.ClientToken, Host: target, PlainHTTP: strings.HasPrefix(result.URL, "http:")}
+	profile := client.Profile{URL: result.URL, Token: result.ClientToken, Host: target, Roots: result.Roots, PlainHTTP: strings.HasPrefix(result.URL, "http:")}
 	file, err := remember(profile)
 	if f.json {
 		return errors.Join(err, screen.result(result))
@@ -330,7 +337,12 @@ func (f *deployFlags) finish(io *streams, screen *screen, target string, result 
 		fmt.Fprintf(&b, "Admin token, shown this once: %s\n", result.AdminToken)
 	}
 	if result.ClientToken != "" {
-		fmt.Fprintf(&b, "Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.\n")
+		if !strings.HasPrefix(result.URL, "https:") {
+			fmt.Fprintf(&b, "Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.\n")
+		}
+		if result.Roots != "" {
+			fmt.Fprintf(&b, "Its certificate is of a private CA, whose root clients must trust; for Claude Code: NODE_EXTRA_CA_CERTS=FILE\n")
+		}
 		fmt.Fprintf(&b, "\nFor Claude Code; gca setup claude-code writes this into its settings:\n")
 		for _, v := range profile.ClaudeCode() {
 			fmt.Fprintf(&b, "  export %s=%s\n", v.Name, v.Value)
@@ -352,7 +364,7 @@ func remember(profile client.Profile) (file string, err error) {
 		}
 		if known != "" {
 			one := p.Named[known]
-			one.URL = profile.URL
+			one.URL, one.Roots, one.PlainHTTP = profile.URL, profile.Roots, profile.PlainHTTP
 			p.Named[known] = one
 		}
 		return nil

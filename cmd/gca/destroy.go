@@ -250,7 +250,7 @@ func (f *destroyFlags) forget(ctx context.Context, target string) error {
 	}
 	var dead []string
 	for _, name := range profiles.Names() {
-		if p := profiles.Named[name]; p.Host == target || p.URL == provision.AdapterURL(host) {
+		if p := profiles.Named[name]; p.Host == target || p.URL == (converge.Site{}).URL(host.Name()) || p.URL == (converge.Site{TLS: host.Name()}).URL("") {
 			dead = append(dead, name)
 		}
 	}

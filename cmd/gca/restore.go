@@ -83,6 +83,7 @@ func (f *restoreFlags) agree(a *manage.Archive, name, question string) error {
 type restoreResult struct {
 	Schema      int    `json:"schema"`
 	URL         string `json:"url,omitempty"` // from a laptop
+	TLS         string `json:"tls,omitempty"` // name of its certificate
 	From        string `json:"from"`          // host that the archive was made on
 	Changed     int    `json:"changed"`       // steps
 	Safety      string `json:"safety,omitempty"`
@@ -119,7 +120,7 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		err = tellChanged(f.io, done.Applied.Changed)
 	}
 	err = errors.Join(err, tellNotes(f.io, done.Notes))
-	result := restoreResult{Schema: 1, From: a.Manifest.Host, Changed: done.Applied.Changed, Safety: done.Safety, ClientToken: done.Applied.ClientToken.Reveal(), AdminToken: done.Applied.AdminToken.Reveal()}
+	result := restoreResult{Schema: 1, From: a.Manifest.Host, Changed: done.Applied.Changed, Safety: done.Safety, TLS: done.Applied.Site.TLS, ClientToken: done.Applied.ClientToken.Reveal(), AdminToken: done.Applied.AdminToken.Reveal()}
 	if f.json && err == nil {
 		return json.NewEncoder(f.io.out).Encode(result)
 	}
@@ -167,7 +168,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	if err != nil {
 		return err
 	}
-	done.URL = provision.AdapterURL(host)
+	done.URL = converge.Site{TLS: done.TLS}.URL(host.Name())
 	return f.tellMoved(a, target, done)
 }
 

@@ -2,12 +2,15 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -28,15 +31,37 @@ type Client struct {
 // New returns a client of an adapter. Proxies are those of the environment.
 func New(profile Profile) *Client {
 	dialer := &net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second}
+	return newClient(profile, http.ProxyFromEnvironment, dialer.DialContext)
+}
+
+// NewVia returns a client whose connections are opened by dial, which is asked for the profile's own address, and by nothing else.
+func NewVia(profile Profile, dial func(ctx context.Context, network, address string) (net.Conn, error)) *Client {
+	return newClient(profile, nil, dial)
+}
+
+func newClient(profile Profile, proxy func(*http.Request) (*url.URL, error), dial func(ctx context.Context, network, address string) (net.Conn, error)) *Client {
 	return &Client{profile, &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: dialTime,
+			Proxy: proxy, DialContext: dial, TLSHandshakeTimeout: dialTime, TLSClientConfig: &tls.Config{RootCAs: profile.roots()},
 			ForceAttemptHTTP2: true, MaxIdleConnsPerHost: atOnce, IdleConnTimeout: 90 * time.Second,
 		},
 		CheckRedirect: func(req *http.Request, _ []*http.Request) error {
 			return &redirectError{req.URL.Scheme + "://" + req.URL.Host}
 		},
 	}}
+}
+
+// roots are the system's and the profile's own; nil is the system's. Roots that cannot be read leave a certificate untrusted.
+func (p Profile) roots() *x509.CertPool {
+	if p.Roots == "" {
+		return nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pool.AppendCertsFromPEM([]byte(p.Roots))
+	return pool
 }
 
 // Close ends idle connections.

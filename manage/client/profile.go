@@ -15,6 +15,7 @@ type Profile struct {
 	URL       string `json:"url"`                  // scheme://host[:port], without /v1
 	Token     string `json:"token,omitempty"`      // a client token or the admin token, "" where none is asked
 	Host      string `json:"host,omitempty"`       // [user@]host[:port] to log in to, as it was deployed to
+	Roots     string `json:"roots,omitempty"`      // PEM of a private CA's roots, trusted beside the system's
 	PlainHTTP bool   `json:"plain_http,omitempty"` // the token may be sent to a public address without TLS
 }
 

@@ -21,6 +21,7 @@ type Agent struct {
 	Version      string // of the running binary
 	SHA256       string // of the running binary, 64 hexadecimal digits
 	ReadSettings SettingsReader
+	Certificates CertSource    // where certificates come from
 	Connection   string        // SSH_CONNECTION of the session that started it (sshd's "client port server port"); may be empty
 	CommitTime   time.Duration // how long an applied plan waits for its commit; 0 is 15 minutes
 

@@ -121,6 +121,7 @@ type Applied struct {
 	Changed     int      // steps that changed something
 	ClientToken Secret   // made by this run, or empty
 	AdminToken  Secret   // likewise
+	Site        Site     // how the server is reached now; by [Agent.Local] alone
 	Notes       []string // what could not be tidied up; by [Agent.Local] alone
 }
 

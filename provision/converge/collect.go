@@ -208,7 +208,7 @@ func collectSystemd(ctx context.Context, s *reader) (int, error) {
 }
 
 func watchedUnits() []string {
-	return []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", "ssh.socket"}
+	return []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, certTimer, "firewalld.service", "ssh.socket"}
 }
 
 func collectUnits(ctx context.Context, s *reader) (map[string]UnitState, error) {

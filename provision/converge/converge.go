@@ -62,6 +62,7 @@ const (
 	serviceUser = "gemini"
 	rootUser    = "root"
 	webPort     = 80
+	tlsPort     = 443
 )
 
 // RefusalKind says which precondition of a deploy does not hold.
@@ -82,6 +83,7 @@ const (
 	RefusedSpace    RefusalKind = "space"    // the disk has no room for the deploy
 	RefusedUndo     RefusalKind = "undo"     // an earlier deploy died, and could not be taken back whole
 	RefusedServer   RefusalKind = "server"   // the server could not be looked at
+	RefusedTLS      RefusalKind = "tls"      // no certificate can be had for what is wanted
 )
 
 // Refusal is the error of a deploy that must not begin. Nothing was changed.

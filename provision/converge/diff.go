@@ -26,6 +26,9 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 	if err := checkSettings(f, s); err != nil {
 		return Plan{}, err
 	}
+	if refusal := refuseTLS(f, s); refusal != nil {
+		return Plan{}, refusal
+	}
 	texts, err := renderAll(w, newView(f, w, s))
 	if err == nil {
 		texts[TemplateSite], err = siteOf(f, w, s, texts[TemplateSite])
@@ -45,11 +48,11 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 			return Plan{}, refusal
 		}
 	}
-	return Plan{steps: d.steps, notes: d.notes}, nil
+	return Plan{steps: d.steps, notes: d.notes, site: Site{s.TLSName, f.roots(w)}}, nil
 }
 
-func renderAll(w Want, v view) (map[string]string, error) {
-	texts := map[string]string{}
+func renderAll(w Want, v view) (texts map[string]string, err error) {
+	texts = map[string]string{}
 	for _, name := range TemplateNames() {
 		text, err := render(name, w.Templates[name], v)
 		if err != nil {
@@ -57,9 +60,12 @@ func renderAll(w Want, v view) (map[string]string, error) {
 		}
 		texts[name] = text
 	}
-	v.Handover = true
-	text, err := render(TemplateService, w.Templates[TemplateService], v)
-	texts[handoverText] = text
+	handover, plain := v, v
+	handover.Handover, plain.TLS = true, nil
+	if texts[handoverText], err = render(TemplateService, w.Templates[TemplateService], handover); err != nil {
+		return nil, err
+	}
+	texts[plainSite], err = render(TemplateSite, w.Templates[TemplateSite], plain)
 	return texts, err
 }
 
@@ -87,6 +93,7 @@ type differ struct {
 	remarks        []string // see remark
 	serviceChanged bool     // the adapter has to be restarted
 	webChanged     bool     // Nginx has to be reloaded
+	certChanged    bool     // a certificate that was sent along is another one
 	installs       bool     // there are packages to install
 	group          Group
 }
@@ -100,18 +107,16 @@ func (d *differ) server() {
 	d.fail2ban()
 }
 
-// adapter is the adapter and its way out to the web. Of that way the firewall is a part only where the whole server is meant.
+// adapter is the adapter and its way out to the web. Of that way the firewall is, where the adapter alone is meant, what the
+// adapter needs of one that is on.
 func (d *differ) adapter() {
 	d.user()
 	d.folders()
 	d.service()
-	d.nginx()
-	if d.w.Scope == ScopeServer {
-		d.firewall()
-	}
+	d.web()
 	if d.serviceChanged || d.webChanged {
 		d.begin(GroupNginx)
-		d.add(KindCheck, webCheck, "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx"})
+		d.add(KindCheck, webCheck, "wait for the adapter's answer through Nginx", healthStep{what: "the adapter behind Nginx", tls: d.s.TLSName})
 	}
 }
 

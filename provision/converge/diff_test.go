@@ -105,7 +105,7 @@ func TestDiff_Drift(t *testing.T) {
 	f(path(keysFile, chown), handedOver(settings, []string{"file:" + keysFile})...)
 	f(func(_ *Facts, w *Want) { w.Keys = NewSecret("AIzaSyOther") }, handedOver(settings, []string{"file:" + keysFile})...)
 	f(path(tokensFile, chmod), handedOver(settings, []string{"file:" + tokensFile})...)
-	f(path(tokensFile, func(st *PathState) { st.Content = nil }), append([]string{"token:client"}, handedOver(settings, nil)...)...)
+	f(path(tokensFile, func(st *PathState) { st.Content = nil }), "token:client", "check:settings", "unit:gemini-adapter", "check:health", "check:web")
 	f(path(configDir, chmod), "dir:"+configDir)
 	f(path(stateDir, chown), "dir:"+stateDir)
 	f(path(currentLink, func(st *PathState) { st.Target = "releases/0-000000000000" }),
@@ -151,7 +151,7 @@ func TestDiff_ActiveFirewall(t *testing.T) {
 	}
 	facts.Firewall = Firewall{UFW: UFWAbsent, Other: "nftables (table inet filter)"}
 	p = mustDiff(t, facts, testWant(t))
-	if !strings.HasPrefix(ids(p)[0], "package:nginx+fail2ban") || len(p.Notes()) != 1 || !strings.Contains(p.Notes()[0], "nftables (table inet filter)") {
+	if !strings.HasPrefix(ids(p)[0], "package:nginx+fail2ban") || len(p.Notes()) != 2 || !hasNote(p, "nftables (table inet filter)", "port 80 in there") || !hasNote(p, "plain HTTP") {
 		t.Errorf("%v, notes %q", ids(p), p.Notes())
 	}
 }

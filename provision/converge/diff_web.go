@@ -33,7 +33,7 @@ func (d *differ) nginx() {
 		d.remark("Nginx may open %d files, for this server allows no more; %d would carry more streams", hw.OpenFiles, workerFiles)
 	}
 	unit := d.f.Units[nginxUnit]
-	if !changed && !limits && unit.Active && unit.Enabled {
+	if !changed && !limits && !d.certChanged && unit.Active && unit.Enabled {
 		return
 	}
 	d.webChanged = true
@@ -47,9 +47,13 @@ func (d *differ) nginx() {
 func (d *differ) firewall() {
 	d.begin(GroupFirewall)
 	fw := d.f.Firewall
+	if d.w.Scope == ScopeAdapter {
+		d.letWebIn()
+		return
+	}
 	d.published()
 	if fw.UFW != UFWActive && fw.Other != "" {
-		d.notes = append(d.notes, "ufw was left alone: "+fw.Other+" filters on this server; let TCP port 80 in there")
+		d.notes = append(d.notes, "ufw was left alone: "+fw.Other+" filters on this server; let TCP port "+joinPorts(d.webPorts())+" in there")
 		return
 	}
 	if len(d.f.SSHPorts) == 0 {
@@ -58,12 +62,12 @@ func (d *differ) firewall() {
 	}
 	if others := d.cutOff(); fw.UFW != UFWActive && len(others) > 0 {
 		d.notes = append(d.notes, fmt.Sprintf("ufw was not turned on, since it would cut off %s; to have it on: ufw allow PORT for each of these that others need, "+
-			"ufw allow %d/tcp, ufw allow %d/tcp, ufw enable", joinSome(others), d.f.SSHPorts[0], webPort))
+			"ufw allow %d/tcp, ufw allow %s/tcp, ufw enable", joinSome(others), d.f.SSHPorts[0], strings.ReplaceAll(joinPorts(d.webPorts()), " ", "")))
 		return
 	}
 	unit := d.f.Units[ufwUnit]
 	st := firewallStep{start: fw.UFW != UFWActive, boot: !unit.Enabled && (unit.Loaded || fw.UFW == UFWAbsent)}
-	for _, port := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.f.SSHPorts), webPort)))) {
+	for _, port := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.f.SSHPorts), d.webPorts()...)))) {
 		if fw.UFW != UFWActive || !fw.allows(port) {
 			st.ports = append(st.ports, port)
 		}
@@ -71,6 +75,27 @@ func (d *differ) firewall() {
 	if len(st.ports) > 0 || st.boot {
 		d.add(KindFirewall, "ufw", st.title(), st)
 	}
+}
+
+// letWebIn opens what the adapter needs in a firewall that is on, and leaves all else to the next deploy.
+func (d *differ) letWebIn() {
+	var st firewallStep
+	for _, port := range d.webPorts() {
+		if d.f.Firewall.UFW == UFWActive && !d.f.Firewall.allows(port) {
+			st.ports = append(st.ports, port)
+		}
+	}
+	if len(st.ports) > 0 {
+		d.add(KindFirewall, "ufw", st.title(), st)
+	}
+}
+
+// webPorts are those that clients come in by.
+func (d *differ) webPorts() []int {
+	if d.s.TLSName == "" {
+		return []int{webPort}
+	}
+	return []int{webPort, tlsPort}
 }
 
 // cutOff names what others can reach now and could not once ufw filters. Docker's published ports pass ufw by.
@@ -81,7 +106,7 @@ func (d *differ) cutOff() []string {
 		listeners []Listener
 	}{{"tcp", d.f.Listeners}, {"udp", d.f.Datagrams}} {
 		for _, l := range list.listeners {
-			open := list.protocol == "tcp" && (l.Port == webPort || slices.Contains(d.f.SSHPorts, l.Port))
+			open := list.protocol == "tcp" && (slices.Contains(d.webPorts(), l.Port) || slices.Contains(d.f.SSHPorts, l.Port))
 			if open || isLoopback(l.Address) || slices.Contains(unheard(), l.Program) {
 				continue
 			}

@@ -56,6 +56,9 @@ func (a Agent) compare(ctx context.Context, s *reader, want Want) (Plan, error) 
 	if err != nil {
 		return Plan{}, err
 	}
+	if err := a.collectCertificate(ctx, s, want, &facts); err != nil {
+		return Plan{}, err
+	}
 	return Diff(facts, want, a.ReadSettings)
 }
 
@@ -85,7 +88,7 @@ func (e *engine) step(ctx context.Context, journal *Journal, step Step) error {
 	start := time.Now()
 	e.tell(StepEvent{ID: step.id, State: StepStart})
 	w := newWatch(step.id, e.tell)
-	r := &run{sys: e.sys, watch: w}
+	r := &run{sys: e.sys, watch: w, certs: e.agent.Certificates}
 	err := carryOut(withWatch(ctx, w), journal, step, r)
 	w.close()
 	e.tokens.add(r.tokens)

@@ -28,6 +28,7 @@ type Facts struct {
 	SSHPorts    []int      // sorted
 	Firewall    Firewall
 	State       map[string]string // SHA-256 by name of what the adapter's own folder holds, where a Want has state
+	TLS         TLSFacts          // of the name that is wanted, if one is
 	ReleaseSHA  string            // of the wanted release's binary as it lies on the server; empty if it is not there
 }
 
@@ -117,7 +118,7 @@ func (f Facts) settingsFiles(w Want) SettingsFiles {
 			*whole.file = strings.TrimRight(whole.wanted.Reveal(), "\n") + "\n"
 		}
 	}
-	files.Env = MergeSettings(files.Env, w.Settings)
+	files.Env = mergeSettings(files.Env, w.Settings)
 	return files
 }
 
@@ -140,7 +141,7 @@ func (f Facts) plainSettings() error {
 func managedPaths() []string {
 	return []string{
 		releasesDir, currentLink, nextLink, "/usr/local/bin/gca", "/usr/local/bin/gemini-manage",
-		configDir, nextConfig, stateDir, nginxEnabled, nginxDefault,
+		configDir, nextConfig, stateDir, nginxEnabled, nginxDefault, acmeWebroot,
 	}
 }
 
@@ -148,6 +149,6 @@ func managedPaths() []string {
 func comparedFiles() []string {
 	return []string{
 		settingsFile, keysFile, tokensFile, serviceFile, handoverFile, socketFile, nginxConf, nginxMain, nginxSite, nginxLimits,
-		sysctlConf, limitsConf, journaldConf, aptConf, needrestartConf, jailFile,
+		sysctlConf, limitsConf, journaldConf, aptConf, needrestartConf, jailFile, acmeRoots, certServiceFile, certTimerFile,
 	}
 }

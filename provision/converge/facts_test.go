@@ -3,6 +3,7 @@ package converge
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -21,7 +22,8 @@ func readTestSettings(files SettingsFiles) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), cfg.Clients(), cfg.HasAdmin()}, nil
+	name := strings.TrimPrefix(cfg.TLSName, config.TLSOff)
+	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), cfg.Clients(), cfg.HasAdmin(), cfg.TLSName == config.TLSOff, name, cfg.ACMEDirectory.String()}, nil
 }
 
 // freshFacts are those of a new Debian.
@@ -101,6 +103,16 @@ func after(f Facts, p Plan) Facts {
 			st := f.Paths[nginxConf]
 			st.Content = []byte(op.edit(string(st.Content)))
 			f.Paths[nginxConf] = st
+		case sequence:
+			for _, part := range op {
+				f = after(f, Plan{steps: []Step{{op: part}}})
+			}
+		case privateStep:
+			f.Paths[op.path] = PathState{Kind: PathFile, Mode: 0o600, Content: op.content}
+		case certificateStep:
+			f.TLS = TLSFacts{}
+		case timerStep:
+			f.Units[certTimer] = UnitState{Loaded: true, Active: true, Enabled: true}
 		case sysctlStep:
 			for _, w := range op.values {
 				f.Sysctls[w.Key] = Sysctl{Value: w.Value, Writable: true}
@@ -122,6 +134,9 @@ func after(f Facts, p Plan) Facts {
 		case firewallStep:
 			f.Firewall.UFW = UFWActive
 			f.Firewall.Rules = append(f.Firewall.Rules, "22/tcp", "2222/tcp", "80/tcp")
+			if slices.Contains(op.ports, tlsPort) {
+				f.Firewall.Rules = append(f.Firewall.Rules, "443/tcp")
+			}
 			if op.boot {
 				f.Units[ufwUnit] = UnitState{Loaded: true, Enabled: true}
 			}

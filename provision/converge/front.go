@@ -88,7 +88,7 @@ func (f *front) hello() (welcome bool, err error) {
 		return false, err
 	}
 	return true, f.wire.send(Hello{Proto: Proto, OS: facts.OS.String(), Keys: s.Keys,
-		Installed: facts.path(currentLink).Kind != PathAbsent, Release: facts.release(), Running: peek(f.reader), Last: last})
+		Installed: facts.path(currentLink).Kind != PathAbsent, Running: peek(f.reader), Site: Site{s.TLSName, facts.roots(Want{})}, Last: last})
 }
 
 // unwelcome refuses before the laptop has said what it is here for. One that only looks says nothing more; one that meant to
@@ -121,7 +121,7 @@ func (a Agent) show(ctx context.Context, r *reader, want Want) PlanMessage {
 	if err != nil {
 		return PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)}
 	}
-	return PlanMessage{Steps: plan.Whole(), Notes: append(unsettled(r), plan.notes...)}
+	return PlanMessage{Steps: plan.Whole(), Notes: append(unsettled(r), plan.notes...), Site: plan.site}
 }
 
 // unsettled says why a server may look different to the next deploy.
@@ -144,7 +144,7 @@ func (f *front) deploy(ctx context.Context, s *system, want Want) error {
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, TookBack: plan.tookBack}); err != nil {
+	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site, TookBack: plan.tookBack}); err != nil {
 		return err
 	}
 	word := "apply"

@@ -53,7 +53,7 @@ func newHub(plan Plan, want Want, since time.Time) *hub {
 	for _, s := range plan.steps {
 		h.titles[s.id] = s.title
 	}
-	h.tell(PlanMessage{Steps: plan.Steps(), Notes: plan.notes})
+	h.tell(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site})
 	return h
 }
 

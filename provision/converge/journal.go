@@ -204,10 +204,8 @@ func sweep(s *system) (notes []string) {
 	return notes
 }
 
-const sealedTime = "20060102T150405.000Z"
-
 func sealedName(release string, now time.Time) string {
-	return now.UTC().Format(sealedTime) + "_" + release
+	return now.UTC().Format("20060102T150405.000Z") + "_" + release
 }
 
 // sealedJournals lists the folders of the deploys that ended well, the latest last.
@@ -290,13 +288,13 @@ func undoOrLeave(ctx context.Context, s *system) []error {
 
 func closeUndone(s *system, failed bool) []error {
 	if failed {
-		name := filepath.Join(journalDir, failedPrefix+time.Now().UTC().Format(sealedTime))
+		name := filepath.Join(journalDir, failedPrefix+time.Now().UTC().Format("20060102T150405.000Z"))
 		if err := os.Rename(s.at(openDir), s.at(name)); err != nil {
 			return []error{err}
 		}
 		return nil
 	}
-	for _, err := range []error{os.RemoveAll(s.at(openDir)), removeIfEmpty(s.at(journalDir)), removeIfEmpty(s.at(gcaDir))} {
+	for _, err := range []error{os.RemoveAll(s.at(openDir)), removeIfEmpty(s.at(journalDir)), removeIfEmpty(s.at(certDir)), removeIfEmpty(s.at(gcaDir))} {
 		if err != nil {
 			return []error{err}
 		}

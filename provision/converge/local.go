@@ -49,9 +49,9 @@ func (a Agent) alone(ctx context.Context, s *system, want Want, purpose string, 
 	if err != nil {
 		return Applied{}, asRefusal(RefusedServer, err)
 	}
-	e.tell(PlanMessage{Steps: plan.Steps(), Notes: plan.notes})
+	e.tell(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site})
 	if len(plan.steps) == 0 {
-		return Applied{}, nil
+		return Applied{Site: plan.site}, nil
 	}
 	journal, err := begin(s)
 	if err != nil {
@@ -63,7 +63,7 @@ func (a Agent) alone(ctx context.Context, s *system, want Want, purpose string, 
 	case RolledBack:
 		return Applied{}, &RolledBackError{end}
 	case doneMessage:
-		applied.Notes = end.Notes
+		applied.Notes, applied.Site = end.Notes, plan.site
 	}
 	return applied, nil
 }

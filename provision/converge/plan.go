@@ -20,6 +20,7 @@ const (
 	KindSwap     Kind = "swap"
 	KindSysctl   Kind = "sysctl"
 	KindCheck    Kind = "check"
+	KindCert     Kind = "certificate"
 )
 
 // Group is the part of a server that a step is about, for who would rather read eight lines than thirty-five.
@@ -73,6 +74,7 @@ type StepInfo struct {
 type Plan struct {
 	steps []Step
 	notes []string
+	site  Site
 
 	tookBack bool // a deploy that died, before the server was looked at
 }
@@ -103,6 +105,7 @@ type run struct {
 	sys    *system
 	watch  *watch     // nil where nobody listens
 	tokens madeTokens // by this step
+	certs  CertSource
 }
 
 // progress tells a line about the step.

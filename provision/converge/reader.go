@@ -24,6 +24,8 @@ type reader struct {
 	path string // PATH for commands
 	web  string // where Nginx answers on this machine: host:port
 
+	secure string // the same, with TLS
+
 	handover string // file of the handover unit's control socket
 
 	startPatience time.Duration // tests have less of it
@@ -34,6 +36,8 @@ func newReader(root string) *reader {
 		root: root,
 		path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		web:  "127.0.0.1:" + strconv.Itoa(webPort),
+
+		secure: "127.0.0.1:" + strconv.Itoa(tlsPort),
 
 		handover: filepath.Join(root, handoverControl),
 

@@ -22,16 +22,22 @@ const (
 	TemplateApt         = "apt.conf.tmpl"
 	TemplateNeedrestart = "needrestart.conf.tmpl"
 	TemplateFail2ban    = "fail2ban.local.tmpl"
+	TemplateCertService = "gemini-adapter-cert.service.tmpl"
+	TemplateCertTimer   = "gemini-adapter-cert.timer.tmpl"
 )
 
 // handoverText is what the service's template comes to for the handover unit.
 const handoverText = "gemini-adapter-handover.service"
+
+// plainSite is what the site's template comes to where Nginx speaks plain HTTP.
+const plainSite = "plain nginx-site"
 
 // TemplateNames lists the templates that a Want carries.
 func TemplateNames() []string {
 	return []string{
 		TemplateService, TemplateSocket, TemplateSite, TemplateMain, TemplateNginxUnit, TemplateSysctl, TemplateLimits,
 		TemplateJournald, TemplateApt, TemplateNeedrestart, TemplateFail2ban,
+		TemplateCertService, TemplateCertTimer,
 	}
 }
 
@@ -42,6 +48,8 @@ type view struct {
 	Nginx          NginxVersion // the oldest where it is not known: what that understands, all do
 	Credentials    bool         // LoadCredential works here
 	IPv6           bool
+	Webroot        string   // of a CA's questions
+	TLS            *tlsView // nil is plain HTTP
 	Port           int
 	MaxBody        int64
 	DrainSeconds   int64 // for Nginx, at least 1
@@ -62,6 +70,20 @@ const (
 	workerFiles       = 65536 // files that an Nginx worker may open, where the server allows it
 	workerConnections = 16384 // of an Nginx worker
 )
+
+// tlsView is the site's certificate.
+type tlsView struct {
+	URL  string
+	File string // certificate, chain and key
+	HSTS bool   // browsers may be told to come by HTTPS alone: only under a name, which is this server's for long
+}
+
+func newTLSView(name string) *tlsView {
+	if name == "" {
+		return nil
+	}
+	return &tlsView{URL: Site{TLS: name}.URL(""), File: certFile(name), HSTS: !isAddress(name)}
+}
 
 // nginxError is an answer that Nginx gives by itself, in the words of each protocol.
 type nginxError struct {
@@ -116,6 +138,8 @@ func newView(f Facts, w Want, s Settings) view {
 		Nginx:          cmp.Or(f.Nginx, oldestNginx()),
 		Credentials:    f.Credentials,
 		IPv6:           f.IPv6,
+		Webroot:        acmeWebroot,
+		TLS:            newTLSView(s.TLSName),
 		Port:           s.Port,
 		MaxBody:        s.MaxBody,
 		DrainSeconds:   nginxDrain,

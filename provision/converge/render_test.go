@@ -64,6 +64,14 @@ func TestRender(t *testing.T) {
 	f("site-1.18.golden", TemplateSite, Facts{IPv6: true, Nginx: NginxVersion{1, 18, 0}}, usual)
 	f("site-1.22.golden", TemplateSite, Facts{IPv6: true, Nginx: NginxVersion{1, 22, 1}}, usual)
 	f("site-1.26.golden", TemplateSite, Facts{IPv6: true, Nginx: NginxVersion{1, 26, 3}}, usual)
+	named, numbered := usual, other
+	named.TLSName, numbered.TLSName = "adapter.example.com", "2001:db8::9"
+	f("site-tls-1.18.golden", TemplateSite, Facts{IPv6: true, Nginx: NginxVersion{1, 18, 0}}, named)
+	f("site-tls-1.26.golden", TemplateSite, Facts{IPv6: true, Nginx: NginxVersion{1, 26, 3}}, named)
+	f("site-tls-address.golden", TemplateSite, Facts{Nginx: NginxVersion{1, 22, 1}}, numbered)
+	f("cert-service.golden", TemplateCertService, Facts{}, named)
+	f("cert-timer-245.golden", TemplateCertTimer, Facts{Systemd: 245}, named)
+	f("cert-timer-252.golden", TemplateCertTimer, Facts{Systemd: 252}, named)
 	f("site-9000-ipv4.golden", TemplateSite, Facts{}, other)
 	f("main.golden", TemplateMain, Facts{Hardware: Hardware{OpenFiles: 1 << 20}}, usual)
 	f("main-container.golden", TemplateMain, Facts{Hardware: Hardware{OpenFiles: 4096}}, other)

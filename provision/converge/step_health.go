@@ -2,9 +2,11 @@ package converge
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -25,6 +27,7 @@ const WebCheck = string(KindCheck) + ":" + webCheck
 type healthStep struct {
 	address string // host:port; empty is where Nginx answers
 	what    string // in words
+	tls     string // name of the certificate that Nginx shows; empty is plain HTTP
 }
 
 func (healthStep) before(context.Context, *run) (reversal, error) { return reversal{}, nil }
@@ -36,9 +39,13 @@ func (st healthStep) apply(ctx context.Context, r *run) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTry}
+	url, transport := "http://"+address, &http.Transport{DisableKeepAlives: true}
+	if st.tls != "" {
+		url, transport = Site{TLS: st.tls}.URL(""), LocalTransport(st.tls, r.sys.secure)
+	}
+	client := &http.Client{Transport: transport, Timeout: healthTry}
 	for {
-		err := askHealth(waiting, client, "http://"+address+"/health")
+		err := askHealth(waiting, client, url+"/health")
 		if err == nil {
 			return nil
 		}
@@ -50,6 +57,21 @@ func (st healthStep) apply(ctx context.Context, r *run) error {
 			return unitError(ctx, r.sys, serviceUnit, fmt.Errorf("%s is not healthy after %s: %w", st.what, healthTime, err))
 		case <-time.After(healthPause):
 		}
+	}
+}
+
+// LocalTransport asks Nginx on this machine, at host:port, whatever DNS says. Its certificate must be for the name or the IP
+// address; whether it is one that
+// clients trust is for them to say, and the laptop is one.
+func LocalTransport(name, address string) *http.Transport {
+	return &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(state tls.ConnectionState) error {
+			return state.PeerCertificates[0].VerifyHostname(name)
+		}},
 	}
 }
 

@@ -98,7 +98,11 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 		return nil
 	}
 	if st.socket {
-		if err := s.stopAll(ctx, st.stop); err != nil {
+		units, err := collectUnits(ctx, &s.reader)
+		if err == nil {
+			err = s.systemctlWithin(ctx, st.stop, "stop", allUnits(units)...)
+		}
+		if err != nil {
 			return err
 		}
 	}

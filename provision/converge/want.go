@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,9 +22,13 @@ type Want struct {
 	Keys      Secret            // content of the keys file; empty keeps what is there
 	Tokens    Secret            // content of the tokens file; empty keeps what is there
 	State     []StateFile       // what the state folder is to hold; nil keeps what is there
-	KeepOld   bool              // the adapter.env of before stays beside it as adapter.env.old
-	Client    string            // IP address of the laptop, which must never be banned; the agent fills it in
-	SSHPort   int               // port on the server that the laptop came in on; 0 is unknown; the agent fills it in
+	Roots     string            // PEM of a private CA's roots; empty keeps what is there
+	// Certificates are files for CertDir; each takes the place of one that ends earlier, or of none.
+	Certificates []StateFile
+	KeepOld      bool   // the adapter.env of before stays beside it as adapter.env.old
+	Client       string // IP address of the laptop, which must never be banned; the agent fills it in
+	Reached      string // IP address that the laptop reached the server by; empty where there is none to name
+	SSHPort      int    // port on the server that the laptop came in on; 0 is unknown; the agent fills it in
 }
 
 // Mode says what a want is for.
@@ -59,6 +65,10 @@ type Settings struct {
 	Keys         int           // Gemini keys, wherever they are
 	ClientToken  bool          // there is one
 	AdminToken   bool          // there is one
+
+	PlainChosen   bool   // a person said that it is to be plain HTTP
+	TLSName       string // domain name or IP address of the certificate; empty is plain HTTP
+	ACMEDirectory string // URL of the CA that gives it
 }
 
 // SettingsFiles is what the adapter's files hold, secrets included; "" is a file that is not there.
@@ -76,13 +86,20 @@ var (
 // Release is the name of the directory that holds the wanted binary: version-sha12.
 func (w Want) Release() string { return ReleaseName(w.Version, w.SHA256) }
 
+// certificate is the one for a name that is sent along, nil if none is.
+func (w Want) certificate(name string) []byte {
+	for _, f := range w.Certificates {
+		if certDir+"/"+f.Name == certFile(name) {
+			return f.Content
+		}
+	}
+	return nil
+}
+
 // ReleaseName is the name of a release's directory. The sum is the binary's, in hexadecimal digits.
 func ReleaseName(version, sha256 string) string {
 	return version + "-" + sha256[:min(12, len(sha256))]
 }
-
-// ReleasesDir holds the releases of a server, each in a folder of its name.
-const ReleasesDir = releasesDir
 
 // ReleaseDir is where a release is to be uploaded to; the binary in it is named gca.
 func ReleaseDir(version, sha256 string) string {
@@ -114,18 +131,27 @@ func (w Want) Validate() error {
 	if w.Scope != ScopeServer && w.Scope != ScopeAdapter {
 		errs = append(errs, fmt.Errorf("scope %q: the whole server or adapter", w.Scope))
 	}
-	for _, f := range w.State {
+	for _, f := range slices.Concat(w.State, w.Certificates) {
 		errs = append(errs, f.validate())
+	}
+	for _, f := range w.Certificates {
+		if path := certDir + "/" + f.Name; path != accountFile && !strings.HasSuffix(path, ".pem") {
+			errs = append(errs, fmt.Errorf("certificate file %q: NAME.pem, or account.key", f.Name))
+		}
+	}
+	if w.Roots != "" {
+		_, err := RootPool(w.Roots)
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-var stateNamePattern = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z._-]{0,127}$`)
+var stateNamePattern = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z.:_-]{0,127}$`)
 
 func (f StateFile) validate() error {
 	switch {
 	case !stateNamePattern.MatchString(f.Name):
-		return fmt.Errorf("state file %q: at most 128 letters, digits, dots, minus signs and underscores", f.Name)
+		return fmt.Errorf("state file %q: at most 128 letters, digits, dots, colons, minus signs and underscores", f.Name)
 	case f.Mode&^fs.ModePerm != 0:
 		return fmt.Errorf("state file %s: mode %o has more than permission bits", f.Name, f.Mode)
 	}
@@ -136,7 +162,7 @@ func (s Settings) validate() error {
 	switch {
 	case s.Port < 1 || s.Port > 65535:
 		return fmt.Errorf("PORT=%d: not between 1 and 65535", s.Port)
-	case s.Port == webPort:
+	case s.Port == webPort || s.Port == tlsPort:
 		return fmt.Errorf("PORT=%d: that port is Nginx's", s.Port)
 	case s.MaxBody < 1:
 		return fmt.Errorf("MAX_BODY of %d bytes: at least 1", s.MaxBody)

@@ -54,8 +54,8 @@ type Hello struct {
 	OS        string   `json:"os"`                // in words
 	Keys      int      `json:"keys"`              // Gemini keys on the server; 1 where its settings cannot be read, of which the plan tells
 	Installed bool     `json:"installed"`         // an adapter is there
-	Release   string   `json:"release,omitempty"` // in force
 	Running   *Running `json:"running,omitempty"` // the deploy that is under way, to attach to
+	Site      Site     `json:"site,omitzero"`     // how it is reached, as its settings say
 	Last      string   `json:"last,omitempty"`    // how the last deploy was put back, where no laptop heard of it
 }
 
@@ -84,7 +84,6 @@ const (
 // wantMessage is a Want on its way; here alone its secrets are in the clear.
 type wantMessage struct {
 	Mode      Mode              `json:"mode,omitempty"`
-	Scope     Scope             `json:"scope,omitempty"`
 	Version   string            `json:"version"`
 	SHA256    string            `json:"sha256"`
 	Templates map[string]string `json:"templates"`
@@ -93,24 +92,27 @@ type wantMessage struct {
 	Keys      string            `json:"keys,omitempty"`
 	Tokens    string            `json:"tokens,omitempty"`
 	State     []StateFile       `json:"state,omitempty"`
+	Roots     string            `json:"roots,omitempty"`
+	Certs     []StateFile       `json:"certificates,omitempty"`
 	KeepOld   bool              `json:"keep_old,omitempty"`
+	Reached   string            `json:"reached,omitempty"`
 	Client    string            `json:"client,omitempty"`
 	SSHPort   int               `json:"ssh_port,omitempty"`
 }
 
 func newWantMessage(w Want) wantMessage {
 	return wantMessage{
-		Mode: w.Mode, Scope: w.Scope, Version: w.Version, SHA256: w.SHA256, Templates: w.Templates, Settings: w.Settings,
+		Mode: w.Mode, Version: w.Version, SHA256: w.SHA256, Templates: w.Templates, Settings: w.Settings,
 		Env: w.Env.Reveal(), Keys: w.Keys.Reveal(), Tokens: w.Tokens.Reveal(),
-		State: w.State, KeepOld: w.KeepOld, Client: w.Client, SSHPort: w.SSHPort,
+		State: w.State, Roots: w.Roots, Certs: w.Certificates, KeepOld: w.KeepOld, Reached: w.Reached, Client: w.Client, SSHPort: w.SSHPort,
 	}
 }
 
 func (m wantMessage) want() Want {
 	return Want{
-		Mode: m.Mode, Scope: m.Scope, Version: m.Version, SHA256: m.SHA256, Templates: m.Templates, Settings: m.Settings,
+		Mode: m.Mode, Version: m.Version, SHA256: m.SHA256, Templates: m.Templates, Settings: m.Settings,
 		Env: NewSecret(m.Env), Keys: NewSecret(m.Keys), Tokens: NewSecret(m.Tokens),
-		State: m.State, KeepOld: m.KeepOld, Client: m.Client, SSHPort: m.SSHPort,
+		State: m.State, Roots: m.Roots, Certificates: m.Certs, KeepOld: m.KeepOld, Reached: m.Reached, Client: m.Client, SSHPort: m.SSHPort,
 	}
 }
 
@@ -118,6 +120,7 @@ func (m wantMessage) want() Want {
 type PlanMessage struct {
 	Steps []StepInfo `json:"steps"`
 	Notes []string   `json:"notes,omitempty"`
+	Site  Site       `json:"site,omitzero"` // how the server is reached afterwards
 	// TookBack means that a deploy of before, which died, was taken back for this plan, whatever becomes of the plan.
 	TookBack bool     `json:"took_back,omitempty"`
 	Refused  *Refusal `json:"refused,omitempty"`

@@ -37,6 +37,9 @@ type Config struct {
 	AllowAnonymous    bool          // ALLOW_ANONYMOUS: serve without client tokens although others can connect
 	LogLevel          slog.Level    // LOG_LEVEL: debug, info, warn, error
 
+	TLSName       string   // TLS_NAME: domain name or IP address of the certificate in front of a deployed adapter; TLSOff and empty are plain HTTP
+	ACMEDirectory *url.URL // ACME_DIRECTORY: where certificates come from, Let's Encrypt by default
+
 	BehindProxy bool // others reach this through a proxy: client tokens are required even on loopback
 
 	Keys   []Key   // GEMINI_API_KEYS and the file keys, in that order, without repeats
@@ -101,9 +104,6 @@ func HashToken(token string) [sha256.Size]byte { return sha256.Sum256([]byte(tok
 // Addr is the address to listen on, host:port.
 func (c *Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
 
-// MostConcurrent is the largest MAX_CONCURRENT.
-const MostConcurrent = 100_000
-
 // Default returns the documented defaults, which are those of the guide that users of the adapter's Python predecessor know
 // where both have the setting.
 func Default() *Config {
@@ -123,5 +123,6 @@ func Default() *Config {
 		MaxConcurrent:     1024,
 		FetchURLs:         true,
 		LogLevel:          slog.LevelInfo,
+		ACMEDirectory:     &url.URL{Scheme: "https", Host: "acme-v02.api.letsencrypt.org", Path: "/directory"},
 	}
 }

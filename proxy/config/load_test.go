@@ -126,6 +126,10 @@ func TestLoad_errors(t *testing.T) {
 	f(`line 2: MAX_RETRIES="-1": expected a whole number from 0 to 20`, "\nMAX_RETRIES=-1")
 	f(`COOLING_PERIOD="5m": expected seconds`, "COOLING_PERIOD=5m")
 	f(`MAX_BODY="12": expected a size`, "MAX_BODY=12")
+	for _, name := range []string{"localhost", "a..example.com", "-a.example.com", "../etc/passwd", "a/b.example.com", "fe80::1%eth0", "999.1.1.1", "a b.example.com", "*.example.com", "0.0.0.0"} {
+		f(`TLS_NAME="`+name+`": expected a domain name`, "TLS_NAME="+name)
+	}
+	f(`ACME_DIRECTORY: expected a URL that starts with https://`, "ACME_DIRECTORY=http://ca.example.com/directory")
 	f(`MAX_BODY="5MK": expected a size`, "MAX_BODY=5MK")
 	f(`MAX_BODY="": expected a size`, "MAX_BODY=")
 	f(`QUEUE_TIMEOUT="601": expected seconds, a whole number from 0 to 600`, "QUEUE_TIMEOUT=601")

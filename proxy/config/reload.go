@@ -15,6 +15,7 @@ var restarting = []restartSetting{
 	{"PROXY_URL", func(next, now *Config) { next.ProxyURL = now.ProxyURL }},
 	{"DRAIN_TIMEOUT", func(next, now *Config) { next.DrainTimeout = now.DrainTimeout }},
 	{"MAX_BODY", func(next, now *Config) { next.MaxBody = now.MaxBody }},
+	{"TLS_NAME", func(next, now *Config) { next.TLSName = now.TLSName }},
 	{"STATE_URL", func(next, now *Config) { next.StateURL = now.StateURL }},
 }
 
@@ -37,9 +38,10 @@ func (c *Config) Reload(texts Texts, env func(name string) (string, bool)) (Relo
 	if err != nil {
 		return Reloaded{}, err
 	}
-	r := Reloaded{Config: next, Changed: []string{}, Restart: append([]string{}, c.Restarting(next)...)}
+	r := Reloaded{Config: next, Changed: []string{}, Restart: []string{}}
 	for _, s := range restarting {
-		if slices.Contains(r.Restart, s.name) {
+		if !next.same(s.name, c) {
+			r.Restart = append(r.Restart, s.name)
 			s.keep(next, c)
 		}
 	}
@@ -52,17 +54,6 @@ func (c *Config) Reload(texts Texts, env func(name string) (string, bool)) (Relo
 		}
 	}
 	return r, nil
-}
-
-// Restarting names the settings that next has another value for and that a running adapter does not change.
-func (c *Config) Restarting(next *Config) []string {
-	var names []string
-	for _, s := range restarting {
-		if !next.same(s.name, c) {
-			names = append(names, s.name)
-		}
-	}
-	return names
 }
 
 // same reports whether both have the same value for a setting.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,9 +47,11 @@ var setters = map[string]func(*Config, string) error{
 	"MODEL_FALLBACK":        func(c *Config, v string) error { return modelMap(v, &c.ModelFallback) },
 	"HEALTH_CHECK_INTERVAL": func(c *Config, v string) error { return seconds(v, 0, 86400, &c.HealthInterval) },
 	"STATE_URL":             func(c *Config, v string) error { return stateURL(v, &c.StateURL) },
-	"MAX_CONCURRENT":        func(c *Config, v string) error { return whole(v, 1, MostConcurrent, &c.MaxConcurrent) },
+	"MAX_CONCURRENT":        func(c *Config, v string) error { return whole(v, 1, 100000, &c.MaxConcurrent) },
 	"FETCH_URLS":            func(c *Config, v string) error { return boolean(v, &c.FetchURLs) },
 	"ALLOW_ANONYMOUS":       func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
+	"TLS_NAME":              func(c *Config, v string) error { return tlsName(v, &c.TLSName) },
+	"ACME_DIRECTORY":        func(c *Config, v string) error { return link(v, &c.ACMEDirectory, "https") },
 	"LOG_LEVEL":             func(c *Config, v string) error { return level(v, &c.LogLevel) },
 }
 
@@ -55,7 +59,7 @@ var setters = map[string]func(*Config, string) error{
 var settingNames = []string{
 	"GEMINI_API_KEYS", "CLIENT_TOKENS", "ADMIN_TOKEN", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
 	"REQUEST_TIMEOUT", "MAX_RETRIES", "HEALTH_CHECK_INTERVAL", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT",
-	"MAX_BODY", "MAX_CONCURRENT", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "FETCH_URLS", "ALLOW_ANONYMOUS", "LOG_LEVEL",
+	"MAX_BODY", "MAX_CONCURRENT", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "FETCH_URLS", "ALLOW_ANONYMOUS", "TLS_NAME", "ACME_DIRECTORY", "LOG_LEVEL",
 }
 
 // ErrNoKeys is what Validate says when there is nothing to talk to Gemini with.
@@ -175,6 +179,29 @@ func modelMap(v string, dst *[]ModelRule) error {
 		rules = append(rules, ModelRule{Pattern: pattern, Target: target})
 	}
 	*dst = rules
+	return nil
+}
+
+var dnsName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// TLSOff is the TLS_NAME of who wants plain HTTP, and does not want to be reminded.
+const TLSOff = "off"
+
+// tlsName takes a name that DNS can have, or an IP address; it becomes a file's name too.
+func tlsName(v string, dst *string) error {
+	if v == "" || v == TLSOff {
+		*dst = v
+		return nil
+	}
+	if a, err := netip.ParseAddr(v); err == nil && a.Zone() == "" && !a.IsUnspecified() {
+		*dst = a.Unmap().String()
+		return nil
+	}
+	name := strings.ToLower(v)
+	if len(name) > 253 || !dnsName.MatchString(name) || strings.Trim(name, "0123456789.") == "" {
+		return fmt.Errorf("=%q: expected a domain name such as adapter.example.com, an IP address, or %s for plain HTTP", v, TLSOff)
+	}
+	*dst = name
 	return nil
 }
 

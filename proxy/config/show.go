@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -103,6 +104,10 @@ func (c *Config) Show(name string) string {
 		return strconv.FormatBool(c.FetchURLs)
 	case "ALLOW_ANONYMOUS":
 		return strconv.FormatBool(c.AllowAnonymous)
+	case "TLS_NAME":
+		return cmp.Or(c.TLSName, TLSOff)
+	case "ACME_DIRECTORY":
+		return showURL(c.ACMEDirectory)
 	case "LOG_LEVEL":
 		return strings.ToLower(c.LogLevel.String())
 	}

@@ -36,7 +36,7 @@ listen() {
 each() {
 	verb=$1
 	shift
-	case $1 in --*) shift ;; esac
+	[ "$1" != --no-block ] || shift
 	for unit; do
 		case $verb in
 		start | restart)
