@@ -32,6 +32,8 @@ type Report struct {
 	Adapter  *control.Status `json:"adapter,omitempty"` // absent when it is not running or not for this user
 	Problems []Problem       `json:"problems"`
 
+	Certificate *CertReport `json:"certificate,omitempty"` // absent where Nginx does not answer
+
 	Handover bool            `json:"handover"`         // a restart is under way: one adapter serves, another finishes its answers
 	Ending   *control.Status `json:"ending,omitempty"` // of the one that finishes its answers
 }
@@ -45,8 +47,8 @@ type Problem struct {
 // Healthy reports whether nothing is wrong.
 func (r *Report) Healthy() bool { return len(r.Problems) == 0 }
 
-// Status looks at the service, the adapter's control socket, and the way through Nginx at site, which is where clients come in.
-func Status(ctx context.Context, site string) (*Report, error) {
+// Status looks at the service, the adapter's control socket, and the way through Nginx, which is where clients come in.
+func Status(ctx context.Context) (*Report, error) {
 	u, err := readUnit(ctx, ServiceUnit)
 	if err != nil {
 		return nil, err
@@ -59,18 +61,12 @@ func Status(ctx context.Context, site string) (*Report, error) {
 		return nil, err
 	}
 	serving, other := control.Socket, control.HandoverSocket
-	down := u
-	standsIn := u.Active != "active" && behind.Active == "active"
-	if standsIn {
+	if u.Active != "active" && behind.Active == "active" {
 		u.Active, serving, other = "active", other, serving
 	}
 	r := &Report{Schema: 1, State: u.Active, Problems: []Problem{}, Handover: behind.Active != "inactive" && behind.Active != "failed"}
 	if target, err := os.Readlink(currentRelease); err == nil {
 		r.Release = filepath.Base(target)
-	}
-	if standsIn && down.failing() {
-		r.problem(ServiceUnit+" does not start ("+down.Sub+"); the adapter that stood in for it during the restart goes on serving",
-			"gemini-manage error-logs says why; mend that, then: gemini-manage restart")
 	}
 	if u.Active != "active" {
 		r.problem("the service is "+u.Active+" ("+u.Sub+")", "sudo gemini-manage start")
@@ -90,16 +86,31 @@ func Status(ctx context.Context, site string) (*Report, error) {
 	if ending, err := (control.Client{Path: other}).Status(ctx); r.Handover && err == nil && ending.Draining {
 		r.Ending = &ending
 	}
-	health, err := client.New(client.Profile{URL: site}).Health(ctx)
+	r.judgeEntrance(ctx)
+	return r, nil
+}
+
+// judgeEntrance comes in as clients do.
+func (r *Report) judgeEntrance(ctx context.Context) {
+	e, err := findEntrance(ctx, plainEntrance, secureEntrance)
+	var health client.Health
+	if err == nil {
+		health, err = e.health(ctx)
+	}
+	if e != nil && (e.name == "" || e.leaf != nil) {
+		r.Certificate, err = certificateOf(ctx, e, err)
+	}
+	if r.Certificate != nil {
+		r.Problems = append(r.Problems, r.Certificate.Problems...)
+	}
 	if err != nil {
 		r.problem("requests through Nginx fail: "+firstLine(err.Error()), "systemctl status nginx")
-		return r, nil
+		return
 	}
 	r.Health, r.Active, r.Total = health.Status, health.ActiveKeys, health.TotalKeys
 	if health.Status != "healthy" {
 		r.problem(fmt.Sprintf("%d of %d keys are active", health.ActiveKeys, health.TotalKeys), keyCure(r.Adapter))
 	}
-	return r, nil
 }
 
 // keyCure tells keys that come back by themselves from those that Google refuses for good.
@@ -136,14 +147,21 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 	if r.Adapter != nil {
 		r.printAdapter(p, now)
 	} else if r.State == "active" {
-		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status")
+		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status")
 	}
+	if r.Certificate != nil {
+		p.line("certificate", "%s", r.Certificate.line(now))
+	}
+	printProblems(p, r.Problems)
+	return p.err
+}
+
+func printProblems(p *printer, all []Problem) {
 	name := "problems"
-	for _, problem := range r.Problems {
+	for _, problem := range all {
 		p.line(name, "%s\n%12scure: %s", problem.What, "", problem.Cure)
 		name = ""
 	}
-	return p.err
 }
 
 func finishing(ending *control.Status) string {

@@ -68,8 +68,7 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 	if length < 0 {
 		first = min(firstAlloc, cfg.MaxBody)
 	}
-	small := length >= 0 && length <= memory.b.smallest
-	if refusal := s.takeMemory(in, memory, first, small, cfg); refusal != nil {
+	if refusal := s.takeMemory(in, memory, first, cfg); refusal != nil {
 		return nil, refusal
 	}
 	in.access.giveBack = append(in.access.giveBack, func() { memory.shrink(0) })
@@ -85,17 +84,18 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 }
 
 // takeMemory waits for the memory of a body as long as its client does.
-func (s *Server) takeMemory(in *inbound, memory *held, n int64, small bool, cfg *config.Config) *front.Error {
-	if memory.begin(n, small) {
+func (s *Server) takeMemory(in *inbound, memory *held, n int64, cfg *config.Config) *front.Error {
+	if memory.grow(n) {
 		return nil
 	}
 	life := s.follow(in)
 	defer life.close()
-	refusal := memory.wait(life.ctx, n, cfg)
-	if refusal != nil {
+	if refusal := s.bounds.bodies.take(life.ctx, n, cfg); refusal != nil {
 		in.access.gone = life.gone()
+		return refusal
 	}
-	return refusal
+	memory.n = min(n, s.bounds.bodies.total)
+	return nil
 }
 
 // bodyReader reads one body.

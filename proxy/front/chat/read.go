@@ -67,12 +67,8 @@ func (m *message) readContent(w *gemini.Walker) {
 		m.hasContent = false
 	default:
 		w.Array(contentForms, func(int) {
-			p, ok, leftOut := readPart(w)
-			if ok {
+			if p, ok := readPart(w); ok {
 				m.content = append(m.content, p)
-			}
-			if leftOut != "" {
-				m.leftOut = append(m.leftOut, leftOut)
 			}
 		})
 	}

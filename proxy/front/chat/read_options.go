@@ -51,12 +51,11 @@ func readFormat(w *gemini.Walker) format {
 			}
 		case "json_schema":
 			f.said = w.Object("an object", func(name []byte) {
-				switch {
-				case string(name) == "name":
-					f.name = w.String()
-				case string(name) != "schema":
+				if string(name) != "schema" {
 					w.Skip()
-				case w.Expect("{", "a JSON Schema object"):
+					return
+				}
+				if w.Expect("{", "a JSON Schema object") {
 					f.schema = w.Raw()
 				}
 			})

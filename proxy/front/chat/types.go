@@ -42,8 +42,7 @@ type message struct {
 	refusal    gemini.Text
 	calls      []toolCall
 	callID     string
-	signature  string   // of the answer as a whole
-	leftOut    []string // types of parts
+	signature  string // of the answer as a whole
 }
 
 type toolCall struct {
@@ -75,7 +74,6 @@ func (c *choice) named() bool {
 type format struct {
 	kind   string
 	said   bool // json_schema is there
-	name   string
 	schema json.RawMessage
 }
 
@@ -91,13 +89,7 @@ func (r *request) field(w *gemini.Walker, name string) {
 	case "model":
 		r.model = w.String()
 	case "messages":
-		w.Array("an array of messages", func(int) {
-			m := readMessage(w)
-			for _, kind := range m.leftOut {
-				r.leftOut.Add(kind)
-			}
-			r.messages = append(r.messages, m)
-		})
+		w.Array("an array of messages", func(int) { r.messages = append(r.messages, readMessage(w)) })
 	case "max_completion_tokens":
 		r.maxCompletion = w.Int()
 	case "max_tokens":

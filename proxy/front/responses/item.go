@@ -30,14 +30,11 @@ type item struct {
 }
 
 // fault is the first field that is not what it should be. Whether that is an error is known once the type is.
-type fault struct {
-	path, problem string
-	leftOut       []string // types of parts that come to nothing
-}
+type fault struct{ path, problem string }
 
 func (f *fault) note(path, problem string) {
 	if f.problem == "" {
-		f.path, f.problem = path, problem
+		*f = fault{path, problem}
 	}
 }
 
