@@ -123,9 +123,14 @@ func TestE126_WebSearchOfItsOwn(t *testing.T) {
 			t.Errorf("%d searches, %s", n, m.StopReason)
 		}
 	}
-	cited := whole.Content[5]
-	if cited.Text != "快" || len(cited.Citations) != 1 || cited.Citations[0].URL != "https://blog.example/x" {
-		t.Errorf("%s", cited.RawJSON())
+	for _, m := range []*anthropicMessage{whole, streamed} {
+		cited := m.Content[0]
+		if m == whole {
+			cited = m.Content[5]
+		}
+		if !strings.Contains(cited.Text, "快") || len(cited.Citations) != 1 || cited.Citations[0].URL != "https://blog.example/x" || cited.Citations[0].CitedText != "快" {
+			t.Errorf("%s", cited.RawJSON())
+		}
 	}
 }
 

@@ -27,6 +27,8 @@ type encoder struct {
 	blocks  int    // begun so far
 	content []byte // of a whole answer: the blocks, separated by commas
 	texts   []span // of content: the text blocks
+	told    []byte // of a stream that may be cited: its texts, JSON without quotes
+	block   int    // where in told the open text begins
 	calls   int
 	served  served
 	records front.Recorder
@@ -92,6 +94,9 @@ func (e *encoder) delta(dst []byte, kind openBlock, text gemini.Text) []byte {
 		e.content = append(e.content, text[1:len(text)-1]...)
 		return dst
 	}
+	if kind == openText {
+		e.note(text)
+	}
 	dst = e.frameDelta(dst, deltaHeads[kind])
 	return append(append(dst, text...), "}}\n\n"...)
 }
@@ -106,6 +111,7 @@ func (e *encoder) begin(dst []byte, kind openBlock) []byte {
 	e.open = kind
 	switch {
 	case e.call.Stream && kind == openText:
+		e.block = len(e.told)
 		return append(e.frameStart(dst), "{\"type\":\"text\",\"text\":\"\"}}\n\n"...)
 	case e.call.Stream:
 		return append(e.frameStart(dst), "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"...)
@@ -129,6 +135,7 @@ func (e *encoder) close(dst []byte, carried ...front.Record) []byte {
 			e.texts[len(e.texts)-1].to = len(e.content)
 			return dst
 		}
+		dst = e.citeOpen(dst)
 	case openThinking:
 		if record, ok := e.records.Server(e.serverID(searchID, 0)); ok && len(carried) == 0 {
 			carried = append(carried, record)

@@ -93,7 +93,7 @@ func TestTheSDKReadsStreamAndBodyAlike(t *testing.T) {
 // split for its citations, is not the same in both.
 func summary(t *testing.T, m *sdk.Message) string {
 	t.Helper()
-	type block struct{ Type, Text, Thinking, Signature, ID, Name, Input string }
+	type block struct{ Type, Text, Thinking, Signature, ID, Name, Input, Cited string }
 	s := struct {
 		ID, Model, Role, Stop, Explanation string
 		Usage                              [5]int64
@@ -106,7 +106,10 @@ func summary(t *testing.T, m *sdk.Message) string {
 	}
 	var served []block
 	for _, b := range m.Content {
-		got := block{b.Type, b.Text, b.Thinking, b.Signature, b.ID, b.Name, string(b.Input)}
+		got := block{b.Type, b.Text, b.Thinking, b.Signature, b.ID, b.Name, string(b.Input), ""}
+		for _, c := range b.Citations {
+			got.Cited += c.CitedText + " " + c.URL + "\n"
+		}
 		n := len(s.Blocks)
 		switch {
 		case b.ToolUseID != "":
@@ -115,6 +118,7 @@ func summary(t *testing.T, m *sdk.Message) string {
 			served = append(served, got)
 		case b.Type == "text" && n > 0 && s.Blocks[n-1].Type == "text":
 			s.Blocks[n-1].Text += b.Text
+			s.Blocks[n-1].Cited += got.Cited
 		default:
 			s.Blocks = append(s.Blocks, got)
 		}

@@ -53,7 +53,7 @@ func (g *grammar) next(name, data string) error {
 		g.open, g.signed = ev.ContentBlock.Type, false
 		g.blocks++
 	case "content_block_delta":
-		want := map[string]string{"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use server_tool_use"}[ev.Delta.Type]
+		want := map[string]string{"text_delta": "text", "citations_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use server_tool_use"}[ev.Delta.Type]
 		fine = fine && g.open != "" && strings.Contains(want, g.open) && ev.Index == g.blocks-1 && !g.signed
 		if g.signed = ev.Delta.Type == "signature_delta"; g.signed {
 			fine = fine && ev.Delta.Signature != ""
