@@ -83,7 +83,7 @@ func (s *Server) countCall(ctx context.Context, in *inbound, call *front.Call, t
 		call.Request.Contents = []gemini.Content{{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Text(someText)}}}}
 	}
 	call.Limits = s.models.limits(target)
-	if s.fetchURLs(ctx, call.Request, target) != nil || front.Prepare(call, target, s.lookup) != nil {
+	if s.fetchURLs(ctx, call, target) != nil || front.Prepare(call, target, s.lookup) != nil {
 		return estimate, false
 	}
 	in.access.target = target

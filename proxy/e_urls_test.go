@@ -181,3 +181,19 @@ func TestFetchingIsPartOfTheSilence(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 }
+
+// A conversation with more URLs than fit goes on without the oldest ones, and says so.
+func TestOlderURLsGiveWay(t *testing.T) {
+	base := webPage(t)
+	r := start(t, "a", func(cfg *config.Config, s *Server) {
+		if s != nil {
+			s.fetcher = fetch.New(fetch.Options{MaxCount: 1, Allowed: func(a netip.Addr) bool { return a.String() == "127.0.0.1" }})
+		}
+	})
+	got := r.do("POST", messages, `{"model":"claude-x","max_tokens":9,"messages":[{"role":"user","content":[`+block("document", base+"/paper.pdf")+`]},{"role":"assistant","content":"a"},`+
+		`{"role":"user","content":[`+block("image", base+"/picture")+`]}]}`)
+	if left := got.header.Get("x-gca-left-out"); got.status != 200 || left != "older_urls" {
+		t.Errorf("%d %s, left out %q", got.status, got.body, left)
+	}
+	same(t, history(r.asked().Contents), "u[*text/plain] m[a] u[*image/png]")
+}

@@ -111,7 +111,7 @@ func (x *exchange) prepare() *front.Error {
 		return unknownModel(x.call.Model)
 	}
 	if !x.call.Prewarm { // else nothing goes out that they would be in
-		if refusal := x.s.fetchURLs(x.ctx, x.call.Request, target); refusal != nil {
+		if refusal := x.s.fetchURLs(x.ctx, x.call, target); refusal != nil {
 			return refusal
 		}
 	}

@@ -30,8 +30,8 @@ type Options struct {
 	Allowed   func(netip.Addr) bool // which addresses may be dialled; nil is Public ones of other machines
 	MaxBytes  int64                 // of one address, 20 MB
 	MaxTotal  int64                 // of all parts of a request, 50 MB: what two parts name counts twice
-	MaxCount  int                   // addresses in a request, 20
-	Parallel  int                   // fetches of a request at a time, 4
+	MaxCount  int                   // addresses in a request, 100
+	Parallel  int                   // fetches of a request at a time, 8
 	Timeout   time.Duration         // of one address, redirects included, 10 s
 	MaxTime   time.Duration         // of all addresses of a request, 20 s: clients bear no longer silence
 	UserAgent string
@@ -86,10 +86,10 @@ func (o Options) complete() Options {
 		o.MaxTotal = 50 << 20
 	}
 	if o.MaxCount == 0 {
-		o.MaxCount = 20
+		o.MaxCount = 100
 	}
 	if o.Parallel == 0 {
-		o.Parallel = 4
+		o.Parallel = 8
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
@@ -107,19 +107,20 @@ type foundKey struct{}
 type problem struct {
 	words string
 	final bool // nobody else shall try: it is the request's fault, or nobody knows that the host is a public one
+	large bool // it is more than there was room for
 }
 
 func (p *problem) Error() string { return p.words }
 
 var (
-	errNotPublic = &problem{"the address is not a public one", true}
-	errNoHost    = &problem{"the host has no address", true}
-	errScheme    = &problem{"expected a URL that begins with https:// or http://", true}
-	errUser      = &problem{"expected a URL without a user name and a password", true}
-	errRedirects = &problem{fmt.Sprintf("it redirects more than %d times", maxRedirects), false}
-	errEncoded   = &problem{"the server sent it compressed", false}
-	errEmpty     = &problem{"the server sent nothing", false}
-	errSlow      = &problem{"it did not arrive in time", false}
+	errNotPublic = &problem{words: "the address is not a public one", final: true}
+	errNoHost    = &problem{words: "the host has no address", final: true}
+	errScheme    = &problem{words: "expected a URL that begins with https:// or http://", final: true}
+	errUser      = &problem{words: "expected a URL without a user name and a password", final: true}
+	errRedirects = &problem{words: fmt.Sprintf("it redirects more than %d times", maxRedirects), final: false}
+	errEncoded   = &problem{words: "the server sent it compressed", final: false}
+	errEmpty     = &problem{words: "the server sent nothing", final: false}
+	errSlow      = &problem{words: "it did not arrive in time", final: false}
 )
 
 // checkRedirect bounds redirects and holds them to the rules of addresses; where they lead is checked as it is dialled.
@@ -153,7 +154,7 @@ func (f *Fetcher) get(ctx context.Context, address string, limit int64) (*medium
 	case f.slots <- struct{}{}:
 		defer func() { <-f.slots }()
 	case <-ctx.Done():
-		return nil, &problem{f.explain(ctx, ctx.Err()).words, true}
+		return nil, &problem{words: f.explain(ctx, ctx.Err()).words, final: true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
 	defer cancel()
@@ -186,7 +187,7 @@ func (f *Fetcher) do(ctx context.Context, address string, limit int64) (*medium,
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }() // what was read counts
-	tooLarge := &problem{words: fmt.Sprintf("it is larger than %d bytes", limit)}
+	tooLarge := &problem{words: fmt.Sprintf("it is larger than %d bytes", limit), large: true}
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		return nil, &problem{words: fmt.Sprintf("the server answered with status %d", resp.StatusCode)}

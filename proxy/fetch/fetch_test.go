@@ -54,7 +54,7 @@ func asking(addresses ...string) *gemini.Request {
 // refused resolves one address for an old model, which must fail, and returns the words.
 func refused(t *testing.T, f *Fetcher, address string) string {
 	t.Helper()
-	err := f.Resolve(t.Context(), asking(address), false)
+	_, err := f.Resolve(t.Context(), asking(address), false)
 	if err == nil {
 		t.Fatalf("%s is fetched", address)
 	}
@@ -87,7 +87,7 @@ func TestResolve(t *testing.T) {
 	req := asking(a, b, a, "https://www.youtube.com/watch?v=x", "https://generativelanguage.googleapis.com/v1beta/files/x", "gs://b/c")
 	req.Contents = append(req.Contents, gemini.Content{Parts: []gemini.Part{{FunctionResponse: &gemini.FunctionResponse{
 		Parts: []gemini.Part{{FileData: &gemini.FileData{FileURI: a}}}}}}})
-	if err := local(Options{}).Resolve(t.Context(), req, true); err != nil {
+	if _, err := local(Options{}).Resolve(t.Context(), req, true); err != nil {
 		t.Fatal(err)
 	}
 	parts := req.Contents[0].Parts
@@ -159,7 +159,7 @@ func TestWhatIsRefused(t *testing.T) {
 	has(t, refused(t, f, "http://user:secret@127.0.0.1:"+port+"/"), "without a user name")
 	has(t, refused(t, f, "http://"), "expected a URL")
 	// even for a model that would get the address itself
-	if err := f.Resolve(t.Context(), asking(base+"/x.png"), true); err == nil {
+	if _, err := f.Resolve(t.Context(), asking(base+"/x.png"), true); err == nil {
 		t.Error("an address that is not public went on")
 	}
 }
@@ -200,7 +200,7 @@ func TestRedirects(t *testing.T) {
 		}
 	})
 	f := local(Options{})
-	if err := f.Resolve(t.Context(), asking(base+"/3?secret"), false); err != nil {
+	if _, err := f.Resolve(t.Context(), asking(base+"/3?secret"), false); err != nil {
 		t.Error(err)
 	}
 	has(t, refused(t, f, base+"/4"), "more than 3 times")
@@ -267,22 +267,70 @@ func TestSumAndCount(t *testing.T) {
 		fmt.Fprint(w, strings.Repeat("x", 1000))
 	})
 	var many []string
-	for i := range 20 {
+	for i := range 100 {
 		many = append(many, fmt.Sprintf("%s/%d", base, i))
 	}
-	if err := local(Options{}).Resolve(t.Context(), asking(many...), false); err != nil {
+	if _, err := local(Options{}).Resolve(t.Context(), asking(many...), false); err != nil {
 		t.Error(err)
 	}
-	if most.Load() > 4 {
+	if most.Load() > 8 {
 		t.Errorf("%d fetches at a time", most.Load())
 	}
-	if err := local(Options{MaxTotal: 3500}).Resolve(t.Context(), asking(many...), true); err == nil {
-		t.Error("20,000 bytes fit into 3,500")
+	if _, err := local(Options{MaxTotal: 3500}).Resolve(t.Context(), asking(many...), true); err == nil {
+		t.Error("100,000 bytes fit into 3,500")
 	}
-	err := local(Options{}).Resolve(t.Context(), asking(append(many, base+"/one-more")...), true)
-	if err == nil || err.Param != "messages.0.content.20.source.url" {
+	_, err := local(Options{}).Resolve(t.Context(), asking(append(many, base+"/one-more")...), true)
+	if err == nil || err.Param != "messages.0.content.100.source.url" {
 		t.Errorf("%v", err)
 	}
+}
+
+// A conversation outgrows the bounds: what is older goes, what the current step names stays or is refused.
+func TestOlderAddressesGiveWay(t *testing.T) {
+	base := web(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprint(w, strings.Repeat("x", 1000))
+	})
+	talk := func(older, newer int) *gemini.Request {
+		req := &gemini.Request{}
+		for i, n := range []int{older, newer} {
+			var all []string
+			for j := range n {
+				all = append(all, fmt.Sprintf("%s/%d/%d", base, i, j))
+			}
+			req.Contents = append(req.Contents, asking(all...).Contents[0], gemini.Content{Role: gemini.RoleModel})
+		}
+		req.Contents = req.Contents[:3]
+		return req
+	}
+	f := func(o Options, older, newer, leftOut int, fits bool) {
+		t.Helper()
+		req := talk(older, newer)
+		n, err := local(o).Resolve(t.Context(), req, false)
+		if n != leftOut || (err == nil) != fits {
+			t.Errorf("%+v, %d and %d: %d are left out, %v", o, older, newer, n, err)
+		}
+		words := 0
+		for _, c := range req.Contents {
+			for _, p := range c.Parts {
+				if fits && p.FileData != nil {
+					t.Errorf("an address is left: %+v", p.FileData)
+				}
+				if p.InlineData != nil && p.InlineData.Data == base64.StdEncoding.EncodeToString([]byte(leftOutWords)) {
+					words++
+				}
+			}
+		}
+		if words != leftOut || fits && strings.Contains(req.Contents[2].Parts[0].InlineData.Data, "W0E") {
+			t.Errorf("%d texts", words)
+		}
+	}
+	f(Options{}, 95, 5, 0, true)
+	f(Options{}, 97, 5, 2, true)
+	f(Options{MaxCount: 3}, 3, 3, 3, true)
+	f(Options{MaxCount: 3}, 3, 4, 0, false)
+	f(Options{MaxTotal: 5500, Parallel: 1}, 9, 4, 8, true)
+	f(Options{MaxTotal: 3500, Parallel: 1}, 9, 4, 0, false)
 }
 
 // What many parts name is fetched once and sent many times: each time counts.
@@ -294,7 +342,7 @@ func TestCopiesCount(t *testing.T) {
 	f := func(copies int, fits bool) {
 		t.Helper()
 		req := asking(slices.Repeat([]string{base}, copies)...)
-		if err := local(Options{MaxTotal: 10_000}).Resolve(t.Context(), req, false); (err == nil) != fits {
+		if _, err := local(Options{MaxTotal: 10_000}).Resolve(t.Context(), req, false); (err == nil) != fits {
 			t.Errorf("%d copies: %v", copies, err)
 		}
 	}
@@ -313,14 +361,14 @@ func TestTimeOfAllTogether(t *testing.T) {
 	}
 	slow := func() *Fetcher { return local(Options{Timeout: time.Minute, MaxTime: 100 * time.Millisecond}) }
 	began := time.Now()
-	if err := slow().Resolve(t.Context(), asking(many...), true); err == nil || !strings.Contains(err.Message, "did not arrive in time") {
+	if _, err := slow().Resolve(t.Context(), asking(many...), true); err == nil || !strings.Contains(err.Message, "did not arrive in time") {
 		t.Error(err)
 	}
 	if d := time.Since(began); d > 5*time.Second {
 		t.Error(d)
 	}
 	req := asking(many[:4]...)
-	if err := slow().Resolve(t.Context(), req, true); err != nil || req.Contents[0].Parts[3].FileData.MimeType != "image/png" {
+	if _, err := slow().Resolve(t.Context(), req, true); err != nil || req.Contents[0].Parts[3].FileData.MimeType != "image/png" {
 		t.Errorf("%v, %+v", err, req.Contents[0].Parts[3].FileData)
 	}
 	has(t, refused(t, local(Options{MaxTime: 100 * time.Millisecond}), base), "did not arrive in time")
@@ -337,7 +385,7 @@ func TestCancelled(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
-	if err := local(Options{}).Resolve(ctx, asking(base), false); err == nil {
+	if _, err := local(Options{}).Resolve(ctx, asking(base), false); err == nil {
 		t.Error("fetched")
 	}
 	<-gone
@@ -349,7 +397,10 @@ func TestLeft(t *testing.T) {
 	f := func(address, hint, want string) {
 		t.Helper()
 		for _, resolve := range []func(*gemini.Request) error{
-			func(r *gemini.Request) error { return asError(local(Options{}).Resolve(t.Context(), r, true)) },
+			func(r *gemini.Request) error {
+				_, err := local(Options{}).Resolve(t.Context(), r, true)
+				return asError(err)
+			},
 			func(r *gemini.Request) error { return asError(Leave(r, true, "off")) },
 		} {
 			req := asking(base + address)

@@ -1,10 +1,12 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,7 @@ type place struct {
 	param   string
 	hint    string // its media type, where the client said one
 	parts   []*gemini.Part
+	last    int // the content that names it last
 
 	medium *medium
 	err    error
@@ -26,37 +29,72 @@ type place struct {
 
 // Resolve replaces every address of the web in req by what is there. Addresses that Google knows better, of YouTube and of
 // its own files, stay. keep says that the model takes addresses itself: then what a public host does not give stays an address
-// too. The error is an *front.Error that names the client's field, and never the address.
-func (f *Fetcher) Resolve(ctx context.Context, req *gemini.Request, keep bool) *front.Error {
+// too. A conversation grows, so what is beyond the bounds of number, size and time is left out in words, the oldest first, as
+// long as the current step does not name it; leftOut is how many addresses that were. The error is an *front.Error that names
+// the client's field, and never the address.
+func (f *Fetcher) Resolve(ctx context.Context, req *gemini.Request, keep bool) (leftOut int, refusal *front.Error) {
 	places := find(req)
 	if len(places) == 0 {
-		return nil
+		return 0, nil
 	}
-	if len(places) > f.o.MaxCount {
-		return front.Invalidf(places[f.o.MaxCount].param, "expected at most %d different URLs in a request", f.o.MaxCount)
-	}
+	slices.SortStableFunc(places, func(a, b *place) int { return cmp.Compare(b.last, a.last) })
 	ctx, cancel := context.WithTimeout(ctx, f.o.MaxTime)
 	defer cancel()
+	f.fillAll(ctx, places)
+	current := currentStep(req)
+	for _, p := range places {
+		if p.last < current && (p.err == errMany || p.err == errFull || p.err != nil && ctx.Err() != nil) {
+			p.leaveOut()
+			leftOut++
+		} else if refusal := p.settle(keep); refusal != nil {
+			return 0, refusal
+		}
+	}
+	return leftOut, nil
+}
+
+// currentStep is the first content after what the model said last: what it is asked to look at now.
+func currentStep(req *gemini.Request) int {
+	i := len(req.Contents)
+	for i > 0 && req.Contents[i-1].Role != gemini.RoleModel {
+		i--
+	}
+	return i
+}
+
+// fillAll gets the data of as many places as there may be, the first ones first.
+func (f *Fetcher) fillAll(ctx context.Context, places []*place) {
 	var total atomic.Int64
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, f.o.Parallel)
-	for _, p := range places {
+	for i, p := range places {
+		if i >= f.o.MaxCount {
+			p.err = errMany
+			continue
+		}
+		slots <- struct{}{}
 		wait.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			f.fill(ctx, p, &total)
 		})
 	}
 	wait.Wait()
-	for _, p := range places {
-		if refusal := p.settle(keep); refusal != nil {
-			return refusal
-		}
-	}
-	return nil
 }
 
-var errFull = &problem{"there is no room for it in the request", true}
+// leaveOut puts a text in the place of what does not fit. It is a file, since a tool's result holds nothing else.
+func (p *place) leaveOut() {
+	for _, part := range p.parts {
+		part.FileData = nil
+		part.InlineData = &gemini.Blob{MimeType: "text/plain", Data: base64.StdEncoding.EncodeToString([]byte(leftOutWords))}
+	}
+}
+
+const leftOutWords = "[A file stood here. It was left out, since this conversation has more files than fit into one request.]"
+
+var (
+	errFull = &problem{words: "there is no room for it in the request", final: true}
+	errMany = &problem{words: "there are too many different URLs in the request", final: true}
+)
 
 // fill gets one place's data.
 func (f *Fetcher) fill(ctx context.Context, p *place, total *atomic.Int64) {
@@ -67,6 +105,9 @@ func (f *Fetcher) fill(ctx context.Context, p *place, total *atomic.Int64) {
 		return
 	}
 	if p.medium, p.err = f.get(ctx, p.address, left); p.err != nil {
+		if why, ok := p.err.(*problem); ok && why.large && left < f.o.MaxBytes {
+			p.err = errFull
+		}
 		return
 	}
 	if total.Add(copies*int64(len(p.medium.data))) > f.o.MaxTotal {
@@ -126,7 +167,7 @@ func find(req *gemini.Request) []*place {
 	}
 	var places []*place
 	known := map[string]*place{}
-	note := func(part *gemini.Part) {
+	note := func(part *gemini.Part, content int) {
 		file := part.FileData
 		if file == nil || !fetchable(file.FileURI) {
 			return
@@ -137,15 +178,15 @@ func find(req *gemini.Request) []*place {
 			known[file.FileURI] = p
 			places = append(places, p)
 		}
-		p.parts = append(p.parts, part)
+		p.parts, p.last = append(p.parts, part), content
 	}
 	for i := range req.Contents {
 		for j := range req.Contents[i].Parts {
 			part := &req.Contents[i].Parts[j]
-			note(part)
+			note(part, i)
 			if part.FunctionResponse != nil {
 				for k := range part.FunctionResponse.Parts {
-					note(&part.FunctionResponse.Parts[k])
+					note(&part.FunctionResponse.Parts[k], i)
 				}
 			}
 		}
