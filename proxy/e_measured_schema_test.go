@@ -113,3 +113,21 @@ func TestE136_RefusedWithoutGoogleOrOnceByIt(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// What the strict form has as texts comes back in the types of the tool's own schema, streamed or not.
+func TestArgumentsOfMendedTools(t *testing.T) {
+	r := start(t, "a", nil)
+	r.fake.Respond(func(q fg.Recorded) (fg.Answer, bool) {
+		if q.Request.Tools[0].FunctionDeclarations[0].ParametersJSONSchema != nil {
+			return fg.Answer{Error: fg.Err(400, "* GenerateContentRequest.tools[0].function_declarations[0].parameters_json_schema.properties[n]: not supported")}, true
+		}
+		return fg.Reply(fg.Calls(fg.Call("a", `{"s":"1","n":"2","on":true,"meta":{"_":"","k":"v"}}`))), true
+	})
+	const tools = `"tools":[{"name":"a","input_schema":{"type":"object","properties":{"n":{"type":"integer","enum":[1,2]},"on":{"enum":[true]},"s":{"type":"string"},"meta":{"type":"object"}}}}],`
+	for _, stream := range []string{streams, "", streams} { // mended twice, then known
+		m := message(t, r.claude(opus, stream+tools+oneUser).body)
+		if kinds(m) != "tool_use" || string(m.Content[0].Input) != `{"s":"1","n":2,"on":true,"meta":{"k":"v"}}` {
+			t.Errorf("%s", m.RawJSON())
+		}
+	}
+}

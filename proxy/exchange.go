@@ -199,6 +199,7 @@ func (x *exchange) pass(ev gemini.Event) *upstream.Error {
 	switch ev.Kind {
 	case gemini.EventCall:
 		ev.Call.ClientID = x.codec.ToolIDPrefix() + randomID()
+		x.call.Unstrict(ev.Call)
 		x.remember(&ev)
 	case gemini.EventServerCall, gemini.EventServerResult:
 		x.remember(&ev)

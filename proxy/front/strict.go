@@ -13,6 +13,9 @@ import (
 // anyString stands for what has no type, or lies too deep: the proto Schema wants a type everywhere.
 const anyString = `{"type":"STRING"}`
 
+// placeholder is the property of an object that has none of its own; Unstrict takes it out of arguments.
+const placeholder = "_"
+
 // emptyStrict is a function without parameters.
 const emptyStrict = `{"type":"OBJECT","properties":{}}`
 
@@ -297,7 +300,7 @@ func (d *schemaDoc) strictProperties(dst []byte, n *schemaNode, depth int) []byt
 		dst = d.strict(appendKey(dst, p.name), p.schema, depth+1)
 	}
 	if len(n.properties) == 0 && depth > 0 {
-		dst = append(dst, `"_":{"type":"STRING","description":"Not in use: leave it out, and give the object the properties that it needs.","nullable":true}`...)
+		dst = append(dst, `"`+placeholder+`":{"type":"STRING","description":"Not in use: leave it out, and give the object the properties that it needs.","nullable":true}`...)
 	}
 	dst = append(dst, '}')
 	if len(n.required) > 0 {
