@@ -326,20 +326,23 @@ func checkHere(name, value string) error {
 var ErrUnchanged = errors.New("everything is set like that already; nothing was changed")
 
 // ReplaceEnv puts a new text of adapter.env in force, unless the one that it was made from (by its Fingerprint) is not there
-// any more. The adapter restarts with it and must answer, or everything is put back.
+// any more. The running adapter takes it, or, where that is needed, restarts with it and must answer, or everything is put back.
 func (m Machine) ReplaceEnv(ctx context.Context, from, text string) (converge.Applied, error) {
+	check := func(now string) (string, error) {
+		switch {
+		case Fingerprint(now) != from:
+			return "", &settingsError{errors.New("somebody else has changed the settings meanwhile; nothing was changed\nhint: edit again, which begins with theirs")}
+		case now == text:
+			return "", ErrUnchanged
+		}
+		return text, CheckEnv(now, text)
+	}
 	now, err := ReadEnv()
+	if err == nil {
+		_, err = check(now)
+	}
 	if err != nil {
 		return converge.Applied{}, err
 	}
-	if Fingerprint(now) != from {
-		return converge.Applied{}, &settingsError{errors.New("somebody else has changed the settings meanwhile; nothing was changed\nhint: edit again, which begins with theirs")}
-	}
-	if now == text {
-		return converge.Applied{}, ErrUnchanged
-	}
-	if err := CheckEnv(now, text); err != nil {
-		return converge.Applied{}, err
-	}
-	return m.apply(ctx, converge.Want{Env: converge.NewSecret(text)})
+	return m.change(ctx, check, converge.Want{Env: converge.NewSecret(text)})
 }

@@ -95,8 +95,8 @@ func (a Assignment) Answer(value string) (Assignment, error) {
 	return a, err
 }
 
-// Set puts assignments in force, all or none; none of them may be Asked any more. The adapter restarts with them and must
-// answer, or everything is put back.
+// Set puts assignments in force, all or none; none of them may be Asked any more. The running adapter takes them, or, where they
+// need that, it restarts with them and must answer, or everything is put back.
 func (m Machine) Set(ctx context.Context, all []Assignment) (converge.Applied, error) {
 	text, err := ReadEnv()
 	if err != nil {
@@ -106,7 +106,13 @@ func (m Machine) Set(ctx context.Context, all []Assignment) (converge.Applied, e
 	if err != nil {
 		return converge.Applied{}, err
 	}
-	return m.apply(ctx, want)
+	return m.change(ctx, func(env string) (string, error) {
+		now, err := wanted(env, all) // somebody else may have changed it meanwhile
+		if err == nil && !now.Env.Empty() {
+			env = now.Env.Reveal()
+		}
+		return converge.MergeSettings(env, now.Settings), err
+	}, want)
 }
 
 // wanted is what assignments ask of a server whose adapter.env is text.

@@ -102,7 +102,7 @@ func (f secretFiles) addKeys(ctx context.Context, given []config.Key, try bool) 
 	if !slices.ContainsFunc(results, func(r KeyResult) bool { return r.OK }) {
 		return results, false, nil
 	}
-	live, err = f.edit(ctx, config.KeysFile, "gca keys add", func(now config.Texts) (string, error) {
+	live, err = f.edit(ctx, config.KeysFile, "gemini-manage keys add", func(now config.Texts) (string, error) {
 		cfg, err := now.Parse()
 		if err != nil {
 			return "", err
@@ -191,7 +191,7 @@ func RemoveKey(ctx context.Context, name string) (id string, live bool, err erro
 }
 
 func (f secretFiles) removeKey(ctx context.Context, name string) (id string, live bool, err error) {
-	live, err = f.edit(ctx, config.KeysFile, "gca keys remove", func(now config.Texts) (text string, err error) {
+	live, err = f.edit(ctx, config.KeysFile, "gemini-manage keys remove", func(now config.Texts) (text string, err error) {
 		cfg, err := now.Parse()
 		if err != nil {
 			return "", err
@@ -217,7 +217,7 @@ func (f secretFiles) removeKey(ctx context.Context, name string) (id string, liv
 func namesOf(all []config.Key) []keys.Named {
 	named := make([]keys.Named, 0, len(all))
 	for _, key := range all {
-		named = append(named, keys.Named{ID: keys.ID(key.Secret), Label: key.Label})
+		named = append(named, keys.Named{ID: keys.ID(key.Secret), Label: key.Label, Secret: key.Secret})
 	}
 	return named
 }

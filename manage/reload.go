@@ -20,7 +20,7 @@ import (
 //
 // It takes the lock of deploys, so that no edit or deploy that is under way is undone by texts that were read before it.
 func Reload(ctx context.Context) (r control.Reloaded, err error) {
-	release, err := converge.Lock("gca reload")
+	release, err := converge.Lock("gemini-manage reload")
 	if errors.Is(err, fs.ErrPermission) {
 		return r, ErrNotRoot
 	}

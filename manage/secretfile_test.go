@@ -14,7 +14,7 @@ import (
 // secretsIn are the files of a folder with these texts, and the adapters that hear of changes.
 func secretsIn(t *testing.T, texts config.Texts, all adapters) secretFiles {
 	t.Helper()
-	f := secretFiles{dir: t.TempDir(), adapters: all, lock: func(string) (func() error, error) { return func() error { return nil }, nil }}
+	f := secretFiles{dir: t.TempDir(), unit: filepath.Join(t.TempDir(), ServiceUnit), adapters: all, lock: func(string) (func() error, error) { return func() error { return nil }, nil }}
 	for name, text := range map[string]string{config.EnvFile: texts.Env, config.KeysFile: texts.Keys, config.TokensFile: texts.Tokens} {
 		if text != "" {
 			if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o600); err != nil {
@@ -70,6 +70,27 @@ func TestSecretFiles_edit(t *testing.T) {
 		t.Errorf("without an adapter: live %v, %v", live, err)
 	}
 	f.holds(t, config.TokensFile, "# none\n")
+}
+
+// A file that was not there is as a deploy makes it: keys that systemd hands over are for root alone.
+func TestSecretFiles_firstOf(t *testing.T) {
+	f := func(unit, name string, want os.FileMode) {
+		t.Helper()
+		files := secretsIn(t, config.Texts{Env: "GEMINI_API_KEYS=a\nCLIENT_TOKENS=b\n"}, nil)
+		if err := errors.Join(os.WriteFile(files.unit, []byte(unit), 0o600), os.Chmod(filepath.Join(files.dir, config.EnvFile), 0o640)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := files.edit(t.Context(), name, "a test", func(config.Texts) (string, error) { return "# none yet\n", nil }); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(filepath.Join(files.dir, name)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v, %v", name, info.Mode(), err)
+		}
+	}
+	handed := "[Service]\nLoadCredential=keys:/etc/gemini-adapter/keys\n"
+	f(handed, config.KeysFile, 0o600)
+	f("[Service]\n", config.KeysFile, 0o640)
+	f(handed, config.TokensFile, 0o640)
 }
 
 // Root follows no link that somebody put in a file's place.

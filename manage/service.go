@@ -29,23 +29,34 @@ var ErrNotRoot = errors.New("this needs root")
 // ErrNotInstalled is what verbs return where no adapter was deployed.
 var ErrNotInstalled = errors.New("no adapter is installed on this machine\nhint: from your laptop: gca deploy root@THIS-SERVER")
 
-// Start starts the adapter and returns when it serves. Settings that cannot be right are its error.
-func Start(ctx context.Context) error {
+// Start starts the adapter and returns when it serves. Settings that cannot be right are its error; where a deploy is at work
+// it is a *converge.Refusal.
+func Start(ctx context.Context) (err error) {
 	if err := checkSettings(ctx); err != nil {
 		return err
 	}
-	return systemctl(ctx, "start", SocketUnit, ServiceUnit)
+	if err := mayManage(ctx); err != nil {
+		return err
+	}
+	release, err := converge.Lock("gemini-manage start")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	out, err := exec.CommandContext(ctx, "systemctl", "start", SocketUnit, ServiceUnit).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("systemctl start failed: %s\nhint: gemini-manage logs shows why", strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
-// Stop stops the adapter once open answers have ended; requests do not bring it back.
-func Stop(ctx context.Context) error {
-	units := []string{SocketUnit, ServiceUnit}
-	if u, err := readUnit(ctx, HandoverUnit); err != nil {
+// Stop stops the adapter once open answers have ended; from its beginning nobody new is let in, and requests do not bring it
+// back. The error is a *converge.Refusal where a deploy is at work.
+func Stop(ctx context.Context) (err error) {
+	if err := mayManage(ctx); err != nil {
 		return err
-	} else if u.Load == "loaded" { // systemd does not take names that it does not know
-		units = append(units, HandoverUnit)
 	}
-	return systemctl(ctx, "stop", units...)
+	return converge.Stop(ctx, "gemini-manage stop")
 }
 
 // Restart starts the adapter anew, or starts it. Where it runs another one serves meanwhile, so that no request is lost and no
@@ -80,20 +91,16 @@ func checkSettings(ctx context.Context) error {
 	return nil
 }
 
-func systemctl(ctx context.Context, verb string, units ...string) error {
+// mayManage tells who may not start and stop the adapter, and where there is none.
+func mayManage(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return ErrNotRoot
 	}
-	if state, err := readUnit(ctx, ServiceUnit); err != nil {
-		return err
-	} else if state.Load == "not-found" {
-		return ErrNotInstalled
+	state, err := readUnit(ctx, ServiceUnit)
+	if err == nil && state.Load == "not-found" {
+		err = ErrNotInstalled
 	}
-	out, err := exec.CommandContext(ctx, "systemctl", append([]string{verb}, units...)...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("systemctl %s failed: %s\nhint: gemini-manage logs shows why", verb, strings.TrimSpace(string(out)))
-	}
-	return nil
+	return err
 }
 
 // LogOptions chooses what Logs shows.
@@ -141,10 +148,22 @@ func mayReadJournal(ctx context.Context) error {
 // unit is what systemd knows of a service.
 type unit struct {
 	Load, Active, Sub string
+	Restarts          int // by systemd alone, since a person or a deploy started it
+}
+
+// failing is a service that does not come to run: it is down, or is being tried again.
+func (u unit) failing() bool {
+	switch u.Active {
+	case "failed", "inactive":
+		return true
+	case "activating":
+		return strings.HasPrefix(u.Sub, "auto-restart") || u.Restarts > 0
+	}
+	return false
 }
 
 func readUnit(ctx context.Context, name string) (unit, error) {
-	out, err := exec.CommandContext(ctx, "systemctl", "show", name, "--property=LoadState,ActiveState,SubState").Output()
+	out, err := exec.CommandContext(ctx, "systemctl", "show", name, "--property=LoadState,ActiveState,SubState,NRestarts").Output()
 	if err != nil {
 		return unit{}, fmt.Errorf("cannot ask systemd: %w\nhint: this command works on the server; from a laptop give it a host, such as root@203.0.113.9", err)
 	}
@@ -162,6 +181,10 @@ func parseUnit(text string) unit {
 			u.Active = value
 		case "SubState":
 			u.Sub = value
+		case "NRestarts":
+			if n, err := strconv.Atoi(value); err == nil {
+				u.Restarts = n
+			}
 		}
 	}
 	return u

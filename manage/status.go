@@ -61,12 +61,18 @@ func Status(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	serving, other := control.Socket, control.HandoverSocket
-	if u.Active != "active" && behind.Active == "active" {
+	down := u
+	standsIn := u.Active != "active" && behind.Active == "active"
+	if standsIn {
 		u.Active, serving, other = "active", other, serving
 	}
 	r := &Report{Schema: 1, State: u.Active, Problems: []Problem{}, Handover: behind.Active != "inactive" && behind.Active != "failed"}
 	if target, err := os.Readlink(currentRelease); err == nil {
 		r.Release = filepath.Base(target)
+	}
+	if standsIn && down.failing() {
+		r.problem(ServiceUnit+" does not start ("+down.Sub+"); the adapter that stood in for it during the restart goes on serving",
+			"gemini-manage error-logs says why; mend that, then: gemini-manage restart")
 	}
 	if u.Active != "active" {
 		r.problem("the service is "+u.Active+" ("+u.Sub+")", "sudo gemini-manage start")
@@ -147,7 +153,7 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 	if r.Adapter != nil {
 		r.printAdapter(p, now)
 	} else if r.State == "active" {
-		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status")
+		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status")
 	}
 	if r.Certificate != nil {
 		p.line("certificate", "%s", r.Certificate.line(now))

@@ -41,13 +41,13 @@ service     active, release unknown
 restart     under way: the one before takes no new requests, and has 1 open stream to finish
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status
+            keys and traffic are left out for this user; see all: sudo gemini-manage status
 `)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3}, `
 service     active, release unknown
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo gemini-manage status; from a laptop: ssh -t HOST sudo gemini-manage status
+            keys and traffic are left out for this user; see all: sudo gemini-manage status
 `)
 }
 
@@ -92,8 +92,24 @@ func TestKeyCure(t *testing.T) {
 }
 
 func TestParseUnit(t *testing.T) {
-	got := parseUnit("LoadState=loaded\nActiveState=active\nSubState=running\nOther=x\n")
-	if got != (unit{"loaded", "active", "running"}) {
+	got := parseUnit("LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=2\nOther=x\n")
+	if got != (unit{"loaded", "active", "running", 2}) {
 		t.Errorf("got %+v", got)
 	}
+}
+
+func TestUnit_failing(t *testing.T) {
+	f := func(u unit, want bool) {
+		t.Helper()
+		if u.failing() != want {
+			t.Errorf("%+v: got %v", u, !want)
+		}
+	}
+	f(unit{Active: "active", Sub: "running", Restarts: 3}, false)
+	f(unit{Active: "deactivating", Sub: "stop-sigterm", Restarts: 3}, false)
+	f(unit{Active: "activating", Sub: "start"}, false)
+	f(unit{Active: "activating", Sub: "start", Restarts: 1}, true)
+	f(unit{Active: "activating", Sub: "auto-restart"}, true)
+	f(unit{Active: "activating", Sub: "auto-restart-queued"}, true)
+	f(unit{Active: "failed", Sub: "failed"}, true)
 }

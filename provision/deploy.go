@@ -29,13 +29,15 @@ import (
 type Options struct {
 	Host         remote.Host
 	SSH          remote.Options
-	Payload      payload.Payload
-	Version      string            // of the payload; part of the release's name on the server
+	Payloads     payload.Set       // of which the server gets the one for its platform
+	Kept         payload.Kept      // binaries that servers have got from this machine
+	Version      string            // of the payloads; part of the release's name on the server
 	Templates    map[string]string // text by file name, all of converge.TemplateNames
 	BaseURL      string            // GEMINI_BASE_URL to set; "" leaves the server's
 	TLS          TLSOptions        // how clients are to reach it
 	Command      string            // what the person types to do the same again, for hints
 	AbortCommand string            // and to put an unfinished deploy back
+	Upgrade      bool              // brings an adapter that is there to this release, and touches nothing else of its server
 	DryRun       bool              // ends with the plan; the server is left as it is
 	Seed         *Seed             // nil, or what a server without an adapter begins with
 }
@@ -118,6 +120,7 @@ const fewKeys = 3
 type deploy struct {
 	Options
 	ui       UI
+	payload  payload.Payload // once the server's platform is known
 	conn     *remote.Conn
 	keys     string // content of the keys file to send, once asked
 	keyCount int    // on the server after this deploy
@@ -146,9 +149,20 @@ func Deploy(ctx context.Context, opts Options, ui UI) (Result, error) {
 		}
 	})
 	if err == nil {
+		d.keep()
 		err = d.try(ctx)
 	}
 	return d.result, err
+}
+
+// keep keeps what the server runs now, for the next upgrade to be told apart from it.
+func (d *deploy) keep() {
+	if d.DryRun {
+		return
+	}
+	if err := d.Kept.Keep(d.payload); err != nil {
+		d.ui.Warn("no copy of the binary could be kept, so the next upgrade sends a whole one: " + err.Error())
+	}
 }
 
 // connected does something with a connection to the server.
@@ -210,7 +224,7 @@ func (d *deploy) cancel(a *agent) error {
 func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) error {
 	d.tellLast(hello)
 	d.reachBy(hello.Site)
-	if err := d.askKeys(hello.Keys, !hello.Installed); err != nil {
+	if err := d.prepare(hello); err != nil {
 		return errors.Join(err, d.cancel(a))
 	}
 	d.ui.Phase(PhasePlan, hello.OS)
@@ -232,7 +246,7 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 	switch {
 	case d.keys == standInKey:
 		d.ui.Warn("the server has no Gemini keys, and none were given: a deploy asks for them; this plan stands on one")
-	case d.keyCount < fewKeys:
+	case d.keyCount < fewKeys && !d.Upgrade:
 		d.ui.Warn(fmt.Sprintf("few Gemini keys: %d; with three or more, from different Google projects, one can rest while another works", d.keyCount))
 	}
 	agreed, err := d.ui.Plan(Plan{Host: d.Host.String(), Steps: plan.Steps, Notes: plan.Notes})
@@ -247,6 +261,14 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 		return d.confirm(ctx, a, health)
 	}
 	return d.apply(ctx, a, plan.Steps)
+}
+
+// prepare finds out what the want needs to be made.
+func (d *deploy) prepare(hello converge.Hello) error {
+	if d.Upgrade {
+		return refusal(d.upgradable(hello.Installed, hello.Release))
+	}
+	return d.askKeys(hello.Keys, !hello.Installed)
 }
 
 func declined(err error, tookBack bool) error {
@@ -354,11 +376,14 @@ func (d *deploy) askKeys(have int, bare bool) (err error) {
 }
 
 func (d *deploy) want(bare bool) converge.Want {
+	if d.Upgrade {
+		return d.upgradeWant()
+	}
 	settings := append([]converge.Setting{{Name: "HOST", Value: "127.0.0.1"}, {Name: "PORT", Value: "8000", Default: true}}, d.tlsSettings(bare)...)
 	if d.BaseURL != "" {
 		settings = append(settings, converge.Setting{Name: "GEMINI_BASE_URL", Value: d.BaseURL})
 	}
-	want := converge.Want{Version: d.Version, SHA256: d.Payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys),
+	want := converge.Want{Version: d.Version, SHA256: d.payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys),
 		Roots: d.TLS.Roots, Reached: d.conn.Reached()}
 	if d.DryRun {
 		want.Mode = converge.ModePlan

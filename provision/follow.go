@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -78,14 +77,6 @@ func (d *deploy) lookAgain(ctx context.Context, a *agent) error {
 func ended(err error) bool {
 	var refusal *converge.Refusal
 	return errors.As(err, &refusal)
-}
-
-// versionOf is the version in a release's name.
-func versionOf(release string) string {
-	if i := strings.LastIndexByte(release, '-'); i >= 0 {
-		return release[:i]
-	}
-	return release
 }
 
 // ErrNothingToAbort is what Abort returns when no deploy is under way. Nothing was changed.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -57,11 +56,22 @@ func (a *agent) part() error {
 	return nil
 }
 
-func (d *deploy) agentPath() string { return converge.ReleaseDir(d.Version, d.Payload.SHA256) + "/gca" }
+func (d *deploy) releaseDir() string { return converge.ReleaseDir(d.Version, d.payload.SHA256) }
 
-// agentLine starts the agent, which never bans the address that this connection comes from.
-func (d *deploy) agentLine() string {
-	return "exec " + d.agentPath() + ` agent --ssh-connection "$SSH_CONNECTION"`
+func (d *deploy) agentPath() string { return d.releaseDir() + "/gca" }
+
+// agents are those that the server may have, of the wanted release.
+func (d *deploy) agents() []agentAt {
+	var agents []agentAt
+	for _, p := range d.Payloads {
+		agents = append(agents, agentAt{p.Arch, converge.ReleaseDir(d.Version, p.SHA256) + "/gca"})
+	}
+	return agents
+}
+
+// agentLine starts an agent, which never bans the address that this connection comes from.
+func agentLine(gca string) string {
+	return "exec " + gca + ` agent --ssh-connection "$SSH_CONNECTION"`
 }
 
 // meet starts the agent of the wanted release, and sends the binary first where it is missing.
@@ -80,19 +90,23 @@ func (d *deploy) meet(ctx context.Context) (*agent, error) {
 
 // look is the first exec: it returns the agent or, where that is missing or root's password is needed, what the server is.
 func (d *deploy) look(ctx context.Context) (*agent, *bare, error) {
-	p, err := d.conn.Start(ctx, probeLine(d.agentPath(), d.agentLine()))
+	p, err := d.conn.Start(ctx, probeLine(d.agents()))
 	if err != nil {
 		return nil, nil, err
 	}
 	out := bufio.NewReaderSize(p.Stdout, 64<<10)
-	line, err := firstWord(out)
+	line, arch, err := firstWord(out)
 	if err != nil {
 		return nil, nil, orLost(p, fmt.Errorf("the server said nothing that makes sense: %w\n%s", err, strings.TrimSpace(p.Stderr())))
 	}
 	if line != nil {
+		d.payload, _ = d.Payloads.For(arch)
 		return &agent{converge.NewClient(io.MultiReader(bytes.NewReader(line), out), p.Stdin), p}, nil, nil
 	}
 	found, err := readProbe(out)
+	if err == nil {
+		d.payload, _ = d.Payloads.For(found.arch())
+	}
 	ended := p.Wait()
 	var lost *remote.Error
 	if err == nil || errors.As(ended, &lost) {
@@ -102,7 +116,7 @@ func (d *deploy) look(ctx context.Context) (*agent, *bare, error) {
 }
 
 func (d *deploy) start(ctx context.Context) (*agent, error) {
-	p, err := d.conn.StartRoot(ctx, d.agentLine())
+	p, err := d.conn.StartRoot(ctx, agentLine(d.agentPath()))
 	if err != nil {
 		return nil, err
 	}
@@ -111,51 +125,62 @@ func (d *deploy) start(ctx context.Context) (*agent, error) {
 
 // send refuses and asks everything that can be known before the binary is sent, which costs most; then it sends it.
 func (d *deploy) send(ctx context.Context, found *bare) error {
-	if refused := found.refuse(d.Payload); refused != nil {
+	if refused := found.refuse(d.Payloads); refused != nil {
 		return refused
+	}
+	if d.Upgrade {
+		if err := refusal(d.upgradable(found.adapter(), found.current())); err != nil {
+			return err
+		}
 	}
 	if err := d.ui.Changing(); err != nil {
 		return err
 	}
-	if !found.adapter() { // otherwise the agent knows better what keys there are
+	if !found.adapter() && !d.Upgrade { // otherwise the agent knows better what keys there are
 		if err := d.askKeys(0, true); err != nil {
 			return err
 		}
 	}
+	if sent, err := d.sendPatch(ctx, found); sent || err != nil {
+		return err
+	}
 	return d.upload(ctx)
 }
 
-// firstWord returns the agent's first line, or nil when the probe speaks instead. A line is bounded by r's buffer.
-func firstWord(r *bufio.Reader) ([]byte, error) {
+// firstWord returns the agent's first line and architecture, or nil when the probe speaks instead. A line is bounded by r's
+// buffer.
+func firstWord(r *bufio.Reader) (line []byte, arch string, err error) {
 	for range remote.MaxNoise {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		switch text := strings.TrimSpace(string(line)); {
 		case text == probeMark:
-			return nil, nil
+			return nil, "", nil
+		case strings.HasPrefix(text, agentMark):
+			arch = strings.TrimPrefix(text, agentMark)
 		case strings.HasPrefix(text, "{"):
-			return bytes.Clone(line), nil
+			return bytes.Clone(line), arch, nil
 		}
 	}
-	return nil, errors.New("too many lines before the answer")
+	return nil, "", errors.New("too many lines before the answer")
 }
 
 func (d *deploy) upload(ctx context.Context) error {
-	f, err := os.Open(d.Payload.Path)
+	r, err := d.payload.Open()
 	if err != nil {
 		return fmt.Errorf("cannot read the binary to send: %w", err)
 	}
-	defer func() { _ = f.Close() }()
-	file := remote.File{Path: d.agentPath(), Mode: 0o755, Size: d.Payload.Size, Progress: d.ui.Uploaded}
-	sum, err := hex.DecodeString(d.Payload.SHA256)
+	defer func() { _ = r.Close() }()
+	file := remote.File{Path: d.agentPath(), Mode: 0o755, Size: d.payload.Size, Progress: d.ui.Uploaded}
+	sum, err := hex.DecodeString(d.payload.SHA256)
 	if err != nil || copy(file.SHA256[:], sum) != len(file.SHA256) {
-		return fmt.Errorf("BUG: %q is no SHA-256", d.Payload.SHA256)
+		return fmt.Errorf("BUG: %q is no SHA-256", d.payload.SHA256)
 	}
 	d.ui.Phase(PhaseUpload, "gca "+d.Version)
 	d.uploaded = true
-	return d.conn.Upload(ctx, f, file)
+	return d.conn.Upload(ctx, r, file)
 }
 
 const sweepTime = 10 * time.Second
@@ -168,8 +193,8 @@ func (d *deploy) sweep(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
 	defer cancel()
-	name := converge.ReleaseName(d.Version, d.Payload.SHA256)
-	dir := strings.TrimPrefix(converge.ReleaseDir(d.Version, d.Payload.SHA256), "/opt/")
+	name := converge.ReleaseName(d.Version, d.payload.SHA256)
+	dir := strings.TrimPrefix(d.releaseDir(), "/opt/")
 	_ = d.conn.RunRoot(ctx, remote.Cmd{Line: `cd /opt && [ "$(readlink gemini-adapter/current)" != releases/` + name + " ] && " +
 		"if [ -e " + converge.LockFile + " ]; then flock -n " + converge.LockFile + " rm -rf " + dir + "; else rm -rf " + dir + "; fi; " +
 		"rmdir gemini-adapter/releases gemini-adapter 2>/dev/null; :"})

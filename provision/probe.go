@@ -15,11 +15,20 @@ import (
 // probeMark is the first line of what a server says that does not have the wanted release yet.
 const probeMark = "gca-probe"
 
-// probeLine starts the agent of the wanted release as root or, where it is missing or root's password is needed, tells what
+// agentMark begins the line before an agent's first word: its architecture follows.
+const agentMark = "gca-agent="
+
+// agentAt is where a release's binary would lie, and for which architecture it is.
+type agentAt struct{ arch, gca string }
+
+// probeLine starts the first of the agents that is there, as root or, where none is or root's password is needed, tells what
 // the next move depends on. It is one POSIX line, so that a server that is up to date costs one exec.
-func probeLine(agent, line string) string {
-	return "if [ -x " + agent + " ]; then " + remote.TryRoot(line) + "echo " + probeMark + "; echo release=yes; " +
-		"else echo " + probeMark + "; fi; " + probeRest
+func probeLine(agents []agentAt) string {
+	line := "release=; "
+	for _, at := range agents {
+		line += "if [ -x " + at.gca + " ]; then release=yes; echo " + agentMark + at.arch + "; " + remote.TryRoot(agentLine(at.gca)) + "fi; "
+	}
+	return line + "echo " + probeMark + "; echo release=$release; " + probeRest
 }
 
 // probeRest asks as root where no password is needed for it; where one is, another user's answers have to do.
@@ -30,6 +39,7 @@ echo kernel=$(uname -s); echo machine=$(uname -m)
 systemctl is-active -q gca-deploy.service 2>/dev/null && echo "worker=$($root head -n 1 ` + converge.LockFile + ` 2>/dev/null)"
 command -v ss >/dev/null && echo "port80=$($root ss -Hltnp 'sport = :80' | head -n 1)"
 [ -d /etc/gemini-adapter ] && echo adapter=yes
+echo "current=$(basename "$(readlink /opt/gemini-adapter/current)")"; echo "releases=$(ls -t /opt/gemini-adapter/releases 2>/dev/null | head -n 9 | tr '\n' ' ')"
 echo os-release:; cat /etc/os-release`
 
 // bare is what the probe tells of a server without the wanted release.
@@ -56,11 +66,12 @@ func readProbe(r *bufio.Reader) (*bare, error) {
 }
 
 // refuse says why nothing can be deployed here, before anything is sent.
-func (b *bare) refuse(p payload.Payload) *Error {
+func (b *bare) refuse(payloads payload.Set) *Error {
 	if locked := b.locked(); locked != nil {
 		return locked
 	}
-	arch := payload.ArchOf(b.values["machine"])
+	arch := b.arch()
+	_, carried := payloads.For(arch)
 	if kernel := b.values["kernel"]; kernel != "Linux" {
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server runs %s; gca deploys to Debian and Ubuntu", kernel), Hint: "use a server with Debian 12 or Ubuntu 22.04 or later"}
 	}
@@ -72,14 +83,33 @@ func (b *bare) refuse(p payload.Payload) *Error {
 		return &Error{Kind: KindRefused, Message: "the server does not run systemd, which keeps the adapter running", Hint: "use a server, not a bare container; nothing was changed"}
 	case arch == "":
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server's machine is %s; gca runs on amd64 and arm64", b.values["machine"]), Hint: "rent a server of one of these; nothing was changed"}
-	case arch != p.Arch:
-		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server needs a binary for linux/%s, and %s is for linux/%s", arch, p.Path, p.Arch),
-			Hint: fmt.Sprintf("GOOS=linux GOARCH=%s CGO_ENABLED=0 go build -o gca-linux-%s ./cmd/gca, then the same command with --binary gca-linux-%s", arch, arch, arch)}
+	case !carried:
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the server needs a binary for linux/%s, and %s", arch, whatThereIs(payloads)),
+			Hint: fmt.Sprintf("in a checkout of gca: %s\n      then the same command with --binary gca-linux-%s", payload.BuildCommand(arch), arch)}
 	}
 	if refusal := converge.RefuseWebPort(b.webPort()); refusal != nil {
 		return refused(refusal)
 	}
 	return nil
+}
+
+// whatThereIs says what a laptop has in place of what a server needs.
+func whatThereIs(payloads payload.Set) string {
+	if len(payloads) == 0 {
+		return "this gca, built from source for another system, carries none"
+	}
+	return payloads[0].Name + " is for linux/" + payloads[0].Arch
+}
+
+// arch is the server's architecture in Go's words, or "".
+func (b *bare) arch() string { return payload.ArchOf(b.values["machine"]) }
+
+// current is the name of the release in force, or "".
+func (b *bare) current() string { return b.values["current"] }
+
+// releases are the names of those that are there, the current one first.
+func (b *bare) releases() []string {
+	return append(strings.Fields(b.current()), strings.Fields(b.values["releases"])...)
 }
 
 // locked tells of a deploy at work that the wanted release, which is not there, has no part in; nil if there is none.

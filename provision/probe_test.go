@@ -21,7 +21,7 @@ func TestRefuse(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if refused := b.refuse(payload.Payload{Path: "gca", Arch: "amd64"}); refused != nil {
+		if refused := b.refuse(payload.Set{{Name: "gca", Arch: "amd64"}}); refused != nil {
 			got = refused.Error()
 			if refused.Kind != KindRefused && (refused.Kind != KindLocked || !strings.Contains(head, "worker=")) {
 				t.Errorf("%q has kind %d", got, refused.Kind)
@@ -43,7 +43,7 @@ func TestRefuse(t *testing.T) {
 	f("kernel=FreeBSD\nmachine=amd64\n", "", "the server runs FreeBSD")
 	f("kernel=Linux\nmachine=x86_64\n", debian, "does not run systemd")
 	f("kernel=Linux\nmachine=riscv64\nsystemd=yes\n", debian, "riscv64; gca runs on amd64 and arm64")
-	f("kernel=Linux\nmachine=aarch64\nsystemd=yes\n", debian, "GOARCH=arm64")
+	f("kernel=Linux\nmachine=aarch64\nsystemd=yes\n", debian, "needs a binary for linux/arm64, and gca is for linux/amd64\nhint: in a checkout of gca: "+payload.BuildCommand("arm64"))
 	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("apache2",pid=71,fd=4),("apache2",pid=70,fd=4))`+"\n", debian, "port 80, which Nginx needs, is held by apache2 (pid 71)\nhint: systemctl disable --now apache2")
 	f(good+`port80=LISTEN 0 511 *:80 *:* users:(("nginx",pid=71,fd=4))`+"\n", debian, "")
 }
@@ -58,31 +58,31 @@ func TestReadProbe_nonsense(t *testing.T) {
 
 // The line itself runs in any POSIX shell, with and without the agent.
 func TestProbeLine(t *testing.T) {
-	out, err := exec.Command("sh", "-c", probeLine("/nonexistent/gca", "exec /nonexistent/gca agent")).Output()
+	out, err := exec.Command("sh", "-c", probeLine([]agentAt{{"amd64", "/nonexistent/gca"}})).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := bufio.NewReader(strings.NewReader("a login shell says hello\n" + string(out)))
-	if line, err := firstWord(r); line != nil || err != nil {
+	if line, _, err := firstWord(r); line != nil || err != nil {
 		t.Fatalf("got %q, error %v", line, err)
 	}
 	b, err := readProbe(r)
 	if err != nil || b.values["kernel"] != "Linux" || b.os.ID == "" || b.release() {
 		t.Errorf("got %+v, error %v", b, err)
 	}
-	cmd := exec.Command("sh", "-c", probeLine("/bin/echo", `exec /bin/echo agent "$SSH_CONNECTION"`))
+	cmd := exec.Command("sh", "-c", probeLine([]agentAt{{"amd64", "/nonexistent/gca"}, {"arm64", "/bin/echo"}}))
 	cmd.Env = append(os.Environ(), "SSH_CONNECTION=203.0.113.9 50000 198.51.100.1 22")
-	if out, err := cmd.Output(); err != nil || string(out) != "agent 203.0.113.9 50000 198.51.100.1 22\n" {
+	if out, err := cmd.Output(); err != nil || string(out) != "gca-agent=arm64\nagent --ssh-connection 203.0.113.9 50000 198.51.100.1 22\n" {
 		t.Errorf("with an agent: got %q, error %v", out, err)
 	}
 }
 
 func TestFirstWord(t *testing.T) {
-	line, err := firstWord(bufio.NewReader(strings.NewReader("noise\n{\"type\":\"hello\"}\nrest\n")))
-	if err != nil || string(line) != "{\"type\":\"hello\"}\n" {
+	line, arch, err := firstWord(bufio.NewReader(strings.NewReader("noise\ngca-agent=arm64\n{\"type\":\"hello\"}\nrest\n")))
+	if err != nil || arch != "arm64" || string(line) != "{\"type\":\"hello\"}\n" {
 		t.Errorf("got %q, error %v", line, err)
 	}
-	if _, err := firstWord(bufio.NewReader(strings.NewReader(strings.Repeat("noise\n", remote.MaxNoise+1)))); err == nil {
+	if _, _, err := firstWord(bufio.NewReader(strings.NewReader(strings.Repeat("noise\n", remote.MaxNoise+1)))); err == nil {
 		t.Error("endless noise was read on")
 	}
 }

@@ -24,6 +24,8 @@ const (
 
 // allowances count what tokens with limits used of the last minute. Days are counted in usage.go.
 type allowances struct {
+	steady func() time.Time // a clock that nobody sets, so that one that is set back holds nobody up
+
 	mu     sync.Mutex
 	byName map[string]*allowance
 }
@@ -34,12 +36,16 @@ type allowance struct {
 	reserved         spent // by requests that are under way, as guessed
 }
 
-func newAllowances() *allowances { return &allowances{byName: map[string]*allowance{}} }
+func newAllowances() *allowances {
+	start := time.Now()
+	steady := func() time.Time { return start.Add(time.Since(start)).Round(0) } // time.Since follows the monotonic clock
+	return &allowances{steady: steady, byName: map[string]*allowance{}}
+}
 
 // window sums what happened within the last sixty seconds, to the second. The zero value is empty.
 type window struct {
 	counts [buckets]int64
-	last   int64 // the second, since 1970, of the newest bucket
+	last   int64 // the second of the newest bucket, of a clock that nobody sets
 	sum    int64
 }
 
@@ -116,8 +122,9 @@ type guess struct {
 func (a *allowances) take(who *config.Token, estimate guess, today func(token string) spent, now time.Time) (settle func(used int64), refusal *front.Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	wall, now := now, a.steady()
 	one, limits := a.of(who.Name, now), &who.Limits
-	if refusal := one.overDay(who, today(who.Name), now); refusal != nil {
+	if refusal := one.overDay(who, today(who.Name), wall); refusal != nil {
 		return nil, refusal
 	}
 	if refusal := one.refuse(who, estimate.prompt, now); refusal != nil {
@@ -135,7 +142,7 @@ func (a *allowances) take(who *config.Token, estimate guess, today func(token st
 		defer a.mu.Unlock()
 		one.reserved.add(spent{-estimate.all.tokens, -estimate.all.costMicro})
 		if limits.Tokens > 0 {
-			end := time.Now()
+			end := a.steady()
 			one.tokens.takeBack(end, now, estimate.prompt)
 			one.tokens.add(end, used)
 		}

@@ -211,6 +211,7 @@ func TestManyAtOnceKeepToABudget(t *testing.T) {
 func TestAllowancesAreForgotten(t *testing.T) {
 	a := newAllowances()
 	now := time.Unix(1_800_000_000, 0)
+	a.steady = func() time.Time { return now }
 	for i := range 10 * manyAllowances {
 		settle, refusal := a.take(&config.Token{Name: fmt.Sprint(i), Limits: config.Limits{Requests: 1}}, reckon(5), spentSo(spent{}), now)
 		if refusal != nil {
@@ -375,5 +376,24 @@ func TestModelsOfAToken(t *testing.T) {
 	hasNot(t, list, `"gemini-2.5-pro"`, `"claude-`)
 	if got := r.do("GET", "/v1/models/gemini-2.5-pro", ""); got.status != 404 {
 		t.Errorf("a model that is not its own: %d", got.status)
+	}
+}
+
+// A clock that is set back keeps nobody waiting for longer than a minute.
+func TestAllowancesAndAClockThatIsSetBack(t *testing.T) {
+	a := newAllowances()
+	who := &config.Token{Name: "ci", Limits: config.Limits{Requests: 1}}
+	wall := time.Unix(1_800_000_000, 0)
+	steady := wall
+	a.steady = func() time.Time { return steady }
+	for range 3 {
+		if _, refusal := a.take(who, guess{}, spentSo(spent{}), wall); refusal != nil {
+			t.Fatal(refusal)
+		}
+		wall = wall.Add(-time.Hour)
+		if _, refusal := a.take(who, guess{}, spentSo(spent{}), wall); refusal == nil || refusal.RetryAfter != time.Minute {
+			t.Errorf("%+v", refusal)
+		}
+		steady = steady.Add(time.Minute)
 	}
 }

@@ -68,7 +68,8 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 	if length < 0 {
 		first = min(firstAlloc, cfg.MaxBody)
 	}
-	if refusal := s.takeMemory(in, memory, first, cfg); refusal != nil {
+	small := length >= 0 && length <= memory.b.smallest
+	if refusal := s.takeMemory(in, memory, first, small, cfg); refusal != nil {
 		return nil, refusal
 	}
 	in.access.giveBack = append(in.access.giveBack, func() { memory.shrink(0) })
@@ -84,18 +85,17 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 }
 
 // takeMemory waits for the memory of a body as long as its client does.
-func (s *Server) takeMemory(in *inbound, memory *held, n int64, cfg *config.Config) *front.Error {
-	if memory.grow(n) {
+func (s *Server) takeMemory(in *inbound, memory *held, n int64, small bool, cfg *config.Config) *front.Error {
+	if memory.begin(n, small) {
 		return nil
 	}
 	life := s.follow(in)
 	defer life.close()
-	if refusal := s.bounds.bodies.take(life.ctx, n, cfg); refusal != nil {
+	refusal := memory.wait(life.ctx, n, cfg)
+	if refusal != nil {
 		in.access.gone = life.gone()
-		return refusal
 	}
-	memory.n = min(n, s.bounds.bodies.total)
-	return nil
+	return refusal
 }
 
 // bodyReader reads one body.

@@ -99,7 +99,7 @@ func TestASlowBody(t *testing.T) {
 		}
 	}
 	r.stop()
-	if !r.server.bounds.bodies.tryTake(r.server.bounds.bodies.total) {
+	if !allGivenBack(r) {
 		t.Error("the memory of a body is lost")
 	}
 }
@@ -137,6 +137,12 @@ func TestABodyThatNeverComes(t *testing.T) {
 	}
 }
 
+// allGivenBack reports whether no body has any memory.
+func allGivenBack(r *rig) bool {
+	b := r.server.bounds.bodies
+	return b.any.tryTake(b.any.size) && b.small.tryTake(b.small.size)
+}
+
 // Heads that do not come are not waited for.
 func TestASlowHead(t *testing.T) {
 	t.Parallel()
@@ -164,9 +170,9 @@ func TestMemoryOfBodies(t *testing.T) {
 			s.bounds.bodies = newBodies(0, 1<<20)
 		}
 	})
-	all := r.server.bounds.bodies
-	if all.total != 2<<20 {
-		t.Fatalf("%d bytes", all.total)
+	all := &r.server.bounds.bodies.any
+	if all.size != 2<<20 {
+		t.Fatalf("%d bytes", all.size)
 	}
 	large := ask(messages, false) + strings.Repeat(" ", 1<<20-1000)
 	if !all.tryTake(3 << 19) {
@@ -194,7 +200,50 @@ func TestMemoryOfBodies(t *testing.T) {
 		t.Errorf("the one who waited: %d", got.status)
 	}
 	r.stop()
-	if !all.tryTake(all.total) {
+	if !allGivenBack(r) {
+		t.Error("the memory of a body is lost")
+	}
+}
+
+// Small bodies get by large ones, also by one that waits, and do not take what that waits for.
+func TestSmallBodiesGetByLargeOnes(t *testing.T) {
+	r := start(t, "a", func(cfg *config.Config, s *Server) {
+		cfg.QueueTimeout = time.Minute
+		if s != nil {
+			s.bounds.bodies = newBodies(0, 1<<20)
+		}
+	})
+	b := r.server.bounds.bodies
+	if !b.any.tryTake(b.any.size) {
+		t.Fatal("nothing is free")
+	}
+	large := make(chan result, 1)
+	go func() { large <- r.do("POST", messages, ask(messages, false)+strings.Repeat(" ", 1<<19)) }()
+	for n := 0; n == 0; runtime.Gosched() { // it waits, and is watched
+		r.server.watcher.mu.Lock()
+		n = len(r.server.watcher.conns)
+		r.server.watcher.mu.Unlock()
+	}
+	for range 5 {
+		if got := r.do("POST", messages, ask(messages, false)); got.status != 200 {
+			t.Errorf("a small one: %d %s", got.status, got.body)
+		}
+	}
+	if !b.small.tryTake(b.small.size) {
+		t.Fatal("small ones hold what is theirs")
+	}
+	small := make(chan result, 1)
+	go func() { small <- r.do("POST", messages, ask(messages, false)) }() // waits for other small ones
+	b.any.giveBack(b.any.size)
+	if got := <-large; got.status != 200 {
+		t.Errorf("the large one: %d %s", got.status, got.body)
+	}
+	b.small.giveBack(b.small.size)
+	if got := <-small; got.status != 200 {
+		t.Errorf("the small one: %d", got.status)
+	}
+	r.stop()
+	if !allGivenBack(r) {
 		t.Error("the memory of a body is lost")
 	}
 }
@@ -208,8 +257,9 @@ func TestAClientLeavesWhileItWaitsForMemory(t *testing.T) {
 			s.bounds.bodies = newBodies(0, 1<<20)
 		}
 	})
-	all := r.server.bounds.bodies
-	all.tryTake(all.total)
+	b := r.server.bounds.bodies
+	b.any.tryTake(b.any.size)
+	b.small.tryTake(b.small.size)
 	w := dial(t, r)
 	body := ask(messages, false) + strings.Repeat(" ", 20_000)
 	if _, err := fmt.Fprintf(w, "POST %s HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\nContent-Length: %d\r\n\r\n%s", messages, testToken, len(body), body); err != nil {

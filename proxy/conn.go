@@ -17,14 +17,23 @@ const (
 type listener struct {
 	net.Listener
 	stall time.Duration // how long a client may not read at all
+	full  func() bool   // there are as many connections as there may be
 }
 
+const tooMany = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\nContent-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
+
 func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if !l.full() {
+			return newConn(c, l.stall), nil
+		}
+		_, _ = io.WriteString(c, tooMany) // it fits into the socket's buffer, or nobody is there
+		_ = c.Close()
 	}
-	return newConn(c, l.stall), nil
 }
 
 // conn is a client's connection with three things that fasthttp lacks: every write has its own deadline, so that a stream may

@@ -46,6 +46,13 @@ func (cs *connections) note(c net.Conn, state fasthttp.ConnState) {
 	}
 }
 
+// count is how many connections are open.
+func (cs *connections) count() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.idle)
+}
+
 // closeIdle closes what has been idle since before and has nothing waiting to be read, and returns how many are left.
 func (cs *connections) closeIdle(before time.Time) int {
 	cs.mu.Lock()

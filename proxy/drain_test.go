@@ -61,6 +61,7 @@ func (r *rig) beginDrain() (stopped chan struct{}) {
 }
 
 func TestDrainWaitsForStreams(t *testing.T) {
+	givesBack(t)
 	r := start(t, "a", nil)
 	r.fake.Enqueue(fg.Say("one", "two").LockStep("g"))
 	resp := r.open("POST", messages, ask(messages, true))
@@ -96,6 +97,7 @@ func arrived(t *testing.T, r *rig) {
 }
 
 func TestDrainAnswersWhatIsConnected(t *testing.T) {
+	givesBack(t)
 	r := start(t, "a", func(_ *config.Config, s *Server) {
 		if s != nil {
 			s.pace.idleGrace = 300 * time.Millisecond
@@ -123,13 +125,8 @@ func TestDrainAnswersWhatIsConnected(t *testing.T) {
 	<-stopped
 }
 
-func (cs *connections) count() int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return len(cs.idle)
-}
-
 func TestDrainTimeout(t *testing.T) {
+	givesBack(t)
 	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.DrainTimeout = 100 * time.Millisecond })
 	r.fake.Enqueue(fg.Reply(fg.Text("so far"), fg.Text("late").Wait(time.Minute)))
 	resp := r.open("POST", messages, ask(messages, true))
@@ -197,7 +194,7 @@ func TestDrainLeavesNewConnectionsToTheOther(t *testing.T) {
 
 // A client that neither reads nor hangs up cannot hold the server.
 func TestDrainEndsWithAStuckClient(t *testing.T) {
-	t.Parallel()
+	givesBack(t)
 	r := start(t, "a", func(cfg *config.Config, _ *Server) { cfg.DrainTimeout = 50 * time.Millisecond })
 	stuck := dial(t, r)
 	if _, err := io.WriteString(stuck, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nx-api-key: "+testToken+"\r\n\r\n{"); err != nil {
@@ -211,31 +208,15 @@ func TestDrainEndsWithAStuckClient(t *testing.T) {
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
-	before := runtime.NumGoroutine()
-	func() {
-		r := start(t, "a b", nil)
-		for range 20 {
-			for _, path := range []string{messages, completions} {
-				if got := r.do("POST", path, ask(path, true)); got.status != 200 {
-					t.Errorf("%d %s", got.status, got.body)
-				}
-				if got := r.do("POST", path, ask(path, false)); got.status != 200 {
+	givesBack(t)
+	r := start(t, "a b", nil)
+	for range 20 {
+		for _, path := range []string{messages, completions} {
+			for _, stream := range []bool{false, true} {
+				if got := r.do("POST", path, ask(path, stream)); got.status != 200 {
 					t.Errorf("%d %s", got.status, got.body)
 				}
 			}
 		}
-		r.stop()
-		if err := r.fake.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	// one goroutine of fasthttp's keeps the time for the Date header, forever
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before+1 {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
-		}
-		runtime.Gosched()
 	}
 }

@@ -294,11 +294,12 @@ func TestE077_Paths(t *testing.T) {
 // A text that is cut by a stop sequence of the client's own says which.
 func TestStopSequenceIsTold(t *testing.T) {
 	r := start(t, "a", nil)
-	fields := `"stop_sequences":["1","2","3","4","5","</six>"],` + oneUser
-	_, streamed, whole := r.answers(fields, fg.Say("so <", "/six", "> and more"))
-	for _, m := range []*anthropicMessage{streamed, whole} {
-		if m.StopReason != "stop_sequence" || m.StopSequence != "</six>" || m.Content[0].Text != "so " {
-			t.Errorf("%s", m.RawJSON())
+	for _, stops := range []string{`"1","2","3","4","5","</six>"`, `"</six>"`} {
+		_, streamed, whole := r.answers(`"stop_sequences":[`+stops+`],`+oneUser, fg.Say("so <", "/six", "> and more"))
+		for _, m := range []*anthropicMessage{streamed, whole} {
+			if m.StopReason != "stop_sequence" || m.StopSequence != "</six>" || m.Content[0].Text != "so " {
+				t.Errorf("%s", m.RawJSON())
+			}
 		}
 	}
 }

@@ -228,3 +228,19 @@ func TestE059_ToolsOfTheHistoryAlone(t *testing.T) {
 		t.Errorf("%+v, %+v", req.Tools, req.ToolConfig)
 	}
 }
+
+// A budget may exceed an answer's limit where the model may think between calls, which clients say in a header.
+func TestBudgetsOverManyCalls(t *testing.T) {
+	r := start(t, "a", nil)
+	body := `{"model":"` + opus + `","max_tokens":2000,"thinking":{"type":"enabled","budget_tokens":2000},` + oneUser + `}`
+	f := func(status int, header ...string) {
+		t.Helper()
+		got := r.do("POST", messages, body, append(header, "x-api-key", testToken)...)
+		if got.status != status {
+			t.Errorf("%v: %d %s", header, got.status, got.body)
+		}
+	}
+	f(400)
+	f(400, "anthropic-beta", "claude-code-20250219")
+	f(200, "anthropic-beta", "claude-code-20250219,interleaved-thinking-2025-05-14")
+}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	fg "github.com/gemini-claude-adapter/gca/proxy/fakegemini"
@@ -109,4 +110,34 @@ func TestEgress_aDeadProxyCostsNoKeyAndNoRequest(t *testing.T) {
 	}
 	has(t, got.body, "through the proxy socks5://127.0.0.1:1 (user ")
 	hasNot(t, got.body, "PLANTED")
+}
+
+// Where the keys that can be reached are dry and another one is behind a dead proxy, it is the dry ones that count: a model of
+// MODEL_FALLBACK serves, or the request waits for them, or is told of them.
+func TestEgress_aDeadProxyDoesNotHideDryKeys(t *testing.T) {
+	dead := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
+	f := func(e *fg.APIError, change func(*config.Config), path, body string, want int, words ...string) {
+		t.Helper()
+		r := start(t, "a b", func(cfg *config.Config, s *Server) {
+			if s == nil {
+				behind(cfg, dead, "b")
+				change(cfg)
+			}
+		})
+		r.fake.Key(keyNamed("a"), fg.KeyRule{Error: e, Model: "gemini-3.8-flash", Times: 1})
+		got := r.do("POST", path, body)
+		if got.status != want {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+		has(t, got.header.Get("x-gca-model")+got.header.Get("Retry-After")+got.body, words...)
+	}
+	waits := func(cfg *config.Config) { cfg.QueueTimeout = 30 * time.Second }
+	fallsBack := func(cfg *config.Config) { withFallback(cfg, nil) }
+	noRetries := func(cfg *config.Config) { fallsBack(cfg); cfg.MaxRetries = 0 }
+	body := ask(messages, false)
+	f(daily(), fallsBack, messages, body, 200, second)
+	f(daily(), noRetries, messages, body, 200, second)
+	f(daily(), waits, messages, body, 429, "1 out of quota, 1 behind a way out that does not lead to Gemini; try again in")
+	f(daily(), waits, "/v1beta/models/gemini-3.8-flash:generateContent", nativeAsk, 429, "RESOURCE_EXHAUSTED")
+	f(minute("1s"), waits, messages, body, 200)
 }

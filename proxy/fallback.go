@@ -98,7 +98,7 @@ func (t *tries) moveOn(failed *upstream.Error) bool {
 	switch failed.Kind {
 	case upstream.NoModel:
 		return t.climb(&t.ladder.fallbacks) || t.climb(&t.ladder.unseen)
-	case upstream.Overloaded, upstream.ServerFault, upstream.BadGateway, upstream.Deadline, upstream.NoFirstByte:
+	case upstream.Overloaded, upstream.ServerFault, upstream.BadGateway, upstream.Deadline, upstream.NoFirstByte, upstream.Unreachable:
 		if !t.climb(&t.ladder.fallbacks) {
 			return false
 		}

@@ -99,7 +99,7 @@ func makeAt(t testing.TB, fake *fakegemini.Server, base, names string, change fu
 		t.Fatal(err)
 	}
 	r.server.pace = pace{hold: 10 * time.Second, ping: 10 * time.Second, backoff: time.Millisecond, count: 3 * time.Second, idleGrace: 50 * time.Millisecond,
-		bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute}
+		bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, spare: spareConnections}
 	if change != nil {
 		change(cfg, r.server)
 	}
@@ -145,6 +145,15 @@ func (r *rig) check() {
 	}
 	if n := r.server.streams.Load(); n != 0 {
 		r.t.Errorf("%d streams are still open", n)
+	}
+	running, waiting := r.server.bounds.places.counts()
+	if open := r.server.conns.count(); open+running+waiting+len(r.server.watcher.conns) != 0 {
+		r.t.Errorf("%d connections, %d places, %d waiting, %d watched are left", open, running, waiting, len(r.server.watcher.conns))
+	}
+	for name, one := range r.server.bounds.tokens.byName {
+		if one.reserved != (spent{}) {
+			r.t.Errorf("%+v of token %s is still under way", one.reserved, name)
+		}
 	}
 	log := r.log.String()
 	for _, sent := range r.fake.Requests() {

@@ -45,7 +45,8 @@ func (s *Server) AskHealth(ctx context.Context) (status int, body []byte, err er
 	if err != nil {
 		return 0, nil, fmt.Errorf("cannot listen for its own question: %w", err)
 	}
-	go s.serveEach(listener{l, s.pace.stall})
+	nobody := func() bool { return false } // is kept out: how many clients there are says nothing of its health
+	go s.serveEach(listener{l, s.pace.stall, nobody})
 	status, body, err = askHealth(ctx, "http://"+l.Addr().String()+"/health")
 	return status, body, errors.Join(err, l.Close())
 }

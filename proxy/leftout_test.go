@@ -28,6 +28,19 @@ func TestLeftOut(t *testing.T) {
 	anthropic(`"tools":[{"type":"bad\r\nx-evil: 1`+strings.Repeat("y", 100)+`","name":"x"}]`, "badx-evil1"+strings.Repeat("y", 50))
 	anthropic(`"stream":true,"tools":[{"type":"advisor_20260301","name":"advisor"}]`, "advisor_20260301")
 
+	head := `{"model":"claude-sonnet-4-5","max_tokens":9,`
+	image := `{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBORw0KGgo="}}`
+	paper := `{"type":"document","source":{"type":"text","media_type":"text/plain","data":"x"},"citations":{"enabled":true}}`
+	f(messages, head+`"system":[{"type":"text","text":"be"},`+image+`],"messages":[{"role":"user","content":"hi"}]}`, "system.image")
+	f(messages, head+`"messages":[{"role":"user","content":[`+paper+`,{"type":"container_upload","file_id":"f"}]}]}`, "citations, container_upload")
+	f(messages, head+`"messages":[{"role":"user","content":[{"type":"text","text":"x","citations":[]},`+strings.Replace(paper, "true", "false", 1)+`]}]}`, "")
+	f(messages, head+`"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{"query":"x"}},`+
+		`{"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":[{"type":"web_search_result","url":"https://a","title":"A","encrypted_content":"e"}]},`+
+		`{"type":"text","text":"a","citations":[{"type":"web_search_result_location","url":"u","title":"t","encrypted_index":"i","cited_text":"c"}]}]},{"role":"user","content":"hi"}]}`, "")
+	film := `{"type":"video_url","video_url":{"url":"https://example.com/a.mp4"}}`
+	f(completions, `{"model":"gpt-5","messages":[{"role":"user","content":[{"type":"text","text":"x"},`+film+`]}]}`, "video_url")
+	f(replies, `{"model":"gpt-5","input":[{"role":"user","content":[{"type":"input_text","text":"x"},`+strings.Replace(film, "video_url", "input_video", 1)+`]}]}`, "input_video")
+
 	chat := func(fields, want string) {
 		t.Helper()
 		f(completions, `{"model":"gpt-5","messages":[{"role":"user","content":"hi"}],`+fields+`}`, want)

@@ -108,6 +108,11 @@ func (s *Server) TryKeys(ctx context.Context, text string) ([]control.Tested, er
 	for _, key := range given {
 		ids = append(ids, keys.ID(key.Secret))
 	}
+	defer func() { // the ways out of these keys go, unless they are configured meanwhile
+		s.reloading.Lock()
+		defer s.reloading.Unlock()
+		s.upstream.Keep(proxiesOf(s.settings().Keys))
+	}()
 	return s.probeAll(ctx, keys.New(given, keys.Options{MaxFailures: 1, CoolingPeriod: time.Second}), ids)
 }
 

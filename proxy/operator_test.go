@@ -95,6 +95,9 @@ func TestOperatorTriesNewKeys(t *testing.T) {
 	c := r.operator()
 	r.fake.Key(keyNamed("bad"), always(fg.ErrInvalidKey()))
 	tested, err := c.TryKeys(t.Context(), keyNamed("new")+" label=x\n"+keyNamed("bad")+"\n"+keyNamed("far")+" proxy=http://127.0.0.1:1\n")
+	if all := r.server.upstream.Egresses(); len(all) != 1 {
+		t.Errorf("%d ways out are left", len(all))
+	}
 	if err != nil || len(tested) != 3 {
 		t.Fatal(tested, err)
 	}
@@ -138,7 +141,10 @@ func TestResetKeyOverHTTP(t *testing.T) {
 	f("bee", testToken, 403, "admin token")
 	f("be", boss, 400, "fits several keys", keyID("bee"), keyID("beetle"))
 	f("nobody", boss, 404, "no key has the id or label")
-	f(keyNamed("bee"), boss, 404, "AIzaSy-PLA…")
+	f(keyNamed("none"), boss, 404, "AIzaSy…")
+	f(keyNamed("be"), boss, 400, `\"AIzaSy…\" fits several keys`, keyID("bee"), keyID("beetle"))
+	f(keyNamed("bee")[:7], boss, 404, "AIzaSy-") // no more than most keys have in common
+	f(keyNamed("beet"), boss, 200, `{"reset":"`+keyID("beetle")+`"}`)
 	f(keyID("bee"), boss, 200, `{"reset":"`+keyID("bee")+`"}`)
 	if r.state("bee").State != keys.Healthy {
 		t.Errorf("%+v", r.state("bee"))

@@ -121,6 +121,7 @@ func TestReloadPatience(t *testing.T) {
 
 // Nobody notices a reload, however many are asking.
 func TestReloadUnderLoad(t *testing.T) {
+	givesBack(t)
 	r := start(t, "a b", nil)
 	var stop atomic.Bool
 	var askers sync.WaitGroup

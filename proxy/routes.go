@@ -209,6 +209,11 @@ func (s *Server) shape(rc *fasthttp.RequestCtx) front.Codec {
 	case strings.HasPrefix(path, "/v1/responses"):
 		return s.fronts.responses
 	case strings.HasPrefix(path, "/v1/messages"):
+		for _, betas := range rc.Request.Header.PeekAll("anthropic-beta") {
+			if bytes.Contains(betas, []byte("interleaved-thinking")) {
+				return s.fronts.interleaved
+			}
+		}
 		return s.fronts.anthropic
 	case path == "/v1/chat/completions" || path == "/v1/embeddings":
 		return s.fronts.chat

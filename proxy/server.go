@@ -34,7 +34,9 @@ const (
 	headerBuffer = 32 << 10
 	// spareConnections are for what takes no place of MAX_CONCURRENT's and waits for none: probes, lists, idle connections.
 	spareConnections = 1024
-	idleTimeout      = 3 * time.Minute // longer than any proxy before us keeps idle connections, so that it closes them, not we
+	// mostConnections is what the largest MAX_CONCURRENT needs; how many there may be now is the listener's to say.
+	mostConnections = 2*config.MostConcurrent + spareConnections
+	idleTimeout     = 3 * time.Minute // longer than any proxy before us keeps idle connections, so that it closes them, not we
 )
 
 // Deps is what a server is given beside its settings.
@@ -82,9 +84,9 @@ type Server struct {
 	meters                    *meters
 }
 
-type fronts struct{ anthropic, chat, responses front.Codec }
+type fronts struct{ anthropic, interleaved, chat, responses front.Codec }
 
-// pace holds the times that tests shorten.
+// pace holds the times, and the one number, that tests shorten.
 type pace struct {
 	hold      time.Duration // until a streamed answer's status is sent without content
 	ping      time.Duration // between heartbeats
@@ -95,6 +97,7 @@ type pace struct {
 	bodyGrace time.Duration // for any request's body
 	bodyIdle  time.Duration // without a byte of a body
 	stall     time.Duration // how long a client may not read at all
+	spare     int           // connections beside those that MAX_CONCURRENT needs
 	dawn      time.Duration // from midnight in Los Angeles on, in which a quota of the day may be yesterday's
 }
 
@@ -118,9 +121,9 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		refusals: newRefusals(),
 		fetcher:  fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
 		bounds:   newBounds(cfg),
-		fronts:   fronts{anthropic: anthropic.Codec{}, chat: mixed{}, responses: responses.Codec{}},
+		fronts:   fronts{anthropic: anthropic.Codec{}, interleaved: anthropic.Codec{Interleaved: true}, chat: mixed{}, responses: responses.Codec{}},
 		pace: pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second,
-			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, dawn: 5 * time.Minute},
+			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, dawn: 5 * time.Minute, spare: spareConnections},
 	}
 	s.pool = keys.New(cfg.Keys, s.poolOptions(cfg))
 	s.live.Store(cfg)
@@ -142,7 +145,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		IdleTimeout:                  idleTimeout,
 		MaxRequestBodySize:           1, // what fasthttp waits for before a request is handled; readAny knows the limit
 		StreamRequestBody:            true,
-		Concurrency:                  2*cfg.MaxConcurrent + spareConnections,
+		Concurrency:                  mostConnections,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		SecureErrorLogMessage:        true,
@@ -170,11 +173,16 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		_ = ln.Close() // an error means that it is closed
 	})
 	defer stop()
-	if err := s.http.Serve(listener{ln, s.pace.stall}); err != nil {
+	if err := s.http.Serve(listener{ln, s.pace.stall, s.full}); err != nil {
 		return fmt.Errorf("cannot accept connections: %w", err)
 	}
 	s.drain()
 	return nil
+}
+
+// full reports whether there are as many connections as there may be: those that are served, as many that wait, and some to spare.
+func (s *Server) full() bool {
+	return s.conns.count() >= 2*s.settings().MaxConcurrent+s.pace.spare
 }
 
 // quiet keeps fasthttp's remarks on broken connections out of sight unless somebody looks for them.

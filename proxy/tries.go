@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -45,6 +47,7 @@ type tries struct {
 	harmless int      // refusals that left the key as it was
 	above    int      // the largest quota of tokens a minute that Google said is too small
 	keys     []string // ids of those that it failed with
+	lost     []string // ways out by which Gemini could not be reached, as Lease.Egress has them
 }
 
 // run makes attempts until one succeeds or there is nothing left to try; final says of a failed one that it was the last. An
@@ -67,6 +70,9 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 		t.access.kind = failed.Kind.String()
 		t.access.refused++
 		t.keys = append(t.keys, t.access.key)
+		if failed.Kind == upstream.Unreachable {
+			t.lost = append(t.lost, lease.Egress())
+		}
 		switch {
 		case !final && t.mayGoOn(failed) && t.pause(failed):
 		case !final && t.moveOn(failed):
@@ -76,14 +82,25 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 	}
 }
 
-// lease gets a key, after a wait where all of them rest.
+// lease gets a key, after a wait where all of them rest. A proxy that does not work, as this request found out itself, is no way
+// for it as long as a key elsewhere comes back.
 func (t *tries) lease() (*keys.Lease, error) {
 	want := keys.Want{
 		Model: t.quota(), Tokens: t.tokens, Conversation: t.conversation, Only: t.only, Avoid: t.keys, Above: t.above,
 	}
-	want.NotVia, want.AvoidVia = t.s.upstream.Shunned()
+	refused, down := t.s.upstream.Shunned()
+	want.NotVia, want.AvoidVia = refused, down
 	began := t.s.meters.beginWait()
 	defer t.s.meters.endWait(began)
+	if dead := slices.DeleteFunc(slices.Clone(t.lost), func(way string) bool { return !slices.Contains(down, way) }); len(dead) > 0 {
+		want.NotVia = slices.Concat(refused, dead)
+		lease, err := t.s.pool.Acquire(t.ctx, want, t.patience())
+		var none *keys.NoneError
+		if !errors.As(err, &none) || len(none.Resting) > 0 {
+			return lease, err
+		}
+		want.NotVia = refused
+	}
 	return t.s.pool.Acquire(t.ctx, want, t.patience())
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/provision/cert"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/payload"
@@ -15,14 +16,23 @@ import (
 func newAgent(io *streams) *cobra.Command {
 	var connection string
 	var worker bool
+	var patch string
+	var adopt bool
 	cmd := &cobra.Command{
 		Use:    "agent",
 		Short:  "Converge this server at a laptop's word (started by gca deploy)",
 		Hidden: true,
 		Args:   args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			self, err := payload.Open("")
+			self, err := payload.Self()
 			if err != nil {
+				return err
+			}
+			if patch != "" {
+				return payload.ApplyPatch(self.Name, patch)
+			}
+			if adopt {
+				_, err := applyHere(io, func(m manage.Machine) (converge.Applied, error) { return m.Adopt(cmd.Context()) })
 				return err
 			}
 			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}, Connection: connection}
@@ -34,6 +44,8 @@ func newAgent(io *streams) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&connection, "ssh-connection", "", "where the laptop is: sshd's SSH_CONNECTION")
 	cmd.Flags().BoolVar(&worker, "worker", false, "carry a deploy out, apart from every connection")
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "make this release the one in force")
+	cmd.Flags().StringVar(&patch, "patch", "", "make another release in `FOLDER` out of this one and the patch that is there")
 	return cmd
 }
 

@@ -23,7 +23,7 @@ func changeHere(io *streams, change func(manage.Machine) (converge.Applied, erro
 
 // applyHere changes this server, and shows the steps: all of them first, then each as it is done.
 func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error)) (converge.Applied, error) {
-	self, err := payload.Open("")
+	self, err := payload.Self()
 	if err != nil {
 		return converge.Applied{}, err
 	}

@@ -71,8 +71,8 @@ func newConfig(io *streams, ssh *sshFlags) *cobra.Command {
 		Use:   "config",
 		Short: "Show and change the adapter's settings",
 		Long: `config shows and changes the settings in ` + manage.EnvFile + `. A change is judged before anything is touched; then the
-adapter restarts with it and must answer, also through Nginx, or everything is put back. The file of before stays
-beside it as adapter.env.old.`,
+running adapter takes it, or, where that is needed, restarts with it and must answer, also through Nginx, or everything is
+put back. The file of before stays beside it as adapter.env.old.`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -201,7 +201,7 @@ func testConfigSecrets(t *testing.T, r *rig) {
 	if err := os.WriteFile(stdin, []byte(goodKeys[0]+","+secretKey+"\nsecret-client-token\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := r.piped(stdin, r.verb(words("config set"), "GEMINI_API_KEYS=-", "MAX_RETRIES=3", "CLIENT_TOKENS=-")...)
+	got := r.piped(stdin, r.verb(words("config set"), "GEMINI_API_KEYS=-", "MAX_RETRIES=3", "CLIENT_TOKENS=-", otherBase(r))...)
 	r.on("systemctl stop sampler")
 	shown := got.out + got.err + r.ok(nil, r.verb(words("config get"))...).out
 	if !strings.Contains(shown, "CLIENT_TOKENS=1 hidden") || !strings.Contains(shown, "-4444\n") {

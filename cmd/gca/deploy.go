@@ -32,6 +32,7 @@ type deployFlags struct {
 	tls      tlsFlags
 	yes      bool
 	dryRun   bool
+	upgrade  bool // an adapter that is there, and nothing else
 	abort    bool
 	json     bool
 }
@@ -205,7 +206,7 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 	if err != nil {
 		return provision.Options{}, err
 	}
-	binary, err := payload.Open(f.binary)
+	payloads, err := payload.All(f.binary)
 	if err != nil {
 		return provision.Options{}, &usageError{err.Error()}
 	}
@@ -214,8 +215,11 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 		return provision.Options{}, err
 	}
 	again, abort := sameCommand(cmd, target)
-	return provision.Options{Host: host, SSH: ssh, Payload: binary, Version: version, Templates: templates, BaseURL: f.baseURL, TLS: tls,
-		DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
+	if f.upgrade {
+		again = strings.Replace(again, "gca deploy", "gca upgrade", 1)
+	}
+	return provision.Options{Host: host, SSH: ssh, Payloads: payloads, Kept: payload.KeptHere(), Version: version, Templates: templates, BaseURL: f.baseURL, TLS: tls,
+		Upgrade: f.upgrade, DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
 }
 
 // sameCommand is what to type to go on with a deploy from here, and to put it back: with the flags that were given, but for

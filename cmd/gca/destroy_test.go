@@ -38,7 +38,9 @@ func TestDestroy(t *testing.T) {
 	before := r.on(whole)
 	wantEnd(t, "a destroy of nothing", r.run(nil, r.destroyArgs("--yes")...), exitFailed, "no adapter is installed on root@"+r.host)
 	r.deploy()
-	verb := func(words ...string) { r.ok(nil, append(append(words[:len(words):len(words)], r.login()...), r.target())...) }
+	verb := func(words ...string) {
+		r.ok(nil, append(append(words[:len(words):len(words)], r.login()...), r.target())...)
+	}
 	r.ok(nil, append(append([]string{"config", "set"}, r.login()...), r.target(), "MAX_BODY=20MB", "PORT=8123")...)
 	verb("restart")
 	r.on("gemini-manage backup")

@@ -53,14 +53,17 @@ func TestHandover(t *testing.T) {
 		}
 		return fakegemini.Reply(parts...), true
 	})
-	token := regexp.MustCompile(`Client token, shown this once: (\S+)`).FindStringSubmatch(r.deploy().out)
+	token := regexp.MustCompile(`Client token, shown this once: (\S+)\nAdmin token, shown this once: (\S+)`).FindStringSubmatch(r.deploy().out)
 	if token == nil {
-		t.Fatal("no client token")
+		t.Fatal("no tokens")
 	}
-	t.Run("restarts", func(t *testing.T) { testRestarts(t, r.in(t), token[1]) })
+	t.Run("restarts", func(t *testing.T) { testRestarts(t, r.in(t), token[1], token[2]) })
 	t.Run("settings", func(t *testing.T) { testNewSettings(t, r.in(t), token[1]) })
 	t.Run("release", func(t *testing.T) { testRelease(t, r.in(t), token[1]) })
 	t.Run("sick", func(t *testing.T) { testSickIsNotSwitchedTo(t, r.in(t), token[1]) })
+	t.Run("sick over HTTP", func(t *testing.T) { testSickOverHTTP(t, r.in(t)) })
+	t.Run("stuck", func(t *testing.T) { testStuck(t, r.in(t)) })
+	t.Run("stop", func(t *testing.T) { testStopLetsNobodyIn(t, r.in(t), token[1]) })
 	t.Run("stop during a handover", func(t *testing.T) { testStopInHandover(t, r.in(t)) })
 	t.Run("kill", func(t *testing.T) { testKill(t, r.in(t), token[1]) })
 	t.Run("hardened", func(t *testing.T) {
@@ -115,7 +118,7 @@ func under(t *testing.T, r *rig, token string, f func()) *load {
 // loop asks as soon as the last answer is there, with a breath between two.
 func (l *load) loop(ctx context.Context, client int) {
 	for i := client; ctx.Err() == nil; i++ {
-		body, end := `{"model":"gemini-2.5-flash","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`, `"stop_reason":"end_turn"`
+		body, end := shortQuestion, `"stop_reason":"end_turn"`
 		if i%2 == 0 {
 			body, end = strings.Replace(body, "{", `{"stream":true,`, 1), "event: message_stop"
 		}
@@ -134,12 +137,7 @@ func (l *load) stream(ctx context.Context, client int) {
 	case <-ctx.Done():
 	}
 	for ctx.Err() == nil {
-		text, err := l.ask(`{"model":"gemini-2.5-flash","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"a long story"}]}`)
-		at := 0
-		for i := range streamParts {
-			at = max(at, strings.Index(text, fmt.Sprintf("part %d. ", i)))
-		}
-		if err != nil || at <= 0 || !strings.Contains(text[at:], "event: message_stop") || strings.Count(text, "content_block_delta") < streamParts {
+		if text, err := l.ask(longStory); err != nil || !wholeStory(text) {
 			l.lose("stream", text, err)
 		}
 		l.streams.Add(1)
@@ -148,6 +146,20 @@ func (l *load) stream(ctx context.Context, client int) {
 		default:
 		}
 	}
+}
+
+const (
+	shortQuestion = `{"model":"gemini-2.5-flash","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`
+	longStory     = `{"model":"gemini-2.5-flash","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"a long story"}]}`
+)
+
+// wholeStory tells whether a stream has all of its parts, and its end.
+func wholeStory(text string) bool {
+	at := 0
+	for i := range streamParts {
+		at = max(at, strings.Index(text, fmt.Sprintf("part %d. ", i)))
+	}
+	return at > 0 && strings.Contains(text[at:], "event: message_stop") && strings.Count(text, "content_block_delta") >= streamParts
 }
 
 func (l *load) ask(body string) (string, error) {
@@ -178,7 +190,13 @@ func (l *load) lose(what, text string, err error) {
 
 const adapterPID = "systemctl show -p MainPID --value gemini-adapter"
 
-func testRestarts(t *testing.T, r *rig, token string) {
+func testRestarts(t *testing.T, r *rig, token, admin string) {
+	l := &load{t: t, url: "http://" + r.server.Addr, token: token, client: http.DefaultClient}
+	if text, err := l.ask(shortQuestion); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	before := r.holds(admin)
+	defer r.givesBack(admin, before)
 	under(t, r, token, func() {
 		for i := range handovers(t) {
 			before := r.on(adapterPID)
@@ -195,7 +213,7 @@ func testRestarts(t *testing.T, r *rig, token string) {
 
 func testNewSettings(t *testing.T, r *rig, token string) {
 	under(t, r, token, func() {
-		r.on("gemini-manage config set MAX_RETRIES=5 2>&1")
+		r.on("gemini-manage config set MAX_RETRIES=5 " + otherBase(r) + " 2>&1")
 		if got := r.on("gemini-manage status"); !strings.Contains(got, "service     active") {
 			t.Errorf("status during a handover:\n%s", got)
 		}
@@ -204,46 +222,22 @@ func testNewSettings(t *testing.T, r *rig, token string) {
 	if rests != ".\ncurrent\n5\n" {
 		t.Errorf("after a handover there is %q", rests)
 	}
-}
-
-// testSickIsNotSwitchedTo has what is new fail: in the second unit before it is ready, then in the main one after the switch.
-func testSickIsNotSwitchedTo(t *testing.T, r *rig, token string) {
-	r.on("for i in $(seq 600); do systemctl is-active -q gemini-adapter && ! systemctl is-active -q gemini-adapter-handover && exit 0; sleep 0.1; done; exit 1")
-	state := everything + "\n" + adapterPID
-	before := r.on(state)
-	under(t, r, token, func() {
-		r.on(`mkdir /run/systemd/system/gemini-adapter-handover.service.d
-printf '[Service]\nExecStartPre=+/bin/sh -c "echo sick of it; exit 1"\n' >/run/systemd/system/gemini-adapter-handover.service.d/sick.conf; systemctl daemon-reload`)
-		r.fails(nil, exitRolledBack, "sick of it", r.verb(words("config set"), "MAX_RETRIES=7")...)
-		r.fails(nil, exitRolledBack, "sick of it", r.verb(words("restart"))...)
-		r.on("rm -r /run/systemd/system/gemini-adapter-handover.service.d; systemctl daemon-reload")
-	})
-	if after := r.on(state); after != before {
-		t.Errorf("what was sick left something:\n%s", differ(before, after))
-	}
-	before = r.on(everything)
-	under(t, r, token, func() {
-		r.on(`mkdir /run/systemd/system/gemini-adapter.service.d
-printf '[Service]\nExecStartPre=+/bin/sh -c "! grep MAX_RETRIES=7 /etc/gemini-adapter/adapter.env"\n' >/run/systemd/system/gemini-adapter.service.d/sick.conf; systemctl daemon-reload`)
-		r.fails(nil, exitRolledBack, "everything was put back", r.verb(words("config set"), "MAX_RETRIES=7")...)
-		r.on("rm -r /run/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
-	})
-	if after := r.on(everything); after != before {
-		t.Errorf("what failed after the switch left something:\n%s", differ(before, after))
-	}
-	if failed := r.on("systemctl --failed --no-legend"); strings.Contains(failed, "gemini") {
-		t.Errorf("failed units are left:\n%s", failed)
+	r.settled()
+	before := r.on(adapterPID)
+	said := r.on("gemini-manage config set MAX_RETRIES=4 2>&1; gemini-manage reload; systemctl is-active gemini-adapter-handover || true")
+	wantText(t, said, "have the running adapter take it, without a restart", "nothing is new: the adapter has these settings already", "inactive")
+	if after := r.on(adapterPID); after != before {
+		t.Errorf("a setting that needs no restart restarted the adapter: pid %s, then %s", before, after)
 	}
 }
 
-// testStopInHandover stops all three units.
-func testStopInHandover(t *testing.T, r *rig) {
-	r.on("systemctl start gemini-adapter-handover; gemini-manage stop 2>&1")
-	if state := r.on("systemctl is-active gemini-adapter.socket gemini-adapter.service gemini-adapter-handover.service || true"); state != "inactive\ninactive\ninactive\n" {
-		t.Errorf("after stop the units are %q", state)
-	}
-	r.on("gemini-manage start 2>&1")
-	r.serves()
+// otherBase is a setting that takes a restart, and changes nothing else.
+func otherBase(r *rig) string { return "GEMINI_BASE_URL=" + r.base + "//" }
+
+// settled waits for the end of a handover.
+func (r *rig) settled() {
+	r.t.Helper()
+	r.on("for i in $(seq 600); do systemctl is-active -q gemini-adapter && [ $(systemctl show -p ActiveState --value gemini-adapter-handover) = inactive ] && exit 0; sleep 0.1; done; exit 1")
 }
 
 // testRelease deploys another release.
@@ -265,7 +259,7 @@ func testKill(t *testing.T, r *rig, token string) {
 	r.fake.Key(goodKeys[0], fakegemini.KeyRule{Error: fakegemini.ErrInvalidKey()})
 	const disabled = "gemini-manage status | grep -c ' disabled ' || true"
 	for range 50 {
-		if text, err := l.ask(`{"model":"gemini-2.5-flash","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`); err != nil {
+		if text, err := l.ask(shortQuestion); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
 	}

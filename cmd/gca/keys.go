@@ -153,7 +153,8 @@ func newKeysReset(g group) *cobra.Command {
 		Use:   g.use("reset", "[NAME]"),
 		Short: "Give a key another chance at once; without a name, choose from the list",
 		Long: `reset forgets what Google said of a key, so that it is used again at once: its rests, for whatever model, and that it was
-refused. If Google still says the same, so will the adapter. A key that a person disabled needs enable.`,
+refused. If Google still says the same, so will the adapter. A key that a person disabled needs enable. NAME is an id or a label,
+the beginning of one, or of the key itself, which takes eight characters or more.`,
 		Example: g.examples("keys reset", "", "1a2b3c4d-wxyz"),
 		Args:    g.args(0, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {

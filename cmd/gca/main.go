@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
 
 // version is the release, and part of the name of its folder on a server.
@@ -29,6 +31,7 @@ func main() {
 type streams struct {
 	in       *os.File
 	out, err io.Writer
+	target   string      // what the person on a laptop called this server, "" where nobody did
 	lent     atomic.Bool // the terminal is another program's, and Ctrl-C with it
 }
 
@@ -55,13 +58,17 @@ func (s *streams) untilInterrupted() (context.Context, context.CancelFunc) {
 func run(ctx context.Context, args []string, io *streams) int {
 	root := newRoot(io)
 	if filepath.Base(args[0]) == "gemini-manage" {
+		io.fromLaptop()
 		root = newManageRoot(io)
 	}
 	root.SetArgs(args[1:])
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if locked, ok := errors.AsType[*converge.Refusal](err); ok && locked.Kind == converge.RefusedLocked && cmd.Name() != "deploy" {
+		locked.Hint = "wait for it to end, then again: " + cmd.CommandPath()
+	}
 	if message := complaint(err); message != "" {
 		if _, writeErr := fmt.Fprintln(io.err, root.Name()+": "+message); writeErr != nil {
 			err = errors.Join(err, writeErr)

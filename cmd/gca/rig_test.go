@@ -209,8 +209,8 @@ func buildOnce(t testing.TB) string {
 	return built.path
 }
 
-func build(file, ldflags string) ([]byte, error) {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", ldflags, "-o", file, ".")
+func build(file, ldflags string, more ...string) ([]byte, error) {
+	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-ldflags", ldflags, "-o", file}, more...), ".")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	return cmd.CombinedOutput()
 }

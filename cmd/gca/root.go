@@ -19,14 +19,14 @@ Start with:
 	ssh := &sshFlags{}
 	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newSetup(io), newVersion(io))
 	root.AddCommand(hostVerbs(io, ssh)...)
-	root.AddCommand(newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newDestroy(io, ssh))
+	root.AddCommand(newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
 	return root
 }
 
 func newManageRoot(io *streams) *cobra.Command {
 	root := baseCommand("gemini-manage", "Look after the Gemini adapter on this server")
 	root.AddCommand(localVerbs(io)...)
-	root.AddCommand(newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newBackup(io, nil), newRestore(io, nil), newDestroy(io, nil), newVersion(io))
+	root.AddCommand(newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
 	return root
 }
 

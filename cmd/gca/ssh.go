@@ -114,7 +114,7 @@ func (e *noAdapterError) Error() string {
 // changes the server, which nothing on this side stops once it has begun.
 func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) error {
 	return f.runThere(ctx, io, target, errand{need: need, stdin: stdin, stdout: stdout,
-		installed: "[ -x " + manageTool + " ] || exit 127; ", line: "exec " + remote.Quote(append([]string{manageTool}, verb...)...),
+		installed: "[ -x " + manageTool + " ] || exit 127; ", line: manageLine(target, verb),
 		after: fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", target)})
 }
 

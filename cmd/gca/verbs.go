@@ -42,7 +42,7 @@ func verbs() []verb {
 func plain(f func(context.Context) error, end string) func(context.Context, *streams) error {
 	return func(ctx context.Context, io *streams) error {
 		if err := f(ctx); err != nil {
-			return err
+			return ofChange(err)
 		}
 		_, err := fmt.Fprintln(io.err, end)
 		return err
@@ -121,9 +121,9 @@ func (s *statusVerb) run(ctx context.Context, io *streams) error {
 		return err
 	}
 	if s.json {
-		err = json.NewEncoder(io.out).Encode(report)
+		err = json.NewEncoder(io.words()).Encode(report)
 	} else {
-		err = report.Print(io.out, time.Now())
+		err = report.Print(io.words(), time.Now())
 	}
 	if err == nil && !report.Healthy() {
 		return &statusError{exitFailed}
@@ -153,12 +153,12 @@ type reloadedJSON struct {
 func (r *reloadVerb) run(ctx context.Context, io *streams) error {
 	reloaded, err := manage.Reload(ctx)
 	if err != nil {
-		return err
+		return ofChange(err)
 	}
 	if r.json {
 		return json.NewEncoder(io.out).Encode(reloadedJSON{1, reloaded})
 	}
-	return manage.PrintReloaded(io.out, reloaded)
+	return manage.PrintReloaded(io.words(), reloaded)
 }
 
 type logsVerb struct{ options manage.LogOptions }

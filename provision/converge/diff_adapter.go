@@ -29,7 +29,6 @@ func (d *differ) config() {
 	d.keepOld()
 	d.file(fileStep{settingsFile, []byte(d.files.Env), 0o640, serviceUser, true})
 	d.file(d.keysStep(keysFile))
-	d.tokens()
 }
 
 // keepOld keeps the settings of before beside those that take their place.
@@ -47,8 +46,13 @@ func (d *differ) keysStep(path string) fileStep {
 	return fileStep{path, []byte(d.files.Keys), 0o600, rootUser, true}
 }
 
+// lacksTokens tells whether there are tokens to be made.
+func (d *differ) lacksTokens() bool { return !d.s.ClientToken || !d.s.AdminToken }
+
 func (d *differ) tokens() {
-	if st := (tokenStep{d.files.Tokens, !d.s.ClientToken, !d.s.AdminToken}); st.client || st.admin {
+	d.begin(GroupSettings)
+	if d.lacksTokens() {
+		st := tokenStep{d.files.Tokens, !d.s.ClientToken, !d.s.AdminToken}
 		d.add(KindToken, st.id(), st.title(), st)
 		return
 	}
@@ -101,7 +105,8 @@ func (d *differ) stopTime() time.Duration {
 
 // changes is what a restart of the adapter is to bring.
 type changes struct {
-	settings []Step // its files
+	settings []Step // its files, but for
+	tokens   []Step // the file tokens
 	units    []Step // unit files
 	socket   bool   // where it listens is among them
 	release  bool
@@ -110,16 +115,16 @@ type changes struct {
 
 // service brings settings, state, release and units in force, and has the adapter run by them.
 func (d *differ) service() {
-	c := changes{settings: d.apart(d.config), units: d.apart(d.unitFiles), release: d.f.release() != d.w.Release()}
+	c := changes{settings: d.apart(d.config), tokens: d.apart(d.tokens), units: d.apart(d.unitFiles), release: d.f.release() != d.w.Release()}
 	c.socket = slices.ContainsFunc(c.units, func(s Step) bool { return s.id == string(KindFile)+":"+socketFile })
 	for _, unit := range ourUnits {
 		if !d.f.Units[unit].Enabled {
 			c.enable = append(c.enable, unit)
 		}
 	}
-	d.serviceChanged = d.serviceChanged || len(c.settings) > 0 || c.release
+	d.serviceChanged = d.serviceChanged || len(c.settings)+len(c.tokens) > 0 || c.release
 	changed := d.serviceChanged || len(c.units) > 0 || d.newState()
-	if changed && d.serving() && d.f.Units[socketUnit].Active && !c.socket && !d.newState() && d.s.ClientToken && d.s.AdminToken {
+	if changed && d.serving() && d.f.Units[socketUnit].Active && !c.socket && !d.newState() {
 		d.handOver(c)
 		return
 	}
@@ -165,7 +170,7 @@ func (d *differ) checkHealth() {
 // restart starts the adapter, anew where it runs: connections wait in the socket's queue, unless the socket is a new one.
 func (d *differ) restart(c changes) {
 	d.begin(GroupSettings)
-	d.steps = append(d.steps, c.settings...)
+	d.steps = append(d.steps, slices.Concat(c.settings, c.tokens)...)
 	d.checkSettings(configDir)
 	d.state()
 	d.begin(GroupAdapter)
@@ -206,9 +211,13 @@ func (d *differ) handOver(c changes) {
 	if c.release {
 		st.release = "releases/" + d.w.Release()
 	}
-	if len(c.settings) > 0 {
+	if d.lacksTokens() { // they are nowhere but in the file that they are made in; the adapter that runs has read it already
+		d.steps = append(d.steps, c.tokens...)
+		st.tokens = true
+	}
+	if len(c.settings)+len(c.tokens) > 0 {
 		st.files = []fileStep{{nextConfig + "/adapter.env", []byte(d.files.Env), 0o640, serviceUser, true}, d.keysStep(nextConfig + "/keys")}
-		if d.hasTokens() {
+		if d.hasTokens() && !st.tokens {
 			st.files = append(st.files, fileStep{nextConfig + "/tokens", []byte(d.files.Tokens), tokensMode, serviceUser, true})
 		}
 	}
@@ -222,6 +231,9 @@ func (d *differ) handOver(c changes) {
 	d.add(KindUnit, "gemini-adapter-handover", titleHandover,
 		handoverStep{d.w.Release(), len(c.units) > 0, stop})
 	d.steps = append(d.steps, c.settings...)
+	if !st.tokens {
+		d.steps = append(d.steps, c.tokens...)
+	}
 	d.links()
 	d.serviceChanged = true
 	d.add(KindUnit, "gemini-adapter", titleBehind, behindStep{d.w.Release(), c.enable, stop})

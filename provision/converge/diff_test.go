@@ -105,7 +105,7 @@ func TestDiff_Drift(t *testing.T) {
 	f(path(keysFile, chown), handedOver(settings, []string{"file:" + keysFile})...)
 	f(func(_ *Facts, w *Want) { w.Keys = NewSecret("AIzaSyOther") }, handedOver(settings, []string{"file:" + keysFile})...)
 	f(path(tokensFile, chmod), handedOver(settings, []string{"file:" + tokensFile})...)
-	f(path(tokensFile, func(st *PathState) { st.Content = nil }), "token:client", "check:settings", "unit:gemini-adapter", "check:health", "check:web")
+	f(path(tokensFile, func(st *PathState) { st.Content = nil }), append([]string{"token:client"}, handedOver(settings, nil)...)...)
 	f(path(configDir, chmod), "dir:"+configDir)
 	f(path(stateDir, chown), "dir:"+stateDir)
 	f(path(currentLink, func(st *PathState) { st.Target = "releases/0-000000000000" }),

@@ -69,9 +69,9 @@ func quote(value string) string {
 
 const settingsHeader = "# Settings of the Gemini adapter, one NAME=value a line. A deploy changes only the lines that it must.\n"
 
-// mergeSettings ensures want in text and keeps every other line, its comments and its order. It judges nothing: what the
+// MergeSettings ensures want in text and keeps every other line, its comments and its order. It judges nothing: what the
 // adapter could not read in text, it cannot read in the result.
-func mergeSettings(text string, want []Setting) string {
+func MergeSettings(text string, want []Setting) string {
 	if text == "" {
 		text = settingsHeader
 	}

@@ -118,7 +118,7 @@ func (f Facts) settingsFiles(w Want) SettingsFiles {
 			*whole.file = strings.TrimRight(whole.wanted.Reveal(), "\n") + "\n"
 		}
 	}
-	files.Env = mergeSettings(files.Env, w.Settings)
+	files.Env = MergeSettings(files.Env, w.Settings)
 	return files
 }
 

@@ -126,6 +126,58 @@ func TestStartHandover(t *testing.T) {
 	}
 }
 
+// A token that is made on a running server is the second unit's too, which serves before the main one starts anew.
+func TestHandover_firstAdminToken(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	text, err := m.sys.readText(tokensFile)
+	m.must(err)
+	client, _, found := strings.Cut(text, adminName)
+	if !found {
+		t.Fatalf("no admin token in %q", text)
+	}
+	client = client[:strings.LastIndexByte(client, '\n')+1]
+	m.put(tokensFile, client)
+	main := m.units()[serviceUnit]
+	staged := ""
+	applied, err := m.agent().local(t.Context(), m.sys, m.want(""), Events{Step: func(e StepEvent) {
+		if e.ID == "unit:gemini-adapter-handover" && e.State == StepDone {
+			staged, err = m.sys.readText(nextConfig + "/tokens")
+			m.must(err)
+		}
+	}})
+	m.must(err)
+	now, err := m.sys.readText(tokensFile)
+	m.must(err)
+	if applied.AdminToken.Empty() || !applied.ClientToken.Empty() || staged != now || !strings.HasPrefix(now, client) || now == client {
+		t.Errorf("%+v; staged %q, in force %q", applied, staged, now)
+	}
+	if units := m.units(); units[serviceUnit].PID == main.PID || units[handoverUnit].Active {
+		t.Errorf("%+v", units)
+	}
+}
+
+// A stop waits for no deploy, and the socket is closed before anything else.
+func TestStop(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	unlock, err := takeLock(m.sys, testTime, "deploy of 1.2.2-aaaaaaaaaaaa from 203.0.113.8")
+	m.must(err)
+	if r, ok := errors.AsType[*Refusal](stop(t.Context(), m.sys, "a stop")); !ok || r.Kind != RefusedLocked {
+		t.Errorf("beside a deploy: %v", r)
+	}
+	m.must(unlock())
+	if units := m.units(); !units[serviceUnit].Active || !units[socketUnit].Active {
+		t.Errorf("a refused stop left %+v", units)
+	}
+	m.must(stop(t.Context(), m.sys, "a stop"))
+	if units := m.units(); units[serviceUnit].Active || units[socketUnit].Active || units[handoverUnit].Active {
+		t.Errorf("after a stop there is %+v", units)
+	}
+}
+
 // The staged folder has the modes of the files that it stands for, and gives way to its link.
 func TestStage(t *testing.T) {
 	m := newMachine(t)

@@ -204,8 +204,10 @@ func sweep(s *system) (notes []string) {
 	return notes
 }
 
+const sealedTime = "20060102T150405.000Z"
+
 func sealedName(release string, now time.Time) string {
-	return now.UTC().Format("20060102T150405.000Z") + "_" + release
+	return now.UTC().Format(sealedTime) + "_" + release
 }
 
 // sealedJournals lists the folders of the deploys that ended well, the latest last.
@@ -288,7 +290,7 @@ func undoOrLeave(ctx context.Context, s *system) []error {
 
 func closeUndone(s *system, failed bool) []error {
 	if failed {
-		name := filepath.Join(journalDir, failedPrefix+time.Now().UTC().Format("20060102T150405.000Z"))
+		name := filepath.Join(journalDir, failedPrefix+time.Now().UTC().Format(sealedTime))
 		if err := os.Rename(s.at(openDir), s.at(name)); err != nil {
 			return []error{err}
 		}

@@ -11,6 +11,7 @@ import (
 // stageStep lays beside what is in force what the handover unit is to run by.
 type stageStep struct {
 	files   []fileStep // in nextConfig; none where the settings in force are meant
+	tokens  bool       // beside files: the file tokens as it is in force by now
 	release string     // the target of nextLink
 }
 
@@ -47,7 +48,14 @@ func (st stageStep) apply(ctx context.Context, r *run) error {
 			return err
 		}
 	}
-	return nil
+	if !st.tokens {
+		return nil
+	}
+	o, err := r.sys.lookup(rootUser, serviceUser)
+	if err != nil {
+		return err
+	}
+	return r.sys.copyFile(tokensFile, nextConfig+"/tokens", tokensMode, o)
 }
 
 func (st stageStep) check(ctx context.Context, r *run) error {

@@ -24,11 +24,7 @@ func (st stopStep) before(ctx context.Context, r *run) (reversal, error) {
 
 func (st stopStep) apply(ctx context.Context, r *run) error {
 	r.progress("waiting for running requests to end")
-	units, err := collectUnits(ctx, &r.sys.reader)
-	if err != nil {
-		return err
-	}
-	return r.sys.systemctlWithin(ctx, st.stop, "stop", allUnits(units)...)
+	return r.sys.stopAll(ctx, st.stop)
 }
 
 func (stopStep) check(ctx context.Context, r *run) error {

@@ -98,11 +98,7 @@ func (st unitStep) apply(ctx context.Context, r *run) error {
 		return nil
 	}
 	if st.socket {
-		units, err := collectUnits(ctx, &s.reader)
-		if err == nil {
-			err = s.systemctlWithin(ctx, st.stop, "stop", allUnits(units)...)
-		}
-		if err != nil {
+		if err := s.stopAll(ctx, st.stop); err != nil {
 			return err
 		}
 	}

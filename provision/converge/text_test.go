@@ -14,11 +14,11 @@ import (
 func TestMergeSettings(t *testing.T) {
 	f := func(before string, want []Setting, after string) {
 		t.Helper()
-		got := mergeSettings(before, want)
+		got := MergeSettings(before, want)
 		if got != after {
 			t.Errorf("got\n%s\nwant\n%s", got, after)
 		}
-		if again := mergeSettings(got, want); again != got {
+		if again := MergeSettings(got, want); again != got {
 			t.Errorf("a second merge changes it again:\n%s", again)
 		}
 	}

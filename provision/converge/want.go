@@ -101,6 +101,9 @@ func ReleaseName(version, sha256 string) string {
 	return version + "-" + sha256[:min(12, len(sha256))]
 }
 
+// ReleasesDir holds the releases of a server, each in a folder of its name.
+const ReleasesDir = releasesDir
+
 // ReleaseDir is where a release is to be uploaded to; the binary in it is named gca.
 func ReleaseDir(version, sha256 string) string {
 	return releasesDir + "/" + ReleaseName(version, sha256)

@@ -54,6 +54,7 @@ type Hello struct {
 	OS        string   `json:"os"`                // in words
 	Keys      int      `json:"keys"`              // Gemini keys on the server; 1 where its settings cannot be read, of which the plan tells
 	Installed bool     `json:"installed"`         // an adapter is there
+	Release   string   `json:"release,omitempty"` // in force
 	Running   *Running `json:"running,omitempty"` // the deploy that is under way, to attach to
 	Site      Site     `json:"site,omitzero"`     // how it is reached, as its settings say
 	Last      string   `json:"last,omitempty"`    // how the last deploy was put back, where no laptop heard of it
@@ -84,6 +85,7 @@ const (
 // wantMessage is a Want on its way; here alone its secrets are in the clear.
 type wantMessage struct {
 	Mode      Mode              `json:"mode,omitempty"`
+	Scope     Scope             `json:"scope,omitempty"`
 	Version   string            `json:"version"`
 	SHA256    string            `json:"sha256"`
 	Templates map[string]string `json:"templates"`
@@ -102,7 +104,7 @@ type wantMessage struct {
 
 func newWantMessage(w Want) wantMessage {
 	return wantMessage{
-		Mode: w.Mode, Version: w.Version, SHA256: w.SHA256, Templates: w.Templates, Settings: w.Settings,
+		Mode: w.Mode, Scope: w.Scope, Version: w.Version, SHA256: w.SHA256, Templates: w.Templates, Settings: w.Settings,
 		Env: w.Env.Reveal(), Keys: w.Keys.Reveal(), Tokens: w.Tokens.Reveal(),
 		State: w.State, Roots: w.Roots, Certs: w.Certificates, KeepOld: w.KeepOld, Reached: w.Reached, Client: w.Client, SSHPort: w.SSHPort,
 	}
@@ -110,7 +112,7 @@ func newWantMessage(w Want) wantMessage {
 
 func (m wantMessage) want() Want {
 	return Want{
-		Mode: m.Mode, Version: m.Version, SHA256: m.SHA256, Templates: m.Templates, Settings: m.Settings,
+		Mode: m.Mode, Scope: m.Scope, Version: m.Version, SHA256: m.SHA256, Templates: m.Templates, Settings: m.Settings,
 		Env: NewSecret(m.Env), Keys: NewSecret(m.Keys), Tokens: NewSecret(m.Tokens),
 		State: m.State, Roots: m.Roots, Certificates: m.Certs, KeepOld: m.KeepOld, Reached: m.Reached, Client: m.Client, SSHPort: m.SSHPort,
 	}

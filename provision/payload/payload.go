@@ -1,5 +1,5 @@
-// Package payload finds the gca binary that a server can run: the running one if the platform is the same, or a file that
-// was built for it.
+// Package payload has the gca binaries that servers can run: those that a release carries with it, the running one if it is
+// for Linux, or a file that was built for it. It also makes and applies what an upgrade sends in place of a whole binary.
 package payload
 
 import (
@@ -15,34 +15,73 @@ import (
 
 // Payload is a binary to send.
 type Payload struct {
-	Path   string
+	Name   string // in words, where it is from
 	Arch   string // Go's name: amd64, arm64
 	SHA256 string // lower-case hex
 	Size   int64  // bytes
+
+	open func() (io.ReadCloser, error)
 }
 
-// ErrNone is what Open returns when the running binary is not a Linux one and no other was given.
-var ErrNone = errors.New("this gca was built for " + runtime.GOOS + "/" + runtime.GOARCH + " and cannot run on a Linux server" +
-	"\nhint: GOOS=linux GOARCH=amd64 CGO_ENABLED=0 go build -o gca-linux-amd64 ./cmd/gca, then gca deploy --binary gca-linux-amd64 …")
+// Open reads the binary. What was read is the payload only if its sum is.
+func (p Payload) Open() (io.ReadCloser, error) { return p.open() }
 
-// Open reads the binary at path, or the running one when path is "".
-func Open(path string) (Payload, error) {
-	if path == "" {
-		if runtime.GOOS != "linux" {
-			return Payload{}, ErrNone
+// Set is what can be sent, one for each architecture at most.
+type Set []Payload
+
+// For is the payload of an architecture.
+func (s Set) For(arch string) (Payload, bool) {
+	for _, p := range s {
+		if p.Arch == arch {
+			return p, true
 		}
-		self, err := os.Executable()
-		if err != nil {
-			return Payload{}, fmt.Errorf("cannot find the running binary: %w", err)
-		}
-		path = self
 	}
+	return Payload{}, false
+}
+
+// All is the binary in a file, or without one what this gca carries: nothing, where it was built from source and does not run
+// on Linux.
+func All(file string) (Set, error) {
+	if file != "" {
+		p, err := fromFile(file)
+		return Set{p}, err
+	}
+	carried, err := carried(embedded())
+	if err != nil || len(carried) > 0 || runtime.GOOS != "linux" {
+		return carried, err
+	}
+	self, err := Self()
+	return Set{self}, err
+}
+
+// Self is the running binary. It must be a Linux one.
+func Self() (Payload, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return Payload{}, fmt.Errorf("cannot find the running binary: %w", err)
+	}
+	return fromFile(self)
+}
+
+// BuildCommand is what to type, in a checkout, to build a binary for an architecture.
+func BuildCommand(arch string) string { return buildCommand(runtime.GOOS, arch) }
+
+func buildCommand(laptop, arch string) string {
+	build := "go build -trimpath -o gca-linux-" + arch + " ./cmd/gca"
+	if laptop == "windows" { // PowerShell
+		return `$env:GOOS="linux"; $env:GOARCH="` + arch + `"; $env:CGO_ENABLED="0"; ` + build
+	}
+	return "GOOS=linux GOARCH=" + arch + " CGO_ENABLED=0 " + build
+}
+
+func fromFile(path string) (Payload, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Payload{}, fmt.Errorf("cannot read the binary to send: %w", err)
 	}
 	p, err := read(f)
-	p.Path = path
+	p.Name = path
+	p.open = func() (io.ReadCloser, error) { return os.Open(path) }
 	if err = errors.Join(err, f.Close()); err != nil {
 		return Payload{}, fmt.Errorf("cannot send %s: %w", path, err)
 	}

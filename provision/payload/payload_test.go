@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"debug/elf"
-	binpkg "encoding/binary"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// binary writes the start of a 64-bit little-endian ELF file for machine, without any program in it: a static binary's shape.
-func binary(t *testing.T, machine elf.Machine) string {
+// elfFile writes the start of a 64-bit little-endian ELF file for machine, without any program in it: a static binary's shape.
+func elfFile(t testing.TB, machine elf.Machine) string {
 	t.Helper()
 	header := elf.Header64{Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
 		Type: uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT), Ehsize: 64}
 	var b bytes.Buffer
-	if err := binpkg.Write(&b, binpkg.LittleEndian, header); err != nil {
+	if err := binary.Write(&b, binary.LittleEndian, header); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "gca")
@@ -28,9 +28,9 @@ func binary(t *testing.T, machine elf.Machine) string {
 	return path
 }
 
-func TestOpen(t *testing.T) {
-	path := binary(t, elf.EM_AARCH64)
-	got, err := Open(path)
+func TestAll(t *testing.T) {
+	path := elfFile(t, elf.EM_AARCH64)
+	set, err := All(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,16 +38,22 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Payload{Path: path, Arch: "arm64", SHA256: fmt.Sprintf("%x", sha256.Sum256(content)), Size: int64(len(content))}
-	if got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	got, ok := set.For("arm64")
+	if !ok || got.Name != path || got.SHA256 != fmt.Sprintf("%x", sha256.Sum256(content)) || got.Size != int64(len(content)) {
+		t.Errorf("got %+v", got)
+	}
+	if text, err := whole(got); err != nil || !bytes.Equal(text, content) {
+		t.Errorf("%q, %v", text, err)
+	}
+	if p, ok := set.For("amd64"); ok {
+		t.Errorf("for amd64 there is %+v", p)
 	}
 }
 
-func TestOpen_refuses(t *testing.T) {
+func TestAll_refuses(t *testing.T) {
 	f := func(path, want string) {
 		t.Helper()
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := All(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}
@@ -58,11 +64,22 @@ func TestOpen_refuses(t *testing.T) {
 	f(text, "not a Linux binary")
 	f(filepath.Join(t.TempDir(), "absent"), "no such file")
 	f("/bin/sh", "shared libraries")
-	f(binary(t, elf.EM_RISCV), "amd64 and arm64 are supported")
+	f(elfFile(t, elf.EM_RISCV), "amd64 and arm64 are supported")
 }
 
 func TestArchOf(t *testing.T) {
 	if got := ArchOf("x86_64") + ArchOf("aarch64") + ArchOf("armv7l"); got != "amd64arm64" {
 		t.Errorf("got %q", got)
 	}
+}
+
+func TestBuildCommand(t *testing.T) {
+	f := func(laptop, want string) {
+		t.Helper()
+		if got := buildCommand(laptop, "arm64"); got != want {
+			t.Errorf("%s: %s", laptop, got)
+		}
+	}
+	f("darwin", "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -trimpath -o gca-linux-arm64 ./cmd/gca")
+	f("windows", `$env:GOOS="linux"; $env:GOARCH="arm64"; $env:CGO_ENABLED="0"; go build -trimpath -o gca-linux-arm64 ./cmd/gca`)
 }

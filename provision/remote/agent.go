@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -26,22 +27,47 @@ type agentConn struct {
 	cancel func() bool
 }
 
-// dialAgent connects to the socket, that of SSH_AUTH_SOCK where it is empty. It
-// returns nil for a dead one too: the key files are still there.
+// dialAgent connects to the user's agent. It returns nil for a dead one too: the key files are still there. path is the one of
+// IdentityAgent, or empty.
 func dialAgent(ctx context.Context, path string) *agentConn {
-	if path == "" {
-		path = os.Getenv("SSH_AUTH_SOCK")
-	}
-	if path == "" || path == "none" {
+	return firstAgent(ctx, agentPlaces(path, os.Getenv("SSH_AUTH_SOCK"), systemAgent), dialPlace)
+}
+
+// agentPlaces is where an agent may listen, the likeliest first. Where nothing else is set, Windows has a pipe of its own; a
+// socket of Cygwin's, as Git Bash has it, cannot be dialled, and the pipe is behind it.
+func agentPlaces(configured, environment, system string) []string {
+	var places []string
+	switch {
+	case configured == "none":
 		return nil
+	case configured != "":
+		return []string{configured}
+	case environment != "" && environment != "none":
+		places = append(places, environment)
 	}
-	dialer := net.Dialer{Timeout: agentAnswer}
-	sock, err := dialer.DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil
+	if system != "" && environment != "none" {
+		places = append(places, system)
 	}
-	return &agentConn{sock: sock, client: agent.NewClient(sock),
-		cancel: context.AfterFunc(ctx, func() { sock.Close() })}
+	return places
+}
+
+// isPipe reports whether a place is a named pipe of Windows, in either spelling.
+func isPipe(place string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.ReplaceAll(place, "/", `\`)), `\\.\pipe\`)
+}
+
+// firstAgent is the first that takes a connection.
+func firstAgent(ctx context.Context, places []string, dial func(context.Context, string) (net.Conn, error)) *agentConn {
+	for _, place := range places {
+		dialing, cancel := context.WithTimeout(ctx, agentAnswer)
+		sock, err := dial(dialing, place)
+		cancel()
+		if err == nil {
+			return &agentConn{sock: sock, client: agent.NewClient(sock),
+				cancel: context.AfterFunc(ctx, func() { sock.Close() })}
+		}
+	}
+	return nil
 }
 
 // keys lists what the agent holds, nothing where it does not answer in time.

@@ -104,6 +104,9 @@ func HashToken(token string) [sha256.Size]byte { return sha256.Sum256([]byte(tok
 // Addr is the address to listen on, host:port.
 func (c *Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
 
+// MostConcurrent is the largest MAX_CONCURRENT.
+const MostConcurrent = 100_000
+
 // Default returns the documented defaults, which are those of the guide that users of the adapter's Python predecessor know
 // where both have the setting.
 func Default() *Config {

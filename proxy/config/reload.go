@@ -38,10 +38,9 @@ func (c *Config) Reload(texts Texts, env func(name string) (string, bool)) (Relo
 	if err != nil {
 		return Reloaded{}, err
 	}
-	r := Reloaded{Config: next, Changed: []string{}, Restart: []string{}}
+	r := Reloaded{Config: next, Changed: []string{}, Restart: append([]string{}, c.Restarting(next)...)}
 	for _, s := range restarting {
-		if !next.same(s.name, c) {
-			r.Restart = append(r.Restart, s.name)
+		if slices.Contains(r.Restart, s.name) {
 			s.keep(next, c)
 		}
 	}
@@ -54,6 +53,17 @@ func (c *Config) Reload(texts Texts, env func(name string) (string, bool)) (Relo
 		}
 	}
 	return r, nil
+}
+
+// Restarting names the settings that next has another value for and that a running adapter does not change.
+func (c *Config) Restarting(next *Config) []string {
+	var names []string
+	for _, s := range restarting {
+		if !next.same(s.name, c) {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 // same reports whether both have the same value for a setting.

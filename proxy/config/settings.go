@@ -47,7 +47,7 @@ var setters = map[string]func(*Config, string) error{
 	"MODEL_FALLBACK":        func(c *Config, v string) error { return modelMap(v, &c.ModelFallback) },
 	"HEALTH_CHECK_INTERVAL": func(c *Config, v string) error { return seconds(v, 0, 86400, &c.HealthInterval) },
 	"STATE_URL":             func(c *Config, v string) error { return stateURL(v, &c.StateURL) },
-	"MAX_CONCURRENT":        func(c *Config, v string) error { return whole(v, 1, 100000, &c.MaxConcurrent) },
+	"MAX_CONCURRENT":        func(c *Config, v string) error { return whole(v, 1, MostConcurrent, &c.MaxConcurrent) },
 	"FETCH_URLS":            func(c *Config, v string) error { return boolean(v, &c.FetchURLs) },
 	"ALLOW_ANONYMOUS":       func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
 	"TLS_NAME":              func(c *Config, v string) error { return tlsName(v, &c.TLSName) },

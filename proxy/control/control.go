@@ -157,18 +157,18 @@ func (r *Refusal) Unwrap() error {
 func FindKey(name string, matched []string) (id string, err error) {
 	switch len(matched) {
 	case 0:
-		return "", &Refusal{Code: Unknown, Message: "no key has the id or label " + quoted(name)}
+		return "", &Refusal{Code: Unknown, Message: "no key has the id or label " + quoted(name) + ", or begins so"}
 	case 1:
 		return matched[0], nil
 	}
 	return "", &Refusal{Code: Ambiguous, IDs: matched, Message: quoted(name) + " fits several keys: " + strings.Join(matched, ", ")}
 }
 
-// quoted shows the beginning of a name alone: somebody may take a whole key for one.
+// quoted shows the beginning of a name alone, no more than what most keys have in common: it may be one, or how one begins.
 func quoted(name string) string {
-	const shown = 20
-	if len(name) > shown {
-		return `"` + strings.ToValidUTF8(name[:shown/2], "") + `…"`
+	const shown = 6
+	if len(name) > shown+1 {
+		return `"` + strings.ToValidUTF8(name[:shown], "") + `…"`
 	}
 	return `"` + strings.ToValidUTF8(name, "") + `"`
 }

@@ -222,8 +222,9 @@ func TestFindKey(t *testing.T) {
 	}
 	f("a", []string{"aa"}, "aa", 0)
 	f("a", []string{"aa", "ab"}, `"a" fits several keys: aa, ab`, 2)
-	f("a", nil, `no key has the id or label "a"`, 0)
-	f("AIzaSyA-whole-key-given-by-mistake", nil, `no key has the id or label "AIzaSyA-wh…"`, 0)
+	f("a", nil, `no key has the id or label "a", or begins so`, 0)
+	f("AIzaSyA-whole-key", nil, `no key has the id or label "AIzaSy…", or begins so`, 0)
+	f("AIzaSyAB", []string{"aa", "ab"}, `"AIzaSy…" fits several keys: aa, ab`, 2)
 }
 
 func TestListen_replacesADeadSocket(t *testing.T) {

@@ -78,7 +78,7 @@ func TestAChoiceMayMeanABuiltInTool(t *testing.T) {
 func TestSplitStops(t *testing.T) {
 	f := func(all, want string) {
 		t.Helper()
-		theirs, ours := splitStops(strings.Split(all, " "))
+		theirs, ours := (&Call{}).splitStops(strings.Split(all, " "))
 		if got := fmt.Sprint(theirs, ours); got != want {
 			t.Errorf("splitStops(%q) = %s, want %s", all, got, want)
 		}

@@ -45,7 +45,9 @@ type Call struct {
 	Carried []Record // signatures that the request itself carried, oldest first
 	Tools   ToolNames
 	BuiltIn BuiltIn // tools that Google runs itself; Prepare declares those that go with the model and the functions
-	// Stops are the stop sequences that the proxy looks for itself, since Gemini takes five at most. Set by Prepare.
+	// TellsStop: the client learns which stop sequence ended its answer. Gemini does not say, so none is left to it.
+	TellsStop bool
+	// Stops are the stop sequences that the proxy looks for itself: Gemini takes five at most. Set by Prepare.
 	Stops []string
 	// Room is how many tokens of the answer, without its thoughts, are passed on where the model may write more than the
 	// client wants; 0 is all. Set by Prepare.

@@ -6,6 +6,9 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
+// NoImage is what is wrong with a media type of an image that Gemini does not take.
+const NoImage = "expected an image of type png, jpeg, webp, gif, heic or heif"
+
 // Inline makes an inline medium of base64 data. A missing media type is read off the first bytes. The problem is "" or what
 // is wrong with the data, fit to follow a field's path.
 func Inline(mimeType, data string) (blob *gemini.Blob, problem string) {
@@ -20,10 +23,22 @@ func Inline(mimeType, data string) (blob *gemini.Blob, problem string) {
 	if mimeType == "" {
 		mimeType = sniff(data)
 	}
+	if strings.HasPrefix(mimeType, "image/") && !isImage(mimeType) {
+		return nil, NoImage
+	}
 	if mimeType == "" {
 		return nil, "the media type is missing and cannot be told from the data"
 	}
 	return &gemini.Blob{MimeType: mimeType, Data: data}, ""
+}
+
+// isImage lists the types of images that Gemini takes (Gemini API docs, image understanding); of gif it does not say.
+func isImage(mimeType string) bool {
+	switch mimeType {
+	case "image/png", "image/jpeg", "image/webp", "image/gif", "image/heic", "image/heif":
+		return true
+	}
+	return false
 }
 
 // DataURL splits data:<media type>;base64,<data>; parameters such as charset are dropped.

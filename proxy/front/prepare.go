@@ -43,7 +43,7 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	}
 	fitThinking(&config, call, family)
 	fitSampling(&config, family)
-	config.StopSequences, call.Stops = splitStops(config.StopSequences)
+	config.StopSequences, call.Stops = call.splitStops(config.StopSequences)
 	req.GenerationConfig = &config
 	fitJSON(&req, family)
 
@@ -76,8 +76,8 @@ func CheckStops(param string, stops []string) error {
 	return nil
 }
 
-// splitStops gives Gemini as many different stop sequences as it takes, and the proxy the others.
-func splitStops(all []string) (gemini, ours []string) {
+// splitStops gives Gemini as many different stop sequences as it takes, or none, and the proxy the others.
+func (c *Call) splitStops(all []string) (gemini, ours []string) {
 	var stops []string
 	seen := map[string]bool{"": true}
 	for _, s := range all {
@@ -85,6 +85,9 @@ func splitStops(all []string) (gemini, ours []string) {
 			seen[s] = true
 			stops = append(stops, s)
 		}
+	}
+	if c.TellsStop {
+		return nil, stops
 	}
 	n := min(len(stops), maxStops)
 	return stops[:n:n], stops[n:]

@@ -236,7 +236,7 @@ func (pl *plan) take(m *moment, at time.Time, tokens int64) {
 		l.window = &w
 		pl.ledger, pl.copied = &l, true
 	}
-	pl.ledger.window.add(at.Unix(), 1, tokens)
+	pl.ledger.window.add(m.second(at), 1, tokens)
 	if at.Before(m.midnight) {
 		if end := m.midnight.Unix(); pl.ledger.dayEnd != end {
 			pl.ledger.dayEnd, pl.ledger.dayUsed = end, 0

@@ -15,6 +15,12 @@ func NextDay(t time.Time) time.Time {
 	return time.Date(y, m, d+1, 0, 0, 0, 0, pacific())
 }
 
+// today is when the day of t began.
+func today(t time.Time) time.Time {
+	y, m, d := t.In(pacific()).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, pacific())
+}
+
 // pacific reads the zone once: the standard library would read it each time.
 var pacific = sync.OnceValue(func() *time.Location {
 	zone, err := time.LoadLocation("America/Los_Angeles")

@@ -89,6 +89,22 @@ func projects(n, each int, declared bool) *Pool {
 	return New(configured, Options{MaxFailures: 3, CoolingPeriod: 5 * time.Minute})
 }
 
+// atRest fails the test if a pool that nobody uses any more still holds something of those who did; that no goroutine is left,
+// synctest sees to.
+func (p *Pool) atRest(t *testing.T) {
+	t.Helper()
+	p.lock()
+	defer p.mu.Unlock()
+	if p.busy != 0 || len(p.queues) != 0 || len(p.pending) != 0 || len(p.moved.recent)+len(p.moved.old) > 2*maxMoved {
+		t.Errorf("%d leases, %d lines, %d records are left", p.busy, len(p.queues), len(p.pending))
+	}
+	for _, k := range p.keys {
+		if k.inflight != 0 || k.group.held || k.group.plan != nil || len(k.group.ledgers) > p.room() {
+			t.Errorf("key %s has %d under way, and %d models", k.id, k.inflight, len(k.group.ledgers))
+		}
+	}
+}
+
 // Five projects of ten requests a minute, driven at 45 a minute for an hour.
 func TestQuotaIsUsedWithoutAFailure(t *testing.T) {
 	f := func(each int, conversations int) {
@@ -115,6 +131,7 @@ func TestQuotaIsUsedWithoutAFailure(t *testing.T) {
 				time.Sleep(time.Minute / 45)
 			}
 			wg.Wait()
+			p.atRest(t)
 			total := 0
 			for project, n := range g.refused {
 				if total += n; n > 1 {
@@ -157,6 +174,7 @@ func TestTooMuchIsServedInTurn(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		wg.Wait()
+		p.atRest(t)
 		served, told, longest := 0, 0, time.Duration(0)
 		var last time.Time
 		for i, r := range results {
@@ -271,6 +289,7 @@ func TestPrefixCachesAreUsed(t *testing.T) {
 					l.Done(OK(model).Used(want.Tokens))
 				}
 			}
+			p.atRest(t)
 		})
 		return tokens
 	}

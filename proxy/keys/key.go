@@ -80,6 +80,9 @@ func (r rest) renewed(o Outcome, now time.Time, extra time.Duration) (rest, bool
 		steps++
 	}
 	until := now.Add(max(o.steps[min(max(steps, 1), len(o.steps))-1], minRest) + extra)
+	if o.reason == DayQuota {
+		until = until.Round(0) // midnight is on the wall, also where the machine slept meanwhile
+	}
 	if until.Before(r.until) {
 		return r, false
 	}

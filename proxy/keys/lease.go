@@ -20,7 +20,8 @@ type Lease struct {
 	model   string // whose quota counts; "" is none
 	tokens  int64  // that were counted
 	began   time.Time
-	guessed bool // that the project is dry
+	sec     int64 // the same, of the steady clock
+	guessed bool  // that the project is dry
 	sent    atomic.Int64
 	done    atomic.Bool
 }
@@ -42,7 +43,7 @@ func (p *Pool) borrow(k *key) *Lease {
 	k.inflight++
 	k.requests++
 	p.busy++
-	return &Lease{pool: p, key: k, group: k.group, proxy: k.proxy, egress: k.egress, began: p.moment.now}
+	return &Lease{pool: p, key: k, group: k.group, proxy: k.proxy, egress: k.egress, began: p.moment.now, sec: p.moment.sec}
 }
 
 // count counts a request of the model against the quota of the key's project.
@@ -67,10 +68,10 @@ func (p *Pool) unlease(l *Lease) {
 func (l *Lease) uncount() {
 	p := l.pool
 	if ledger := l.group.ledgers[l.model]; ledger != nil {
-		ledger.giveBack(&p.moment, l.began.Unix(), l.tokens)
+		ledger.giveBack(&p.moment, l.sec, l.tokens)
 	}
 	if mates := l.group.mates(p.moment.now); mates != nil {
-		mates.ledger(l.model).giveBack(&p.moment, l.began.Unix(), l.tokens)
+		mates.ledger(l.model).giveBack(&p.moment, l.sec, l.tokens)
 	}
 }
 

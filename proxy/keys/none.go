@@ -41,7 +41,7 @@ func (e *NoneError) counts() string {
 		}
 	}
 	if e.Barred > 0 {
-		words = append(words, fmt.Sprintf("%d behind a way out that leads to where Gemini is not available", e.Barred))
+		words = append(words, fmt.Sprintf("%d behind a way out that does not lead to Gemini", e.Barred))
 	}
 	if e.Small > 0 {
 		words = append(words, fmt.Sprintf("%d with a quota of tokens a minute below the prompt's", e.Small))

@@ -3,10 +3,18 @@ package keys
 import (
 	"fmt"
 	"strings"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
+// minPrefix is how much of a key itself names it, in characters: six of them are the same for most.
+const minPrefix = 8
+
 // Named is what a person may call a key by.
-type Named struct{ ID, Label string }
+type Named struct {
+	ID, Label string
+	Secret    config.Secret
+}
 
 // Match returns the ids of the keys that a person means, as MatchName does.
 func (p *Pool) Match(name string) []string {
@@ -14,13 +22,13 @@ func (p *Pool) Match(name string) []string {
 	defer p.mu.Unlock()
 	all := make([]Named, 0, len(p.keys))
 	for _, k := range p.keys {
-		all = append(all, Named{k.id, k.label})
+		all = append(all, Named{k.id, k.label, k.secret})
 	}
 	return MatchName(name, all)
 }
 
 // MatchName returns the ids of those of all that a person means: the one whose id or label it is, else all whose id or label
-// begins with it.
+// begins with it, or which themselves do, for eight characters or more: some know of a key only how it begins.
 func MatchName(name string, all []Named) []string {
 	if name == "" {
 		return nil
@@ -30,7 +38,8 @@ func MatchName(name string, all []Named) []string {
 		if k.ID == name || k.Label == name {
 			whole = append(whole, k.ID)
 		}
-		if strings.HasPrefix(k.ID, name) || strings.HasPrefix(k.Label, name) {
+		itself := len(name) >= minPrefix && strings.HasPrefix(k.Secret.Reveal(), name)
+		if strings.HasPrefix(k.ID, name) || strings.HasPrefix(k.Label, name) || itself {
 			begun = append(begun, k.ID)
 		}
 	}

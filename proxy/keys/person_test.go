@@ -27,6 +27,15 @@ func TestMatch(t *testing.T) {
 	f("2e", "2e7d2c03")
 	f("", "")
 	f("nobody", "")
+	p = New([]config.Key{
+		{Secret: config.NewSecret("AIzaSyAB-one")}, {Secret: config.NewSecret("AIzaSyAB-two")}, {Secret: config.NewSecret("short")}, {Secret: config.NewSecret("AIzaSyC"), Label: "AIzaSyAB-one"},
+	}, Options{MaxFailures: 1, CoolingPeriod: time.Minute})
+	id := func(secret string) string { return ID(config.NewSecret(secret)) }
+	f("AIzaSyAB", id("AIzaSyAB-one")+" "+id("AIzaSyAB-two")+" "+id("AIzaSyC"))
+	f("AIzaSyAB-t", id("AIzaSyAB-two"))
+	f("AIzaSyAB-one", id("AIzaSyC")) // a label wins
+	f("AIzaSyC", "")                 // too short for how a key begins
+	f("short", "")
 }
 
 func TestAPersonsWordHolds(t *testing.T) {

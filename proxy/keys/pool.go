@@ -38,6 +38,7 @@ type Options struct {
 type Pool struct {
 	mu      sync.Mutex
 	options Options
+	clock   func() (now, steady time.Time)
 	moment  moment
 
 	keys   []*key // in their configured order
@@ -59,16 +60,34 @@ type Pool struct {
 	failing  bool                // the Keeper failed last time; under keeping
 }
 
-// moment is the time of one call.
+// moment is the time of one call. Rests end by the clock on the wall where Google names a moment of it, and like windows and
+// limits by one that nobody sets where it names a span: a clock that is set back holds no key.
 type moment struct {
 	now      time.Time
-	sec      int64     // now, in Unix seconds
-	midnight time.Time // the end of Google's day
+	steady   time.Time // of a clock that nobody sets
+	sec      int64     // of the same, in Unix seconds
+	dawn     time.Time // the beginning of Google's day, by the wall
+	midnight time.Time // its end
+}
+
+// second is a time in the seconds of the steady clock.
+func (m *moment) second(t time.Time) int64 { return m.steady.Add(t.Sub(m.now)).Unix() }
+
+// at is when a second of the steady clock begins.
+func (m *moment) at(sec int64) time.Time { return m.now.Add(time.Unix(sec, 0).Sub(m.steady)) }
+
+// steadily makes a clock whose second reading began as the first one and is never set: it follows the system's monotonic clock.
+func steadily() func() (now, steady time.Time) {
+	start := time.Now()
+	return func() (time.Time, time.Time) {
+		now := time.Now()
+		return now, start.Add(now.Sub(start)).Round(0)
+	}
 }
 
 // New makes a pool of the keys in their configured order.
 func New(configured []config.Key, options Options) *Pool {
-	p := &Pool{ids: map[string]*key{}, groups: map[string]*group{}, queues: map[string]*queue{}, pending: map[recordID]Record{}}
+	p := &Pool{clock: steadily(), ids: map[string]*key{}, groups: map[string]*group{}, queues: map[string]*queue{}, pending: map[recordID]Record{}}
 	p.lock()
 	defer p.mu.Unlock()
 	p.arrange(configured, options)
@@ -78,10 +97,11 @@ func New(configured []config.Key, options Options) *Pool {
 // lock locks the pool and looks at the clock.
 func (p *Pool) lock() {
 	p.mu.Lock()
-	now := time.Now()
-	p.moment.now, p.moment.sec = now, now.Unix()
-	if !now.Before(p.moment.midnight) {
-		p.moment.midnight = NextDay(now)
+	m := &p.moment
+	m.now, m.steady = p.clock()
+	m.sec = m.steady.Unix()
+	if m.now.Before(m.dawn) || !m.now.Before(m.midnight) {
+		m.dawn, m.midnight = today(m.now), NextDay(m.now)
 	}
 }
 

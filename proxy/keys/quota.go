@@ -12,7 +12,7 @@ type Limits struct {
 	Day      int64 // requests a day
 }
 
-// limit is one of them, in force until some Unix second.
+// limit is one of them, in force until some second of the steady clock.
 type limit struct{ value, until int64 }
 
 func (l limit) at(sec int64) int64 {
@@ -28,8 +28,8 @@ type ledger struct {
 	requests, tokens, day limit
 	window                *window // nil as long as nothing was asked of the model
 	dayUsed               int64
-	dayEnd                int64     // of the day that dayUsed counts, in Unix seconds
-	used                  int64     // when it was last asked, in Unix seconds
+	dayEnd                int64     // of the day that dayUsed counts, in Unix seconds of the wall
+	used                  int64     // when it was last asked, in seconds of the steady clock
 	served                time.Time // when the latest lease began that ended well
 }
 
@@ -125,8 +125,8 @@ func (l *ledger) opens(m *moment, from time.Time, tokens int64, jitter time.Dura
 		return from, reason
 	}
 	l.window.move(m.sec)
-	if sec := l.window.next(from.Unix(), limits, tokens); sec > from.Unix() {
-		return time.Unix(sec, 0), RateLimited
+	if first := m.second(from); l.window.next(first, limits, tokens) > first {
+		return m.at(l.window.next(first, limits, tokens)), RateLimited
 	}
 	return from, reason
 }

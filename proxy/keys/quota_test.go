@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 // begin waits for the beginning of a second, where the windows' buckets begin.
@@ -197,4 +199,59 @@ func TestWindow(t *testing.T) {
 	if w.requests != 1 {
 		t.Error("lost with the clock")
 	}
+}
+
+// A clock that is set back, or forward, holds no key for longer than it should.
+func TestAClockThatIsSet(t *testing.T) {
+	p := newPool("a")
+	wall := time.Date(2026, 11, 30, 0, 30, 0, 0, pacific())
+	steady := wall
+	p.clock = func() (time.Time, time.Time) { return wall, steady }
+	pass := func(d time.Duration) { wall, steady = wall.Add(d), steady.Add(d) }
+	soonest := func(want time.Duration) {
+		t.Helper()
+		_, err := p.Acquire(t.Context(), Want{Model: model}, wall)
+		var e *NoneError
+		if !errors.As(err, &e) || e.Soonest.Sub(wall) != want {
+			t.Errorf("%+v, not in %v", e, want)
+		}
+	}
+	teach(t, p, Limits{Requests: 2})
+	pass(10 * time.Second)
+	use(t, p, model, OK(model))
+	soonest(51 * time.Second)
+	wall = wall.Add(-time.Hour)
+	soonest(51 * time.Second)
+	pass(51 * time.Second)
+	use(t, p, model, OK(model))
+	wall = wall.Add(7 * time.Hour)
+	soonest(10 * time.Second)
+	wall = time.Date(2026, 11, 30, 0, 30, 0, 0, pacific())
+	pass(limitLife - 51*time.Second)
+	for range 3 { // the limit was named a day ago
+		use(t, p, model, OK(model))
+	}
+	teach(t, p, Limits{Day: 1})
+	soonest(NextDay(wall).Add(jitter("a")).Sub(wall))
+	wall = time.Date(2026, 11, 30, 23, 30, 0, 0, pacific())
+	use(t, p, model, OK(model)) // another day
+	soonest(30*time.Minute + jitter("a"))
+}
+
+// Midnight is on the wall, whatever a machine that slept counted; a span is not.
+func TestWhichClockARestEndsBy(t *testing.T) {
+	p := newPool("a")
+	f := func(reason Reason, wall bool) {
+		t.Helper()
+		use(t, p, model, Rest(model, reason, time.Hour))
+		until := p.keys[0].group.restOf(model).until
+		if (until == until.Round(0)) != wall {
+			t.Errorf("%v: %v", reason, until)
+		}
+		if err := p.Reset(ID(config.NewSecret("a"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f(DayQuota, true)
+	f(RateLimited, false)
 }

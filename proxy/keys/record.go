@@ -105,7 +105,7 @@ func (g *group) records() (all []Record) {
 		}
 		for name, limit := range map[string]limit{recordRequests: l.requests, recordTokens: l.tokens, recordDay: l.day} {
 			if limit.value > 0 {
-				all = append(all, Record{Owner: g.name, Model: model, Name: name, Limit: limit.value, At: time.Unix(limit.until, 0).Add(-limitLife)})
+				all = append(all, Record{Owner: g.name, Model: model, Name: name, Limit: limit.value})
 			}
 		}
 	}

@@ -274,3 +274,22 @@ func TestReasonsHaveWordsAndCodes(t *testing.T) {
 		t.Error(n)
 	}
 }
+
+// After a rollback a newer release's reasons may be in the file: a key is better asked once than never again.
+func TestAnUnknownReasonKeepsNoKeyAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("a")
+		id := ID(config.NewSecret("a"))
+		p.Restore([]Record{
+			{Owner: id, Name: recordState, Reason: "of a newer release"},
+			{Owner: id, Name: recordRest, Reason: "of a newer release", Until: time.Now().Add(time.Hour)},
+			{Owner: id, Model: model, Name: recordQuota, Reason: "of a newer release", Until: time.Now().Add(time.Hour)},
+			{Owner: id, Model: model, Name: "of a newer release"},
+		})
+		if s := p.Snapshot()[0]; s.State != Healthy {
+			t.Errorf("%+v", s)
+		}
+		use(t, p, model, Disable(Invalid))
+		none(t, p, model)
+	})
+}

@@ -69,7 +69,7 @@ func (p *Pool) correct(l *Lease, o Outcome) {
 	}
 	for _, w := range windows {
 		w.move(p.moment.sec)
-		w.correct(l.began.Unix(), 0, o.tokens-l.tokens)
+		w.correct(l.sec, 0, o.tokens-l.tokens)
 	}
 	if o.tokens < l.tokens && ledger.tokens.value > 0 {
 		p.serveModel(l.model)
@@ -124,7 +124,7 @@ func (l *ledger) learn(m *moment, stated Limits) (records []Record) {
 		{&l.requests, stated.Requests, recordRequests}, {&l.tokens, stated.Tokens, recordTokens}, {&l.day, stated.Day, recordDay},
 	} {
 		if s.value > 0 {
-			*s.limit = limit{s.value, m.now.Add(limitLife).Unix()}
+			*s.limit = limit{s.value, m.sec + int64(limitLife/time.Second)}
 			records = append(records, Record{Name: s.name, Limit: s.value, At: m.now})
 		}
 	}

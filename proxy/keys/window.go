@@ -5,12 +5,12 @@ const span = 61
 
 // window counts what was asked in each of the last seconds. The zero window is empty.
 type window struct {
-	last             int64 // the Unix second of the newest bucket
+	last             int64 // the second of the newest bucket, of the steady clock
 	requests, tokens int64 // the sums of all buckets
 	buckets          [span]struct{ requests, tokens int32 }
 }
 
-// move lets time pass: what is older than span is forgotten. A clock that goes back stands still.
+// move lets time pass: what is older than span is forgotten. For an earlier second it stands still.
 func (w *window) move(sec int64) {
 	if sec <= w.last {
 		return

@@ -36,7 +36,7 @@ listen() {
 each() {
 	verb=$1
 	shift
-	[ "$1" != --no-block ] || shift
+	case $1 in --*) shift ;; esac
 	for unit; do
 		case $verb in
 		start | restart)

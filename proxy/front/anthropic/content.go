@@ -48,6 +48,34 @@ func (d *decoder) user(blocks []block) []gemini.Part {
 	return parts
 }
 
+// noteLeftOut tells of blocks that come to nothing: of unknown types without a text, and of what Gemini has no counterpart for.
+func (d *decoder) noteLeftOut(blocks []block) {
+	for i := range blocks {
+		b := &blocks[i]
+		switch {
+		case b.cites:
+			d.call.LeftOut.Add("citations")
+		case b.isServerTool():
+			continue
+		case !b.isKnown() && b.kind != "tool_reference" && len(b.parts()) == 0:
+			d.call.LeftOut.Add(b.kind)
+		}
+		d.noteLeftOut(b.content)
+		if b.source != nil {
+			d.noteLeftOut(b.source.content)
+		}
+	}
+}
+
+// noteSystem tells of what stands in a system prompt and is no text.
+func (d *decoder) noteSystem(blocks []block) {
+	for _, b := range blocks {
+		if b.text == nil {
+			d.call.LeftOut.Add("system." + b.kind)
+		}
+	}
+}
+
 func (d *decoder) result(b *block) *gemini.FunctionResponse {
 	var output []gemini.Part
 	for _, c := range b.content {

@@ -3,13 +3,17 @@ package anthropic
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
 // Codec is the Messages API.
-type Codec struct{}
+type Codec struct {
+	Interleaved bool // the client's beta of that name lets it think between calls, for more tokens in all than one answer has
+}
 
 var _ front.Codec = Codec{}
 
@@ -18,12 +22,12 @@ func (Codec) ToolIDPrefix() string { return "toolu_" }
 
 // Decode reads the body of POST /v1/messages. What has no counterpart in Gemini, such as cache_control, betas and fields
 // that nobody knows, is left out without an error.
-func (Codec) Decode(body []byte) (*front.Call, error) {
+func (c Codec) Decode(body []byte) (*front.Call, error) {
 	req, err := read(body)
 	if err != nil {
 		return nil, err
 	}
-	if err := req.checkTurn(); err != nil {
+	if err := req.checkTurn(c.Interleaved); err != nil {
 		return nil, err
 	}
 	d, err := decode(req)
@@ -64,7 +68,7 @@ func read(body []byte) (*request, error) {
 func decode(req *request) (*decoder, error) {
 	d := &decoder{req: req, call: &front.Call{
 		Model: req.model, Stream: req.stream, Request: &gemini.Request{}, SingleCall: req.choice.noneElse,
-		Conversation: req.conversation, LeftOut: req.leftOut,
+		Conversation: req.conversation, LeftOut: req.leftOut, TellsStop: true,
 	}, carried: map[string]bool{}}
 	d.config()
 	d.thinking()
@@ -94,11 +98,33 @@ func (r *request) check() error {
 	case r.choice.kind == "tool" && r.choice.name == "":
 		return front.Invalidf("tool_choice.name", "expected the name of a tool")
 	}
+	for i, s := range r.stops {
+		if s != "" && strings.TrimSpace(s) == "" {
+			return front.Invalidf(fmt.Sprintf("stop_sequences.%d", i), "each stop sequence must contain non-whitespace")
+		}
+	}
+	if err := r.thinking.check(); err != nil {
+		return err
+	}
 	return front.CheckStops("stop_sequences", r.stops)
 }
 
+// minBudget is the smallest budget_tokens (Anthropic API docs, extended thinking).
+const minBudget = 1024
+
+// check finds what is wrong with a budget. Types that nobody knows are no error: the next client may have one.
+func (t *thinking) check() error {
+	switch {
+	case t.kind == "enabled" && t.budget == nil:
+		return front.Invalidf("thinking.budget_tokens", "expected a whole number")
+	case t.kind == "enabled" && *t.budget < minBudget:
+		return front.Invalidf("thinking.budget_tokens", "expected %d or more", minBudget)
+	}
+	return nil
+}
+
 // checkTurn finds what a request for an answer lacks.
-func (r *request) checkTurn() error {
+func (r *request) checkTurn(interleaved bool) error {
 	switch {
 	case len(r.messages) == 0:
 		return front.Invalidf("messages", "expected an array with at least one message")
@@ -106,6 +132,8 @@ func (r *request) checkTurn() error {
 		return front.Invalidf("max_tokens", "expected a whole number")
 	case *r.maxTokens < 0:
 		return front.Invalidf("max_tokens", "expected 0 or more")
+	case *r.maxTokens > 0 && r.thinking.kind == "enabled" && *r.thinking.budget >= *r.maxTokens && !interleaved:
+		return front.Invalidf("thinking.budget_tokens", "expected less than max_tokens, which must be greater")
 	}
 	return nil
 }
@@ -140,10 +168,7 @@ func (d *decoder) thinking() {
 	case "disabled":
 		t.Mode = front.ThinkingOff
 	case "enabled":
-		t.Mode = front.ThinkingAdaptive
-		if b := d.req.thinking.budget; b != nil {
-			t.Mode, t.Budget = front.ThinkingBudget, *b
-		}
+		t.Mode, t.Budget = front.ThinkingBudget, *d.req.thinking.budget
 	case "adaptive", "between_tools":
 		t.Mode = front.ThinkingAdaptive
 	}
@@ -164,6 +189,7 @@ func (d *decoder) system() {
 		}
 		d.req.messages = d.req.messages[1:]
 	}
+	d.noteSystem(blocks)
 	var parts []gemini.Part
 	for _, b := range blocks {
 		if !b.text.Empty() && !bytes.HasPrefix(b.text, []byte(attribution)) {
@@ -187,9 +213,13 @@ func (r *request) cleared(m message) bool {
 func (d *decoder) contents() []gemini.Content {
 	var contents []gemini.Content
 	for _, m := range d.req.messages {
+		if m.role != "system" {
+			d.noteLeftOut(m.content)
+		}
 		switch {
 		case d.req.cleared(m):
 		case m.role == "system":
+			d.noteSystem(m.content)
 			contents = append(contents, systemMessage(m.content))
 		case m.role == "assistant":
 			contents = append(contents, gemini.Content{Role: gemini.RoleModel, Parts: d.assistant(m.content)})

@@ -106,6 +106,11 @@ func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f(with(`"output_config":{"effort":1},`+ok), "output_config.effort: expected a string")
 	f(messages(`{"role":"system","content":"x","clear_at":1}`), "messages.0.clear_at: expected a string")
 	f(with(`"thinking":"on",`+ok), "thinking: expected an object")
+	f(with(`"thinking":{"type":"enabled"},`+ok), "thinking.budget_tokens: expected a whole number")
+	f(with(`"thinking":{"type":"enabled","budget_tokens":1023},`+ok), "thinking.budget_tokens: expected 1024 or more")
+	f(with(`"thinking":{"type":"enabled","budget_tokens":4000},`+ok), "thinking.budget_tokens: expected less than max_tokens")
+	f(with(`"stop_sequences":["a"," \n"],`+ok), "stop_sequences.1: each stop sequence must contain non-whitespace")
+	f(blocks(`{"type":"image","source":{"type":"base64","media_type":"image/tiff","data":"AAAA"}}`), "messages.0.content.0.source.media_type: expected an image of type png,")
 	f(with(`"output_config":{"format":{"schema":1}},`+ok), "output_config.format.schema: expected a JSON Schema object")
 	f(with(`"output_config":{"format":{"type":"json_schema"}},`+ok), "output_config.format.schema: expected a JSON Schema object")
 	f(with(`"output_config":{"format":{"type":"xml","schema":{}}},`+ok), "output_config.format.type: expected json_schema")
@@ -168,7 +173,7 @@ func TestDecodeKeepsWhatTheAnswerNeeds(t *testing.T) {
 		`{"type":"enabled","budget_tokens":2000,"display":"summarized"}`: true, `{"type":"disabled"}`: false,
 		`{"type":"adaptive","display":"omitted"}`: false, `{"type":"from_the_future"}`: false,
 	} {
-		f(`"max_tokens":9,"thinking":`+thinking, fmt.Sprintf("stream=false single=false shown=%v max=9 prewarm=false", shown))
+		f(`"max_tokens":4000,"thinking":`+thinking, fmt.Sprintf("stream=false single=false shown=%v max=4000 prewarm=false", shown))
 	}
 }
 

@@ -95,6 +95,20 @@ func (b *block) field(w *gemini.Walker, name string, depth int) {
 	}
 }
 
+// readEnabled reads {"enabled":true}. In texts of answers a list stands there.
+func readEnabled(w *gemini.Walker) (enabled bool) {
+	if w.Kind() != '{' {
+		w.Skip()
+		return false
+	}
+	w.Object("", func(name []byte) {
+		on := w.Kind() == 't'
+		w.Skip()
+		enabled = enabled || on && string(name) == "enabled"
+	})
+	return enabled
+}
+
 func (b *block) readContent(w *gemini.Walker, depth int) {
 	if w.Kind() == '{' {
 		b.object, b.body = w.Raw(), contentOther
@@ -118,6 +132,8 @@ func (b *block) rareField(w *gemini.Walker, name string) {
 		b.url = w.Text()
 	case "tool_name":
 		b.toolName = w.String()
+	case "citations":
+		b.cites = readEnabled(w)
 	case "encrypted_content":
 		b.encrypted = w.String()
 	case "tool":
@@ -180,7 +196,11 @@ func (b *block) checkSource() (field, problem string) {
 			return ".source.data", "expected base64"
 		}
 		blob, problem := front.Inline(s.mediaType, s.data.String())
-		if problem != "" {
+		switch problem {
+		case "":
+		case front.NoImage:
+			return ".source.media_type", problem
+		default:
 			return ".source.data", problem
 		}
 		if b.kind == "document" {

@@ -57,6 +57,7 @@ type block struct {
 	content   []block
 	body      contentKind
 	object    json.RawMessage // content that is one object
+	cites     bool            // citations are enabled
 	encrypted string          // encrypted_content that an item of content, or the block itself, has
 	isError   bool
 	source    *source

@@ -65,6 +65,8 @@ func (r *request) check() error {
 		return front.Invalidf("top_p", "expected 0 to 1")
 	case r.format.kind == "json_schema" && !r.format.said:
 		return front.Invalidf("response_format.json_schema", "expected an object with a name and a schema")
+	case r.format.kind == "json_schema" && r.format.name == "":
+		return front.Invalidf("response_format.json_schema.name", "expected the name of the schema")
 	case r.choice.named() && !hasNames(r.choice):
 		return front.Invalidf("tool_choice", "expected the name of a tool")
 	case r.functionCall.named() && !hasNames(r.functionCall):

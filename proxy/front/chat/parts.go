@@ -17,15 +17,15 @@ type part struct {
 	filename string
 }
 
-// readPart reads a part; ok is false for one of a kind that is left out.
-func readPart(w *gemini.Walker) (out gemini.Part, ok bool) {
+// readPart reads a part; ok is false for one of a kind that is left out, which is named unless it is the thought of a model.
+func readPart(w *gemini.Walker) (out gemini.Part, ok bool, leftOut string) {
 	if w.Kind() == '"' {
-		return gemini.Part{Text: w.Text()}, true
+		return gemini.Part{Text: w.Text()}, true, ""
 	}
 	var p part
 	if !w.Object("a content part", func(name []byte) { p.read(w, string(name)) }) {
 		w.Fail(w.Path(), "expected a content part")
-		return out, false
+		return out, false, ""
 	}
 	out, field, problem := p.toGemini()
 	if problem != "" {
@@ -34,7 +34,14 @@ func readPart(w *gemini.Walker) (out gemini.Part, ok bool) {
 	if out.FileData != nil {
 		out.FileData.Param = w.Path() + field
 	}
-	return out, out.Text != nil || out.InlineData != nil || out.FileData != nil
+	if ok = out.Text != nil || out.InlineData != nil || out.FileData != nil; !ok && !p.isThought() {
+		leftOut = p.kind
+	}
+	return out, ok, leftOut
+}
+
+func (p *part) isThought() bool {
+	return p.kind == "thinking" || p.kind == "redacted_thinking" || p.kind == "reasoning"
 }
 
 func (p *part) read(w *gemini.Walker, name string) {
@@ -125,7 +132,8 @@ func (p *part) toGemini() (out gemini.Part, field, problem string) {
 		}
 		out, problem = front.OpenAIFile(*p.file, p.filename)
 		return out, ".file.file_data", problem
-	case "thinking", "redacted_thinking", "reasoning":
+	}
+	if p.isThought() {
 		return out, "", ""
 	}
 	return gemini.Part{Text: p.text}, "", ""

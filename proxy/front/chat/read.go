@@ -67,8 +67,12 @@ func (m *message) readContent(w *gemini.Walker) {
 		m.hasContent = false
 	default:
 		w.Array(contentForms, func(int) {
-			if p, ok := readPart(w); ok {
+			p, ok, leftOut := readPart(w)
+			if ok {
 				m.content = append(m.content, p)
+			}
+			if leftOut != "" {
+				m.leftOut = append(m.leftOut, leftOut)
 			}
 		})
 	}

@@ -51,11 +51,12 @@ func readFormat(w *gemini.Walker) format {
 			}
 		case "json_schema":
 			f.said = w.Object("an object", func(name []byte) {
-				if string(name) != "schema" {
+				switch {
+				case string(name) == "name":
+					f.name = w.String()
+				case string(name) != "schema":
 					w.Skip()
-					return
-				}
-				if w.Expect("{", "a JSON Schema object") {
+				case w.Expect("{", "a JSON Schema object"):
 					f.schema = w.Raw()
 				}
 			})

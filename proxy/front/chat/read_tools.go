@@ -11,9 +11,10 @@ import (
 // some tools flat, as the Responses API has them, and Anthropic's with input_schema.
 type declaration struct {
 	tool
-	kind    string
-	nested  bool
-	grammar front.Grammar
+	kind       string
+	nested     bool
+	anthropics bool // it has Anthropic's input_schema, and need not tell its type
+	grammar    front.Grammar
 }
 
 // readTool reads a tool: a function, a custom one, or one that runs elsewhere. Of those Google has some of its own; the others
@@ -25,6 +26,8 @@ func (r *request) readTool(w *gemini.Walker) {
 		return
 	}
 	switch {
+	case d.kind == "" && !d.anthropics:
+		w.Fail(w.Path()+".type", "expected function, or the type of another tool")
 	case d.kind == "custom" && d.Name == "":
 		w.Fail(w.Path()+".custom.name", "expected the name of the tool")
 	case d.kind == "custom":
@@ -44,9 +47,6 @@ func (d *declaration) field(w *gemini.Walker, name string) {
 		d.kind = w.String()
 	case "function", "custom":
 		d.nested = w.Object("an object", func(name []byte) { d.detail(w, string(name)) })
-		if d.kind == "" && d.nested {
-			d.kind = name
-		}
 	default:
 		if name == "format" && w.Kind() != '{' {
 			w.Skip() // of a tool that runs elsewhere
@@ -63,6 +63,7 @@ func (d *declaration) detail(w *gemini.Walker, name string) {
 	case "description":
 		d.Description = w.Text()
 	case "parameters", "input_schema":
+		d.anthropics = name == "input_schema"
 		if w.Expect("{", "a JSON Schema object") {
 			d.Schema = w.Raw()
 		}

@@ -42,7 +42,8 @@ type message struct {
 	refusal    gemini.Text
 	calls      []toolCall
 	callID     string
-	signature  string // of the answer as a whole
+	signature  string   // of the answer as a whole
+	leftOut    []string // types of parts
 }
 
 type toolCall struct {
@@ -74,6 +75,7 @@ func (c *choice) named() bool {
 type format struct {
 	kind   string
 	said   bool // json_schema is there
+	name   string
 	schema json.RawMessage
 }
 
@@ -89,7 +91,13 @@ func (r *request) field(w *gemini.Walker, name string) {
 	case "model":
 		r.model = w.String()
 	case "messages":
-		w.Array("an array of messages", func(int) { r.messages = append(r.messages, readMessage(w)) })
+		w.Array("an array of messages", func(int) {
+			m := readMessage(w)
+			for _, kind := range m.leftOut {
+				r.leftOut.Add(kind)
+			}
+			r.messages = append(r.messages, m)
+		})
 	case "max_completion_tokens":
 		r.maxCompletion = w.Int()
 	case "max_tokens":

@@ -205,6 +205,9 @@ func FuzzInspect(f *testing.F) {
 		if opening := Opening(body); opening != "" && json.Valid(body) && opening != Opening(append(bytes.Clone(body), " x"...)) {
 			t.Errorf("%q opens otherwise with more behind it", body)
 		}
+		if w, works := Works("POST", Path{Collection: "interactions"}, body); !works || !w.Answers || !bytes.Equal(body, before) {
+			t.Errorf("%q: %+v, %v", body, w, works)
+		}
 		for _, n := range Made(body) {
 			if n == "" {
 				t.Error("an empty name")

@@ -76,6 +76,8 @@ func (r *request) check() error {
 		return front.Invalidf("top_p", "expected 0 to 1")
 	case r.format.kind == "json_schema" && r.format.schema == nil:
 		return front.Invalidf("text.format.schema", "expected a JSON Schema object")
+	case r.format.kind == "json_schema" && r.format.name == "":
+		return front.Invalidf("text.format.name", "expected the name of the schema")
 	case slices.Contains(r.choice.names, ""), r.choice.kind == "allowed_tools" && r.choice.listed == 0:
 		return front.Invalidf("tool_choice", "expected the name of a tool")
 	}

@@ -83,6 +83,8 @@ func TestBadFields(t *testing.T) {
 	f(`"tools":{}`, "tools", "expected an array of tools")
 	f(`"tools":[7]`, "tools.0", "expected a tool object")
 	f(`"tools":[{}]`, "tools.0.type", "expected the type of the tool")
+	f(`"tools":[{"name":"f"}]`, "tools.0.type", "expected the type of the tool")
+	f(`"text":{"format":{"type":"json_schema","schema":{}}}`, "text.format.name", "expected the name of the schema")
 	f(`"tools":[{"type":"function","function":{"name":"chat"}}]`, "tools.0.name", "expected the name of the function")
 	f(`"tools":[{"type":"function","name":"f","parameters":[]}]`, "tools.0.parameters", "expected a JSON Schema object")
 	f(`"tools":[{"type":"namespace","name":"n","tools":[{"type":"function"}]}]`, "tools.0.tools.0.name", "expected the name")

@@ -30,11 +30,14 @@ type item struct {
 }
 
 // fault is the first field that is not what it should be. Whether that is an error is known once the type is.
-type fault struct{ path, problem string }
+type fault struct {
+	path, problem string
+	leftOut       []string // types of parts that come to nothing
+}
 
 func (f *fault) note(path, problem string) {
 	if f.problem == "" {
-		*f = fault{path, problem}
+		f.path, f.problem = path, problem
 	}
 }
 

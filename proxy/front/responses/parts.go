@@ -133,6 +133,9 @@ func (p *part) toGemini(f *fault, path string) (out gemini.Part, ok bool) {
 		out, field, problem := front.OpenAISound(p.audio.String(), p.format)
 		return f.medium(out, problem, path+".input_audio."+field)
 	}
+	if p.text == nil {
+		f.leftOut = append(f.leftOut, p.kind)
+	}
 	return gemini.Part{Text: p.text}, p.text != nil
 }
 

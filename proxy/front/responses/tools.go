@@ -100,7 +100,7 @@ func (s *toolSet) read(w *gemini.Walker) {
 		return
 	}
 	switch {
-	case d.kind == "" && d.name == "":
+	case d.kind == "":
 		w.Fail(w.Path()+".type", "expected the type of the tool")
 	case d.kind == "namespace":
 		for _, t := range d.inner {
@@ -139,7 +139,7 @@ func (d *declaration) tool(w *gemini.Walker) (t tool, ok bool) {
 	case "tool_search":
 		t = tool{kind: searchTool, name: d.kind, description: d.description, schema: d.schema}
 		return t, d.execution == "client"
-	case "", "function", "custom":
+	case "function", "custom":
 	default:
 		return t, false
 	}

@@ -41,6 +41,7 @@ type reasoning struct {
 // format is text.format.
 type format struct {
 	kind   string
+	name   string
 	schema json.RawMessage
 }
 
@@ -139,7 +140,15 @@ func (r *request) readInput(w *gemini.Walker) {
 		r.input = []item{{kind: "message", role: "user", content: []gemini.Part{{Text: w.Text()}}}}
 		return
 	}
-	w.Array("a string or an array of items", func(int) { r.input = append(r.input, readItem(w)) })
+	w.Array("a string or an array of items", func(int) {
+		it := readItem(w)
+		if it.kind == "message" || it.kind == "function_call_output" {
+			for _, kind := range it.fault.leftOut {
+				r.tools.leftOut.Add(kind)
+			}
+		}
+		r.input = append(r.input, it)
+	})
 }
 
 func (r *request) readReasoning(w *gemini.Walker) {
@@ -172,6 +181,8 @@ func (r *request) readText(w *gemini.Walker) {
 				default:
 					w.Fail(w.Path(), "expected text, json_object or json_schema")
 				}
+			case "name":
+				r.format.name = w.String()
 			case "schema":
 				if w.Expect("{", "a JSON Schema object") {
 					r.format.schema = w.Raw()

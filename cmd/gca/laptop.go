@@ -1,0 +1,64 @@
+package main
+
+import (
+	"io"
+	"os"
+	"regexp"
+
+	"github.com/gemini-claude-adapter/gca/provision/remote"
+)
+
+// targetVariable tells gemini-manage which host a person on a laptop gave to gca, so that the commands it names are those that
+// this person can type.
+const targetVariable = "GCA_TARGET"
+
+// manageLine is the shell line of a verb on the server, for the host that was given.
+func manageLine(target string, verb []string) string {
+	return "exec " + remote.Quote(append([]string{"env", targetVariable + "=" + target, manageTool}, verb...)...)
+}
+
+var (
+	plainTarget = regexp.MustCompile(`^[A-Za-z0-9._@:%\[\]-]{1,255}$`)
+	managed     = regexp.MustCompile(`(/|sudo )?gemini-manage ((?:keys|tokens|config) [a-z-]+|[a-z-]+)`)
+)
+
+// fromLaptop has the streams of a gemini-manage that a laptop runs name gca's commands in what a person reads. Data stays as it
+// is.
+func (s *streams) fromLaptop() {
+	if target := os.Getenv(targetVariable); plainTarget.MatchString(target) {
+		s.target, s.err = target, renamed{s.err, target}
+	}
+}
+
+// words is out for reports that name commands.
+func (s *streams) words() io.Writer {
+	if s.target == "" {
+		return s.out
+	}
+	return renamed{s.out, s.target}
+}
+
+// renamed is a writer of whole messages in which each command of the server becomes the laptop's.
+type renamed struct {
+	to     io.Writer
+	target string
+}
+
+func (r renamed) Write(p []byte) (int, error) {
+	text := managed.ReplaceAllStringFunc(string(p), r.command)
+	if _, err := io.WriteString(r.to, text); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (r renamed) command(there string) string {
+	part := managed.FindStringSubmatch(there)
+	switch {
+	case part[1] == "/": // a file
+		return there
+	case part[1] != "" && part[2] == "status": // gca status asks for no password, so it would show no more
+		return "ssh -t " + r.target + " " + there
+	}
+	return "gca " + part[2] + " " + r.target
+}

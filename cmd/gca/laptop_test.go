@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"testing"
+)
+
+// What a server says to a laptop names the laptop's commands.
+func TestRenamed(t *testing.T) {
+	f := func(there, here string) {
+		t.Helper()
+		var out bytes.Buffer
+		if n, err := (renamed{&out, "root@vps"}).Write([]byte(there)); err != nil || n != len(there) || out.String() != here {
+			t.Errorf("%q becomes %q, want %q; %d, %v", there, &out, here, n, err)
+		}
+	}
+	f("no\nhint: gemini-manage start\n", "no\nhint: gca start root@vps\n")
+	f("cure: sudo gemini-manage restart", "cure: gca restart root@vps")
+	f("gemini-manage keys test says why; gemini-manage keys add, then keys remove, replaces it", "gca keys test root@vps says why; gca keys add root@vps, then keys remove, replaces it")
+	f("hint: gemini-manage config set GEMINI_API_KEYS=- reads them", "hint: gca config set root@vps GEMINI_API_KEYS=- reads them")
+	f("see all: sudo gemini-manage status\n", "see all: ssh -t root@vps sudo gemini-manage status\n")
+	f("/usr/local/bin/gemini-manage is a link; gemini-manage: no", "/usr/local/bin/gemini-manage is a link; gemini-manage: no")
+}
+
+func TestStreams_fromLaptop(t *testing.T) {
+	f := func(target, want string) {
+		t.Helper()
+		t.Setenv(targetVariable, target)
+		var out, err bytes.Buffer
+		s := &streams{out: &out, err: &err}
+		s.fromLaptop()
+		for _, w := range []struct {
+			to  io.Writer
+			got *bytes.Buffer
+		}{{s.err, &err}, {s.words(), &out}} {
+			if _, failed := w.to.Write([]byte("gemini-manage logs")); failed != nil || w.got.String() != want {
+				t.Errorf("for %q: %q, %v", target, w.got, failed)
+			}
+		}
+	}
+	f("", "gemini-manage logs")
+	f("a b; rm -r /", "gemini-manage logs")
+	f("ann@[2001:db8::1]:22", "gca logs ann@[2001:db8::1]:22")
+}
