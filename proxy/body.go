@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -73,8 +75,11 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 		return nil, refusal
 	}
 	in.access.giveBack = append(in.access.giveBack, func() { memory.shrink(0) })
-	r := bodyReader{in: in, stream: stream, begin: time.Now(), max: cfg.MaxBody, memory: memory, pace: &s.pace}
+	r := bodyReader{in: in, stream: stream, begin: time.Now(), max: cfg.MaxBody, memory: memory, pace: &s.pace, buffer: s.inbound.Get()}
 	body, refusal := r.read(int(length))
+	if in.native == nil {
+		in.access.giveBack = append(in.access.giveBack, func() { s.inbound.Put(r.buffer) })
+	}
 	if refusal == nil {
 		memory.shrink(int64(len(body)))
 	}
@@ -106,6 +111,7 @@ type bodyReader struct {
 	max    int64
 	memory *held
 	pace   *pace
+	buffer *bytebufferpool.ByteBuffer // of the body
 }
 
 var (
@@ -115,7 +121,8 @@ var (
 
 // read reads up to the end; length is what the client promised, negative if nothing.
 func (r *bodyReader) read(length int) ([]byte, *front.Error) {
-	body := make([]byte, 0, min(max(length, 512), firstAlloc)+1)
+	body := slices.Grow(r.buffer.B, min(max(length, 512), firstAlloc)+1)
+	defer func() { r.buffer.B = body }()
 	for {
 		if len(body) == cap(body) {
 			if length < 0 && !r.memory.grow(min(2*int64(len(body)), r.max)) {

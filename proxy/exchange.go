@@ -84,10 +84,16 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 	if failed.Kind == upstream.Unusable {
 		if x.unusable++; x.unusable == maxAgain {
 			front.Vary(x.call)
-			x.req = upstream.Encode(x.call.Target, x.call.Request)
+			x.encode()
 		}
 	}
 	return failed
+}
+
+// encode makes what is sent of the call as it is now. All of it is kept until the request is over.
+func (x *exchange) encode() {
+	x.req = x.s.upstream.Encode(x.call.Target, x.call.Request)
+	x.access.giveBack = append(x.access.giveBack, x.req.Release)
 }
 
 // repair mends the request, and reports whether there was something left to mend.
@@ -96,7 +102,7 @@ func (x *exchange) repair(failed *upstream.Error) bool {
 	if !ok || !front.Repair(x.call, fault) {
 		return false
 	}
-	x.req = upstream.Encode(x.call.Target, x.call.Request)
+	x.encode()
 	return true
 }
 

@@ -132,7 +132,7 @@ func (x *exchange) fit(target string) error {
 	if err := front.Prepare(x.call, target, x.s.lookup); err != nil {
 		return err
 	}
-	x.req = upstream.Encode(target, x.call.Request)
+	x.encode()
 	x.tries.tokens = x.req.Tokens()
 	if x.asked == "" {
 		x.asked, x.access.asked = target, target

@@ -75,7 +75,7 @@ func TestRefusalsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRefusals()
 		req := func(text string) *upstream.Request {
-			return upstream.Encode("m", &gemini.Request{Contents: []gemini.Content{{Parts: []gemini.Part{{Text: gemini.Quote(text)}}}}})
+			return new(upstream.Client).Encode("m", &gemini.Request{Contents: []gemini.Content{{Parts: []gemini.Part{{Text: gemini.Quote(text)}}}}})
 		}
 		why := front.Invalidf("", "no")
 		r.put(req("x"), why)

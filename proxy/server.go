@@ -18,12 +18,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/fetch"
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/front/anthropic"
+	"github.com/gemini-claude-adapter/gca/proxy/front/chat"
 	"github.com/gemini-claude-adapter/gca/proxy/front/responses"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 	"github.com/gemini-claude-adapter/gca/proxy/store"
@@ -69,6 +71,7 @@ type Server struct {
 	fetcher  *fetch.Fetcher
 	bounds   bounds
 	fronts   fronts
+	inbound  bytebufferpool.Pool // bodies of requests, but for those of Google's own API, which go on to Google as they are
 	usage    *usage
 	kept     kept
 	started  time.Time
@@ -85,6 +88,13 @@ type Server struct {
 }
 
 type fronts struct{ anthropic, interleaved, chat, responses front.Codec }
+
+func newFronts() fronts {
+	usual := anthropic.New()
+	interleaved := usual
+	interleaved.Interleaved = true
+	return fronts{anthropic: usual, interleaved: interleaved, chat: mixed{Codec: chat.New()}, responses: responses.Codec{}}
+}
 
 // pace holds the times, and the one number, that tests shorten.
 type pace struct {
@@ -121,7 +131,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		refusals: newRefusals(),
 		fetcher:  fetch.New(fetch.Options{MaxTotal: cfg.MaxBody, UserAgent: "gca/" + deps.Version}),
 		bounds:   newBounds(cfg),
-		fronts:   fronts{anthropic: anthropic.Codec{}, interleaved: anthropic.Codec{Interleaved: true}, chat: mixed{}, responses: responses.Codec{}},
+		fronts:   newFronts(),
 		pace: pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second,
 			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, dawn: 5 * time.Minute, spare: spareConnections},
 	}

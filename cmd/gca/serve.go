@@ -97,6 +97,7 @@ func serve(ctx context.Context, io *streams, cfg *config.Config, socket string) 
 
 // serveFrom serves with an open store.
 func serveFrom(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, kept store.Store, socket string) error {
+	proxy.TuneGarbage(os.LookupEnv)
 	server, err := proxy.New(cfg, proxy.Deps{Logger: log, Store: kept, Version: version, Release: releaseName(), Env: os.LookupEnv, Level: level})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package front
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -18,7 +19,7 @@ const interrupted = `"Tool call was interrupted; no result."`
 // model: it begins with the user; consecutive contents of a role are one; a turn with calls is followed by a content that
 // holds all its results, in order, and nothing else; contents without parts are gone. contents is used up.
 func Normalise(contents []gemini.Content) []gemini.Content {
-	h := history{results: matchResults(contents)}
+	h := history{results: matchResults(contents), out: make([]gemini.Content, 0, len(contents)+1)}
 	for _, c := range contents {
 		parts := dropEmpty(c.Parts)
 		switch {
@@ -42,21 +43,26 @@ type history struct {
 	results results
 	out     []gemini.Content
 	turn    []gemini.Part // of the model, not yet written
+	parts   gemini.Slab[gemini.Part]
 }
 
 // flush writes the model's turn and, if it has calls, their results. Calls stand last: their results follow them.
 func (h *history) flush() {
-	var said, calls, answers []gemini.Part
+	turn := h.parts.Make(len(h.turn))[:0]
 	for _, p := range h.turn {
 		if p.FunctionCall == nil {
-			said = append(said, p)
-			continue
+			turn = append(turn, p)
 		}
-		calls = append(calls, p)
-		answers = append(answers, gemini.Part{FunctionResponse: h.results.of(p.FunctionCall)})
 	}
-	h.turn = nil
-	h.add(gemini.RoleModel, append(said, calls...))
+	answers := h.parts.Make(len(h.turn) - len(turn))[:0]
+	for _, p := range h.turn {
+		if p.FunctionCall != nil {
+			turn = append(turn, p)
+			answers = append(answers, gemini.Part{FunctionResponse: h.results.of(p.FunctionCall)})
+		}
+	}
+	h.turn = h.turn[:0]
+	h.add(gemini.RoleModel, turn)
 	if len(answers) > 0 {
 		h.out = append(h.out, gemini.Content{Role: gemini.RoleUser, Parts: answers})
 	}
@@ -64,7 +70,10 @@ func (h *history) flush() {
 
 // user writes what a user content holds beside results that belong to calls.
 func (h *history) user(parts []gemini.Part) {
-	var rest []gemini.Part
+	rest := parts[:0:0]
+	if !slices.ContainsFunc(parts, isResult) {
+		rest, parts = parts, nil
+	}
 	for _, p := range parts {
 		switch {
 		case p.FunctionResponse == nil:
@@ -75,6 +84,8 @@ func (h *history) user(parts []gemini.Part) {
 	}
 	h.add(gemini.RoleUser, rest)
 }
+
+func isResult(p gemini.Part) bool { return p.FunctionResponse != nil }
 
 // add appends parts to the last content if it has the same role and is no list of results, else as a new content.
 func (h *history) add(role string, parts []gemini.Part) {
@@ -95,6 +106,9 @@ func onlyResults(c *gemini.Content) bool { return c.Parts[0].FunctionResponse !=
 type results struct {
 	byCall map[*gemini.FunctionCall]*gemini.FunctionResponse
 	taken  map[*gemini.FunctionResponse]bool
+
+	calls gemini.Slab[*gemini.FunctionCall]
+	lists gemini.Slab[waiting]
 }
 
 // waiting are the calls of one content with one id that have no result yet, the first one first.
@@ -106,13 +120,13 @@ type waiting struct {
 // matchResults pairs by id. Where an id stands for several calls, a result belongs to the nearest earlier content with such
 // a call unanswered, and there to the first; only then to a later one. The first result of a call wins.
 func matchResults(contents []gemini.Content) results {
-	r := results{map[*gemini.FunctionCall]*gemini.FunctionResponse{}, map[*gemini.FunctionResponse]bool{}}
-	open := map[string][]waiting{}
+	r := results{byCall: make(map[*gemini.FunctionCall]*gemini.FunctionResponse, len(contents)/2), taken: make(map[*gemini.FunctionResponse]bool, len(contents)/2)}
+	open := make(map[string][]waiting, len(contents)/2)
 	var early []*gemini.FunctionResponse
 	for i := range contents {
 		for _, p := range contents[i].Parts {
 			if call := p.FunctionCall; call != nil {
-				open[call.ClientID] = wait(open[call.ClientID], i, call)
+				open[call.ClientID] = r.wait(open[call.ClientID], i, call)
 			}
 			if p.FunctionResponse != nil && !r.take(open, p.FunctionResponse) {
 				early = append(early, p.FunctionResponse)
@@ -125,15 +139,19 @@ func matchResults(contents []gemini.Content) results {
 	return r
 }
 
-func wait(list []waiting, content int, call *gemini.FunctionCall) []waiting {
+func (r *results) wait(list []waiting, content int, call *gemini.FunctionCall) []waiting {
 	if n := len(list); n > 0 && list[n-1].content == content {
 		list[n-1].calls = append(list[n-1].calls, call)
 		return list
 	}
-	return append(list, waiting{content, []*gemini.FunctionCall{call}})
+	next := waiting{content, r.calls.Keep(call)}
+	if list == nil {
+		return r.lists.Keep(next)
+	}
+	return append(list, next)
 }
 
-func (r results) take(open map[string][]waiting, response *gemini.FunctionResponse) bool {
+func (r *results) take(open map[string][]waiting, response *gemini.FunctionResponse) bool {
 	list := open[response.ClientID]
 	if len(list) == 0 {
 		return false
@@ -148,7 +166,7 @@ func (r results) take(open map[string][]waiting, response *gemini.FunctionRespon
 }
 
 // of is the result of call, under the call's name.
-func (r results) of(call *gemini.FunctionCall) *gemini.FunctionResponse {
+func (r *results) of(call *gemini.FunctionCall) *gemini.FunctionResponse {
 	response := r.byCall[call]
 	if response == nil {
 		response = &gemini.FunctionResponse{ClientID: call.ClientID, Response: ToolResult(gemini.Text(interrupted), true)}
@@ -159,19 +177,20 @@ func (r results) of(call *gemini.FunctionCall) *gemini.FunctionResponse {
 
 // dropEmpty leaves out texts without characters, and white space that stands alone.
 func dropEmpty(parts []gemini.Part) []gemini.Part {
-	kept := parts[:0:0]
-	blank := true
-	for _, p := range parts {
-		if p.Text != nil && p.Text.Empty() && p.ThoughtSignature == "" {
-			continue
+	kept := parts
+	if slices.ContainsFunc(parts, isNothing) {
+		kept = slices.DeleteFunc(slices.Clone(parts), isNothing)
+	}
+	for i := range kept {
+		if p := &kept[i]; p.Text == nil || !p.Text.Blank() || p.ThoughtSignature != "" {
+			return kept
 		}
-		kept = append(kept, p)
-		blank = blank && p.Text != nil && p.Text.Blank() && p.ThoughtSignature == ""
 	}
-	if blank {
-		return nil
-	}
-	return kept
+	return nil
+}
+
+func isNothing(p gemini.Part) bool {
+	return p.Text != nil && p.Text.Empty() && p.ThoughtSignature == ""
 }
 
 // resultAsText tells of a result that belongs to no call.

@@ -29,8 +29,15 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 	family := call.Limits.of(gemini.FamilyOf(target))
 	req := *call.decoded
 	req.Contents = make([]gemini.Content, len(call.decoded.Contents))
+	n := 0
+	for i := range call.decoded.Contents {
+		n += len(call.decoded.Contents[i].Parts)
+	}
+	parts := make([]gemini.Part, 0, n)
 	for i, c := range call.decoded.Contents {
-		req.Contents[i] = gemini.Content{Role: c.Role, Parts: slices.Clone(c.Parts)}
+		from := len(parts)
+		parts = append(parts, c.Parts...)
+		req.Contents[i] = gemini.Content{Role: c.Role, Parts: parts[from:len(parts):len(parts)]}
 	}
 	req.Contents = fitEnding(fitMedia(req.Contents, family), family)
 	restore(req.Contents, call, target, lookup)
@@ -104,7 +111,7 @@ func fitEnding(contents []gemini.Content, family gemini.Family) []gemini.Content
 
 // fitMedia moves media that the model does not take within a tool's result into the user content after the results.
 func fitMedia(contents []gemini.Content, family gemini.Family) []gemini.Content {
-	var out []gemini.Content
+	out := make([]gemini.Content, 0, len(contents)+1)
 	for i := 0; i < len(contents); i++ {
 		c := contents[i]
 		moved := takeMedia(&c, family)

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"hash/maphash"
@@ -57,7 +58,7 @@ func (s *Schemas) made(r *recent, raw json.RawMessage, make func(json.RawMessage
 	out = make(raw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.put(string(raw), out)
+	r.put(string(raw), bytes.Clone(out)) // raw's memory, which may be in it, is the request's
 	return out
 }
 

@@ -45,8 +45,9 @@ func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
 	if choice.Mode == ModeNone {
 		c.BuiltIn = BuiltIn{} // Google knows no other way to forbid them
 	}
-	var decls []gemini.FunctionDeclaration
-	at := map[string]int{}
+	decls := make([]gemini.FunctionDeclaration, 0, len(tools))
+	at := make(map[string]int, len(tools))
+	c.Tools.expect(len(tools))
 	for _, t := range tools {
 		decl := gemini.FunctionDeclaration{
 			Name: c.Tools.Declare(t.Name, t.Custom), Description: t.Description, ParametersJSONSchema: t.Schema,
@@ -131,12 +132,22 @@ type ToolNames struct {
 	custom   map[string]bool   // by the client's name
 }
 
+// expect makes room for n tools.
+func (n *ToolNames) expect(tools int) {
+	if n.upstream == nil && tools > 0 {
+		n.upstream, n.client = make(map[string]string, tools), make(map[string]string, tools)
+		n.declared, n.custom = make(map[string]bool, tools), map[string]bool{}
+	}
+}
+
 // Declare adds a tool of this request and returns its upstream name.
 func (n *ToolNames) Declare(name string, custom bool) string {
 	if n.declared == nil {
 		n.declared, n.custom = map[string]bool{}, map[string]bool{}
 	}
-	n.declared[name], n.custom[name] = true, custom
+	if n.declared[name] = true; custom || n.custom[name] {
+		n.custom[name] = custom
+	}
 	return n.Upstream(name)
 }
 

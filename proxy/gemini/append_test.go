@@ -104,7 +104,9 @@ func fill(v reflect.Value) {
 		fill(v.Index(0))
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(v.Field(i))
+			if v.Field(i).CanSet() {
+				fill(v.Field(i))
+			}
 		}
 	}
 }

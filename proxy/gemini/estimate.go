@@ -2,15 +2,18 @@ package gemini
 
 import "bytes"
 
+// SetPlain says that no text has a character that stands as \uXXXX, so that EstimateTokens need not look for any.
+func (req *Request) SetPlain(plain bool) { req.plain = plain }
+
 // EstimateTokens guesses the length of a prompt, in tokens, where Google has not counted it: four bytes a token, which gives
 // a Chinese, Japanese or Korean character, three bytes, three quarters of one. JSON may have them escaped, as six bytes.
 func (req *Request) EstimateTokens() int {
 	n := 0
 	for i := range req.Contents {
-		n += contentBytes(&req.Contents[i])
+		n += req.Contents[i].bytes(req.plain)
 	}
 	if req.SystemInstruction != nil {
-		n += contentBytes(req.SystemInstruction)
+		n += req.SystemInstruction.bytes(req.plain)
 	}
 	for i := range req.Tools {
 		for _, d := range req.Tools[i].FunctionDeclarations {
@@ -57,11 +60,13 @@ const mediaBytes = 1040
 // unicodeEscape begins a character that stands as \uXXXX.
 var unicodeEscape = []byte(`\u`)
 
-func contentBytes(c *Content) int {
+func (c *Content) bytes(plain bool) int {
 	n := 0
 	for i := range c.Parts {
 		p := &c.Parts[i]
-		n += len(p.Text) - 3*bytes.Count(p.Text, unicodeEscape)
+		if n += len(p.Text); !plain {
+			n -= 3 * bytes.Count(p.Text, unicodeEscape)
+		}
 		if p.InlineData != nil || p.FileData != nil {
 			n += mediaBytes
 		}

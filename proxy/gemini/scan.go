@@ -17,6 +17,7 @@ type scanner struct {
 	pos     int
 	depth   int    // of what the caller has open
 	open    []byte // what skip has open, below it: { or [
+	units   bool   // there was a character that stands as \uXXXX
 	problem string // why the text is not JSON, "" as long as it may be
 }
 
@@ -275,6 +276,7 @@ var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 
 // unit reads an escaped code unit, \uXXXX, or a pair of surrogates.
 func (s *scanner) unit() bool {
 	start := s.pos
+	s.units = true
 	if s.pos++; !s.at('u') {
 		return s.fail("an escaped character")
 	}

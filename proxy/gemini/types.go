@@ -19,6 +19,8 @@ type Request struct {
 	ToolConfig        *ToolConfig       `json:"toolConfig,omitempty"`
 	SafetySettings    []SafetySetting   `json:"safetySettings,omitempty"`
 	GenerationConfig  *GenerationConfig `json:"generationConfig,omitempty"`
+
+	plain bool // see SetPlain
 }
 
 // Content is one turn, or a part of one: consecutive user contents are legal. Parts must not be empty.

@@ -25,6 +25,7 @@ type Walker struct {
 	found   *FormatError // there
 	// elements counts what was read of arrays so far, at any depth.
 	elements int
+	words    *[64]string // of String, by their beginnings and ends: ids and names come twice or more
 }
 
 // step is one step of a path: a name, or where name is nil an index.
@@ -270,8 +271,26 @@ func (w *Walker) String() string {
 	if !w.Expect(`"`, "a string") {
 		return ""
 	}
-	return string(unquoted(w.Any()))
+	return w.word(unquoted(w.Any()))
 }
+
+// word is string(b), the same one as before where it came before.
+func (w *Walker) word(b []byte) string {
+	if len(b) == 0 || len(b) > 64 {
+		return string(b)
+	}
+	if w.words == nil {
+		w.words = new([64]string)
+	}
+	slot := &w.words[(uint(b[0])*7+uint(b[len(b)-1])*31+uint(len(b)))%uint(len(w.words))]
+	if *slot != string(b) {
+		*slot = string(b)
+	}
+	return *slot
+}
+
+// Plain reports whether nothing that was read so far has a character that stands as \uXXXX.
+func (w *Walker) Plain() bool { return !w.scan.units }
 
 // Bool reads a boolean.
 func (w *Walker) Bool() bool {

@@ -42,7 +42,7 @@ func EncodeCount(model string, r *gemini.Request) []byte {
 func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, model string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
-	watch := time.AfterFunc(c.firstByte(body), func() { cancel(errNoFirstByte) })
+	watch := time.AfterFunc(c.firstByte(len(body)), func() { cancel(errNoFirstByte) })
 	defer watch.Stop()
 	verb, address := http.MethodPost, c.address(strings.TrimPrefix(model, "models/"), string(method))
 	switch method {
@@ -51,7 +51,7 @@ func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, mod
 	case listOne:
 		verb, address = http.MethodGet, c.base+"/v1beta/models?pageSize=1"
 	}
-	resp, err := c.send(ctx, lease, verb, address, body)
+	resp, err := c.send(ctx, lease, verb, address, content{bytes: body})
 	if err != nil {
 		return nil, c.unreached(ctx, err, lease)
 	}

@@ -6,10 +6,8 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"hash/maphash"
 	"io"
 	"net/http"
 	"net/url"
@@ -17,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/valyala/bytebufferpool"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
@@ -46,6 +46,7 @@ type Client struct {
 	patience atomic.Pointer[patience]
 	base     string
 	egresses *egresses
+	bodies   bytebufferpool.Pool // of requests
 }
 
 // patience is how long Google may be silent. It never changes.
@@ -65,41 +66,17 @@ func (c *Client) Wait(firstByte, idle time.Duration) { c.patience.Store(&patienc
 const slowest = 256 << 10
 
 // firstByte is how long an attempt waits for the head of its answer: a request of many megabytes first has to get there.
-func (c *Client) firstByte(body []byte) time.Duration {
-	return c.patience.Load().firstByte + time.Duration(len(body))*time.Second/slowest
+func (c *Client) firstByte(body int) time.Duration {
+	return c.patience.Load().firstByte + time.Duration(body)*time.Second/slowest
 }
 
 // Close ends the idle connections.
 func (c *Client) Close() { c.egresses.close() }
 
-// Request is a call that is ready to be sent, any number of times.
-type Request struct {
-	model  string
-	body   []byte
-	tokens int // estimated
-}
-
-// Encode makes the call of a model.
-func Encode(model string, r *gemini.Request) *Request {
-	return &Request{model: strings.TrimPrefix(model, "models/"), body: r.AppendJSON(make([]byte, 0, r.Size())), tokens: r.EstimateTokens()}
-}
-
-// Tokens is an estimate of the prompt's length.
-func (r *Request) Tokens() int { return r.tokens }
-
-// Sum is the same for calls of the same model with the same body.
-func (r *Request) Sum(seed maphash.Seed) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	_, _ = h.WriteString(r.model + "\n") // a hash takes everything
-	_, _ = h.Write(r.body)
-	return h.Sum64()
-}
-
 // Open starts an answer. It returns when the head of the answer is there, at the latest after FirstByte. ctx governs the
 // whole answer. The error is always an *Error.
 func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stream, error) {
-	first, failed := c.open(ctx, lease, r, r.body)
+	first, failed := c.open(ctx, lease, r, r.content())
 	if failed != nil {
 		return nil, failed
 	}
@@ -111,11 +88,12 @@ func (c *Client) address(model, method string) string {
 	return c.base + "/v1beta/models/" + url.PathEscape(model) + ":" + method
 }
 
-func (c *Client) send(ctx context.Context, lease *keys.Lease, method, address string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+func (c *Client) send(ctx context.Context, lease *keys.Lease, method, address string, body content) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {
 		return nil, err
 	}
+	body.of(req)
 	lease.Authorize(req.Header)
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	req.Header.Set("Content-Type", "application/json")

@@ -45,7 +45,7 @@ func serve(t testing.TB, h http.HandlerFunc) *Client {
 }
 
 func hello() *Request {
-	return Encode("models/gemini-3.8-flash", &gemini.Request{
+	return new(Client).Encode("models/gemini-3.8-flash", &gemini.Request{
 		Contents: []gemini.Content{{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Quote("1 < 2 & 3")}}}},
 	})
 }
@@ -230,7 +230,7 @@ func TestALongRequestMayTakeItsTime(t *testing.T) {
 		fmt.Fprint(w, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\n\n")
 	})
 	c.Wait(100*time.Millisecond, c.options.Idle)
-	long := Encode("m", &gemini.Request{Contents: []gemini.Content{{Parts: []gemini.Part{{Text: gemini.Quote(strings.Repeat("x", 8<<20))}}}}})
+	long := new(Client).Encode("m", &gemini.Request{Contents: []gemini.Content{{Parts: []gemini.Part{{Text: gemini.Quote(strings.Repeat("x", 8<<20))}}}}})
 	s, err := c.Open(t.Context(), lease(t), long)
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func (es *egresses) of(proxy *url.URL) *egress {
 func (es *egresses) make(proxy *url.URL, own bool) *egress {
 	e := &egress{proxy: proxy, name: Direct, own: own}
 	e.transport = &http.Transport{
-		DialContext:         dialer().DialContext,
+		DialContext:         dialLine,
 		TLSClientConfig:     es.trust.Clone(),
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
@@ -97,7 +97,6 @@ func (es *egresses) make(proxy *url.URL, own bool) *egress {
 		MaxIdleConnsPerHost: 1024,
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true, // a compressed stream comes in blocks
-		WriteBufferSize:     32 << 10,
 		ReadBufferSize:      8 << 10,
 	}
 	if proxy != nil {

@@ -49,7 +49,7 @@ type Passage struct {
 // that got no answer.
 func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passage, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	limit := c.firstByte(r.Body)
+	limit := c.firstByte(len(r.Body))
 	if r.Late {
 		limit = max(limit, c.patience.Load().idle)
 	}

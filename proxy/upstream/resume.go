@@ -107,7 +107,7 @@ func dropped(k Kind) bool { return k == Cut || k == Silent || k == Unreachable |
 func (s *Stream) goOn() *Error {
 	r := &s.resume
 	s.waits()
-	next, failed := s.client.open(s.ctx, s.lease, s.request, s.request.after(r.token))
+	next, failed := s.client.open(s.ctx, s.lease, s.request, content{bytes: s.request.after(r.token)})
 	if failed != nil {
 		return failed
 	}

@@ -22,9 +22,9 @@ type segment struct {
 }
 
 // open sends a call and waits for the head of its answer.
-func (c *Client) open(ctx context.Context, lease *keys.Lease, r *Request, body []byte) (*segment, *Error) {
+func (c *Client) open(ctx context.Context, lease *keys.Lease, r *Request, body content) (*segment, *Error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := time.AfterFunc(c.firstByte(body), func() { cancel(errNoFirstByte) })
+	watch := time.AfterFunc(c.firstByte(len(body.bytes)), func() { cancel(errNoFirstByte) })
 	defer watch.Stop()
 	resp, err := c.send(ctx, lease, http.MethodPost, c.address(r.model, "streamGenerateContent")+"?alt=sse", body)
 	var failed *Error

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -9,8 +10,7 @@ import (
 
 // The messages of a conversation, block by block.
 
-func (d *decoder) assistant(blocks []block) []gemini.Part {
-	var parts []gemini.Part
+func (d *decoder) assistant(blocks []block) gemini.Content {
 	var told telling
 	for i := range blocks {
 		b := &blocks[i]
@@ -19,33 +19,42 @@ func (d *decoder) assistant(blocks []block) []gemini.Part {
 			told.ids = append(told.ids, d.carry(b.encrypted)...)
 			continue
 		}
-		parts = told.end(parts)
+		d.open = told.end(d.open)
 		switch b.kind {
 		case "thinking":
 			d.carry(b.signature)
 		case "redacted_thinking":
 		case "tool_use":
-			parts = append(parts, gemini.Part{FunctionCall: &gemini.FunctionCall{
-				Name: d.call.Tools.Upstream(b.name), Args: front.Object(b.input), ClientID: b.id,
-			}})
+			d.open = append(d.open, gemini.Part{FunctionCall: d.calls.New(gemini.FunctionCall{
+				Name: d.call.Tools.Upstream(b.name), Args: b.arguments(), ClientID: b.id,
+			})})
 		default:
-			parts = append(parts, b.parts()...)
+			d.open = b.appendParts(d.open)
 		}
 	}
-	return d.ours(told.end(parts))
+	d.open = told.end(d.open)
+	d.ours(d.open)
+	return d.content(gemini.RoleModel)
 }
 
-func (d *decoder) user(blocks []block) []gemini.Part {
-	var parts []gemini.Part
+// arguments are the input of a tool_use: an object, as check has it.
+func (b *block) arguments() json.RawMessage {
+	if len(b.input) > 0 && b.input[0] == '{' {
+		return b.input
+	}
+	return front.Object(b.input)
+}
+
+func (d *decoder) user(blocks []block) gemini.Content {
 	for i := range blocks {
 		b := &blocks[i]
 		if b.kind == "tool_result" {
-			parts = append(parts, gemini.Part{FunctionResponse: d.result(b)})
+			d.open = append(d.open, gemini.Part{FunctionResponse: d.responses.New(d.result(b))})
 			continue
 		}
-		parts = append(parts, b.parts()...)
+		d.open = b.appendParts(d.open)
 	}
-	return parts
+	return d.content(gemini.RoleUser)
 }
 
 // noteLeftOut tells of blocks that come to nothing: of unknown types without a text, and of what Gemini has no counterpart for.
@@ -57,7 +66,7 @@ func (d *decoder) noteLeftOut(blocks []block) {
 			d.call.LeftOut.Add("citations")
 		case b.isServerTool():
 			continue
-		case !b.isKnown() && b.kind != "tool_reference" && len(b.parts()) == 0:
+		case !b.isKnown() && b.kind != "tool_reference" && len(b.appendParts(nil)) == 0:
 			d.call.LeftOut.Add(b.kind)
 		}
 		d.noteLeftOut(b.content)
@@ -76,39 +85,42 @@ func (d *decoder) noteSystem(blocks []block) {
 	}
 }
 
-func (d *decoder) result(b *block) *gemini.FunctionResponse {
+func (d *decoder) result(b *block) gemini.FunctionResponse {
+	if len(b.content) == 1 && b.content[0].kind == "text" && b.content[0].content == nil && b.content[0].object == nil {
+		return gemini.FunctionResponse{ClientID: b.toolUseID, Response: front.ToolResult(b.content[0].text, b.isError)}
+	}
 	var output []gemini.Part
-	for _, c := range b.content {
+	for i := range b.content {
+		c := &b.content[i]
 		if c.kind == "tool_reference" {
 			output = append(output, gemini.Part{Text: gemini.Quote("Loaded tool: " + d.call.Tools.Upstream(c.toolName))})
 			continue
 		}
-		output = append(output, c.parts()...)
+		output = c.appendParts(output)
 	}
-	return front.Result(b.toolUseID, output, b.isError)
+	return *front.Result(b.toolUseID, output, b.isError)
 }
 
-// parts makes texts and media of a block. Blocks of other types become what text they have.
-func (b *block) parts() []gemini.Part {
+// appendParts makes texts and media of a block. Blocks of other types become what text they have.
+func (b *block) appendParts(dst []gemini.Part) []gemini.Part {
 	switch b.kind {
 	case "image", "document":
-		return b.sourceParts()
+		return append(dst, b.sourceParts()...)
 	case "search_result":
-		return []gemini.Part{{Text: b.citedText()}}
+		return append(dst, gemini.Part{Text: b.citedText()})
 	case "tool_addition", "tool_removal", "tool_use":
-		return nil
+		return dst
 	}
-	var parts []gemini.Part
 	if b.text != nil {
-		parts = append(parts, gemini.Part{Text: b.text})
+		dst = append(dst, gemini.Part{Text: b.text})
 	}
-	for _, c := range b.content {
-		parts = append(parts, c.parts()...)
+	for i := range b.content {
+		dst = b.content[i].appendParts(dst)
 	}
 	if b.object != nil {
-		parts = append(parts, gemini.Part{Text: gemini.Quote(strings.Join(nonEmpty(resultWords(b.object)), "\n"))})
+		dst = append(dst, gemini.Part{Text: gemini.Quote(strings.Join(nonEmpty(resultWords(b.object)), "\n"))})
 	}
-	return parts
+	return dst
 }
 
 func (b *block) sourceParts() []gemini.Part {
@@ -126,8 +138,8 @@ func (b *block) sourceParts() []gemini.Part {
 		return []gemini.Part{{Text: b.titled(s.data)}}
 	}
 	var parts []gemini.Part
-	for _, c := range s.content {
-		parts = append(parts, c.parts()...)
+	for i := range s.content {
+		parts = s.content[i].appendParts(parts)
 	}
 	return b.headed(parts...)
 }

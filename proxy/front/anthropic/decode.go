@@ -10,10 +10,15 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-// Codec is the Messages API.
+// Codec is the Messages API. New makes one that remembers tools; the zero value does not.
 type Codec struct {
 	Interleaved bool // the client's beta of that name lets it think between calls, for more tokens in all than one answer has
+
+	tools *front.Known[[]tool]
 }
+
+// New makes a codec.
+func New() Codec { return Codec{tools: front.NewKnown[[]tool]()} }
 
 var _ front.Codec = Codec{}
 
@@ -23,7 +28,7 @@ func (Codec) ToolIDPrefix() string { return "toolu_" }
 // Decode reads the body of POST /v1/messages. What has no counterpart in Gemini, such as cache_control, betas and fields
 // that nobody knows, is left out without an error.
 func (c Codec) Decode(body []byte) (*front.Call, error) {
-	req, err := read(body)
+	req, err := c.read(body)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +48,8 @@ func (c Codec) Decode(body []byte) (*front.Call, error) {
 
 // DecodePrompt reads the body of POST /v1/messages/count_tokens, which needs neither max_tokens nor a message. The call's
 // history is as it came, not normalised.
-func (Codec) DecodePrompt(body []byte) (*front.Call, error) {
-	req, err := read(body)
+func (c Codec) DecodePrompt(body []byte) (*front.Call, error) {
+	req, err := c.read(body)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +61,8 @@ func (Codec) DecodePrompt(body []byte) (*front.Call, error) {
 	return d.call, nil
 }
 
-func read(body []byte) (*request, error) {
-	req, err := parse(body)
+func (c Codec) read(body []byte) (*request, error) {
+	req, err := parse(body, c.tools)
 	if err != nil {
 		return nil, front.AsError(err)
 	}
@@ -70,6 +75,7 @@ func decode(req *request) (*decoder, error) {
 		Model: req.model, Stream: req.stream, Request: &gemini.Request{}, SingleCall: req.choice.noneElse,
 		Conversation: req.conversation, LeftOut: req.leftOut, TellsStop: true,
 	}, carried: map[string]bool{}}
+	d.call.Request.SetPlain(req.plain)
 	d.config()
 	d.thinking()
 	if err := d.tools(); err != nil {
@@ -142,6 +148,18 @@ type decoder struct {
 	req     *request
 	call    *front.Call
 	carried map[string]bool // the ids in call.Carried
+
+	open      []gemini.Part // of the content that is being made
+	parts     gemini.Slab[gemini.Part]
+	calls     gemini.Slab[gemini.FunctionCall]
+	responses gemini.Slab[gemini.FunctionResponse]
+}
+
+// content makes a content of what was put into open.
+func (d *decoder) content(role string) gemini.Content {
+	c := gemini.Content{Role: role, Parts: d.parts.Keep(d.open...)}
+	d.open = d.open[:0]
+	return c
 }
 
 func (d *decoder) config() {
@@ -211,20 +229,21 @@ func (r *request) cleared(m message) bool {
 }
 
 func (d *decoder) contents() []gemini.Content {
-	var contents []gemini.Content
-	for _, m := range d.req.messages {
+	contents := make([]gemini.Content, 0, len(d.req.messages))
+	for i := range d.req.messages {
+		m := &d.req.messages[i]
 		if m.role != "system" {
 			d.noteLeftOut(m.content)
 		}
 		switch {
-		case d.req.cleared(m):
+		case d.req.cleared(*m):
 		case m.role == "system":
 			d.noteSystem(m.content)
 			contents = append(contents, systemMessage(m.content))
 		case m.role == "assistant":
-			contents = append(contents, gemini.Content{Role: gemini.RoleModel, Parts: d.assistant(m.content)})
+			contents = append(contents, d.assistant(m.content))
 		default:
-			contents = append(contents, gemini.Content{Role: gemini.RoleUser, Parts: d.user(m.content)})
+			contents = append(contents, d.user(m.content))
 		}
 	}
 	return contents

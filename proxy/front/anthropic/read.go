@@ -4,21 +4,26 @@ import (
 	"net/url"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
-	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
 // readContent reads a string or an array of blocks. what is "" where other values are no error.
-func readContent(w *gemini.Walker, what string, depth int) ([]block, contentKind) {
+func readContent(w *reader, what string, depth int) ([]block, contentKind) {
 	switch w.Kind() {
 	case '"':
-		return []block{{kind: "text", text: w.Text()}}, contentBlocks
+		return w.blocks.Keep(block{kind: "text", text: w.Text()}), contentBlocks
 	case '[':
 		if depth >= maxDepth {
 			w.Skip()
 			return nil, contentOther
 		}
-		blocks := []block{}
-		w.Array(what, func(int) { blocks = append(blocks, readBlock(w, depth+1)) })
+		from := len(w.open)
+		w.Array(what, func(int) {
+			b := readBlock(w, depth+1)
+			w.open = append(w.open, b)
+		})
+		blocks := w.blocks.Keep(w.open[from:]...)
+		clear(w.open[from:])
+		w.open = w.open[:from]
 		return blocks, contentBlocks
 	case 'n':
 		w.Skip()
@@ -31,7 +36,7 @@ func readContent(w *gemini.Walker, what string, depth int) ([]block, contentKind
 	return nil, contentOther
 }
 
-func readBlock(w *gemini.Walker, depth int) block {
+func readBlock(w *reader, depth int) block {
 	var b block
 	if w.Kind() == '"' {
 		return block{kind: "text", text: w.Text()}
@@ -64,7 +69,7 @@ func (b *block) isKnown() bool {
 	return false
 }
 
-func (b *block) field(w *gemini.Walker, name string, depth int) {
+func (b *block) field(w *reader, name string, depth int) {
 	switch name {
 	case "type":
 		b.kind = w.String()
@@ -96,7 +101,7 @@ func (b *block) field(w *gemini.Walker, name string, depth int) {
 }
 
 // readEnabled reads {"enabled":true}. In texts of answers a list stands there.
-func readEnabled(w *gemini.Walker) (enabled bool) {
+func readEnabled(w *reader) (enabled bool) {
 	if w.Kind() != '{' {
 		w.Skip()
 		return false
@@ -109,7 +114,7 @@ func readEnabled(w *gemini.Walker) (enabled bool) {
 	return enabled
 }
 
-func (b *block) readContent(w *gemini.Walker, depth int) {
+func (b *block) readContent(w *reader, depth int) {
 	if w.Kind() == '{' {
 		b.object, b.body = w.Raw(), contentOther
 		return
@@ -122,7 +127,7 @@ func (b *block) readContent(w *gemini.Walker, depth int) {
 	}
 }
 
-func (b *block) rareField(w *gemini.Walker, name string) {
+func (b *block) rareField(w *reader, name string) {
 	switch name {
 	case "title":
 		b.title = w.Text()
@@ -233,7 +238,7 @@ func isWebAddress(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
-func readSource(w *gemini.Walker, depth int) *source {
+func readSource(w *reader, depth int) *source {
 	s := &source{}
 	if !w.Object("an object", func(name []byte) {
 		switch string(name) {
@@ -257,7 +262,7 @@ func readSource(w *gemini.Walker, depth int) *source {
 	return s
 }
 
-func readChoice(w *gemini.Walker) choice {
+func readChoice(w *reader) choice {
 	var c choice
 	w.Object("an object", func(name []byte) {
 		switch string(name) {
@@ -279,7 +284,7 @@ func readChoice(w *gemini.Walker) choice {
 	return c
 }
 
-func readThinking(w *gemini.Walker) thinking {
+func readThinking(w *reader) thinking {
 	var t thinking
 	w.Object("an object", func(name []byte) {
 		switch string(name) {

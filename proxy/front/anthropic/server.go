@@ -65,8 +65,11 @@ func (d *decoder) carry(sealed string) (ids []string) {
 }
 
 // ours leaves to each telling the one id that something is carried for.
-func (d *decoder) ours(parts []gemini.Part) []gemini.Part {
+func (d *decoder) ours(parts []gemini.Part) {
 	for i := range parts {
+		if parts[i].ServerID == "" {
+			continue // as nearly always
+		}
 		known := ""
 		for id := range strings.SplitSeq(parts[i].ServerID, " ") {
 			if known == "" && d.carried[id] {
@@ -75,7 +78,6 @@ func (d *decoder) ours(parts []gemini.Part) []gemini.Part {
 		}
 		parts[i].ServerID = known
 	}
-	return parts
 }
 
 // serverUse says what was asked of the tool.

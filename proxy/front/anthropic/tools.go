@@ -9,7 +9,13 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-func readTool(w *gemini.Walker) tool {
+func readTools(w *gemini.Walker) (tools []tool) {
+	r := &reader{Walker: w}
+	w.Array("an array of tools", func(int) { tools = append(tools, readTool(r)) })
+	return tools
+}
+
+func readTool(w *reader) tool {
 	var t tool
 	if !w.Object("a tool object", func(name []byte) { t.field(w, string(name)) }) {
 		w.Fail(w.Path(), "expected a tool object")
@@ -21,7 +27,7 @@ func readTool(w *gemini.Walker) tool {
 	return t
 }
 
-func (t *tool) field(w *gemini.Walker, name string) {
+func (t *tool) field(w *reader, name string) {
 	switch name {
 	case "type":
 		t.kind = w.String()
@@ -50,19 +56,19 @@ func (t *tool) field(w *gemini.Walker, name string) {
 	}
 }
 
-func readPixels(w *gemini.Walker) int {
+func readPixels(w *reader) int {
 	if n := w.Int(); n != nil {
 		return *n
 	}
 	return 0
 }
 
-func readStrings(w *gemini.Walker) (list []string) {
+func readStrings(w *reader) (list []string) {
 	w.Array("an array of strings", func(int) { list = append(list, w.String()) })
 	return list
 }
 
-func readLocation(w *gemini.Walker) []string {
+func readLocation(w *reader) []string {
 	var at [4]string
 	w.Object("an object", func(name []byte) {
 		for i, field := range []string{"city", "region", "country", "timezone"} {
@@ -89,7 +95,7 @@ func (d *decoder) tools() error {
 			}
 		}
 	}
-	var tools []front.Tool
+	tools := make([]front.Tool, 0, len(declared))
 	elsewhere := map[string]bool{} // tools that are no functions, by name
 	for i := range declared {
 		t := &declared[i]

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -28,8 +29,9 @@ type request struct {
 	leftOut     front.LeftOut
 	// conversation is metadata.user_id, which clients make one per session or per user.
 	conversation string
-	lastUser     int // number of the last message of role user, -1 if none
-	lastPrompt   int // of those, the last one that is more than results of tools
+	lastUser     int  // number of the last message of role user, -1 if none
+	plain        bool // gemini.Walker.Plain
+	lastPrompt   int  // of those, the last one that is more than results of tools
 }
 
 type message struct {
@@ -115,14 +117,23 @@ type thinking struct {
 // maxDepth bounds blocks within blocks; the protocol needs three levels.
 const maxDepth = 6
 
-func parse(body []byte) (*request, error) {
-	w := gemini.NewWalker(body)
+// reader is the walk through a request's body.
+type reader struct {
+	*gemini.Walker
+	open   []block // of the arrays of blocks that are being read, one behind the other
+	blocks gemini.Slab[block]
+	tools  *front.Known[[]tool]
+}
+
+func parse(body []byte, tools *front.Known[[]tool]) (*request, error) {
+	w := &reader{Walker: gemini.NewWalker(body), tools: tools}
 	r := &request{lastUser: -1, lastPrompt: -1}
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
+	r.plain = w.Plain()
 	return r, w.Done()
 }
 
-func (r *request) field(w *gemini.Walker, name string) {
+func (r *request) field(w *reader, name string) {
 	switch name {
 	case "model":
 		r.model = w.String()
@@ -148,7 +159,7 @@ func (r *request) field(w *gemini.Walker, name string) {
 	case "top_k":
 		r.topK = w.Int()
 	case "tools":
-		w.Array("an array of tools", func(int) { r.tools = append(r.tools, readTool(w)) })
+		r.tools = slices.Clip(w.tools.Read(w.Walker, readTools))
 	case "tool_choice":
 		r.choice = readChoice(w)
 	default:
@@ -157,7 +168,7 @@ func (r *request) field(w *gemini.Walker, name string) {
 }
 
 // option reads the fields that no request needs.
-func (r *request) option(w *gemini.Walker, name string) {
+func (r *request) option(w *reader, name string) {
 	switch name {
 	case "thinking":
 		r.thinking = readThinking(w)
@@ -180,14 +191,14 @@ func (r *request) option(w *gemini.Walker, name string) {
 		raw := w.Raw()
 		r.thread = raw != nil && string(raw) != "false"
 	case "mcp_servers", "container":
-		r.leftOut.Field(w, name)
+		r.leftOut.Field(w.Walker, name)
 	default:
 		w.Skip()
 	}
 }
 
 // readUser reads metadata.user_id. It is a hint: whatever else stands there is no error.
-func readUser(w *gemini.Walker) (user string) {
+func readUser(w *reader) (user string) {
 	if w.Kind() != '{' {
 		w.Skip()
 		return ""
@@ -202,7 +213,7 @@ func readUser(w *gemini.Walker) (user string) {
 	return user
 }
 
-func (r *request) readFormat(w *gemini.Walker) {
+func (r *request) readFormat(w *reader) {
 	kind := ""
 	found := w.Object("an object", func(name []byte) {
 		switch string(name) {
@@ -238,7 +249,7 @@ func (r *request) noteUser(m *message) {
 	}
 }
 
-func readMessage(w *gemini.Walker) message {
+func readMessage(w *reader) message {
 	var m message
 	if !w.Object("a message object", func(name []byte) { m.field(w, string(name)) }) {
 		w.Fail(w.Path(), "expected a message object")
@@ -253,7 +264,7 @@ func readMessage(w *gemini.Walker) message {
 	return m
 }
 
-func (m *message) field(w *gemini.Walker, name string) {
+func (m *message) field(w *reader, name string) {
 	switch name {
 	case "role":
 		m.role = w.String()

@@ -7,7 +7,10 @@ import (
 )
 
 // Codec is the Chat Completions API.
-type Codec struct{}
+type Codec struct{ tools *front.Known[declared] }
+
+// New makes a codec that remembers tools; the zero value does not.
+func New() Codec { return Codec{front.NewKnown[declared]()} }
 
 var _ front.Codec = Codec{}
 
@@ -16,8 +19,8 @@ func (Codec) ToolIDPrefix() string { return "call_" }
 
 // Decode reads the body of POST /v1/chat/completions. What has no counterpart in Gemini, such as logprobs, penalties and
 // fields that nobody knows, is left out without an error.
-func (Codec) Decode(body []byte) (*front.Call, error) {
-	req, err := parse(body)
+func (c Codec) Decode(body []byte) (*front.Call, error) {
+	req, err := parse(body, c.tools)
 	if err != nil {
 		return nil, front.AsError(err)
 	}
@@ -29,6 +32,7 @@ func (Codec) Decode(body []byte) (*front.Call, error) {
 		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, Request: &gemini.Request{},
 		LeftOut: req.leftOut, SingleCall: req.noParallel || legacy, Own: asked{legacy: legacy}, BuiltIn: req.builtIn, Conversation: req.cacheKey,
 	}}
+	d.call.Request.SetPlain(req.plain)
 	if d.call.Conversation == "" {
 		d.call.Conversation = req.user
 	}

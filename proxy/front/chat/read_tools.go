@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -17,9 +18,32 @@ type declaration struct {
 	grammar    front.Grammar
 }
 
+// declared are the tools of a request, and what is known of them beside.
+type declared struct {
+	tools   []tool
+	builtIn front.BuiltIn
+	leftOut front.LeftOut
+}
+
+func readTools(w *gemini.Walker) (d declared) {
+	w.Array("an array of tools", func(int) { d.readTool(w) })
+	return d
+}
+
+// declare takes tools, which others may have as well.
+func (r *request) declare(d declared) {
+	r.tools = slices.Clip(d.tools)
+	r.builtIn.Search = r.builtIn.Search || d.builtIn.Search
+	r.builtIn.Fetch = r.builtIn.Fetch || d.builtIn.Fetch
+	r.builtIn.Code = r.builtIn.Code || d.builtIn.Code
+	for _, what := range d.leftOut {
+		r.leftOut.Add(what)
+	}
+}
+
 // readTool reads a tool: a function, a custom one, or one that runs elsewhere. Of those Google has some of its own; the others
 // nobody here can run, and they are left out.
-func (r *request) readTool(w *gemini.Walker) {
+func (r *declared) readTool(w *gemini.Walker) {
 	var d declaration
 	if !w.Object("a tool object", func(name []byte) { d.field(w, string(name)) }) {
 		w.Fail(w.Path(), "expected a tool object")

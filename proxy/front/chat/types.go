@@ -32,6 +32,8 @@ type request struct {
 	cacheKey      string
 	user          string
 	leftOut       front.LeftOut
+	known         *front.Known[declared]
+	plain         bool // gemini.Walker.Plain
 }
 
 type message struct {
@@ -79,10 +81,11 @@ type format struct {
 	schema json.RawMessage
 }
 
-func parse(body []byte) (*request, error) {
+func parse(body []byte, known *front.Known[declared]) (*request, error) {
 	w := gemini.NewWalker(body)
-	r := &request{}
+	r := &request{known: known}
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
+	r.plain = w.Plain()
 	return r, w.Done()
 }
 
@@ -131,7 +134,7 @@ func (r *request) field(w *gemini.Walker, name string) {
 func (r *request) toolField(w *gemini.Walker, name string) {
 	switch name {
 	case "tools":
-		w.Array("an array of tools", func(int) { r.readTool(w) })
+		r.declare(r.known.Read(w, readTools))
 	case "tool_choice":
 		r.choice = readChoice(w)
 	case "parallel_tool_calls":
