@@ -3,13 +3,27 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build demo demo-down test check unit test-clients test-servers test-cuts test-handovers fuzz bench bench-keys bench-micro bench-deploy compiler clean
+.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers test-cuts test-records test-handovers fuzz bench bench-keys bench-micro bench-deploy compiler clean
 
 export CGO_ENABLED = 0
 
 # The static binary, for this machine.
 build:
 	$(GO) build -trimpath -ldflags '-s -w' -o bin/gca ./cmd/gca
+
+# What a release carries: the binaries of both kinds of server, compressed into provision/payload/carried. They are never committed.
+RELEASE = -trimpath -ldflags '-s -w'
+payloads:
+	GOOS=linux GOARCH=amd64 $(GO) build $(RELEASE) -o bin/gca-linux-amd64 ./cmd/gca
+	GOOS=linux GOARCH=arm64 $(GO) build $(RELEASE) -o bin/gca-linux-arm64 ./cmd/gca
+	GOOS= GOARCH= $(GO) run ./cmd/payloads provision/payload/carried bin/gca-linux-amd64 bin/gca-linux-arm64
+
+# A gca that deploys to either kind of server from wherever it runs, and downloads nothing: make dist GOOS=darwin GOARCH=arm64
+dist: payloads
+	GOOS= GOARCH= $(GO) test -count=1 -tags payloads -run '^TestCarried_release$$' ./provision/payload
+	GOOS=$(GOOS) GOARCH=$(GOARCH) $(GO) build $(RELEASE) -tags payloads -o dist/gca-$(GOOS)-$(GOARCH)$(if $(filter windows,$(GOOS)),.exe) ./cmd/gca
+GOOS   ?= $(shell $(GO) env GOOS)
+GOARCH ?= $(shell $(GO) env GOARCH)
 
 # A throwaway server, a deploy, an answer: the whole of it, on this machine. It stays up until demo-down.
 demo:
@@ -60,6 +74,12 @@ compiler:
 test-cuts:
 	GCA_CUTS=20 $(GO) test -count=1 -timeout 30m -run '^TestCut' ./cmd/gca
 
+# A fresh deploy that dies after each record of its journal in turn: its worker is killed, or the power goes. Each is run again, and
+# must end where an undisturbed one does. Takes half an hour; make test makes do with two. DEATHS=N takes fewer.
+DEATHS ?= 1000
+test-records:
+	GCA_CUTS=0 GCA_DEATHS=$(DEATHS) $(GO) test -count=1 -timeout 90m -v -run '^TestCuts$$' ./cmd/gca
+
 # Twenty restarts under 200 open streams and a closed loop of requests, none of which may be lost; make test makes do with three.
 test-handovers:
 	GCA_HANDOVERS=20 $(GO) test -count=1 -v -timeout 30m -run '^TestHandover$$' ./cmd/gca
@@ -93,4 +113,4 @@ bench-deploy:
 	$(GO) test -run '^$$' -bench '^BenchmarkDeploy$$' -benchtime $(ROUNDS)x -timeout 60m ./cmd/gca
 
 clean:
-	rm -rf bin
+	rm -rf bin dist provision/payload/carried

@@ -25,6 +25,7 @@ func TestCuts(t *testing.T) {
 	total := [2]int64{calm.link.Bytes(lab.ToServer), calm.link.Bytes(lab.FromServer)}
 	random := rand.New(rand.NewPCG(seed, 0))
 	gate := make(chan struct{}, 2) // so many at once
+	t.Run("records", func(t *testing.T) { testDeaths(t, random, gate, calm, want) })
 	for i := range fromEnv(t, "GCA_CUTS", 6) {
 		direction := lab.Direction(random.IntN(2))
 		at := random.Int64N(total[direction])

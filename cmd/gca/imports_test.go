@@ -29,6 +29,7 @@ var house = []room{
 	{pkg: "cmd/fakegemini", may: []string{"proxy/fakegemini"}},
 	{pkg: "cmd/clients"},
 	{pkg: "cmd/bench", uses: []string{"github.com/valyala/fasthttp"}}, // the floor is the adapter's server without the adapter
+	{pkg: "cmd/payloads", may: []string{"provision/payload"}},
 	{pkg: "cmd/demo", may: []string{"provision/lab", "proxy/fakegemini"}},
 	{pkg: "provision", may: []string{"provision/remote", "provision/converge", "provision/payload", "proxy/config"}},
 	{pkg: "provision/remote", owns: []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp", "github.com/skeema/knownhosts", "github.com/kevinburke/ssh_config"}},

@@ -64,9 +64,3 @@ func TestCarried_damaged(t *testing.T) {
 	f(name[:len(name)-10]+"000000.zst", text, "it is damaged")
 	f("linux-mips-1-x.zst", text, "BUG")
 }
-
-func TestCarried_fromSource(t *testing.T) {
-	if set, err := carried(embedded()); err != nil || len(set) > 0 {
-		t.Errorf("a gca from source carries %+v, %v", set, err)
-	}
-}
