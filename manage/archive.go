@@ -94,6 +94,7 @@ const (
 	placeUnknown  place = iota
 	placeSettings       // adapter.env, keys, tokens: put back by a restore
 	placeState          // of the service: put back by a restore
+	placeTLS            // of root: certificates, the account at the CA, its roots: put back by a restore
 	placeServer         // units and site: a deploy renders them anew; kept to be looked at
 	placeLog            // to be looked at
 )
@@ -103,6 +104,8 @@ const (
 	keysPath     = "etc/gemini-adapter/keys"
 	tokensPath   = "etc/gemini-adapter/tokens"
 	statePrefix  = "var/lib/gemini-adapter/"
+	tlsPrefix    = "var/lib/gca/tls/"
+	rootsPath    = "etc/gemini-adapter/acme-roots.pem"
 	logPrefix    = "logs/"
 	journalPath  = logPrefix + "journal.txt"
 	nginxLogPath = logPrefix + "nginx/"
@@ -114,6 +117,8 @@ func serverFiles() []string {
 		"etc/systemd/system/gemini-adapter.service",
 		"etc/systemd/system/gemini-adapter-handover.service",
 		"etc/systemd/system/gemini-adapter.socket",
+		"etc/systemd/system/gemini-adapter-cert.service",
+		"etc/systemd/system/gemini-adapter-cert.timer",
 		"etc/nginx/sites-available/gemini-adapter",
 		"etc/nginx/modules-enabled/99-gemini-adapter.conf",
 	}
@@ -124,17 +129,25 @@ var stateName = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z._-]*$`)
 
 var nginxLogName = regexp.MustCompile(`^(access|error)\.log(\.[0-9]{1,3})?(\.gz)?$`)
 
+// tlsName is what a file of certificates may be called.
+var tlsName = regexp.MustCompile(`^([0-9a-z][0-9a-z.:-]*\.pem|account\.key)$`)
+
 func placeOf(name string) place {
 	switch name {
 	case envPath, keysPath, tokensPath:
 		return placeSettings
 	case journalPath:
 		return placeLog
+	case rootsPath:
+		return placeTLS
 	}
 	for _, file := range serverFiles() {
 		if name == file {
 			return placeServer
 		}
+	}
+	if rest, ok := strings.CutPrefix(name, tlsPrefix); ok && tlsName.MatchString(rest) {
+		return placeTLS
 	}
 	if rest, ok := strings.CutPrefix(name, statePrefix); ok && stateName.MatchString(rest) && !companion(rest) {
 		return placeState

@@ -49,7 +49,8 @@ func gathered(t *testing.T, root string) (*Backup, error) {
 func TestGather_planted(t *testing.T) {
 	root := serverAt(t, map[string]string{
 		envPath: "PORT=8000\n", tokensPath: "", statePrefix + "state.db": "state", "etc/shadow": "root:secret",
-		"etc/systemd/system/gemini-adapter.service": "[Unit]\n", "etc/nginx/nginx.conf": "not ours",
+		"var/lib/gca/tls/account.key": "key\n", "var/lib/gca/tls/adapter.example.com.pem": "chain and key\n", "var/lib/gca/tls/.gca-123": "half of one\n", "var/lib/gca/journal/open/journal": "not ours to keep\n",
+		rootsPath: "roots\n", "etc/systemd/system/gemini-adapter.service": "[Unit]\n", "etc/nginx/nginx.conf": "not ours",
 	})
 	state := filepath.Join(root, statePrefix)
 	must(t, os.Symlink(filepath.Join(root, "etc/shadow"), filepath.Join(state, "absolute")))
@@ -67,7 +68,7 @@ func TestGather_planted(t *testing.T) {
 	for _, f := range b.Manifest.Files {
 		names = append(names, f.Path)
 	}
-	if want := []string{envPath, tokensPath, statePrefix + "state.db", "etc/systemd/system/gemini-adapter.service"}; !slices.Equal(names, want) {
+	if want := []string{envPath, tokensPath, rootsPath, tlsPrefix + "account.key", tlsPrefix + "adapter.example.com.pem", statePrefix + "state.db", "etc/systemd/system/gemini-adapter.service"}; !slices.Equal(names, want) {
 		t.Errorf("the backup holds %q, want %q", names, want)
 	}
 	var out []string

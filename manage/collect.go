@@ -21,14 +21,14 @@ type collector struct {
 	leftOut []string // what was there, and is no plain file of its own
 }
 
-// collect takes settings, keys, tokens, state, units and site, and the logs if they are asked for.
+// collect takes settings, keys, tokens, certificates, state, units and site, and the logs if they are asked for.
 func (c *collector) collect(ctx context.Context, logs bool) error {
 	for _, name := range []string{envPath, keysPath, tokensPath} {
 		if err := c.file(c.root, name, name); err != nil && (name == envPath || !errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}
 	}
-	if err := c.state(ctx); err != nil {
+	if err := errors.Join(c.certificates(), c.state(ctx)); err != nil {
 		return err
 	}
 	for _, name := range serverFiles() {
@@ -106,6 +106,27 @@ func (c *collector) state(ctx context.Context) error {
 	for _, name := range names {
 		if err == nil {
 			err = c.stateFile(ctx, dir, name)
+		}
+	}
+	return errors.Join(err, dir.Close())
+}
+
+// certificates takes what a move to another server would have to ask the CA for again, which gives few.
+func (c *collector) certificates() error {
+	if err := c.file(c.root, rootsPath, rootsPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir, err := c.root.OpenRoot(path.Clean(tlsPrefix))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	names, err := readNames(dir)
+	for _, name := range names {
+		if err == nil && tlsName.MatchString(name) {
+			err = c.passing(dir, name, tlsPrefix+name)
 		}
 	}
 	return errors.Join(err, dir.Close())

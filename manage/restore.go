@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ func (m Machine) Restore(ctx context.Context, a *Archive) (Restored, error) {
 	safety, _, err := before.SaveHere()
 	if err := errors.Join(err, before.Close()); err != nil {
 		return Restored{}, fmt.Errorf("what is there now could not be backed up, so nothing was changed: %w", err)
+	}
+	if err := keepEntrance(&want, a); err != nil {
+		return Restored{}, err
 	}
 	applied, err := m.apply(ctx, want)
 	return Restored{applied, safety, before.Notes()}, err
@@ -66,13 +70,51 @@ func (a *Archive) want() (converge.Want, error) {
 	if err != nil {
 		return converge.Want{}, err
 	}
-	w := converge.Want{Env: converge.NewSecret(texts.Env), Keys: converge.NewSecret(texts.Keys), Tokens: converge.NewSecret(texts.Tokens), State: []converge.StateFile{}}
+	w := converge.Want{Certificates: a.Certificates(), Roots: a.Roots(), Env: converge.NewSecret(texts.Env), Keys: converge.NewSecret(texts.Keys), Tokens: converge.NewSecret(texts.Tokens), State: []converge.StateFile{}}
 	for _, f := range a.Manifest.Files {
 		if name, ok := strings.CutPrefix(f.Path, statePrefix); ok {
 			w.State = append(w.State, converge.StateFile{Name: name, Mode: fs.FileMode(f.Mode), Content: a.files[f.Path]})
 		}
 	}
 	return w, nil
+}
+
+// Certificates are the archive's files for converge.CertDir.
+func (a *Archive) Certificates() []converge.StateFile {
+	var all []converge.StateFile
+	for _, f := range a.Manifest.Files {
+		if name, ok := strings.CutPrefix(f.Path, tlsPrefix); ok {
+			all = append(all, converge.StateFile{Name: name, Mode: 0o600, Content: a.files[f.Path]})
+		}
+	}
+	return all
+}
+
+// Roots is the PEM of a private CA's roots in the archive, or "".
+func (a *Archive) Roots() string { return string(a.files[rootsPath]) }
+
+// keepEntrance lets clients come in as they do now, but for an archive that has a name of its own: an address is its server's,
+// and who gave a server HTTPS does not lose it to an older archive.
+func keepEntrance(want *converge.Want, a *Archive) error {
+	_, cfg, err := a.Texts()
+	if err != nil {
+		return err
+	}
+	if cfg.TLSName != "" && cfg.TLSName != config.TLSOff && net.ParseIP(cfg.TLSName) == nil {
+		return nil
+	}
+	text, err := ReadEnv()
+	if err != nil {
+		return err
+	}
+	now, err := config.EnvValues(text)
+	if err != nil {
+		return err
+	}
+	if cfg.TLSName != now[tlsSetting] {
+		want.Settings = append(want.Settings, converge.Setting{Name: tlsSetting, Value: now[tlsSetting]})
+	}
+	return nil
 }
 
 // HasToken reports whether a client token is one of the archive's.

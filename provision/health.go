@@ -34,10 +34,7 @@ func (d *deploy) beginHealth(ctx context.Context, version string) (await func() 
 	return func() *Error {
 		asking.Wait()
 		if failed == nil {
-			d.door = doors[asked]
-			if d.door.warning != "" {
-				d.ui.Warn(d.door.warning)
-			}
+			d.heardAt(ctx, doors[asked])
 		}
 		return failed
 	}

@@ -6,6 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
@@ -84,26 +87,23 @@ func (d *deploy) webPort() string {
 
 // door is an address that the adapter answers at, and how to ask there.
 type door struct {
-	url     string
-	client  *http.Client
-	dial    Dialer // of the client
-	warning string // what a person has to know where this is the door that opened; "" for the first one
-	inside  bool   // on the server alone
+	url    string
+	client *http.Client
+	dial   Dialer // of the client
+	inside bool   // on the server alone
 }
 
-// doors are, in the order in which they are tried, the public address as clients will find it; under a name the address that
-// SSH reached, since DNS may be known here later than there; and, where the server is reached through others, which its web
-// port may not let in from here, the one through the SSH connection.
+// doors are, in the order in which they are tried: under a name the address that SSH reached, since DNS may lead elsewhere from
+// here, to the server before a move or to none yet; the public address as clients will find it; and, where the server is
+// reached through others, which its web port may not let in from here, the one through the SSH connection.
 func (d *deploy) doors() []door {
 	port := d.webPort()
-	all := []door{d.newDoor(new(net.Dialer).DialContext, "")}
+	all := []door{d.newDoor(new(net.Dialer).DialContext)}
 	if reached := d.conn.Reached(); d.site.TLS != "" && reached != "" && reached != d.site.TLS {
-		all = append(all, d.newDoor(dialing(new(net.Dialer).DialContext, net.JoinHostPort(reached, port)),
-			d.site.TLS+" does not lead to the server from here (this machine's DNS may not know it yet), so the adapter was asked at "+reached+"; it showed the right certificate"))
+		all = slices.Insert(all, 0, d.newDoor(dialing(new(net.Dialer).DialContext, net.JoinHostPort(reached, port))))
 	}
 	if d.conn.Jumped() {
-		inside := d.newDoor(dialing(d.conn.Dial, "127.0.0.1:"+port),
-			d.result.URL+" cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port "+port+" in there")
+		inside := d.newDoor(dialing(d.conn.Dial, "127.0.0.1:"+port))
 		inside.inside = true
 		all = append(all, inside)
 	}
@@ -115,6 +115,44 @@ func (d *deploy) doors() []door {
 	return all
 }
 
+// heardAt remembers the door that opened, and says what a person should know of the way to it.
+func (d *deploy) heardAt(ctx context.Context, opened door) {
+	d.door = opened
+	switch {
+	case opened.inside:
+		d.ui.Warn(d.result.URL + " cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port " + d.webPort() + " in there")
+	case d.site.TLS != "" && !isAddress(d.site.TLS):
+		if elsewhere := d.leadsElsewhere(ctx); elsewhere != "" {
+			d.ui.Warn(d.site.TLS + " does not lead to the server from here: " + elsewhere + "; the adapter was asked at " + d.conn.Reached() + ", and showed the right certificate")
+		}
+	}
+}
+
+const lookupTime = 3 * time.Second // for this machine's DNS, which is asked for the person's sake alone
+
+// leadsElsewhere says where this machine's DNS has a name, if not at the server that SSH reached.
+func (d *deploy) leadsElsewhere(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	reached, err := netip.ParseAddr(d.conn.Reached())
+	if err != nil {
+		return ""
+	}
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", d.site.TLS)
+	if err != nil {
+		return "this machine's DNS does not know it"
+	}
+	var texts []string
+	for _, a := range found {
+		// A proxy on this machine answers with addresses of its own, and knows the way.
+		if a = a.Unmap(); a == reached.Unmap() || converge.Public(reached) && !converge.Public(a) {
+			return ""
+		}
+		texts = append(texts, a.String())
+	}
+	return "DNS says " + strings.Join(texts, ", ")
+}
+
 // Dialer opens a connection for an address; it may know better where that is.
 type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -123,12 +161,12 @@ func dialing(dial Dialer, address string) Dialer {
 	return func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, address) }
 }
 
-func (d *deploy) newDoor(dial Dialer, warning string) door {
+func (d *deploy) newDoor(dial Dialer) door {
 	roots, err := converge.RootPool(d.site.Roots)
 	if err != nil {
 		roots = nil // the system's own; a certificate that they do not know is told then
 	}
 	client := &http.Client{Timeout: healthTime / 3, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial,
 		TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}}
-	return door{url: d.result.URL, client: client, dial: dial, warning: warning}
+	return door{url: d.result.URL, client: client, dial: dial}
 }

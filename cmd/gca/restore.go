@@ -155,7 +155,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	done, err := f.send(cmd.Context(), target, name)
 	var bare *noAdapterError
 	if errors.As(err, &bare) {
-		done, err = f.begin(cmd, target, name, texts)
+		done, err = f.begin(cmd, target, name, a, texts)
 	}
 	if err != nil && !cfg.Clients() {
 		_, told := fmt.Fprintf(f.io.err, "The archive has no client token, and the server makes one for it; if it was not shown: gca config set %s CLIENT_TOKENS=-\n", target)
@@ -192,8 +192,8 @@ func (f *restoreFlags) send(ctx context.Context, target, name string) (done rest
 }
 
 // begin makes a server an adapter with what the archive holds, and has that restore the rest.
-func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, texts config.Texts) (restoreResult, error) {
-	deployed, err := f.deploy(cmd, target, name, texts)
+func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, a *manage.Archive, texts config.Texts) (restoreResult, error) {
+	deployed, err := f.deploy(cmd, target, name, a, texts)
 	if err != nil && !partial(err) {
 		return restoreResult{}, err
 	}
@@ -210,7 +210,7 @@ func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, texts conf
 }
 
 // deploy makes the server an adapter of this release that begins with what the archive holds.
-func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, texts config.Texts) (provision.Result, error) {
+func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, a *manage.Archive, texts config.Texts) (provision.Result, error) {
 	// All connections of a restore use what was typed for the first one.
 	d := &deployFlags{ssh: *f.ssh, binary: f.binary, yes: true}
 	opts, err := d.options(cmd, f.io, target)
@@ -219,11 +219,21 @@ func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, texts con
 	}
 	// After a cut the same restore finishes the deploy first.
 	opts.Command = strings.Replace(opts.Command, "gca deploy", "gca restore", 1) + " " + remote.Quote(name)
-	opts.Seed = &provision.Seed{Env: converge.NewSecret(texts.Env), Keys: converge.NewSecret(texts.Keys), Tokens: converge.NewSecret(texts.Tokens)}
+	opts.Seed = &provision.Seed{Env: converge.NewSecret(texts.Env), Keys: converge.NewSecret(texts.Keys), Tokens: converge.NewSecret(texts.Tokens),
+		Certificates: a.Certificates(), Roots: a.Roots(), Name: tlsOf(texts)}
 	screen := newScreen(f.io, false)
 	opts.SSH.Prompts.Waiting = screen.warn
 	result, err := provision.Deploy(cmd.Context(), opts, d.ui(f.io, screen, opts.Host.String(), nil))
 	return result, errors.Join(err, screen.end(err == nil))
+}
+
+// tlsOf is the name that an archive's adapter was reached by, "" for plain HTTP.
+func tlsOf(texts config.Texts) string {
+	cfg, err := texts.Parse()
+	if err != nil {
+		return "" // an archive with such settings is refused before
+	}
+	return cfg.TLSName
 }
 
 // tellMoved says what the person has to do now, and remembers the new address where the token is known here.
@@ -250,6 +260,7 @@ func (f *restoreFlags) follow(a *manage.Archive, target, url string) (known bool
 		for name, one := range p.Named {
 			if a.HasToken(one.Token) {
 				known, one.URL, one.Host = true, url, target
+				one.Roots, one.PlainHTTP = a.Roots(), strings.HasPrefix(url, "http:")
 				p.Named[name] = one
 			}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,5 +76,55 @@ func testBareAddress(t *testing.T, r *rig, ca *lab.CA) {
 	wantText(t, r.ok(nil, r.deployArgs()...).out, "up to date")
 	if ca.Orders() != orders+1 {
 		t.Errorf("%d orders for one certificate", ca.Orders()-orders)
+	}
+}
+
+// Trap 38: a move to another server asks the CA for nothing, and does not wait for DNS: certificates and the account travel in
+// the backup. A destroy leaves nothing of it.
+func TestTrap38(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	ca := lab.NewServerCA(t, r.server, 0)
+	before := r.on(whole)
+	ca.Points(tlsDomain, r.server.Addr)
+	r = r.knowing(r.server.Addr + " " + tlsDomain)
+	r.ok(withKeys(), r.tlsArgs(ca, "--domain", tlsDomain)...)
+	file := filepath.Join(t.TempDir(), "adapter.tar.gz")
+	r.ok(nil, r.verb(words("backup"), "-o", file)...)
+	orders := ca.Orders()
+	t.Run("in place", func(t *testing.T) { testRestoreTLSHere(t, r.in(t), ca, file) })
+	t.Run("elsewhere", func(t *testing.T) { testRestoreTLSElsewhere(t, r.in(t), ca, file) })
+	if ca.Orders() != orders {
+		t.Errorf("the CA was asked for %d more certificates", ca.Orders()-orders)
+	}
+	r.ok(nil, r.destroyArgs("--yes")...)
+	r.wantAsBefore(before, "destroyed")
+}
+
+// testRestoreTLSHere loses the certificate, and HTTPS, on the same server.
+func testRestoreTLSHere(t *testing.T, r *rig, ca *lab.CA, file string) {
+	held := r.on("sha256sum /var/lib/gca/tls/*")
+	r.ok(nil, r.deployArgs("--no-tls")...)
+	r.on("rm -r /var/lib/gca/tls")
+	back := r.ok(nil, r.verb(words("restore"), "--yes", file)...)
+	wantText(t, back.out, "The adapter serves at https://"+tlsDomain)
+	if now := r.on("sha256sum /var/lib/gca/tls/*"); now != held {
+		t.Errorf("certificates and account are\n%s, not\n%s", now, held)
+	}
+	r.secure(ca, tlsDomain)
+	wantText(t, r.ok(nil, "test").out, "https://"+tlsDomain)
+}
+
+func testRestoreTLSElsewhere(t *testing.T, r *rig, ca *lab.CA, file string) {
+	other := newRig(t, ready()...)
+	other.home = r.home
+	other = other.knowing(r.server.Addr + " " + tlsDomain) // DNS still leads to the old one
+	got := other.ok(nil, other.verb(words("restore"), "--yes", file)...)
+	wantText(t, got.out, "The adapter serves at https://"+tlsDomain, "point its DNS record there")
+	wantText(t, got.err, tlsDomain+" does not lead to the server from here: DNS says "+r.server.Addr)
+	other.secure(ca, tlsDomain)
+	report := other.report(0)
+	if report.Name != tlsDomain || report.Timer != "active" {
+		t.Errorf("%+v", report)
 	}
 }
