@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/manage/client/markdown"
 )
 
 // askResult is what `ask --json` prints.
@@ -39,7 +41,7 @@ func newAsk(io *streams) *cobra.Command {
 		Use:   "ask TEXT…",
 		Short: "Ask one question, with files, images and what is piped in; the answer is streamed",
 		Long: `ask puts one question and prints the answer on standard output as it comes. What is piped in goes behind the question; --file
-adds text, images (PNG, JPEG, GIF, WebP) and PDFs.`,
+adds text, images (PNG, JPEG, GIF, WebP) and PDFs. At a terminal the answer's Markdown is shown; elsewhere it stays as it is.`,
 		Example: "  gca ask \"what is a monad?\"\n  git diff | gca ask \"review this\"\n  gca ask -f screenshot.png \"what is wrong here?\"",
 		Args:    args(1, 1000),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -105,19 +107,14 @@ func readPipe(streams *streams) ([]byte, error) {
 }
 
 func (f *askFlags) ask(ctx context.Context, io *streams, profile client.Profile, q client.Question) error {
-	var broken error
-	show := func(piece string) {
-		if !f.json && broken == nil {
-			_, broken = fmt.Fprint(io.out, piece)
-		}
-	}
 	c := client.New(profile)
 	defer c.Close()
-	answer, err := c.Ask(ctx, q, show)
-	if !f.json && answer.Text != "" {
-		show("\n")
+	piece, end := shower(io.out)
+	if f.json {
+		piece, end = func(string) {}, func() error { return nil }
 	}
-	if err != nil {
+	answer, err := c.Ask(ctx, q, piece)
+	if err = errors.Join(err, end()); err != nil {
 		return err
 	}
 	if f.json {
@@ -127,5 +124,30 @@ func (f *askFlags) ask(ctx context.Context, io *streams, profile client.Profile,
 	if answer.Stop == "max_tokens" || answer.Stop == "refusal" {
 		_, err = fmt.Fprintf(io.err, "gca: the answer ended early: %s\n", answer.Stop)
 	}
-	return errors.Join(broken, err)
+	return err
+}
+
+// shower shows an answer in pieces: with its Markdown on a terminal, as it is elsewhere.
+func shower(out io.Writer) (piece func(string), end func() error) {
+	if f, ok := out.(*os.File); ok && isTerminal(f) && os.Getenv("TERM") != "dumb" {
+		width, height, err := term.GetSize(int(f.Fd()))
+		if err != nil {
+			width, height = maxWidth, 24
+		}
+		live := markdown.NewLive(f, markdown.Style{Width: width, Colour: colourful(f)}, height)
+		return live.Write, live.Close
+	}
+	var last string
+	var broken error
+	write := func(text string) {
+		if last = text; broken == nil {
+			_, broken = io.WriteString(out, text)
+		}
+	}
+	return write, func() error {
+		if last != "" && !strings.HasSuffix(last, "\n") {
+			write("\n")
+		}
+		return broken
+	}
 }
