@@ -18,6 +18,7 @@ Start with:
   GEMINI_API_KEYS=… gca serve     or run the adapter right here`
 	ssh := &sshFlags{}
 	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newVersion(io))
+	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
 	root.AddCommand(newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
 	return root
@@ -25,6 +26,7 @@ Start with:
 
 func newManageRoot(io *streams) *cobra.Command {
 	root := baseCommand("gemini-manage", "Look after the Gemini adapter on this server")
+	root.AddCommand(newStats(group{io, nil}), newUsage(group{io, nil}))
 	root.AddCommand(localVerbs(io)...)
 	root.AddCommand(newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
 	return root
