@@ -41,6 +41,7 @@ var house = []room{
 	{pkg: "manage/client", may: []string{"proxy/control"}},
 	{pkg: "manage/client/chat", may: []string{"manage/client", "manage/client/markdown"}, owns: []string{"charm.land/"}},
 	{pkg: "manage/client/markdown", owns: []string{"github.com/yuin/goldmark"}},
+	{pkg: "manage/client/perf", may: []string{"manage/client"}},
 	{pkg: "manage/client/setup", may: []string{"manage/client"}, owns: []string{"github.com/tailscale/hujson", "github.com/pelletier/go-toml"}},
 	{pkg: "manage/client/clienttest", may: []string{"proxy", "proxy/config", "proxy/store", "proxy/fakegemini"}},
 	{pkg: "proxy", may: []string{"proxy/gemini", "proxy/front/...", "proxy/fetch", "proxy/keys", "proxy/upstream", "proxy/store", "proxy/control", "proxy/config"},

@@ -17,7 +17,7 @@ Start with:
   gca ask "hello"                 ask it something
   GEMINI_API_KEYS=… gca serve     or run the adapter right here`
 	ssh := &sshFlags{}
-	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newVersion(io))
+	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newPerf(io), newVersion(io))
 	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
 	root.AddCommand(newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))

@@ -69,7 +69,10 @@ func setModel(ctx context.Context, t *talk, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "this conversation's: " + t.model + "\n" + strings.Join(names, "\n"), nil
+	own := slices.DeleteFunc(slices.Clone(names), func(name string) bool { // the adapter's names for model pickers that show Claude's alone
+		return strings.HasPrefix(name, "claude-") && slices.Contains(names, strings.TrimPrefix(name, "claude-"))
+	})
+	return strings.Join(own, "\n") + "\nthis conversation's: " + t.model, nil
 }
 
 func setSystem(_ context.Context, t *talk, text string) (string, error) {

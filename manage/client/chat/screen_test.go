@@ -269,7 +269,7 @@ func TestChat_commands(t *testing.T) {
 	f("/hel\t", "/image PATH")
 	f("/nosuch", "no such command: /nosuch")
 	f("/save x.md", "there is nothing to save yet")
-	f("/model", "claude-gemini-3.8-flash")
+	f("/model", "this conversation's: gemini-3.8-flash")
 	f("/model gemini-3.5-flash-lite", "the next answers are of gemini-3.5-flash-lite")
 	f("/system be brief", "it counts from the next question on")
 	f("/image note.txt", "note.txt is no image")
