@@ -14,15 +14,23 @@ import (
 type ReleaseList struct {
 	Schema   int                `json:"schema"` // 1
 	Releases []converge.Release `json:"releases"`
+	Site     converge.Site      `json:"site"` // how the adapter is reached
 }
 
 // ListReleases lists the releases that are kept on this server.
-func ListReleases() (*ReleaseList, error) {
+func ListReleases(read converge.SettingsReader) (*ReleaseList, error) {
 	list, err := converge.Releases()
 	if err == nil && len(list) == 0 {
 		err = ErrNotInstalled
 	}
-	return &ReleaseList{1, list}, err
+	if err != nil {
+		return nil, err
+	}
+	site, err := converge.Agent{ReadSettings: read}.Site()
+	if err != nil { // settings that cannot be read keep nobody from going back
+		site = converge.Site{}
+	}
+	return &ReleaseList{1, list, site}, nil
 }
 
 // Choose returns the release to go back to: the one whose name, version or beginning of a name it is, the one before the

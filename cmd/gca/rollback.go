@@ -88,7 +88,7 @@ func (f *rollbackFlags) here(ctx context.Context, name string) error {
 	if os.Geteuid() != 0 {
 		return manage.ErrNotRoot
 	}
-	list, err := manage.ListReleases()
+	list, err := manage.ListReleases(readSettings)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (f *rollbackFlags) there(ctx context.Context, target, name string) error {
 	if err != nil {
 		return err
 	}
-	seen := provision.Answers(ctx, host, from.Name)
+	seen := provision.Answers(ctx, host, list.Site, from.Name)
 	if err := f.run(ctx, target, to.Name); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (f *rollbackFlags) there(ctx context.Context, target, name string) error {
 		_, err = fmt.Fprintf(f.io.err, "the adapter could not be reached from here before either, so it was asked on the server alone: %v\n", seen)
 		return errors.Join(err, f.tell(from.Name, to.Name))
 	}
-	failed := provision.Await(ctx, host, to.Name)
+	failed := provision.Await(ctx, host, list.Site, to.Name)
 	if failed == nil {
 		return f.tell(from.Name, to.Name)
 	}

@@ -180,3 +180,28 @@ func TestTrap_upgradeUnseen(t *testing.T) {
 	r.on("iptables -D INPUT 1")
 	r.runs(second, kept)
 }
+
+// All of it under a name with a certificate: an upgrade keeps it, a rollback is looked at there, and a destroy leaves nothing of it.
+func TestTrap_upgradeTLS(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	ca, other := lab.NewServerCA(t, r.server, 0), r.otherGCA()
+	r = r.knowing(r.server.Addr + " " + tlsDomain)
+	ca.Points(tlsDomain, r.server.Addr)
+	before := r.on(whole)
+	r.ok(withKeys(), r.tlsArgs(ca, "--domain", tlsDomain)...)
+	first, kept := r.release(), r.on(keptByUpgrades)
+	wantText(t, r.ok(nil, r.verbArgs("upgrade", "--yes", "--binary", other)...).out, "The adapter serves at https://"+tlsDomain)
+	r.runs(r.release(), kept)
+	back := r.ok(nil, r.verbArgs("rollback", "--yes")...)
+	if strings.Contains(back.err, "could not be reached from here") {
+		t.Errorf("the rollback was not looked at from here:\n%s", back.err)
+	}
+	r.runs(first, kept)
+	got := r.ok(nil, r.destroyArgs("--yes")...)
+	if strings.Contains(got.out, "Left as it is") {
+		t.Errorf("it left something:\n%s", got.out)
+	}
+	r.wantAsBefore(before, "destroyed")
+	wantEnd(t, "gca test afterwards", r.run(nil, "test"), exitUsage, "no adapter is connected")
+}

@@ -50,6 +50,16 @@ func (s *reader) releases() ([]Release, error) {
 	return list, nil
 }
 
+// Site says how this server is reached, by its settings.
+func (a Agent) Site() (Site, error) {
+	f, err := collectFiles(newReader("/"), Want{})
+	if err != nil {
+		return Site{}, err
+	}
+	s, err := a.ReadSettings(f.settingsFiles(Want{}))
+	return Site{s.TLSName, f.roots(Want{})}, err
+}
+
 func btoi(b bool) int {
 	if b {
 		return 1
