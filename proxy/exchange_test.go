@@ -64,6 +64,41 @@ func TestNoRetryWithoutTime(t *testing.T) {
 	}
 }
 
+// A prompt that is longer than a minute's quota costs that request alone its answer: what its client sends next, as Claude Code
+// does to compact the conversation, goes through at once.
+func TestAPromptThatIsTooLongLeavesRoomForTheNext(t *testing.T) {
+	tokens := fg.ErrQuotaTokensPerMinute("gemini-3.8-flash", 1000, 30*time.Second)
+	f := func(refusal *fg.APIError, calls int) {
+		t.Helper()
+		r := start(t, "a b", func(cfg *config.Config, _ *Server) { cfg.QueueTimeout = 0 })
+		for _, name := range []string{"a", "b"} {
+			r.fake.Key(keyNamed(name), fg.KeyRule{Error: tokens})
+			r.do("POST", messages, ask(messages, false)) // now the limits are known
+			r.fake.HealKey(keyNamed(name))
+		}
+		for _, key := range r.server.pool.Snapshot() {
+			if err := r.server.pool.Reset(key.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := len(r.fake.Requests())
+		for range calls {
+			r.fake.Enqueue(fg.Fail(refusal))
+		}
+		long := `{"model":"claude-opus-5-5","max_tokens":1000,"messages":[{"role":"user","content":"` + strings.Repeat("word ", 1000) + `"}]}`
+		got := r.do("POST", messages, long)
+		if asked := len(r.fake.Requests()) - before; got.status != 400 || asked != calls {
+			t.Fatalf("%d %s after %d calls", got.status, got.body, asked)
+		}
+		has(t, got.body, "prompt is too long")
+		if got := r.do("POST", messages, ask(messages, false)); got.status != 200 {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+	}
+	f(tokens, 2)
+	f(fg.ErrTooManyTokens(1250, 1000), 1)
+}
+
 // An image is many bytes and few tokens: a used-up minute is not taken for a prompt that can never fit.
 func TestAnImageIsNotTooLongForAMinute(t *testing.T) {
 	r := start(t, "a b", nil)

@@ -20,6 +20,7 @@ type Outcome struct {
 	reason Reason
 	tokens int64
 	unkept bool
+	free   bool // of the quota: Google did not let the request in
 
 	limited string // the model that limits are of
 	limits  Limits
@@ -31,17 +32,20 @@ func OK(model string) Outcome { return Outcome{kind: outcomeOK, model: model} }
 // None is a failure that says nothing about the key: the request's own, the client's, or the service's.
 func None() Outcome { return Outcome{} }
 
+// TooLong is None for a prompt that Google did not let in: it takes nothing of the key's quota either, as with Rest and Disable.
+func TooLong() Outcome { return Outcome{free: true} }
+
 // Fault is a failure that nobody has a name for. Several in a row make the key rest.
 func Fault() Outcome { return Outcome{kind: outcomeFault} }
 
 // Disable retires the key until it is reset, or found to be in order again.
-func Disable(reason Reason) Outcome { return Outcome{kind: outcomeDisable, reason: reason} }
+func Disable(reason Reason) Outcome { return Outcome{kind: outcomeDisable, reason: reason, free: true} }
 
 // Rest keeps the key from model, or from all models if that is "", for the first of steps; when that did not help, for the
 // second, and so on, the last one counting on. There is at least one step, and none is shorter than a second: a key that was
 // just turned down is not asked again at once, whatever Google said.
 func Rest(model string, reason Reason, steps ...time.Duration) Outcome {
-	return Outcome{kind: outcomeRest, model: model, steps: steps, reason: reason}
+	return Outcome{kind: outcomeRest, model: model, steps: steps, reason: reason, free: true}
 }
 
 // Unkept makes a rest one that only this process knows of.

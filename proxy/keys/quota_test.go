@@ -99,6 +99,30 @@ func TestTokensOfAMinute(t *testing.T) {
 	})
 }
 
+// What Google refused takes no room from what comes next.
+func TestARefusedPromptLeavesItsRoom(t *testing.T) {
+	f := func(o Outcome, want int64) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool("a", "b")
+			l, e := tryTake(p, Want{Model: model, Tokens: 1400})
+			if e != nil {
+				t.Fatal(e)
+			}
+			l.Done(o)
+			if got := p.ids[l.KeyID()].group.ledgers[model].usage(&p.moment); got.Tokens != want {
+				t.Errorf("%+v of %v, want %d tokens", got, o, want)
+			}
+		})
+	}
+	f(TooLong().Stating(model, Limits{Tokens: 1000}), 0)
+	f(Rest(model, Throttled, time.Minute), 0)
+	f(Rest(model, RateLimited, time.Minute), 0)
+	f(Disable(Invalid), 0)
+	f(None(), 1400) // failed calls count, as Google says
+	f(Fault(), 1400)
+}
+
 // An upgrade of the tier is noticed within a day.
 func TestALimitIsForgottenADayAfterItWasNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

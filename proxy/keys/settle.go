@@ -12,6 +12,9 @@ func (p *Pool) settle(l *Lease, o Outcome) {
 	if o.kind != outcomeOK && o.kind != outcomeNone {
 		k.failures++
 	}
+	if o.free {
+		l.uncount()
+	}
 	if o.limits != (Limits{}) {
 		p.learn(k.group, o.limited, o.limits)
 	}
@@ -25,6 +28,9 @@ func (p *Pool) settle(l *Lease, o Outcome) {
 	case outcomeFault:
 		p.fault(k)
 	case outcomeNone:
+		if o.free {
+			p.serveModel(l.model) // there is room for others again
+		}
 	}
 	changed := p.recorded > before
 	p.mu.Unlock()
@@ -90,9 +96,6 @@ func (p *Pool) rest(l *Lease, o Outcome) {
 	extra := time.Duration(0)
 	if o.reason == DayQuota {
 		extra = g.jitter
-	}
-	if o.reason == DayQuota || o.reason == RateLimited {
-		l.uncount() // Google counts what it let in
 	}
 	if r, longer := g.restOf(o.model).renewed(o, m.now, extra); longer {
 		g.setRest(o.model, r, p.room())

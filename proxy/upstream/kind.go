@@ -72,6 +72,7 @@ type penalty uint8
 
 const (
 	noPenalty penalty = iota
+	tooLong           // none, and nothing of its quota is gone
 	fault
 	disable
 	restModel
@@ -100,13 +101,13 @@ var policies = [kinds]policy{
 	Region:       {"region", NextKey, noPenalty, keys.NoReason, nil},
 	NoAccess:     {"no_access", NextKey, restModel, keys.NoAccess, []time.Duration{24 * time.Hour}},
 	DayQuota:     {"day_quota", NextKey, restModel, keys.DayQuota, []time.Duration{24 * time.Hour}},
-	SizeQuota:    {"size_quota", NextKey, noPenalty, keys.NoReason, nil},
+	SizeQuota:    {"size_quota", NextKey, tooLong, keys.NoReason, nil},
 	MinuteQuota:  {"minute_quota", NextKey, restModel, keys.RateLimited, []time.Duration{time.Minute}},
 	SpendCap:     {"spend_cap", NextKey, restKey, keys.SpendCap, []time.Duration{10 * time.Minute, 30 * time.Minute, time.Hour}},
 	Depleted:     {"credits_depleted", NextKey, restKey, keys.Depleted, []time.Duration{time.Hour}},
 	Throttled:    {"throttled", NextKey, restModel, keys.Throttled, []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute}},
 	NoModel:      {"no_model", NextKey, restModel, keys.NoModel, []time.Duration{6 * time.Hour}},
-	Overflow:     {"overflow", Answer, noPenalty, keys.NoReason, nil},
+	Overflow:     {"overflow", Answer, tooLong, keys.NoReason, nil},
 	Signature:    {"signature", Repair, noPenalty, keys.NoReason, nil},
 	Unsaid:       {"invalid_argument", Repair, noPenalty, keys.NoReason, nil},
 	Schema:       {"schema", Repair, noPenalty, keys.NoReason, nil},
@@ -180,6 +181,8 @@ func (e *Error) Outcome(model string) keys.Outcome {
 func (e *Error) verdict(model string) keys.Outcome {
 	p := policies[e.Kind]
 	switch p.penalty {
+	case tooLong:
+		return keys.TooLong()
 	case fault:
 		return keys.Fault()
 	case disable:
