@@ -173,3 +173,24 @@ func TestServerPartsComeBack(t *testing.T) {
 		}
 	}
 }
+
+// So does what the model said between Google's own tools and a call: clients have it as one text with what came before.
+func TestWordsBetweenServerPartsAndCalls(t *testing.T) {
+	tools := `"tools":[{"name":"a"},{"type":"web_search_20250305","name":"web_search"}],`
+	search := []fg.Chunk{fg.ServerCall("w1", "GOOGLE_SEARCH_WEB", `{"queries":["x"]}`), fg.ServerResponse("w1", "GOOGLE_SEARCH_WEB", ``)}
+	call := fg.Calls(fg.Call("a", `{}`)).Grounded(fg.Grounding{Queries: []string{"x"}, Sources: []fg.GroundingSource{fg.Web("go.dev", "https://go.dev/")}})
+	f := func(want string, chunks ...fg.Chunk) {
+		t.Helper()
+		for _, fields := range []string{thinks, "", thinks + streams, streams} {
+			fake, base := fg.Start(t, fg.Options{})
+			fake.Enqueue(fg.Reply(chunks...))
+			r := startAt(t, fake, base, "a", nil)
+			m := message(t, r.claude(opus, tools+fields+oneUser).body)
+			next := tools + thinks + `"messages":[{"role":"user","content":"q"},` + sentBack(t, m) + `,{"role":"user","content":[{"type":"tool_result","tool_use_id":"` + callID(t, m) + `","content":"A"}]}]`
+			same(t, r.sent(opus, next), `u[q] m[`+want+` a({})<real>] u[a={"output":"A"}]`)
+		}
+	}
+	const both = "toolCall:w1<real> toolResponse:w1<real>"
+	f("I look. "+both+" Fünd.", fg.Text("I look."), search[0], search[1], fg.Text("Fü"), fg.Text("nd."), call)
+	f(both+" Found.", search[0], search[1], fg.Text("Found."), call)
+}

@@ -207,7 +207,7 @@ func (x *exchange) pass(ev gemini.Event) *upstream.Error {
 		ev.Call.ClientID = x.codec.ToolIDPrefix() + randomID()
 		x.call.Unstrict(ev.Call)
 		x.remember(&ev)
-	case gemini.EventServerCall, gemini.EventServerResult:
+	case gemini.EventServerCall, gemini.EventServerResult, gemini.EventText:
 		x.remember(&ev)
 	case gemini.EventUsage:
 		x.access.usage, x.access.estimated, x.counted = ev.Usage, false, true

@@ -130,7 +130,8 @@ func (r *restorer) withServerParts(parts []gemini.Part) []gemini.Part {
 			continue
 		}
 		if record := r.find(p.FunctionCall.ClientID); record.Before != "" || record.After != "" {
-			given[record.ClientID], given[record.Before] = true, true
+			list, _ := cutSaid(record.Before)
+			given[record.ClientID], given[list] = true, true
 		}
 	}
 	out := make([]gemini.Part, 0, len(parts))
@@ -138,7 +139,8 @@ func (r *restorer) withServerParts(parts []gemini.Part) []gemini.Part {
 		switch {
 		case p.FunctionCall != nil:
 			record := r.find(p.FunctionCall.ClientID)
-			out = append(append(out, serverParts(record.Before)...), p)
+			list, said := cutSaid(record.Before)
+			out = append(insertBefore(out, said, serverParts(list)), p)
 			out = append(out, serverParts(record.After)...)
 		case p.ServerID == "":
 			out = append(out, p)
@@ -262,6 +264,7 @@ type Recorder struct {
 
 	last  Record // of the last call, if there was one
 	loose string // what Google's own tools did before the first call
+	said  int    // bytes of text since then
 }
 
 // Note takes an event and returns the record that it begins or completes, if any; one of the same ClientID takes its place.
@@ -269,9 +272,13 @@ func (r *Recorder) Note(ev *gemini.Event) (Record, bool) {
 	switch ev.Kind {
 	case gemini.EventCall:
 		r.last = Record{ClientID: ev.Call.ClientID, Name: ev.Call.Name, UpstreamID: ev.Call.ID, Signature: ev.Signature,
-			Model: r.Model, Before: r.loose}
-		r.loose = ""
+			Model: r.Model, Before: appendSaid(r.loose, r.said)}
+		r.loose, r.said = "", 0
 		return r.last, true
+	case gemini.EventText:
+		if r.loose != "" {
+			r.said += len(ev.Text.String())
+		}
 	case gemini.EventServerCall:
 		return r.server(`{"toolCall":`, ev)
 	case gemini.EventServerResult:
@@ -287,7 +294,7 @@ func (r *Recorder) server(head string, ev *gemini.Event) (Record, bool) {
 	}
 	part = append(part, '}')
 	if r.last.ClientID == "" {
-		r.loose = appendPart(r.loose, part)
+		r.loose, r.said = appendPart(r.loose, part), 0
 		return Record{}, false
 	}
 	r.last.After = appendPart(r.last.After, part)

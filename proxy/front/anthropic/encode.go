@@ -46,6 +46,7 @@ func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
 func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	switch ev.Kind {
 	case gemini.EventText:
+		e.records.Note(ev)
 		return e.delta(dst, openText, ev.Text)
 	case gemini.EventThought:
 		return e.thought(dst, ev.Text)

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -64,7 +65,7 @@ func (d *decoder) carry(sealed string) (ids []string) {
 	return ids
 }
 
-// ours leaves to each telling the one id that something is carried for.
+// ours leaves to each telling the one id that something is carried for, or any, which still tells it from the model's words.
 func (d *decoder) ours(parts []gemini.Part) {
 	for i := range parts {
 		if parts[i].ServerID == "" {
@@ -76,7 +77,8 @@ func (d *decoder) ours(parts []gemini.Part) {
 				known = id
 			}
 		}
-		parts[i].ServerID = known
+		first, _, _ := strings.Cut(parts[i].ServerID, " ")
+		parts[i].ServerID = cmp.Or(known, first)
 	}
 }
 

@@ -54,6 +54,7 @@ func (Codec) Encoder(call *front.Call, meta front.Meta) front.Encoder {
 func (e *encoder) Event(dst []byte, ev *gemini.Event) []byte {
 	switch ev.Kind {
 	case gemini.EventText:
+		e.recorder.Note(ev)
 		return e.say(dst, ev.Text)
 	case gemini.EventThought:
 		if e.call.ShowThoughts {
