@@ -25,6 +25,10 @@ dist: payloads
 GOOS   ?= $(shell $(GO) env GOOS)
 GOARCH ?= $(shell $(GO) env GOARCH)
 
+# The manual pages, in bin/man: man bin/man/gca-deploy.1
+man:
+	$(GO) run -tags man ./cmd/gca man bin/man
+
 # A throwaway server, a deploy, an answer: the whole of it, on this machine. It stays up until demo-down.
 demo:
 	$(GO) build -trimpath -ldflags '-s -w' -o .demo/gca ./cmd/gca

@@ -16,20 +16,27 @@ Start with:
   gca deploy root@YOUR-SERVER     set a server up; prints the address and the client token
   gca ask "hello"                 ask it something
   GEMINI_API_KEYS=… gca serve     or run the adapter right here`
+	root.Example = "  gca deploy root@203.0.113.9\n  gca ask \"hello\""
+	root.RunE = func(*cobra.Command, []string) error {
+		_, err := fmt.Fprint(io.out, nextSteps())
+		return err
+	}
 	ssh := &sshFlags{}
 	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newPerf(io), newVersion(io))
 	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
 	root.AddCommand(newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
-	return root
+	root.AddCommand(buildCommands(io)...)
+	return finish(root, group{io, ssh})
 }
 
 func newManageRoot(io *streams) *cobra.Command {
 	root := baseCommand("gemini-manage", "Look after the Gemini adapter on this server")
+	root.Example = "  gemini-manage status\n  sudo gemini-manage restart"
 	root.AddCommand(newStats(group{io, nil}), newUsage(group{io, nil}))
 	root.AddCommand(localVerbs(io)...)
 	root.AddCommand(newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
-	return root
+	return finish(root, group{io, nil})
 }
 
 // baseCommand is a root whose mistakes on the command line are usage errors.

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gemini-claude-adapter/gca/manage/client"
+)
+
+const (
+	exampleHost  = "root@203.0.113.9"
+	anotherHost  = "ubuntu@tokyo.example.com:2222"
+	wantExamples = 2
+)
+
+// finish gives a tree of commands what all of them have: examples, and proposals for the shell.
+func finish(root *cobra.Command, g group) *cobra.Command {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range below(root) {
+		completionExamples(cmd, root.Name())
+		moreExamples(cmd)
+	}
+	completeArguments(root, g)
+	return root
+}
+
+// completionExamples say how a shell takes its completions.
+func completionExamples(cmd *cobra.Command, name string) {
+	if cmd.Name() != "completion" && (cmd.Parent() == nil || cmd.Parent().Name() != "completion") {
+		return
+	}
+	cmd.Example = map[string]string{
+		"completion": fmt.Sprintf("  source <(%[1]s completion bash)\n  %[1]s completion zsh > \"${fpath[1]}/_%[1]s\"", name),
+		"bash":       fmt.Sprintf("  source <(%[1]s completion bash)\n  %[1]s completion bash > /etc/bash_completion.d/%[1]s", name),
+		"zsh":        fmt.Sprintf("  source <(%[1]s completion zsh)\n  %[1]s completion zsh > \"${fpath[1]}/_%[1]s\"", name),
+		"fish":       fmt.Sprintf("  %[1]s completion fish | source\n  %[1]s completion fish > ~/.config/fish/completions/%[1]s.fish", name),
+		"powershell": fmt.Sprintf("  %[1]s completion powershell | Out-String | Invoke-Expression\n  %[1]s completion powershell >> $PROFILE", name),
+	}[cmd.Name()]
+}
+
+// moreExamples adds examples where there are fewer than two: of the bare command, of another login, with sudo, and of --help.
+func moreExamples(cmd *cobra.Command) {
+	var lines []string
+	if cmd.Example != "" {
+		lines = strings.Split(cmd.Example, "\n")
+	}
+	add := func(line string) {
+		if len(lines) < wantExamples {
+			lines = append(lines, line)
+		}
+	}
+	path := "  " + cmd.CommandPath()
+	switch host := strings.Contains(cmd.Use, "host"); {
+	case cmd.HasSubCommands() && len(lines) == 0:
+		for _, child := range cmd.Commands() {
+			if child.IsAvailableCommand() {
+				add(strings.Split(cmp.Or(child.Example, "  "+child.CommandPath()), "\n")[0])
+			}
+		}
+	case host && len(lines) == 0:
+		add(path + " " + exampleHost)
+		add(path + " " + anotherHost)
+	case host && strings.Contains(lines[0], exampleHost):
+		add(strings.Replace(lines[0], exampleHost, anotherHost, 1))
+	case len(lines) == 0:
+		add(path)
+	}
+	if cmd.Root().Name() == "gemini-manage" && len(lines) == 1 {
+		add("  sudo " + strings.TrimSpace(lines[0]))
+	}
+	add(path + " --help")
+	cmd.Example = strings.Join(lines, "\n")
+}
+
+// nextSteps say what to do next, by what this user has.
+func nextSteps() string {
+	profiles, err := loadProfiles()
+	if err != nil {
+		return fmt.Sprintf("%v\n", err)
+	}
+	profile, err := profiles.Get("")
+	if err != nil {
+		return firstSteps
+	}
+	return connectedSteps(profiles, profile)
+}
+
+const firstSteps = `gca: Claude Code and other clients in, Google's Gemini API out.
+
+Next:
+  gca deploy root@YOUR-SERVER              set a server up; prints the address and the client token
+  gca connect https://YOUR-ADAPTER         use an adapter that is there already
+  GEMINI_API_KEYS=… gca serve              or run one right here
+
+gca --help lists the commands.
+`
+
+func connectedSteps(profiles *client.Profiles, profile client.Profile) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "gca is connected to %s (%s).\n\nNext:\n", profile.URL, profiles.Default)
+	step := func(command, does string) { fmt.Fprintf(&b, "  %-40s %s\n", command, does) }
+	step("gca test", "look at every hop of the way there")
+	step("gca setup claude-code", "point Claude Code at it; or codex, gemini-cli, vscode, …")
+	step("gca chat", "talk with a model; gca ask \"…\" asks one question")
+	step("gca stats", "what was used today")
+	if profile.Host != "" {
+		step("gca status "+profile.Host, "how the server is")
+	}
+	b.WriteString("\ngca --help lists the commands.\n")
+	return b.String()
+}
