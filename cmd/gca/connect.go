@@ -111,7 +111,10 @@ func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) 
 	if err != nil {
 		return profile, err
 	}
-	if profile.URL, err = f.find(ctx, target, host.Name()); err != nil {
+	if profile.URL, err = f.certified(ctx, io, target); err == nil && profile.URL == "" {
+		profile.URL, err = f.find(ctx, target, host.Name())
+	}
+	if err != nil {
 		return profile, err
 	}
 	name := cmp.Or(f.tokenName, machineName())
@@ -129,6 +132,21 @@ func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) 
 	profile.Token = made.Token
 	_, err = fmt.Fprintf(io.err, "made the token %s on %s\n", name, target)
 	return profile, err
+}
+
+// certified is where a server serves by HTTPS, which may be a name that the person did not give; "" where it does not.
+func (f *connectFlags) certified(ctx context.Context, io *streams, target string) (string, error) {
+	var out bytes.Buffer
+	err := f.ssh.runRemote(ctx, io, target, rootIfFree, nil, manage.AtMost(&out, maxSecretFile), "cert", "status", "--json")
+	var ended *statusError
+	if err != nil && !errors.As(err, &ended) {
+		return "", err
+	}
+	var report manage.CertReport
+	if json.Unmarshal(out.Bytes(), &report) != nil {
+		return "", nil // an adapter that does not run, or Nginx, of which the look from here tells more
+	}
+	return report.URL, nil
 }
 
 // find is where the adapter of a server answers: where it did before, else by HTTPS, else by HTTP, where that is no risk or the

@@ -74,6 +74,11 @@ func testBareAddress(t *testing.T, r *rig, ca *lab.CA) {
 	}
 	wantText(t, r.ok(nil, "test").out, "https://"+r.server.Addr)
 	wantText(t, r.ok(nil, r.deployArgs()...).out, "up to date")
+	fresh := *r
+	fresh.home = t.TempDir() // another laptop, which trusts the CA
+	env := []string{"SSL_CERT_FILE=" + ca.RootFile}
+	fresh.ok(env, append(append([]string{"connect"}, r.login()...), r.target())...)
+	wantText(t, fresh.ok(env, "test").out, "https://"+r.server.Addr)
 	if ca.Orders() != orders+1 {
 		t.Errorf("%d orders for one certificate", ca.Orders()-orders)
 	}
