@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers test-cuts test-records test-handovers fuzz bench bench-keys bench-micro bench-deploy compiler clean
+.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers test-cuts test-records test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy soak compiler clean
 
 export CGO_ENABLED = 0
 
@@ -108,9 +108,23 @@ fuzz:
 		done; \
 	done
 
-# What one request, chunk and key lease cost.
+# What one request, chunk, answer and key lease cost, beside the figures of the last release (docs/bench/micro.txt, from another
+# machine perhaps: allocations compare, times do not). bench-micro-keep makes today's the kept ones.
+MICRO = $(GO) test -run '^$$' -bench . -benchmem -benchtime 100ms -count 4 ./proxy ./proxy/gemini ./proxy/upstream ./proxy/front/... ./proxy/keys
+
 bench-micro:
-	$(GO) test -run '^$$' -bench . -benchmem ./proxy/...
+	@mkdir -p bin
+	$(MICRO) | tee bin/micro.txt
+	$(GO) tool benchstat docs/bench/micro.txt bin/micro.txt
+
+bench-micro-keep:
+	@mkdir -p docs/bench
+	$(MICRO) | grep -E '^(goos|goarch|pkg|cpu|Benchmark)' > docs/bench/micro.txt
+
+# The same load with one number growing: keys, streams at once, bytes of a request. Nothing may grow faster than that.
+bench-scale: build
+	for keys in 1 64 4096; do echo "== $$keys keys"; $(GO) run ./cmd/bench -rounds 2 -without direct -shapes anthropic -only W1 -keys $$keys; done
+	$(GO) run ./cmd/bench -rounds 2 -without direct -shapes anthropic -only S100,S1000,S5000,B10K,B100K,B1000K,B10000K
 
 # What deploys take, beside ssh and apt-get alone, on lab servers: ROUNDS of each in turns.
 bench-deploy:

@@ -4,6 +4,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,4 +71,53 @@ func BenchmarkRequest(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkTranslate is a request of 100 KB on its way from the client's bytes to Gemini's, tools known.
+func BenchmarkTranslate(b *testing.B) {
+	for _, path := range []string{messages, completions, replies} {
+		b.Run(strings.Trim(strings.Split(path, "?")[0], "/"), func(b *testing.B) {
+			body := longRequest(path, 40)
+			translate := translator(b, path)
+			translate(body)
+			translate(body)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				translate(body)
+			}
+		})
+	}
+}
+
+// BenchmarkAnswer is a whole answer of 200 pieces, in one.
+func BenchmarkAnswer(b *testing.B) {
+	f := func(name string, codec front.Codec, path string) {
+		b.Run(name, func(b *testing.B) {
+			call, err := codec.Decode([]byte(ask(path, false)))
+			if err == nil {
+				err = front.Prepare(call, "gemini-3.8-flash", nil)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			ev := gemini.Event{Kind: gemini.EventText, Text: gemini.Quote("a piece of text as it comes, some sixty characters of it")}
+			usage := gemini.Event{Kind: gemini.EventUsage, Usage: gemini.Usage{Prompt: 900, Candidates: 200, Total: 1100}}
+			end := gemini.Event{Kind: gemini.EventFinish, Finish: gemini.FinishStop}
+			var out []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				e := codec.Encoder(call, front.Meta{ID: "abcdefghijklmnopqrstuvwx", Created: time.Unix(0, 0)})
+				out = out[:0]
+				for range 200 {
+					out = e.Event(out, &ev)
+				}
+				out = e.End(e.Event(e.Event(out, &usage), &end))
+			}
+		})
+	}
+	all := newFronts()
+	f("anthropic", all.anthropic, messages)
+	f("chat", all.chat, completions)
+	f("responses", all.responses, replies)
 }

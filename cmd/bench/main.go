@@ -52,7 +52,7 @@ func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.gca, "gca", "bin/gca", "the adapter's `program`")
 	flags.StringVar(&s.before, "before", "", "another build of it, to be put beside it, a `program`")
-	flags.StringVar(&s.only, "only", "", "these `workloads` alone, commas between: W1 W2 W3 W4 W4x5 L1 L2 L3 W5@500 W5@1000 W5@2000")
+	flags.StringVar(&s.only, "only", "", "these `workloads` alone, commas between: W1 W2 W3 W4 W4x5 L1 L2 L3 W5@500 W5@1000 W5@2000 S100 S1000 S5000 B10K B100K B1000K B10000K")
 	flags.StringVar(&s.shapes, "shapes", "anthropic,openai", "the clients' `protocols`")
 	flags.StringVar(&s.without, "without", "", "leave out these `candidates`, commas between: direct, floor, before, gca")
 	flags.IntVar(&s.rounds, "rounds", 8, "runs of each candidate")
@@ -76,7 +76,11 @@ func list(text string) []string {
 // bench is what the settings ask for; the candidates come later.
 func (s settings) bench() (*bench, error) {
 	b := &bench{rounds: s.rounds, say: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
-	for _, w := range workloads() {
+	all := workloads()
+	if s.only != "" {
+		all = append(all, scale()...)
+	}
+	for _, w := range all {
 		if s.only == "" || slices.Contains(list(s.only), w.name) {
 			b.workloads = append(b.workloads, w)
 		}

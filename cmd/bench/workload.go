@@ -10,7 +10,8 @@ import (
 // workload is one kind of load; docs/performance.md says what each is for.
 type workload struct {
 	name   string
-	large  bool          // a request as Claude Code's, 189 KB; else 1.1 KB
+	large  bool          // a request as Claude Code's, 189 KB or what size says; else 1.1 KB
+	size   int           // bytes of a large request, about; 0 is 189 KB
 	stream bool          // the client asks for a stream
 	reply  behaviour     // of the upstream
 	conns  int           // closed loop: so many clients, each asking again once it has its answer
@@ -49,6 +50,21 @@ func workloads() []workload {
 	return all
 }
 
+// scale are workloads that differ in one number alone, for what grows with it: streams at once, and bytes of a request. They run
+// only where they are named.
+func scale() []workload {
+	var all []workload
+	for _, n := range []int{100, 1000, 5000} {
+		all = append(all, workload{name: fmt.Sprintf("S%d", n), stream: true, conns: n, rounds: 1,
+			reply: behaviour{Stream: true, Chunks: 10, Bytes: 60, Pace: max(100*time.Millisecond, time.Duration(n)*time.Millisecond/5)}})
+	}
+	for _, kb := range []int{10, 100, 1000, 10000} {
+		all = append(all, workload{name: fmt.Sprintf("B%dK", kb), large: true, size: kb << 10, conns: 2, time: 3 * time.Second,
+			reply: behaviour{Chunks: 1, Bytes: 560}})
+	}
+	return all
+}
+
 // shape is the protocol that a client speaks.
 type shape uint8
 
@@ -69,10 +85,14 @@ func (w workload) body(s shape) []byte {
 	if !w.large {
 		return fmt.Appendf(nil, `{"model":%q,"max_tokens":4096,"stream":%t,"messages":[{"role":"user","content":%s}]}`, model, w.stream, quote(prose(1000)))
 	}
-	if s == openai {
-		return openAIRequest(w.stream)
+	turns := turns
+	if w.size > 0 {
+		turns = max(1, (w.size-fixedBytes)/turnBytes)
 	}
-	return anthropicRequest(w.stream)
+	if s == openai {
+		return openAIRequest(w.stream, turns)
+	}
+	return anthropicRequest(w.stream, turns)
 }
 
 const (
@@ -80,9 +100,12 @@ const (
 	tools       = 20
 	turns       = 19
 	resultBytes = 5400
+
+	turnBytes  = 6700     // of a turn and its result
+	fixedBytes = 62 << 10 // of all else
 )
 
-func anthropicRequest(stream bool) []byte {
+func anthropicRequest(stream bool, turns int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"model":%q,"max_tokens":32000,"stream":%t,"system":[{"type":"text","text":%s,"cache_control":{"type":"ephemeral"}}],"tools":[`, model, stream, quote(prose(systemBytes)))
 	for i := range tools {
@@ -97,7 +120,7 @@ func anthropicRequest(stream bool) []byte {
 	return []byte(b.String())
 }
 
-func openAIRequest(stream bool) []byte {
+func openAIRequest(stream bool, turns int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"model":%q,"max_completion_tokens":32000,"stream":%t,"tools":[`, model, stream)
 	for i := range tools {

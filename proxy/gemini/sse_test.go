@@ -161,3 +161,20 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkReader reads frames as Google sends them.
+func BenchmarkReader(b *testing.B) {
+	stream := []byte(strings.Repeat(`data: {"candidates":[{"content":{"parts":[{"text":"`+strings.Repeat("word ", 20)+`"}]},"index":0}]}`+"\r\n\r\n", 100))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(stream)))
+	for b.Loop() {
+		r := NewReader(bytes.NewReader(stream))
+		for {
+			if _, err := r.Next(); err == io.EOF {
+				break
+			} else if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
