@@ -100,6 +100,15 @@ bench-keys: test-handovers
 bench: build
 	$(GO) run ./cmd/bench $(BENCH) $(CANDIDATES)
 
+# Mixed load with faults, reloads and handovers for SOAK: at the end memory, goroutines, descriptors and latency are as they were.
+SOAK ?= 20m
+soak: build
+	$(GO) run ./cmd/bench soak -for $(SOAK)
+
+# Large requests through Nginx with the site as it is deployed, beside the adapter alone.
+bench-nginx: build
+	$(GO) run ./cmd/bench -without direct -only W2,W3 -site provision/converge/testdata/golden/site.golden $(BENCH)
+
 # Each fuzz target for FUZZTIME. What fails is kept in testdata/fuzz as it was found: to make it smaller takes longer than to find it.
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ type candidate struct {
 	addr  string // host and port on this machine
 	token string
 	pid   int
+	more  []int // further processes, whose processor time counts too
 }
 
 // The candidates that are always there.
@@ -50,8 +52,9 @@ func parseCandidate(text string) (candidate, error) {
 
 // family starts programs and ends them all.
 type family struct {
-	dir  string // for what they write
-	ends []func() error
+	dir    string   // for what they write
+	socket *os.File // what they inherit, nil is nothing
+	ends   []ending
 }
 
 // start runs a program of the harness until end; it is ready when its address takes connections.
@@ -63,14 +66,17 @@ func (f *family) start(name, addr string, env []string, program string, args ...
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
+	if f.socket != nil {
+		cmd.ExtraFiles = []*os.File{f.socket}
+	}
 	if err := errors.Join(cmd.Start()); err != nil {
 		return 0, errors.Join(err, log.Close())
 	}
-	f.ends = append(f.ends, func() error {
+	f.ends = append(f.ends, ending{cmd.Process.Pid, func() error {
 		kill := cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait() // it was told to end, and says so
 		return errors.Join(kill, log.Close())
-	})
+	}})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
@@ -91,9 +97,23 @@ func (f *family) start(name, addr string, env []string, program string, args ...
 func (f *family) end() error {
 	var errs []error
 	for i := len(f.ends) - 1; i >= 0; i-- {
-		errs = append(errs, f.ends[i]())
+		errs = append(errs, f.ends[i].stop())
 	}
 	return errors.Join(errs...)
+}
+
+// endOf ends one program, and waits for that.
+func (f *family) endOf(pid int) error {
+	at := slices.IndexFunc(f.ends, func(e ending) bool { return e.pid == pid })
+	err := f.ends[at].stop()
+	f.ends = slices.Delete(f.ends, at, at+1)
+	return err
+}
+
+// ending is how a program ends.
+type ending struct {
+	pid  int
+	stop func() error
 }
 
 // freeAddress is an address of this machine that nobody listens on.
@@ -134,6 +154,13 @@ func (f *family) household(s settings) (upstream string, all []candidate, err er
 		}
 		all = append(all, c)
 	}
+	if s.site != "" && s.gca != "" {
+		c, err := f.behindNginx(s.site, all[len(all)-1])
+		if err != nil {
+			return "", nil, err
+		}
+		all = append(all, c)
+	}
 	return "http://" + up.addr, all, nil
 }
 
@@ -145,7 +172,7 @@ func (f *family) member(name, program string, with func(addr string) (env, args 
 	}
 	env, args := with(addr)
 	pid, err := f.start(name, addr, env, program, args...)
-	return candidate{name, addr, benchToken, pid}, err
+	return candidate{name: name, addr: addr, token: benchToken, pid: pid}, err
 }
 
 // settings are those of gca: everything on that is on by itself.

@@ -5,17 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// answer is what a client saw of one request.
-type answer struct {
+// answered is what a client saw of one request.
+type answered struct {
 	total  time.Duration // until its last byte
 	first  time.Duration // until its first text
 	chunks int           // of text
 	err    error         // why it is none: a status, a cut, a missing end
+	failed bool          // by its status: the adapter says that Gemini fails
 }
 
 // client asks one candidate, over one connection or many, and looks at every answer: its status, its size, its chunks and
@@ -27,6 +29,7 @@ type client struct {
 	shape shape
 	w     workload
 	body  []byte
+	again bool // as real clients do: a request that is told of a failure of Gemini's is made again
 }
 
 func newClient(c candidate, s shape, w workload, most int) *client {
@@ -40,9 +43,32 @@ func newClient(c candidate, s shape, w workload, most int) *client {
 // close ends the connections.
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-// ask makes one request; seen, if there is one, gets the age of every chunk as it arrived. due is when the request was to be
+// ask makes one request, or with again up to three.
+func (c *client) ask(due time.Time, seen func(time.Duration)) (a answered) {
+	for tries := 1; ; tries++ {
+		a = c.once(due, seen)
+		if a.err == nil || !c.again || !a.failed || tries == 3 {
+			return a
+		}
+	}
+}
+
+// abandon begins a request and leaves in the middle of its answer.
+func (c *client) abandon() {
+	conn, err := net.Dial("tcp", c.http.Addr)
+	if err != nil {
+		return // the next one tells
+	}
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", c.shape.path(), c.token, len(c.body), c.body)
+	if err == nil {
+		_, _ = conn.Read(make([]byte, 64)) // a beginning, or nothing: the rest is not waited for
+	}
+	_ = conn.Close() // whoever leaves does not look back
+}
+
+// once makes one request; seen, if there is one, gets the age of every chunk as it arrived. due is when the request was to be
 // made, from which all its times count.
-func (c *client) ask(due time.Time, seen func(time.Duration)) (a answer) {
+func (c *client) once(due time.Time, seen func(time.Duration)) (a answered) {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
@@ -59,6 +85,7 @@ func (c *client) ask(due time.Time, seen func(time.Duration)) (a answer) {
 	if resp.StatusCode() != fasthttp.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.BodyStream(), 300)) // whatever it says, the status is the error
 		a.err = fmt.Errorf("status %d: %s", resp.StatusCode(), text)
+		a.failed = resp.StatusCode() >= fasthttp.StatusInternalServerError
 		return a
 	}
 	read := &reading{due: due, seen: seen}

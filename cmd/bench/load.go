@@ -17,7 +17,7 @@ type load struct {
 	took   time.Duration
 }
 
-func (l *load) add(a answer, ages []time.Duration) {
+func (l *load) add(a answered, ages []time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a.err != nil {

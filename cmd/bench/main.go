@@ -4,6 +4,7 @@
 //	bench [flags] [NAME=http://[:TOKEN@]127.0.0.1:PORT ...]
 //	bench upstream ADDRESS            the fast fake of Gemini that all candidates ask
 //	bench floor ADDRESS UPSTREAM      the floor
+//	bench soak [-for 20m] [-gca PROGRAM]
 package main
 
 import (
@@ -38,20 +39,24 @@ func run(args []string) error {
 		}
 		return floor(l, args[2], benchKeys(64))
 	}
+	if len(args) > 0 && args[0] == "soak" {
+		return soak(args[1:])
+	}
 	return measure(args)
 }
 
 // settings are what the command line says.
 type settings struct {
-	gca, before, only, shapes, without, json, markdown string
-	rounds, keys                                       int
-	others                                             []string
+	gca, before, site, only, shapes, without, json, markdown string
+	rounds, keys                                             int
+	others                                                   []string
 }
 
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.gca, "gca", "bin/gca", "the adapter's `program`")
 	flags.StringVar(&s.before, "before", "", "another build of it, to be put beside it, a `program`")
+	flags.StringVar(&s.site, "site", "", "Nginx before it, too, with this site, a `file` as a deploy writes it")
 	flags.StringVar(&s.only, "only", "", "these `workloads` alone, commas between: W1 W2 W3 W4 W4x5 L1 L2 L3 W5@500 W5@1000 W5@2000 S100 S1000 S5000 B10K B100K B1000K B10000K")
 	flags.StringVar(&s.shapes, "shapes", "anthropic,openai", "the clients' `protocols`")
 	flags.StringVar(&s.without, "without", "", "leave out these `candidates`, commas between: direct, floor, before, gca")

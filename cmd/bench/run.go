@@ -120,8 +120,12 @@ type used struct {
 }
 
 func usage(c candidate, upstream string) (u used, err error) {
-	if u.cpu, err = cpu(c.pid); err != nil {
-		return u, err
+	for _, pid := range append([]int{c.pid}, c.more...) {
+		spent, err := cpu(pid)
+		if err != nil {
+			return u, err
+		}
+		u.cpu += spent
 	}
 	if u.memory, err = memory(c.pid); err != nil {
 		return u, err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync/atomic"
 	"time"
@@ -71,6 +72,9 @@ func (u *upstream) handle(rc *fasthttp.RequestCtx) {
 	}
 	u.requests.Add(1)
 	f := p.frames[asked]
+	if asked <= geminiWhole && rand.IntN(100) < p.Faults && fail(rc) {
+		return
+	}
 	rc.SetContentType(f.contentType)
 	if f.contentType == "text/event-stream" {
 		rc.SetBodyStream(body(func(w io.Writer) { p.stream(w, f) }), -1)
@@ -84,6 +88,29 @@ func (u *upstream) handle(rc *fasthttp.RequestCtx) {
 		body = f.next(body, time.Now())
 	}
 	rc.SetBody(append(body, f.tail...))
+}
+
+// fail has a call fail as Google's do, and reports whether it did; else it is only late.
+func fail(rc *fasthttp.RequestCtx) bool {
+	switch rand.IntN(4) {
+	case 0:
+		time.Sleep(300 * time.Millisecond)
+		return false
+	case 1:
+		rc.HijackSetNoResponse(true)
+		rc.Hijack(func(net.Conn) {}) // the connection ends without a word
+	case 2:
+		answer(rc, fasthttp.StatusServiceUnavailable, `{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}`)
+	default:
+		answer(rc, fasthttp.StatusInternalServerError, `{"error":{"code":500,"message":"An internal error has occurred.","status":"INTERNAL"}}`)
+	}
+	return true
+}
+
+func answer(rc *fasthttp.RequestCtx, status int, body string) {
+	rc.SetStatusCode(status)
+	rc.SetContentType("application/json")
+	rc.SetBodyString(body)
 }
 
 // stream writes an answer chunk by chunk; one that cannot be written has nobody who waits for it.

@@ -24,9 +24,10 @@ type workload struct {
 type behaviour struct {
 	Stream bool          `json:"stream"`
 	Chunks int           `json:"chunks"`
-	Bytes  int           `json:"bytes"` // of text in a chunk, at least stampLength
-	Pace   time.Duration `json:"pace"`  // between chunks
-	Delay  time.Duration `json:"delay"` // before the first
+	Bytes  int           `json:"bytes"`  // of text in a chunk, at least stampLength
+	Pace   time.Duration `json:"pace"`   // between chunks
+	Delay  time.Duration `json:"delay"`  // before the first
+	Faults int           `json:"faults"` // how many of a hundred calls of Gemini fail, or are late
 }
 
 // workloads are all there are, in the order in which they run.

@@ -28,7 +28,7 @@ var house = []room{
 	{pkg: "cmd/lab", may: []string{"provision/lab"}},
 	{pkg: "cmd/fakegemini", may: []string{"proxy/fakegemini"}},
 	{pkg: "cmd/clients"},
-	{pkg: "cmd/bench", uses: []string{"github.com/valyala/fasthttp"}}, // the floor is the adapter's server without the adapter
+	{pkg: "cmd/bench", may: []string{"proxy/config", "proxy/control"}, uses: []string{"github.com/valyala/fasthttp"}}, // the floor is the adapter's server without the adapter
 	{pkg: "cmd/payloads", may: []string{"provision/payload"}},
 	{pkg: "cmd/demo", may: []string{"provision/lab", "proxy/fakegemini"}},
 	{pkg: "provision", may: []string{"provision/remote", "provision/converge", "provision/payload", "proxy/config"}},
