@@ -119,7 +119,8 @@ fuzz:
 
 # What one request, chunk, answer and key lease cost, beside the figures of the last release (docs/bench/micro.txt, from another
 # machine perhaps: allocations compare, times do not). bench-micro-keep makes today's the kept ones.
-MICRO = $(GO) test -run '^$$' -bench . -benchmem -benchtime 100ms -count 4 ./proxy ./proxy/gemini ./proxy/upstream ./proxy/front/... ./proxy/keys
+PARTS = Translate|Answer|Chunk|Decode|Reader|Next|Scan|Schemas|Shaper|AcquireDone|Meters|UsageAdd
+MICRO = $(GO) test -run '^$$' -bench '$(PARTS)' -benchmem -benchtime 50ms -count 4 ./proxy ./proxy/gemini ./proxy/upstream ./proxy/front/... ./proxy/keys
 
 bench-micro:
 	@mkdir -p bin
