@@ -184,7 +184,7 @@ const maxListed = 16
 func (r *Report) printAdapter(p *printer, now time.Time) {
 	listed := r.Adapter.Keys
 	if len(listed) > maxListed {
-		listed = slices.SortedStableFunc(slices.Values(listed), func(a, b control.Key) int { return cmp.Compare(rank(a), rank(b)) })[:maxListed]
+		listed = slices.SortedStableFunc(slices.Values(listed), func(a, b control.Key) int { return cmp.Compare(KeyRank(a), KeyRank(b)) })[:maxListed]
 	}
 	for _, key := range listed {
 		p.line("", "%-24s %-9s %s, %s%s", named(key), key.State, count(key.Requests, "request"), count(key.Failures, "failure"), why(key, now))
@@ -206,8 +206,8 @@ func (r *Report) printAdapter(p *printer, now time.Time) {
 	}
 }
 
-// rank puts keys that are out first, then those that rest, for all models or for some.
-func rank(key control.Key) int {
+// KeyRank puts keys that are out first, then those that rest, for all models or for some.
+func KeyRank(key control.Key) int {
 	switch {
 	case key.State == "disabled":
 		return 0

@@ -3,6 +3,8 @@ package proxy
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
 // laps are how long answers took, for means.
@@ -27,4 +29,12 @@ func (l *laps) means() (first, whole float64) {
 		return float64(time.Duration(sum/n).Microseconds()) / 1000
 	}
 	return mean(l.first.Load(), l.firsts.Load()), mean(l.whole.Load(), l.n.Load())
+}
+
+// sums are what the means are of.
+func (l *laps) sums() (first, whole control.Sum) {
+	sum := func(count, took *atomic.Int64) control.Sum {
+		return control.Sum{Count: count.Load(), MS: float64(time.Duration(took.Load()).Microseconds()) / 1000}
+	}
+	return sum(&l.firsts, &l.first), sum(&l.n, &l.whole)
 }

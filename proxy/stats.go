@@ -68,6 +68,7 @@ func (s *Server) totals() control.Totals {
 		Waits: int64(m.waits.Get()), ClientsGone: int64(m.gone.Get()), Attempts: int64(m.attempts.Get()),
 	}
 	t.MeanTTFTMS, t.MeanMS = m.answers.means()
+	t.TTFT, t.Answers = m.answers.sums()
 	return t
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +55,8 @@ func TestStats_everythingForAnAdmin(t *testing.T) {
 	if i < 0 || s.Models[i].Resting != 1 || s.Models[i].SecondsLeft < 1 || s.Models[i].Today.Requests < 12 {
 		t.Errorf("%+v", s.Models)
 	}
-	if s.Saved < 1 || s.Fallbacks != 1 || s.Totals.Attempts < 14 || s.Totals.MeanMS <= 0 {
+	if s.Saved < 1 || s.Fallbacks != 1 || s.Totals.Attempts < 14 || s.Totals.MeanMS <= 0 || s.Totals.TTFT.Count < 1 || s.Totals.Answers.Count < s.Totals.TTFT.Count ||
+		math.Abs(s.Totals.Answers.MS/float64(s.Totals.Answers.Count)-s.Totals.MeanMS) > 0.01 {
 		t.Errorf("%+v", s.Totals)
 	}
 	day := s.Today

@@ -60,6 +60,7 @@ func TestErrorLogs(t *testing.T) {
 		t.Errorf("logs without sudo:\n%s", got)
 	}
 	testErrorsFollowed(t, r)
+	testMonitor(t, r)
 	asked := r.as("sudoer")
 	for _, verb := range []string{"logs", "error-logs"} {
 		got := asked.typed(nil, []answer{{"for sudo", lab.SudoerPassword}}, asked.verb(words(verb))...)

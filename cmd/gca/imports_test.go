@@ -38,6 +38,7 @@ var house = []room{
 	{pkg: "provision/payload"},
 	{pkg: "provision/lab", owns: []string{"github.com/Shopify/toxiproxy", "github.com/letsencrypt"}},
 	{pkg: "manage", may: []string{"provision", "provision/remote", "provision/converge", "proxy/control", "proxy/keys", "proxy/config", "manage/client"}},
+	{pkg: "manage/monitor", may: []string{"manage", "proxy/control"}, uses: []string{"charm.land/"}},
 	{pkg: "manage/client", may: []string{"proxy/control"}},
 	{pkg: "manage/client/chat", may: []string{"manage/client", "manage/client/markdown"}, owns: []string{"charm.land/"}},
 	{pkg: "manage/client/markdown", owns: []string{"github.com/yuin/goldmark"}},

@@ -25,7 +25,7 @@ Start with:
 	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newPerf(io), newVersion(io))
 	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
-	root.AddCommand(newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
+	root.AddCommand(newMonitor(io, ssh), newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
 	root.AddCommand(buildCommands(io)...)
 	return finish(root, group{io, ssh})
 }
@@ -35,7 +35,7 @@ func newManageRoot(io *streams) *cobra.Command {
 	root.Example = "  gemini-manage status\n  sudo gemini-manage restart"
 	root.AddCommand(newStats(group{io, nil}), newUsage(group{io, nil}))
 	root.AddCommand(localVerbs(io)...)
-	root.AddCommand(newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
+	root.AddCommand(newMonitor(io, nil), newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
 	return finish(root, group{io, nil})
 }
 

@@ -113,9 +113,15 @@ func (e *noAdapterError) Error() string {
 // runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours. A verb with an input is one that
 // changes the server, which nothing on this side stops once it has begun.
 func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) error {
-	return f.runThere(ctx, io, target, errand{need: need, stdin: stdin, stdout: stdout,
-		installed: "[ -x " + manageTool + " ] || exit 127; ", line: manageLine(target, verb),
-		after: fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", target)})
+	e := manageErrand(target, need, verb...)
+	e.stdin, e.stdout = stdin, stdout
+	return f.runThere(ctx, io, target, e)
+}
+
+// manageErrand is a verb of gemini-manage.
+func manageErrand(target string, need rootNeed, verb ...string) errand {
+	return errand{need: need, installed: "[ -x " + manageTool + " ] || exit 127; ", line: manageLine(target, verb),
+		after: fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", target)}
 }
 
 // errand is what to run on a server.
@@ -123,7 +129,8 @@ type errand struct {
 	need      rootNeed
 	stdin     io.Reader // nil where nothing changes the server
 	stdout    io.Writer
-	installed string // ends with status 127 where no adapter is installed
+	stderr    io.Writer // nil is the person's
+	installed string    // ends with status 127 where no adapter is installed
 	line      string
 	after     string // hint for one who lost sight of it
 }
@@ -138,15 +145,23 @@ func (f *sshFlags) runThere(ctx context.Context, io *streams, target string, e e
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
+	if e.stderr == nil {
+		e.stderr = io.err
+	}
+	return e.over(ctx, conn, opts.Prompts.Sudo != nil, target)
+}
+
+// over runs the errand on a connection. asks says whether a person can be asked for sudo's password.
+func (e errand) over(ctx context.Context, conn *remote.Conn, asks bool, target string) (err error) {
 	if isTerminal(e.stdout) {
 		e.stdout = &visibleWriter{to: e.stdout}
 	}
 	change := &input{Reader: e.stdin}
-	cmd := remote.Cmd{Line: e.line, Stdout: e.stdout, Stderr: &visibleWriter{to: io.err}}
+	cmd := remote.Cmd{Line: e.line, Stdout: e.stdout, Stderr: &visibleWriter{to: e.stderr}}
 	if e.stdin != nil {
 		cmd.Stdin = change
 	}
-	if e.need == rootAlways || e.need == rootToRead && opts.Prompts.Sudo != nil {
+	if e.need == rootAlways || e.need == rootToRead && asks {
 		cmd.Line = e.installed + cmd.Line
 		err = conn.RunRoot(ctx, cmd)
 	} else {
@@ -156,7 +171,7 @@ func (f *sshFlags) runThere(ctx context.Context, io *streams, target string, e e
 	var exit *remote.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.Status == 127:
-		return &noAdapterError{host, target}
+		return &noAdapterError{conn.Host(), target}
 	case errors.As(err, &exit):
 		return &statusError{exit.Status}
 	case err != nil && change.begun.Load():

@@ -39,6 +39,14 @@ type Totals struct {
 	Attempts    int64   `json:"attempts"`     // calls of Gemini for requests
 	MeanTTFTMS  float64 `json:"mean_ttft_ms"` // until the first content of answers, 0 if there were none
 	MeanMS      float64 `json:"mean_ms"`      // until their end
+	TTFT        Sum     `json:"ttft"`         // what these are the means of, so that two replies tell of the time between them
+	Answers     Sum     `json:"answers"`
+}
+
+// Sum is how often something was timed, and how long that took in all.
+type Sum struct {
+	Count int64   `json:"count"`
+	MS    float64 `json:"ms"`
 }
 
 // KeyStats is what one key did.
