@@ -108,6 +108,7 @@ func (s *Server) newExchange(in *inbound, call *front.Call) *exchange {
 	call.Schemas = s.schemas
 	x := &exchange{followed: s.follow(in), s: s, codec: in.codec, call: call, access: in.access}
 	x.tries = s.newTries(x.ctx, in, call.Model, cmp.Or(call.Conversation, front.Opening(call.Request)))
+	x.tries.refers = call.Request.Refers()
 	return x
 }
 

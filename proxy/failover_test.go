@@ -54,7 +54,7 @@ func TestEveryKeyDead(t *testing.T) {
 			if got.status != 503 || got.header.Get("x-should-retry") != "false" || got.header.Get("Content-Type") != "application/json" {
 				t.Errorf("%d %v", got.status, got.header)
 			}
-			has(t, got.body, `no usable Gemini API key: 3 invalid, 1 out of quota`, kind)
+			has(t, got.body, `no usable Gemini API key: 3 invalid, 1 out of quota\nhint: gca keys list HOST`, kind)
 		}
 		if n := len(r.fake.Requests()); n != 4 {
 			t.Errorf("Gemini was asked %d times", n)

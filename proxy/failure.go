@@ -14,6 +14,8 @@ import (
 const regionHelp = "the Gemini API is not available from this server's location\n" +
 	"hint: set PROXY_URL, or proxy= behind keys in the keys file, to a proxy in a supported region"
 
+const noKeyHelp = "\nhint: gca keys list HOST says why, gca keys add HOST adds one (without HOST on the adapter's own server)"
+
 // tell says to the client what an attempt failed of, when no further one is made. begun is an answer that had begun.
 func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 	words := failed.Message
@@ -33,7 +35,7 @@ func (t *tries) tell(failed *upstream.Error, begun bool) *front.Error {
 		return &front.Error{Kind: front.Invalid, Message: words}
 	case upstream.TooLarge:
 		return &front.Error{Kind: front.TooLarge, Message: words}
-	case upstream.Forbidden, upstream.NeedsOAuth:
+	case upstream.Forbidden, upstream.Denied, upstream.NeedsOAuth:
 		return &front.Error{Kind: front.Forbidden, Message: words}
 	case upstream.Overloaded, upstream.Unusable:
 		return &front.Error{Kind: front.Overloaded, Message: words}
@@ -91,7 +93,7 @@ func (t *tries) noKey(err error) *front.Error {
 	case none.Barred > 0 && len(none.Resting) == 0:
 		return &front.Error{Kind: front.Region, Message: regionHelp, NoRetry: true}
 	case none.Dead():
-		return &front.Error{Kind: front.NoKeys, Message: none.Error(), NoRetry: true}
+		return &front.Error{Kind: front.NoKeys, Message: none.Error() + noKeyHelp, NoRetry: true}
 	}
 	wait := max(time.Until(none.Soonest), time.Second)
 	return &front.Error{

@@ -121,7 +121,7 @@ func (t *tries) climb(models *[]string) bool {
 		next := (*models)[0]
 		*models = (*models)[1:]
 		if t.ladder.fit(next) == nil {
-			t.unsure, t.faults, t.above, t.keys = 0, 0, 0, nil
+			t.unsure, t.faults, t.harmless, t.above, t.keys = 0, 0, 0, 0, nil
 			return true
 		}
 	}

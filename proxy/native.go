@@ -109,6 +109,7 @@ func (p *passage) read(in *inbound, body []byte) {
 	if p.tries.verb = verbOf(path); model == "" {
 		p.tries.target = path.Collection + "/"
 	}
+	p.tries.refers = len(p.names) > 0
 	if who, ok := s.owners.find(p.names...); ok {
 		p.tries.only = who.key
 	}
@@ -197,7 +198,7 @@ func (p *passage) misses(kind upstream.Kind) bool {
 	if len(p.names) == 0 || p.tries.only != "" {
 		return false
 	}
-	return kind == upstream.NotFound || kind == upstream.Forbidden || kind == upstream.NoModel && p.path.Model == ""
+	return kind == upstream.NotFound || kind == upstream.Forbidden || kind == upstream.Denied || kind == upstream.NoModel && p.path.Model == ""
 }
 
 // attempt makes one call; final says that it must not be repeated. What Google may have carried out is not sent twice, unless

@@ -34,6 +34,7 @@ type tries struct {
 	target       string    // as Gemini does
 	verb         string    // what is done with the model, where that has quotas of its own; "" is an answer
 	conversation string
+	refers       bool       // to a file, a cache or the like, which only some project may use
 	only         string     // the id of the one key that can serve it, "" is any
 	tokens       int        // of the prompt, estimated; 0 is unknown
 	count        func() int // the length of the prompt in tokens; nil where nobody needs it
@@ -47,6 +48,7 @@ type tries struct {
 	harmless int      // refusals that left the key as it was
 	above    int      // the largest quota of tokens a minute that Google said is too small
 	keys     []string // ids of those that it failed with
+	denied   []string // likewise, of those that Google did not let do it
 	lost     []string // ways out by which Gemini could not be reached, as Lease.Egress has them
 }
 
@@ -63,8 +65,12 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 		}
 		t.access.key, t.access.leased = lease.KeyID(), time.Now()
 		failed, final := attempt(lease)
+		if failed != nil && failed.Kind == upstream.Denied && t.refers {
+			failed.Kind = upstream.Forbidden
+		}
 		t.s.meters.attempt(failed)
 		if failed == nil {
+			t.blame()
 			return nil
 		}
 		t.access.kind = failed.Kind.String()
@@ -79,6 +85,14 @@ func (t *tries) run(attempt func(*keys.Lease) (failed *upstream.Error, final boo
 		default:
 			return t.tell(failed, final)
 		}
+	}
+}
+
+// blame counts it as a fault of the keys that Google did not let do what another one could. Where all of them are refused the
+// same it is the request's, and no client takes keys away from others by it.
+func (t *tries) blame() {
+	for _, id := range t.denied {
+		t.s.pool.Blame(id)
 	}
 }
 
@@ -132,6 +146,10 @@ func (t *tries) mayGoOn(failed *upstream.Error) bool {
 		case upstream.NoModel:
 			t.unsure++
 			return t.unsure <= maxUnsure || t.s.models.lists(t.target) && t.unsure < len(t.cfg.Keys)
+		case upstream.Denied:
+			t.harmless++
+			t.denied = append(t.denied, t.access.key)
+			return t.harmless < len(t.cfg.Keys)
 		case upstream.SizeQuota:
 			t.harmless++
 			t.above = max(t.above, failed.Limit)

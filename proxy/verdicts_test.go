@@ -27,6 +27,64 @@ func TestQuotedWordsDisableNoKey(t *testing.T) {
 	hasNot(t, strings.ToLower(string(last.Body)), "api key")
 }
 
+// A project whose billing is off is no matter of the request: another key serves it, and the log says once what became of the key.
+func TestAProjectWithoutBillingIsReplayed(t *testing.T) {
+	r := start(t, "a b", nil)
+	off := fg.Err(403, "This API method requires billing to be enabled: key "+keyNamed("a")+".")
+	off.Details = []fg.Detail{{Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: "BILLING_DISABLED"}}
+	r.fake.Key(keyNamed("a"), always(off))
+	for range 3 {
+		if got := r.do("POST", messages, ask(messages, false)); got.status != 200 {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+	}
+	if a := r.state("a"); a.State != keys.Disabled || a.Reason != keys.NoBilling {
+		t.Errorf("%+v", a)
+	}
+	var warned []string
+	for line := range strings.Lines(r.log.String()) {
+		if strings.Contains(line, `"level":"WARN"`) {
+			warned = append(warned, line)
+		}
+	}
+	if len(warned) != 1 {
+		t.Fatalf("%q", warned)
+	}
+	has(t, warned[0], "Google refused a key", r.state("a").ID, `"reason":"no_billing"`, "requires billing to be enabled: key ***.")
+}
+
+// A 403 that nobody has a name for is tried with another key, and counted against one that alone is refused.
+func TestAnUnknownRefusalIsTriedWithAnotherKey(t *testing.T) {
+	const file = `{"contents":[{"parts":[{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/x"}}]}]}`
+	f := func(path, body, refused string, status, asked int, state keys.State) {
+		t.Helper()
+		r := start(t, "a b", nil)
+		for _, name := range strings.Fields(refused) {
+			r.fake.Key(keyNamed(name), always(fg.Err(403, "Something is denied.")))
+		}
+		for i := range 16 {
+			before := len(r.fake.Requests())
+			got := r.do("POST", path, strings.Replace(body, "@", strings.Repeat("y", i+1), 1)) // each a conversation of its own
+			if n := len(r.fake.Requests()) - before; got.status != status || n > asked {
+				t.Errorf("%s, %s refused: %d %s after %d calls", path, refused, got.status, got.body, n)
+			}
+		}
+		if a := r.state("a"); a.State != state || state == keys.Resting && a.Reason != keys.Failing {
+			t.Errorf("%s, %s refused: %+v", path, refused, a)
+		}
+		if b := r.state("b"); b.State != keys.Healthy {
+			t.Errorf("%s, %s refused: %+v", path, refused, b)
+		}
+	}
+	const plain = `{"contents":[{"parts":[{"text":"@"}]}]}`
+	f(messages, ask(messages, false), "a", 200, 2, keys.Resting)
+	f(completions, ask(completions, true), "a", 200, 2, keys.Resting)
+	f(generatePath, plain, "a", 200, 2, keys.Resting)
+	f(messages, ask(messages, false), "a b", 403, 2, keys.Healthy) // the request's own, as it seems
+	f(generatePath, plain, "a b", 403, 2, keys.Healthy)
+	f(generatePath, file, "a b", 403, 2, keys.Healthy)
+}
+
 // A call of Google's own API that takes no API keys is refused for what it is, and costs no key its place.
 func TestOAuthCallsRetireNoKey(t *testing.T) {
 	r := start(t, "a b", nil)

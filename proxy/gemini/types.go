@@ -2,7 +2,10 @@
 // generateContent and streamGenerateContent). Every client protocol is a codec in and out of these types.
 package gemini
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Role of a Content. The API knows no other two.
 const (
@@ -21,6 +24,20 @@ type Request struct {
 	GenerationConfig  *GenerationConfig `json:"generationConfig,omitempty"`
 
 	plain bool // see SetPlain
+}
+
+// Refers reports whether the request names media by URI, which Google may keep from some projects.
+func (r *Request) Refers() bool {
+	for i := range r.Contents {
+		for j := range r.Contents[i].Parts {
+			p := &r.Contents[i].Parts[j]
+			byURI := func(part Part) bool { return part.FileData != nil }
+			if p.FileData != nil || p.FunctionResponse != nil && slices.ContainsFunc(p.FunctionResponse.Parts, byURI) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Content is one turn, or a part of one: consecutive user contents are legal. Parts must not be empty.

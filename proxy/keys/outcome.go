@@ -22,6 +22,8 @@ type Outcome struct {
 	unkept bool
 	free   bool // of the quota: Google did not let the request in
 
+	words string // Google's
+
 	limited string // the model that limits are of
 	limits  Limits
 }
@@ -40,6 +42,12 @@ func Fault() Outcome { return Outcome{kind: outcomeFault} }
 
 // Disable retires the key until it is reset, or found to be in order again.
 func Disable(reason Reason) Outcome { return Outcome{kind: outcomeDisable, reason: reason, free: true} }
+
+// Saying adds Google's own words, without the key, for the log.
+func (o Outcome) Saying(words string) Outcome {
+	o.words = words
+	return o
+}
 
 // Rest keeps the key from model, or from all models if that is "", for the first of steps; when that did not help, for the
 // second, and so on, the last one counting on. There is at least one step, and none is shorter than a second: a key that was

@@ -1,6 +1,9 @@
 package keys
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // settle applies what a request taught about its key.
 func (p *Pool) settle(l *Lease, o Outcome) {
@@ -18,13 +21,14 @@ func (p *Pool) settle(l *Lease, o Outcome) {
 	if o.limits != (Limits{}) {
 		p.learn(k.group, o.limited, o.limits)
 	}
+	retired := 0
 	switch o.kind {
 	case outcomeOK:
 		p.served(l, o)
 	case outcomeRest:
 		p.rest(l, o)
 	case outcomeDisable:
-		p.disable(k, o.reason)
+		retired = p.disable(k, o.reason)
 	case outcomeFault:
 		p.fault(k)
 	case outcomeNone:
@@ -32,8 +36,11 @@ func (p *Pool) settle(l *Lease, o Outcome) {
 			p.serveModel(l.model) // there is room for others again
 		}
 	}
-	changed := p.recorded > before
+	changed, log := p.recorded > before, p.options.Log
 	p.mu.Unlock()
+	if retired > 0 && log != nil {
+		log.Warn("Google refused a key: it is out of use until it works again", "key", k.id, "keys", retired, "reason", o.reason.Code(), "error", bounded(o.words))
+	}
 	if changed {
 		_ = p.keep() // it is logged, and tried again with the next change
 	}
@@ -134,8 +141,17 @@ func (l *ledger) learn(m *moment, stated Limits) (records []Record) {
 	return records
 }
 
-// disable retires a key, and with it all that Google means.
-func (p *Pool) disable(k *key, reason Reason) {
+// bounded keeps what others say from filling the log.
+func bounded(words string) string {
+	const most = 500
+	if len(words) <= most {
+		return words
+	}
+	return strings.ToValidUTF8(words[:most], "") + "…"
+}
+
+// disable retires a key, and with it all that Google means. It returns how many of them were in use until now.
+func (p *Pool) disable(k *key, reason Reason) (retired int) {
 	meant := []*key{k}
 	if reason.project() {
 		meant = k.group.keys
@@ -146,12 +162,29 @@ func (p *Pool) disable(k *key, reason Reason) {
 		}
 		if k.disabled == NoReason {
 			k.probe.begin(p.moment.now)
+			retired++
 		}
 		k.disabled = reason
 		p.note(k, stateRecord(k.id, recordState, reason))
 	}
 	p.countAble()
 	p.serveAll()
+	return retired
+}
+
+// Blame counts a Fault of a key whose lease is over: what was refused with it was served with another. An id that is not there
+// any more is no key's.
+func (p *Pool) Blame(id string) {
+	p.lock()
+	before := p.recorded
+	if k := p.ids[id]; k != nil {
+		p.fault(k)
+	}
+	changed := p.recorded > before
+	p.mu.Unlock()
+	if changed {
+		_ = p.keep() // it is logged, and tried again with the next change
+	}
 }
 
 // fault counts what nobody has a name for.

@@ -63,7 +63,9 @@ func forbidden(e *gemini.APIError) Kind {
 	switch {
 	case begins(e, "your api key was reported as leaked", "api key was reported as leaked"):
 		return KeyLeaked
-	case e.Reason == "CONSUMER_SUSPENDED" || begins(e, "your project has been denied access", "your project has been suspended"):
+	case e.Reason == "BILLING_DISABLED" || begins(e, needsBilling):
+		return NoBilling
+	case e.Reason == "CONSUMER_SUSPENDED" || e.Reason == "CONSUMER_INVALID" || begins(e, "your project has been denied access", "your project has been suspended"):
 		return KeySuspended
 	case begins(e, "permission denied: consumer 'api_key:", "consumer 'api_key:") && says(e, "has been suspended"):
 		return KeySuspended
@@ -75,10 +77,15 @@ func forbidden(e *gemini.APIError) Kind {
 		return Unknown // no key was sent, which is our fault
 	case ofModel.MatchString(e.Message):
 		return NoModel
-	default:
+	case begins(e, "you do not have permission to access the file", "you do not have permission to access the cached", "cachedcontent"):
 		return Forbidden
+	default:
+		return Denied
 	}
 }
+
+// needsBilling is Google's word on a project whose billing is off; it comes as a 403 and as a 400.
+const needsBilling = "this api method requires billing to be enabled"
 
 var (
 	// unused is an API that was never switched on in the key's project, by the API's own name.
@@ -97,7 +104,7 @@ func (out *Error) badRequest(e *gemini.APIError) {
 	switch m := tokenCount.FindStringSubmatch(e.Message); {
 	case e.Status == "FAILED_PRECONDITION" && begins(e, "user location is not supported"):
 		out.Kind = Region
-	case e.Status == "FAILED_PRECONDITION" && begins(e, "gemini api free tier", "please enable billing"):
+	case e.Status == "FAILED_PRECONDITION" && begins(e, "gemini api free tier", "please enable billing", needsBilling):
 		out.Kind = NoBilling
 	case m != nil:
 		out.Kind = Overflow

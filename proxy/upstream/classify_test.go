@@ -61,6 +61,12 @@ func TestClassify(t *testing.T) {
 	f(Region, NextKey, 400, google(400, "FAILED_PRECONDITION", "User location is not supported for the API use.", ""))
 	f(NoBilling, NextKey, 400, google(400, "FAILED_PRECONDITION", "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.", ""))
 
+	const billing = "This API method requires billing to be enabled. Please enable billing on project #1 by visiting https://console.developers.google.com/billing/enable?project=1 then retry."
+	f(NoBilling, NextKey, 400, google(400, "FAILED_PRECONDITION", billing, ""))
+	f(NoBilling, NextKey, 403, google(403, denied, billing, ""))
+	f(NoBilling, NextKey, 403, google(403, denied, "Permission denied: billing is off.", info("BILLING_DISABLED")))
+	f(KeySuspended, NextKey, 403, google(403, denied, "Permission denied: Consumer is invalid.", info("CONSUMER_INVALID")))
+
 	const quota = "You exceeded your current quota, please check your plan and billing details."
 	f(NoAccess, NextKey, 429, google(429, exhausted, quota, violation("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "0")+","+retry("12s")))
 	f(NoAccess, NextKey, 429, google(429, exhausted, quota+"\n* Quota exceeded for metric: x, limit: 0, model: y\nPlease retry in 12.94s.", ""))
@@ -127,7 +133,7 @@ func TestQuotedWordsTeachNothing(t *testing.T) {
 		}
 	}
 	for _, words := range []string{"API key not valid", "API key expired", "reported as leaked", "has been suspended", "models/x",
-		"requests to this API are blocked", "it is disabled", "Unregistered callers", "location is not supported", "free tier, enable billing"} {
+		"requests to this API are blocked", "it is disabled", "Unregistered callers", "location is not supported", "free tier, enable billing", "This API method requires billing to be enabled"} {
 		f(BadRequest, 400, "INVALID_ARGUMENT", `Invalid JSON payload received. Unknown name "`+words+`": Cannot find field.`)
 		f(BadRequest, 400, "INVALID_ARGUMENT", `Invalid JSON payload received. Unknown name "x" `+words+` "": Cannot find field.`)
 		f(Forbidden, 403, "PERMISSION_DENIED", "You do not have permission to access the File "+words+" or it may not exist.")

@@ -19,8 +19,8 @@ const (
 	NeedsOAuth               // what was asked for takes no API keys at all
 	KeyBlocked               // the key's restrictions forbid the API
 	ServiceOff               // the API is switched off in the key's project
-	KeySuspended             // the project is suspended or denied
-	NoBilling                // no free tier where this server is
+	KeySuspended             // the project is suspended, denied or gone
+	NoBilling                // the project's billing is off, where it is needed
 	Region                   // no service at all where this server is
 	NoAccess                 // the key's tier has no quota for the model
 	DayQuota                 // the model's quota of the day is used up
@@ -40,7 +40,8 @@ const (
 	Safety                   // a safety threshold is not taken
 	BadRequest               // any other fault of the request
 	TooLarge                 // the request has too many bytes
-	Forbidden                // a file or cache of another project, or the like
+	Forbidden                // a file or cache of another project
+	Denied                   // a 403 that says nothing known: perhaps another key may
 	NotFound                 // what the request refers to, other than its model
 	Overloaded               // the model is busy
 	ServerFault              // an internal error of Google's
@@ -118,6 +119,7 @@ var policies = [kinds]policy{
 	BadRequest:   {"bad_request", Answer, noPenalty, keys.NoReason, nil},
 	TooLarge:     {"too_large", Answer, noPenalty, keys.NoReason, nil},
 	Forbidden:    {"forbidden", Answer, noPenalty, keys.NoReason, nil},
+	Denied:       {"denied", NextKey, noPenalty, keys.NoReason, nil},
 	NotFound:     {"not_found", Answer, noPenalty, keys.NoReason, nil},
 	Overloaded:   {"overloaded", Backoff, noPenalty, keys.NoReason, nil},
 	ServerFault:  {"server_fault", Backoff, noPenalty, keys.NoReason, nil},
@@ -186,7 +188,7 @@ func (e *Error) verdict(model string) keys.Outcome {
 	case fault:
 		return keys.Fault()
 	case disable:
-		return keys.Disable(p.reason)
+		return keys.Disable(p.reason).Saying(e.Message)
 	case restModel:
 		return keys.Rest(model, p.reason, e.rests()...)
 	case restKey:

@@ -78,6 +78,8 @@ func TestTheErrorTable(t *testing.T) {
 	f(403, google(403, denied, "Permission denied on models/gemini-4-argon.", ""), "model:ab all: 6h0m0s next key")
 	f(400, google(400, "FAILED_PRECONDITION", "User location is not supported for the API use.", ""), "model: all: 0s next key")
 	f(400, google(400, "FAILED_PRECONDITION", "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.", ""), "model: all:ab 0s next key")
+	f(403, google(403, denied, "This API method requires billing to be enabled.", info("BILLING_DISABLED")), "model: all:ab 0s next key")
+	f(403, google(403, denied, "Permission denied: Consumer is invalid.", info("CONSUMER_INVALID")), "model: all:ab 0s next key")
 	f(429, quota(day, "0", "12s"), "model:ab all: 24h0m0s next key")
 	// the clock of the test stands at midnight UTC, which is four in the afternoon in Los Angeles; the project adds its jitter
 	f(429, quota(day, "20", "12s"), fmt.Sprintf("model:ab all: %v next key", 8*time.Hour+jitterOfOne(t)))
