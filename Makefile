@@ -59,7 +59,7 @@ unit: compiler
 
 # The long walks, left out above: real clients; on lab servers every trap by its number, two systems by three logins with a reboot and a restore, and what
 # packages, bans, kernel settings and sshd do.
-LONG = ^(TestTrap|TestMatrix|TestCut|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
+LONG = ^(TestTrap|TestLockout|TestMatrix|TestCut|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
 
 test-servers:
 	$(GO) test -count=1 -timeout 60m -run '$(LONG)' ./cmd/gca ./provision/converge ./provision/remote

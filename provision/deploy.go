@@ -37,9 +37,13 @@ type Options struct {
 	TLS          TLSOptions        // how clients are to reach it
 	Command      string            // what the person types to do the same again, for hints
 	AbortCommand string            // and to put an unfinished deploy back
-	Upgrade      bool              // brings an adapter that is there to this release, and touches nothing else of its server
-	DryRun       bool              // ends with the plan; the server is left as it is
-	Seed         *Seed             // nil, or what a server without an adapter begins with
+	Firewall     converge.FirewallMode
+	AllowFrom    []string // networks, each as converge.ParseNetwork has it
+	Harden       bool     // sshd takes keys alone
+	Risks        []string // that were accepted, of converge.Risks
+	Upgrade      bool     // brings an adapter that is there to this release, and touches nothing else of its server
+	DryRun       bool     // ends with the plan; the server is left as it is
+	Seed         *Seed    // nil, or what a server without an adapter begins with
 }
 
 // Seed is what a backup holds: a server that has no adapter yet begins with it, and no keys are asked for.
@@ -316,7 +320,7 @@ func (d *deploy) apply(ctx context.Context, a *agent, steps []converge.StepInfo)
 // finish looks at what was applied from outside, and makes it last or has it undone.
 func (d *deploy) finish(ctx context.Context, a *agent, steps []converge.StepInfo, applied converge.Applied, version string) error {
 	d.ui.Phase(PhaseVerify, d.result.URL)
-	if failed := d.verify(ctx, steps, version); failed != nil {
+	if failed := d.verify(ctx, a, steps, version); failed != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -384,7 +388,8 @@ func (d *deploy) want(bare bool) converge.Want {
 		settings = append(settings, converge.Setting{Name: "GEMINI_BASE_URL", Value: d.BaseURL})
 	}
 	want := converge.Want{Version: d.Version, SHA256: d.payload.SHA256, Templates: d.Templates, Settings: settings, Keys: converge.NewSecret(d.keys),
-		Roots: d.TLS.Roots, Reached: d.conn.Reached()}
+		Roots: d.TLS.Roots, Reached: d.conn.Reached(),
+		Firewall: d.Firewall, AllowFrom: d.AllowFrom, Harden: d.Harden, KeyLogin: d.conn.UsedKey(), Risks: d.Risks}
 	if d.DryRun {
 		want.Mode = converge.ModePlan
 	}

@@ -102,7 +102,7 @@ func (d *deploy) doors() []door {
 	if reached := d.conn.Reached(); d.site.TLS != "" && reached != "" && reached != d.site.TLS {
 		all = slices.Insert(all, 0, d.newDoor(dialing(new(net.Dialer).DialContext, net.JoinHostPort(reached, port))))
 	}
-	if d.conn.Jumped() {
+	if d.conn.Jumped() || len(d.AllowFrom) > 0 {
 		inside := d.newDoor(dialing(d.conn.Dial, "127.0.0.1:"+port))
 		inside.inside = true
 		all = append(all, inside)

@@ -10,15 +10,15 @@ import (
 )
 
 // loginGroups are the parts of a server that decide who gets in.
-var loginGroups = []converge.Group{converge.GroupFirewall, converge.GroupFail2ban}
+var loginGroups = []converge.Group{converge.GroupFail2ban, converge.GroupFirewall, converge.GroupSSH}
 
 // verify looks from outside, at both at once: does SSH still let this user in, and does the adapter answer?
-func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, version string) *Error {
+func (d *deploy) verify(ctx context.Context, a *agent, steps []converge.StepInfo, version string) *Error {
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	health := d.beginHealth(asking, version)
 	if slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return slices.Contains(loginGroups, s.Group) }) {
-		if err := d.conn.Redial(ctx); err != nil {
+		if err := d.prove(ctx, a, steps); err != nil {
 			return &Error{Kind: KindRolledBack, Message: "a new SSH login does not get in any more", Err: orCause(ctx, err),
 				Hint: "look at the firewall that the server had before: ufw show added, nft list ruleset"}
 		}
@@ -28,6 +28,20 @@ func (d *deploy) verify(ctx context.Context, steps []converge.StepInfo, version 
 		return failed.heardInside(d.webPort())
 	}
 	return failed
+}
+
+// prove makes a new login. Where a timer waits for one, the server hears of it by that login itself; of one that takes a code
+// that is good once it hears by this one.
+func (d *deploy) prove(ctx context.Context, a *agent, steps []converge.StepInfo) error {
+	line := ""
+	if slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return s.ID == converge.ArmedStep }) {
+		line = "exec " + converge.ReleaseGCA(d.result.Release) + " agent --proof"
+	}
+	ran, err := d.conn.Redial(ctx, line)
+	if err == nil && line != "" && !ran {
+		err = a.Proven()
+	}
+	return err
 }
 
 // quietTime is how long nothing may be heard of a server before the person is told. On a connection that works, an answer

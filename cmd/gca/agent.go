@@ -15,9 +15,8 @@ import (
 // newAgent is what a deploy starts on the server; nobody types it.
 func newAgent(io *streams) *cobra.Command {
 	var connection string
-	var worker bool
+	var worker, proof, deadMan, adopt bool
 	var patch string
-	var adopt bool
 	cmd := &cobra.Command{
 		Use:    "agent",
 		Short:  "Converge this server at a laptop's word (started by gca deploy)",
@@ -36,8 +35,13 @@ func newAgent(io *streams) *cobra.Command {
 				return err
 			}
 			agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}, Connection: connection}
-			if worker {
+			switch {
+			case worker:
 				return agent.Work(context.WithoutCancel(cmd.Context())) // it has its own way to be stopped
+			case proof:
+				return agent.Prove()
+			case deadMan:
+				return agent.DeadMan(cmd.Context())
 			}
 			return agent.Run(cmd.Context(), io.in, io.out)
 		},
@@ -46,6 +50,8 @@ func newAgent(io *streams) *cobra.Command {
 	cmd.Flags().BoolVar(&worker, "worker", false, "carry a deploy out, apart from every connection")
 	cmd.Flags().BoolVar(&adopt, "adopt", false, "make this release the one in force")
 	cmd.Flags().StringVar(&patch, "patch", "", "make another release in `FOLDER` out of this one and the patch that is there")
+	cmd.Flags().BoolVar(&proof, "proof", false, "tell the deploy that is under way that a new login got in")
+	cmd.Flags().BoolVar(&deadMan, "dead-man", false, "take the deploy back that is under way, for no new login got in")
 	return cmd
 }
 

@@ -26,6 +26,7 @@ const keysVariable = "GEMINI_API_KEYS"
 
 type deployFlags struct {
 	ssh      sshFlags
+	logins   loginFlags
 	keysFile string
 	baseURL  string
 	binary   string
@@ -79,6 +80,7 @@ Gemini API keys come from --keys-file FILE (- is standard input; one key a line)
 // addShared adds the flags that deploy and plan have in common.
 func (f *deployFlags) addShared(cmd *cobra.Command) {
 	f.ssh.add(cmd)
+	f.logins.add(cmd)
 	cmd.Flags().StringVar(&f.keysFile, "keys-file", "", "read Gemini API keys from `FILE`, one a line (- is standard input)")
 	cmd.Flags().StringVar(&f.baseURL, "gemini-base-url", "", "let the adapter talk to `URL` instead of Google")
 	f.tls.add(cmd)
@@ -218,8 +220,9 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 	if f.upgrade {
 		again = strings.Replace(again, "gca deploy", "gca upgrade", 1)
 	}
-	return provision.Options{Host: host, SSH: ssh, Payloads: payloads, Kept: payload.KeptHere(), Version: version, Templates: templates, BaseURL: f.baseURL, TLS: tls,
-		Upgrade: f.upgrade, DryRun: f.dryRun, Command: again, AbortCommand: abort}, nil
+	opts := provision.Options{Host: host, SSH: ssh, Payloads: payloads, Kept: payload.KeptHere(), Version: version, Templates: templates, BaseURL: f.baseURL, TLS: tls,
+		Upgrade: f.upgrade, DryRun: f.dryRun, Command: again, AbortCommand: abort}
+	return opts, f.logins.set(&opts)
 }
 
 // sameCommand is what to type to go on with a deploy from here, and to put it back: with the flags that were given, but for
@@ -231,6 +234,10 @@ func sameCommand(cmd *cobra.Command, target string) (again, abort string) {
 		case flag.Name == "abort" || flag.Name == "dry-run":
 		case flag.Value.Type() == "bool":
 			words = append(words, "--"+flag.Name)
+		case flag.Value.Type() == "stringArray":
+			for _, value := range flag.Value.(pflag.SliceValue).GetSlice() {
+				words = append(words, "--"+flag.Name, value)
+			}
 		default:
 			words = append(words, "--"+flag.Name, flag.Value.String())
 		}

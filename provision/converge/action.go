@@ -26,6 +26,8 @@ const (
 	opUFWDisable   opcode = "ufw-disable"
 	opUFWReload    opcode = "ufw-reload"
 	opUFWForget    opcode = "ufw-forget" // delete the rules that deploys added, but for the ports Names
+	opDisarm       opcode = "disarm"     // nothing is left of the dead man's timer
+	opSSHReload    opcode = "ssh-reload" // sshd reads its files again, if it runs
 	opSysctl       opcode = "sysctl"     // give the kernel back the settings Names, each as key=value
 	opSwapOff      opcode = "swap-off"   // stop using the swap files Names
 
@@ -71,6 +73,10 @@ func (a action) do(ctx context.Context, s *system) error {
 		return err
 	case opUFWForget:
 		return s.forgetRules(ctx, a.Names)
+	case opDisarm:
+		return s.disarm(ctx)
+	case opSSHReload:
+		return s.systemctl(ctx, "try-reload-or-restart", sshUnit)
 	case opSysctl:
 		return s.resetSysctls(a.Names)
 	case opSwapOff:

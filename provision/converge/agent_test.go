@@ -198,6 +198,7 @@ func TestAgent_LeavesTheLockHoldersRelease(t *testing.T) {
 	second, stream, ended = m.dial()
 	m.must(errors.Join(second.Cancel(), stream.Close(), <-ended))
 
+	m.must(first.Proven())
 	_, err = first.Commit()
 	m.must(errors.Join(err, firstStream.Close(), <-firstEnded, m.lastWorker()))
 	if st, err := m.sys.state(ReleaseDir("1.2.3", m.sum) + "/gca"); err != nil || st.Kind != PathFile {
@@ -294,7 +295,7 @@ func TestAgent_FirewallAtBoot(t *testing.T) {
 	m.must(c.SendWant(m.want("")))
 	plan, err := c.Plan()
 	m.must(err)
-	if len(plan.Steps) != 1 || plan.Steps[0].Title != "turn ufw on at boot" {
+	if len(plan.Steps) != 2 || plan.Steps[0].ID != ArmedStep || plan.Steps[1].Title != "turn ufw on at boot" {
 		t.Errorf("%+v", plan.Steps)
 	}
 	_, err = c.Apply(Events{})
@@ -302,7 +303,7 @@ func TestAgent_FirewallAtBoot(t *testing.T) {
 	m.back(c.RolledBack(), "no")
 	m.must(errors.Join(laptop.Close(), <-ended))
 	m.same(before, "rolled back")
-	for _, changes := range []int{1, 0} {
+	for _, changes := range []int{2, 0} {
 		if applied, _, err := m.deploy(""); err != nil || applied.Changed != changes {
 			t.Errorf("%d changes, want %d, %v", applied.Changed, changes, err)
 		}

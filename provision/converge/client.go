@@ -155,7 +155,11 @@ func (c *Client) Follow(events Events) (Applied, error) {
 	}
 }
 
-// Commit makes the change last. The notes tell what could not be tidied up.
+// Proven tells that a new login has got in since everything was applied. It is for a login of which that is known, although
+// nothing can be run by it; where something can, that is [Agent.Prove].
+func (c *Client) Proven() error { return c.wire.send(provenMessage{}) }
+
+// Commit makes the change last. Where the plan has [ArmedStep] it takes a new login's proof before. The notes tell what could not be tidied up.
 func (c *Client) Commit() (notes []string, err error) { return c.end(commitMessage{}) }
 
 // Cancel ends a conversation whose plan was not applied.

@@ -44,6 +44,13 @@ func collect(ctx context.Context, s *reader, want Want) (Facts, error) {
 		return Facts{}, err
 	}
 	f.SSHPorts = sshPorts(f, sshd.ports, want.SSHPort)
+	if want.Harden {
+		f.Keyless, err = keylessUsers(s)
+		f.SSHD, f.KeysOnly = sshd.known, sshd.keysOnly()
+	}
+	if err != nil {
+		return Facts{}, err
+	}
 	f.Credentials = collectCredentials(ctx, s, f)
 	if f.Firewall.UFW != UFWActive {
 		f.Firewall.Other = otherFirewall(ctx, s, f.Units)

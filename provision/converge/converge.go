@@ -50,6 +50,7 @@ const (
 	nginxUnit    = "nginx.service"
 	nginxLimits  = "/etc/systemd/system/nginx.service.d/60-gemini-adapter.conf"
 	ufwUnit      = "ufw.service"
+	sshUnit      = "ssh.service"
 
 	sysctlConf      = "/etc/sysctl.d/60-gemini-adapter.conf"
 	limitsConf      = "/etc/security/limits.d/60-gemini-adapter.conf"
@@ -82,6 +83,9 @@ const (
 	RefusedEnded    RefusalKind = "ended"    // the deploy to attach to has ended
 	RefusedSpace    RefusalKind = "space"    // the disk has no room for the deploy
 	RefusedUndo     RefusalKind = "undo"     // an earlier deploy died, and could not be taken back whole
+	RefusedFirewall RefusalKind = "firewall" // the firewall cannot be as it is wanted
+	RefusedLogin    RefusalKind = "login"    // sshd cannot be made to take keys alone
+	RefusedRisk     RefusalKind = "risk"     // there is a risk that nobody has accepted
 	RefusedServer   RefusalKind = "server"   // the server could not be looked at
 	RefusedTLS      RefusalKind = "tls"      // no certificate can be had for what is wanted
 )

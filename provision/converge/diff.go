@@ -26,8 +26,10 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 	if err := checkSettings(f, s); err != nil {
 		return Plan{}, err
 	}
-	if refusal := refuseTLS(f, s); refusal != nil {
-		return Plan{}, refusal
+	for _, refusal := range []*Refusal{refuseTLS(f, s), refuseFirewall(f, w, s), refuseHarden(f, w)} {
+		if refusal != nil {
+			return Plan{}, refusal
+		}
 	}
 	texts, err := renderAll(w, newView(f, w, s))
 	if err == nil {
@@ -105,10 +107,10 @@ func (d *differ) server() {
 	d.adapter()
 	d.system()
 	d.fail2ban()
+	d.logins()
 }
 
-// adapter is the adapter and its way out to the web. Of that way the firewall is, where the adapter alone is meant, what the
-// adapter needs of one that is on.
+// adapter is the adapter and its way out to the web. Of a firewall that is on, it opens what clients come in by.
 func (d *differ) adapter() {
 	d.user()
 	d.folders()

@@ -23,19 +23,18 @@ func TestDiff_Fresh(t *testing.T) {
 		"unit:gemini-adapter", "check:health", "check:nginx",
 		"file:/etc/nginx/modules-enabled/99-gemini-adapter.conf", "file:/etc/nginx/sites-available/gemini-adapter",
 		"link:/etc/nginx/sites-enabled/gemini-adapter", "link:/etc/nginx/sites-enabled/default",
-		"file:/etc/nginx/nginx.conf", "file:/etc/systemd/system/nginx.service.d/60-gemini-adapter.conf", "nginx:nginx",
-		"firewall:ufw", "check:web",
+		"file:/etc/nginx/nginx.conf", "file:/etc/systemd/system/nginx.service.d/60-gemini-adapter.conf", "nginx:nginx", "check:web",
 		"file:/etc/sysctl.d/60-gemini-adapter.conf", "sysctl:kernel", "file:/etc/security/limits.d/60-gemini-adapter.conf",
 		"file:/etc/systemd/journald.conf.d/60-gemini-adapter.conf", "unit:journald",
 		"file:/etc/apt/apt.conf.d/52gemini-adapter", "file:/etc/needrestart/conf.d/60-gemini-adapter.conf",
-		"file:/etc/fail2ban/jail.d/gemini-adapter.local", "unit:fail2ban",
+		"file:/etc/fail2ban/jail.d/gemini-adapter.local", "unit:fail2ban", ArmedStep, "firewall:ufw",
 	}
 	p := mustDiff(t, freshFacts(), testWant(t))
 	if !slices.Equal(ids(p), want) {
 		t.Errorf("got\n%s", strings.Join(ids(p), "\n"))
 	}
 	firewall := p.steps[slices.Index(ids(p), "firewall:ufw")].op.(firewallStep)
-	if !slices.Equal(firewall.ports, []int{22, 80, 2222}) || !firewall.start || !firewall.boot {
+	if !slices.Equal(firewall.open, []opening{{port: 22}, {port: 80}, {port: 2222}}) || !firewall.start || !firewall.boot {
 		t.Errorf("firewall %+v: every port of SSH comes before it is turned on", firewall)
 	}
 	for _, step := range p.Steps() {
@@ -129,11 +128,12 @@ func TestDiff_Drift(t *testing.T) {
 		"check:nginx", "link:"+nginxDefault, "nginx:nginx", "check:web")
 	f(unit(nginxUnit, func(u *UnitState) { u.Active = false }), "nginx:nginx", "check:web")
 	f(unit(nginxUnit, func(u *UnitState) { u.Enabled = false }), "nginx:nginx", "check:web")
-	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive} }, "firewall:ufw")
-	f(unit(ufwUnit, func(u *UnitState) { u.Enabled = false }), "firewall:ufw")
-	f(func(f *Facts, _ *Want) { f.Firewall.Rules = []string{"22/tcp", "80/tcp"} }, "firewall:ufw")
+	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive} }, ArmedStep, "firewall:ufw")
+	f(unit(ufwUnit, func(u *UnitState) { u.Enabled = false }), ArmedStep, "firewall:ufw")
+	f(func(f *Facts, _ *Want) { f.Firewall.Rules = rules("22/tcp", "80/tcp") }, ArmedStep, "firewall:ufw")
+	f(func(f *Facts, _ *Want) { f.Firewall.Rules = rules("22/tcp", "2222/tcp") }, "firewall:web")
 	f(func(f *Facts, _ *Want) {
-		f.Firewall.Rules = []string{"22/tcp (OpenSSH)", "2222", "80,443/tcp (Nginx Full)"}
+		f.Firewall.Rules = rules("22/tcp (OpenSSH)", "2222", "80,443/tcp (Nginx Full)")
 	})
 	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive, Other: "firewalld"} })
 	f(func(f *Facts, _ *Want) { f.Firewall = Firewall{UFW: UFWInactive}; f.SSHPorts = nil },
@@ -143,11 +143,16 @@ func TestDiff_Drift(t *testing.T) {
 // Only what is missing is allowed where ufw already filters.
 func TestDiff_ActiveFirewall(t *testing.T) {
 	facts := freshFacts()
-	facts.Firewall = Firewall{UFW: UFWActive, Rules: []string{"22/tcp"}}
+	facts.Firewall = Firewall{UFW: UFWActive, Rules: rules("22/tcp")}
 	p := mustDiff(t, facts, testWant(t))
-	i := slices.Index(ids(p), "firewall:ufw")
-	if st := p.steps[i].op.(firewallStep); st.start || !slices.Equal(st.ports, []int{80, 2222}) {
-		t.Errorf("%+v", st)
+	for id, open := range map[string]opening{"firewall:web": {port: 80}, "firewall:ufw": {port: 2222}} {
+		i := slices.Index(ids(p), id)
+		if i < 0 {
+			t.Fatalf("%q", ids(p))
+		}
+		if st := p.steps[i].op.(firewallStep); st.start || !slices.Equal(st.open, []opening{open}) {
+			t.Errorf("%s: %+v", id, st)
+		}
 	}
 	facts.Firewall = Firewall{UFW: UFWAbsent, Other: "nftables (table inet filter)"}
 	p = mustDiff(t, facts, testWant(t))

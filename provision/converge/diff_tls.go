@@ -106,7 +106,7 @@ func (d *differ) web() {
 		}
 	}
 	d.nginx()
-	d.firewall()
+	d.letWebIn()
 	if d.s.TLSName == "" && !d.s.PlainChosen && d.w.Scope == ScopeServer {
 		d.remark("plain HTTP: there is no certificate, so tokens and prompts travel unencrypted; gca deploy --domain NAME HOST gets one for " +
 			"a name, or a public IP address, that leads to this server, and --no-tls ends this reminder")

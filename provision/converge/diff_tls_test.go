@@ -50,19 +50,25 @@ func certificateFor(t testing.TB, name string, from, until time.Time) []byte {
 	return append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key...)
 }
 
-// Nginx answers the CA, and the firewall lets it in, before it is asked; the site changes when the certificate is there.
+// Nginx answers the CA, and a firewall that is on lets it in, before it is asked; the site changes when the certificate is
+// there, and a firewall that is off is turned on last of all.
 func TestDiff_TLS(t *testing.T) {
 	w, fresh := tlsWant(t, "adapter.example.com"), freshFacts()
 	fresh.TLS = TLSFacts{Unusable: "there is none", Addresses: addresses("203.0.113.9"), DNS: addresses("203.0.113.9")}
+	if p := mustDiff(t, fresh, w); !slices.Equal(stepNames(p, GroupFirewall), []string{ArmedStep, "firewall:ufw"}) ||
+		!slices.Equal(p.steps[len(p.steps)-1].op.(firewallStep).open, []opening{{port: 22}, {port: 80}, {port: 443}, {port: 2222}}) {
+		t.Errorf("%q", ids(p))
+	}
+	fresh.Firewall = Firewall{UFW: UFWActive, Rules: rules("22/tcp", "2222/tcp", "80/tcp")}
 	p := mustDiff(t, fresh, w)
 	from := slices.Index(ids(p), "nginx:nginx")
-	want := []string{"nginx:nginx", "firewall:ufw", "certificate:adapter.example.com", "nginx:" + nginxSite,
+	want := []string{"nginx:nginx", "firewall:web", "certificate:adapter.example.com", "nginx:" + nginxSite,
 		"file:" + certServiceFile, "file:" + certTimerFile, "unit:" + certTimer, "check:web"}
 	if got := ids(p)[from : from+len(want)]; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	if st := p.steps[from+1].op.(firewallStep); !slices.Equal(st.ports, []int{22, 80, 443, 2222}) {
-		t.Errorf("the firewall lets %v in", st.ports)
+	if st := p.steps[from+1].op.(firewallStep); !slices.Equal(st.open, []opening{{port: 443}}) {
+		t.Errorf("the firewall lets %v in", st.open)
 	}
 	site := p.steps[from+3]
 	if strings.Contains(*site.before, "listen 443") || !strings.Contains(*site.before, acmeWebroot) || !strings.Contains(*site.after, "return 308 https://adapter.example.com$request_uri") {
@@ -185,11 +191,11 @@ func TestDiff_TLS_adapterAlone(t *testing.T) {
 	w.Scope = ScopeAdapter
 	equal.TLS = TLSFacts{}
 	p := mustDiff(t, equal, w)
-	if i := slices.Index(ids(p), "firewall:ufw"); i < 0 || !slices.Equal(p.steps[i].op.(firewallStep).ports, []int{443}) || p.steps[i].op.(firewallStep).start {
+	if i := slices.Index(ids(p), "firewall:web"); i < 0 || !slices.Equal(p.steps[i].op.(firewallStep).open, []opening{{port: 443}}) || p.steps[i].op.(firewallStep).start {
 		t.Errorf("steps %q", ids(p))
 	}
 	equal.Firewall = Firewall{UFW: UFWInactive}
-	if p = mustDiff(t, equal, w); slices.Contains(ids(p), "firewall:ufw") {
+	if p = mustDiff(t, equal, w); len(stepNames(p, GroupFirewall)) > 0 {
 		t.Errorf("a firewall that is off is turned on: %q", ids(p))
 	}
 }

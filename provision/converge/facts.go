@@ -27,6 +27,9 @@ type Facts struct {
 	Datagrams   []Listener // UDP, sorted by port
 	SSHPorts    []int      // sorted
 	Firewall    Firewall
+	SSHD        bool              // sshd tells its settings; this and the next two where a Want hardens it
+	KeysOnly    bool              // it lets nobody in without a key
+	Keyless     []string          // users with a password and no key
 	State       map[string]string // SHA-256 by name of what the adapter's own folder holds, where a Want has state
 	TLS         TLSFacts          // of the name that is wanted, if one is
 	ReleaseSHA  string            // of the wanted release's binary as it lies on the server; empty if it is not there

@@ -3,6 +3,7 @@ package converge
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -131,11 +132,14 @@ func after(f Facts, p Plan) Facts {
 			f.Units[serviceUnit], f.Units[socketUnit] = UnitState{}, UnitState{}
 		case unfinishedStep:
 			f.Dpkg.Unfinished = nil
+		case sshdStep:
+			f.KeysOnly = true
 		case firewallStep:
 			f.Firewall.UFW = UFWActive
-			f.Firewall.Rules = append(f.Firewall.Rules, "22/tcp", "2222/tcp", "80/tcp")
-			if slices.Contains(op.ports, tlsPort) {
-				f.Firewall.Rules = append(f.Firewall.Rules, "443/tcp")
+			f.Firewall.Rules = slices.DeleteFunc(slices.Clone(f.Firewall.Rules), func(r Rule) bool { return slices.Contains(op.close, r) })
+			for _, o := range op.open {
+				from := strings.NewReplacer(anyIPv4, "", anyIPv6, "").Replace(o.from)
+				f.Firewall.Rules = append(f.Firewall.Rules, Rule{To: strconv.Itoa(o.port) + "/tcp", From: from, V6: strings.Contains(o.from, ":")})
 			}
 			if op.boot {
 				f.Units[ufwUnit] = UnitState{Loaded: true, Enabled: true}
@@ -143,6 +147,15 @@ func after(f Facts, p Plan) Facts {
 		}
 	}
 	return f
+}
+
+// rules let everybody in.
+func rules(to ...string) []Rule {
+	var all []Rule
+	for _, text := range to {
+		all = append(all, Rule{To: text})
+	}
+	return all
 }
 
 func ids(p Plan) []string {

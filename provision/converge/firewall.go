@@ -2,6 +2,7 @@ package converge
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,14 +17,32 @@ const (
 	UFWActive   UFWState = "active"
 )
 
+// FirewallMode says what a deploy does about ufw.
+type FirewallMode string
+
+// The modes of the firewall.
+const (
+	FirewallAuto   FirewallMode = ""       // on, unless that would cut other programs off
+	FirewallOff    FirewallMode = "off"    // as it is
+	FirewallStrict FirewallMode = "strict" // on, whatever else listens
+)
+
 // Firewall is who filters on a server.
 type Firewall struct {
 	UFW   UFWState
-	Rules []string // of an active ufw: what it lets in, as "22/tcp", "80,443/tcp", "6000:6007/tcp", "22"
-	Other string   // another firewall that is at work, or empty
+	Rules []Rule // of an active ufw: what it lets in
+	Other string // another firewall that is at work, or empty
 }
 
-func collectUFW(ctx context.Context, s *reader) (UFWState, []string, error) {
+// Rule is something that ufw lets in.
+type Rule struct {
+	To    string // "22/tcp", "80,443/tcp", "6000:6007/tcp", "22", "10.0.0.1 22/tcp"; with the name of a profile, as "22/tcp (OpenSSH)"
+	From  string // an address or a network; empty is everywhere
+	V6    bool   // of IPv6
+	Limit bool   // and slows who comes often
+}
+
+func collectUFW(ctx context.Context, s *reader) (UFWState, []Rule, error) {
 	if !s.has("ufw") {
 		return UFWAbsent, nil, nil
 	}
@@ -38,42 +57,52 @@ func collectUFW(ctx context.Context, s *reader) (UFWState, []string, error) {
 }
 
 // parseUFW finds what `ufw status verbose` lets in: "22/tcp (OpenSSH)  ALLOW IN  Anywhere".
-func parseUFW(out string) []string {
-	var rules []string
+func parseUFW(out string) []Rule {
+	var rules []Rule
 	for line := range strings.Lines(out) {
 		to, rest, ok := strings.Cut(line, "  ")
 		if !ok {
 			continue
 		}
-		rest = strings.TrimSpace(rest)
-		if !strings.HasPrefix(rest, "ALLOW IN") && !strings.HasPrefix(rest, "LIMIT IN") {
+		rest, _, _ = strings.Cut(strings.TrimSpace(rest), " # ") // a comment
+		from, allows := strings.CutPrefix(rest, "ALLOW IN")
+		limited, limits := strings.CutPrefix(rest, "LIMIT IN")
+		if !allows && !limits {
 			continue
 		}
-		if to = strings.TrimSpace(to); !strings.Contains(to, "(v6)") {
-			rules = append(rules, to)
+		r := Rule{To: strings.TrimSpace(to), Limit: limits}
+		if limits {
+			from = limited
 		}
+		r.From = strings.TrimSpace(from)
+		r.V6 = strings.Contains(r.To, "(v6)") || strings.Contains(r.From, "(v6)") || strings.Contains(r.From, ":")
+		r.To = strings.TrimSpace(strings.Replace(r.To, "(v6)", "", 1))
+		r.From = strings.TrimSpace(strings.Replace(r.From, "(v6)", "", 1))
+		if r.From == "Anywhere" {
+			r.From = ""
+		}
+		rules = append(rules, r)
 	}
 	return rules
 }
 
-// allows reports whether a rule lets TCP in on port. A rule that is open to
-// some addresses only counts as well: to widen it is not for a deploy to decide.
+// allows reports whether a rule lets TCP in on port. A rule that is open to some addresses only counts as well: to widen it
+// is not for a deploy to decide. One for all of IPv6 alone does not.
 func (w Firewall) allows(port int) bool {
-	for _, rule := range w.Rules {
-		fields := strings.Fields(rule)
-		if len(fields) == 0 {
+	return slices.ContainsFunc(w.Rules, func(r Rule) bool { return r.covers(port) && !(r.V6 && r.From == "") })
+}
+
+// covers reports whether the rule is about TCP on port.
+func (r Rule) covers(port int) bool {
+	// "10.0.0.1 22/tcp" is a rule for one of the server's own addresses.
+	for field := range strings.FieldsSeq(r.To) {
+		ports, proto, _ := strings.Cut(field, "/")
+		if proto == "udp" {
 			continue
 		}
-		// "10.0.0.1 22/tcp" is a rule for one of the server's own addresses.
-		for _, field := range fields {
-			ports, proto, _ := strings.Cut(field, "/")
-			if proto == "udp" {
-				continue
-			}
-			for item := range strings.SplitSeq(ports, ",") {
-				if inRange(item, port) {
-					return true
-				}
+		for item := range strings.SplitSeq(ports, ",") {
+			if inRange(item, port) {
+				return true
 			}
 		}
 	}
@@ -93,6 +122,8 @@ func inRange(item string, port int) bool {
 	return err == nil && from <= port && port <= to
 }
 
+const iptablesRules = "iptables rules"
+
 // otherFirewall names a firewall that filters what comes in and is not ufw.
 func otherFirewall(ctx context.Context, s *reader, units map[string]UnitState) string {
 	if units["firewalld.service"].Active {
@@ -106,7 +137,7 @@ func otherFirewall(ctx context.Context, s *reader, units map[string]UnitState) s
 	// nft does not see what the kernel's older tables hold.
 	for _, q := range []query{queryIPTables, queryIPTablesLegacy} {
 		if out, err := s.ask(ctx, q); err == nil && iptablesFilters(out) {
-			return "iptables rules"
+			return iptablesRules
 		}
 	}
 	return ""

@@ -49,7 +49,7 @@ func TestWriter_MadeBy(t *testing.T) {
 		}
 	}
 	slices.Sort(makers)
-	want := []string{"Local newSystem", "Lock newSystem", "Restart newSystem", "Work newSystem", "front writer", "leaveUnwanted writer", "newSystem writer", "writer system"}
+	want := []string{"DeadMan newSystem", "Destroy newSystem", "Local newSystem", "Lock newSystem", "Renew newSystem", "Restart newSystem", "Stop newSystem", "Work newSystem", "front writer", "leaveUnwanted writer", "newSystem writer", "writer system"}
 	if !slices.Equal(makers, want) {
 		t.Errorf("writers are made by %q, want %q", makers, want)
 	}
@@ -161,6 +161,7 @@ func TestAgent_TwoAtTheQuestion(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	m.must(errors.Join(stream.Close(), <-ended))
+	m.must(first.Proven())
 	_, err = first.Commit()
 	m.must(errors.Join(err, firstStream.Close(), <-firstEnded, m.lastWorker()))
 }

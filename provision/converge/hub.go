@@ -27,6 +27,8 @@ type hub struct {
 	running   Running
 	laptop    *laptop       // that listens, or nil
 	committed bool          // by the laptop
+	armed     bool          // it is not to be committed before it is proven
+	proven    bool          // that a new login gets in
 	heard     bool          // the laptop has heard that everything was put back
 	ended     bool          // nothing more will be told
 	changed   chan struct{} // closed at the next change of any of these
@@ -52,6 +54,7 @@ func newHub(plan Plan, want Want, since time.Time) *hub {
 	h.running = Running{Release: want.Release(), Since: since.UTC(), By: want.Client, State: RunApplying, Total: len(plan.steps)}
 	for _, s := range plan.steps {
 		h.titles[s.id] = s.title
+		h.armed = h.armed || s.id == ArmedStep
 	}
 	h.tell(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site})
 	return h
@@ -248,11 +251,24 @@ func (h *hub) news(l *laptop) (batch []Message, next feedState, changed <-chan s
 // commit.
 func (h *hub) commit(l *laptop) (taken bool) {
 	h.change(func() {
-		if taken = h.laptop == l && h.running.State == RunApplied; taken {
+		if taken = h.laptop == l && h.running.State == RunApplied && (h.proven || !h.armed); taken {
 			h.committed = true
 		}
 	})
 	return taken
+}
+
+// applied reports whether everything is in place, and waits for its commit.
+func (h *hub) applied() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.running.State == RunApplied
+}
+
+func (h *hub) isProven() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.proven
 }
 
 // alive is a laptop's sign of life.

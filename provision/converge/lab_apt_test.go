@@ -46,6 +46,9 @@ func TestLab_AptWaits(t *testing.T) {
 		}
 	}})
 	if err == nil {
+		err = s.Proven()
+	}
+	if err == nil {
 		_, err = s.Commit()
 	}
 	if err := errors.Join(err, s.cmd.Wait()); err != nil {

@@ -67,6 +67,9 @@ systemctl cat gca-deploy.service >>/root/seen; grep -q 'agent --worke[r]' /root/
 	if !slices.EqualFunc(plan.Steps, done, func(s converge.StepInfo, id string) bool { return s.ID == id }) {
 		t.Errorf("told of %q", done)
 	}
+	if err := s.Proven(); err != nil {
+		t.Error(err)
+	}
 	if _, err := s.Commit(); err != nil {
 		t.Error(err)
 	}

@@ -250,6 +250,7 @@ func (m *machine) deploy(keys string) (Applied, []string, error) {
 		if err != nil {
 			return applied, states, err
 		}
+		m.must(c.Proven())
 	}
 	_, err = c.Commit()
 	return applied, states, err

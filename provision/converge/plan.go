@@ -12,6 +12,7 @@ const (
 	KindDir      Kind = "dir"
 	KindFile     Kind = "file"
 	KindLink     Kind = "link"
+	KindSSH      Kind = "ssh"
 	KindUnit     Kind = "unit"
 	KindNginx    Kind = "nginx"
 	KindFirewall Kind = "firewall"
@@ -33,9 +34,10 @@ const (
 	GroupSettings Group = "settings"
 	GroupAdapter  Group = "adapter"
 	GroupNginx    Group = "nginx"
-	GroupFirewall Group = "firewall"
 	GroupSystem   Group = "system"
 	GroupFail2ban Group = "fail2ban"
+	GroupFirewall Group = "firewall"
+	GroupSSH      Group = "ssh"
 )
 
 // Step is one change of a plan. What runs is made anew, by the worker, and its sums are those that were shown.

@@ -77,7 +77,7 @@ func TestDiff_Fail2ban(t *testing.T) {
 	}
 	facts.Fail2ban.OwnJail = ""
 	p = mustDiff(t, facts, w)
-	if last := p.Steps()[len(p.steps)-1]; last.ID != "unit:fail2ban" || !strings.Contains(last.Title, "never bans 203.0.113.9") {
+	if last := p.Steps()[slices.Index(ids(p), ArmedStep)-1]; last.ID != "unit:fail2ban" || !strings.Contains(last.Title, "never bans 203.0.113.9") {
 		t.Errorf("the last step is %+v", last)
 	}
 	equal := after(facts, p)

@@ -13,8 +13,10 @@ import (
 
 // sshdSettings is what sshd says of itself.
 type sshdSettings struct {
+	known     bool // it said something
 	ports     []int
 	passwords bool // it lets passwords in
+	questions bool // or answers to questions, of which a password is one
 }
 
 // askSSHD asks sshd for its settings. Without an answer the listeners have to do.
@@ -23,7 +25,7 @@ func askSSHD(ctx context.Context, s *reader) sshdSettings {
 	if err != nil {
 		return sshdSettings{}
 	}
-	return sshdSettings{parseSSHD(out), strings.Contains("\n"+out, "\npasswordauthentication yes\n")}
+	return parseSSHD(out)
 }
 
 // passwordFile names the file that has sshd let passwords in. The first one that says anything counts (sshd_config(5)).
@@ -50,21 +52,32 @@ func passwordFile(s *reader) (string, error) {
 	return "", nil
 }
 
-func parseSSHD(out string) []int {
-	var ports []int
+// parseSSHD reads what `sshd -T` prints.
+func parseSSHD(out string) sshdSettings {
+	settings := sshdSettings{known: true}
 	for line := range strings.Lines(out) {
 		w := strings.Fields(line)
-		switch {
-		case len(w) == 2 && w[0] == "port":
-			ports = appendPort(ports, w[1])
-		case len(w) >= 2 && w[0] == "listenaddress":
+		if len(w) < 2 {
+			continue
+		}
+		switch w[0] {
+		case "port":
+			settings.ports = appendPort(settings.ports, w[1])
+		case "listenaddress":
 			if _, port, err := net.SplitHostPort(w[1]); err == nil {
-				ports = appendPort(ports, port)
+				settings.ports = appendPort(settings.ports, port)
 			}
+		case "passwordauthentication":
+			settings.passwords = w[1] == "yes"
+		case "kbdinteractiveauthentication", "challengeresponseauthentication": // the latter before OpenSSH 8.7
+			settings.questions = settings.questions || w[1] == "yes"
 		}
 	}
-	return ports
+	return settings
 }
+
+// keysOnly reports whether nothing but a key gets in.
+func (s sshdSettings) keysOnly() bool { return s.known && !s.passwords && !s.questions }
 
 // sshPorts joins every sign of a port that SSH is used on: the configuration,
 // the listeners, ssh.socket, and the port that the laptop arrived at, if it is known.

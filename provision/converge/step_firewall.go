@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 )
 
 // firewallStep lets SSH and the web in, and only then turns ufw on, now or at boot.
 type firewallStep struct {
-	ports []int // TCP, to let in
-	start bool  // it does not filter yet
-	boot  bool  // nor would it after a boot
+	open  []opening
+	close []Rule
+	start bool // it does not filter yet
+	boot  bool // nor would it after a boot
 }
 
 // ufwComment marks the rules that deploys add.
@@ -40,15 +41,22 @@ func (st firewallStep) before(ctx context.Context, r *run) (reversal, error) {
 			rev.Undo = append(rev.Undo, a)
 		}
 	}
-	if !st.start && len(st.ports) > 0 {
+	if !st.start && len(st.open)+len(st.close) > 0 {
 		rev.Undo = append(rev.Undo, action{Op: opUFWReload})
 	}
 	return rev, nil
 }
 
 func (st firewallStep) apply(ctx context.Context, r *run) error {
-	for _, port := range st.ports {
-		if _, err := r.sys.run(ctx, "ufw", "allow", strconv.Itoa(port)+"/tcp", "comment", ufwComment); err != nil {
+	var commands [][]string
+	for _, o := range st.open {
+		commands = append(commands, o.args())
+	}
+	for _, rule := range st.close {
+		commands = append(commands, rule.deletion())
+	}
+	for _, args := range commands {
+		if _, err := r.sys.run(ctx, "ufw", args...); err != nil {
 			return err
 		}
 	}
@@ -71,9 +79,14 @@ func (st firewallStep) check(ctx context.Context, r *run) error {
 	if state != UFWActive {
 		return fmt.Errorf("ufw says it is %s", state)
 	}
-	for _, port := range st.ports {
-		if !(Firewall{Rules: rules}).allows(port) {
-			return fmt.Errorf("ufw does not let port %d in", port)
+	for _, o := range st.open {
+		if !o.in(rules) {
+			return fmt.Errorf("ufw does not let port %s in", o)
+		}
+	}
+	for _, rule := range st.close {
+		if slices.Contains(rules, rule) {
+			return fmt.Errorf("ufw still lets %s in", rule.To)
 		}
 	}
 	disabled, err := ufwDisabled(ctx, &r.sys.reader)

@@ -150,6 +150,9 @@ func (tg *target) deploy(keys string) (converge.Applied, error) {
 		if applied, err = s.Apply(converge.Events{}); err != nil {
 			return applied, err
 		}
+		if err := s.Proven(); err != nil {
+			return applied, err
+		}
 	}
 	_, err = s.Commit()
 	return applied, errors.Join(err, s.cmd.Wait())

@@ -203,8 +203,21 @@ func TestParseListener(t *testing.T) {
 
 func TestParseSSHD(t *testing.T) {
 	got := parseSSHD("port 22\nport 2222\naddressfamily any\nlistenaddress 0.0.0.0:2200\nlistenaddress [::]:22\nusepam yes\n")
-	if want := []int{22, 2222, 2200, 22}; !slices.Equal(got, want) {
+	if want := []int{22, 2222, 2200, 22}; !slices.Equal(got.ports, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	f := func(out string, passwords, keysOnly bool) {
+		t.Helper()
+		if got := parseSSHD(out); got.passwords != passwords || got.keysOnly() != keysOnly {
+			t.Errorf("%q: %+v", out, got)
+		}
+	}
+	f("passwordauthentication yes\nkbdinteractiveauthentication no\n", true, false)
+	f("passwordauthentication no\nkbdinteractiveauthentication yes\n", false, false)
+	f("passwordauthentication no\nchallengeresponseauthentication yes\n", false, false) // OpenSSH 8.4
+	f("passwordauthentication no\nkbdinteractiveauthentication no\n", false, true)
+	if (sshdSettings{}).keysOnly() {
+		t.Error("an sshd that says nothing is taken for one that wants keys")
 	}
 }
 

@@ -25,10 +25,15 @@ type Want struct {
 	Roots     string            // PEM of a private CA's roots; empty keeps what is there
 	// Certificates are files for CertDir; each takes the place of one that ends earlier, or of none.
 	Certificates []StateFile
-	KeepOld      bool   // the adapter.env of before stays beside it as adapter.env.old
-	Client       string // IP address of the laptop, which must never be banned; the agent fills it in
-	Reached      string // IP address that the laptop reached the server by; empty where there is none to name
-	SSHPort      int    // port on the server that the laptop came in on; 0 is unknown; the agent fills it in
+	Firewall     FirewallMode // what to do about ufw
+	AllowFrom    []string     // networks that may come to the web's ports, as ParseNetwork has them; empty leaves that as it is
+	Harden       bool         // sshd takes keys alone
+	KeyLogin     bool         // the laptop's session was let in by a key
+	Risks        []string     // that were accepted
+	KeepOld      bool         // the adapter.env of before stays beside it as adapter.env.old
+	Client       string       // IP address of the laptop, which must never be banned; the agent fills it in
+	Reached      string       // IP address that the laptop reached the server by; empty where there is none to name
+	SSHPort      int          // port on the server that the laptop came in on; 0 is unknown; the agent fills it in
 }
 
 // Mode says what a want is for.
@@ -39,6 +44,15 @@ const (
 	ModeDeploy Mode = ""
 	ModePlan   Mode = "plan"
 )
+
+// The risks that can be accepted, by name.
+const (
+	RiskClosePorts = "close-ports"     // ufw cuts other programs off from their clients
+	RiskPasswords  = "password-logins" // who has no key cannot log in any more
+)
+
+// Risks are all of them.
+func Risks() []string { return []string{RiskClosePorts, RiskPasswords} }
 
 // Scope says how much of the server a want is about.
 type Scope string
@@ -109,7 +123,10 @@ func ReleaseDir(version, sha256 string) string {
 	return releasesDir + "/" + ReleaseName(version, sha256)
 }
 
-func (w Want) releaseGCA() string { return releasesDir + "/" + w.Release() + "/gca" }
+// ReleaseGCA is the binary of a release on a server.
+func ReleaseGCA(release string) string { return releasesDir + "/" + release + "/gca" }
+
+func (w Want) releaseGCA() string { return ReleaseGCA(w.Release()) }
 
 // Validate reports everything that is wrong with w.
 func (w Want) Validate() error {
@@ -130,6 +147,22 @@ func (w Want) Validate() error {
 	}
 	if w.Mode != ModeDeploy && w.Mode != ModePlan {
 		errs = append(errs, fmt.Errorf("mode %q: deploy or plan", w.Mode))
+	}
+	if w.Firewall != FirewallAuto && w.Firewall != FirewallOff && w.Firewall != FirewallStrict {
+		errs = append(errs, fmt.Errorf("firewall %q: auto, off or strict", w.Firewall))
+	}
+	if w.Firewall == FirewallOff && len(w.AllowFrom) > 0 {
+		errs = append(errs, errors.New("the firewall is to be left alone, and to let some networks in alone"))
+	}
+	for _, network := range w.AllowFrom {
+		if canonical, err := ParseNetwork(network); err != nil || canonical != network {
+			errs = append(errs, fmt.Errorf("network %q: not as ufw writes it", network))
+		}
+	}
+	for _, risk := range w.Risks {
+		if !slices.Contains(Risks(), risk) {
+			errs = append(errs, fmt.Errorf("risk %q: %s", risk, strings.Join(Risks(), " or ")))
+		}
 	}
 	if w.Scope != ScopeServer && w.Scope != ScopeAdapter {
 		errs = append(errs, fmt.Errorf("scope %q: the whole server or adapter", w.Scope))

@@ -23,7 +23,9 @@ import (
 //	        begin; else
 //	        step and progress …, then applied, or undo, more progress and
 //	        rolled_back, which ends it
-//	laptop: commit or rollback; rollback also earlier; and alive, every
+//	laptop: proven, where the plan has ArmedStep and the login is one that
+//	        cannot be made anew in full; then commit, or rollback, which may
+//	        also come earlier; and alive, every
 //	        three seconds from apply or attach on, for one that says nothing
 //	        counts as gone
 //	agent:  done or rolled_back; taken_over at any time, which ends it
@@ -34,7 +36,8 @@ import (
 // waits for a commit.
 //
 // The front talks to the worker in the same words: want, plan, apply as above,
-// or attach; and peek, which is answered with running.
+// or attach; and peek, which is answered with running. Others who may talk to it
+// say proven or expired (see deadman.go), which are answered with done.
 //
 // A message of a type that the other side does not know, or does not expect
 // now, is answered with unsupported and passed over.
@@ -96,6 +99,11 @@ type wantMessage struct {
 	State     []StateFile       `json:"state,omitempty"`
 	Roots     string            `json:"roots,omitempty"`
 	Certs     []StateFile       `json:"certificates,omitempty"`
+	Firewall  FirewallMode      `json:"firewall,omitempty"`
+	AllowFrom []string          `json:"allow_from,omitempty"`
+	Harden    bool              `json:"harden,omitempty"`
+	KeyLogin  bool              `json:"key_login,omitempty"`
+	Risks     []string          `json:"risks,omitempty"`
 	KeepOld   bool              `json:"keep_old,omitempty"`
 	Reached   string            `json:"reached,omitempty"`
 	Client    string            `json:"client,omitempty"`
@@ -106,6 +114,7 @@ func newWantMessage(w Want) wantMessage {
 	return wantMessage{
 		Mode: w.Mode, Scope: w.Scope, Version: w.Version, SHA256: w.SHA256, Templates: w.Templates, Settings: w.Settings,
 		Env: w.Env.Reveal(), Keys: w.Keys.Reveal(), Tokens: w.Tokens.Reveal(),
+		Firewall: w.Firewall, AllowFrom: w.AllowFrom, Harden: w.Harden, KeyLogin: w.KeyLogin, Risks: w.Risks,
 		State: w.State, Roots: w.Roots, Certs: w.Certificates, KeepOld: w.KeepOld, Reached: w.Reached, Client: w.Client, SSHPort: w.SSHPort,
 	}
 }
@@ -114,6 +123,7 @@ func (m wantMessage) want() Want {
 	return Want{
 		Mode: m.Mode, Scope: m.Scope, Version: m.Version, SHA256: m.SHA256, Templates: m.Templates, Settings: m.Settings,
 		Env: NewSecret(m.Env), Keys: NewSecret(m.Keys), Tokens: NewSecret(m.Tokens),
+		Firewall: m.Firewall, AllowFrom: m.AllowFrom, Harden: m.Harden, KeyLogin: m.KeyLogin, Risks: m.Risks,
 		State: m.State, Roots: m.Roots, Certificates: m.Certs, KeepOld: m.KeepOld, Reached: m.Reached, Client: m.Client, SSHPort: m.SSHPort,
 	}
 }
@@ -197,6 +207,8 @@ type RolledBack struct {
 type (
 	applyMessage   struct{}
 	peekMessage    struct{}
+	provenMessage  struct{} // a new login has got in since the firewall and sshd were changed
+	expiredMessage struct{} // none has, and the time for it is up
 	heardMessage   struct{}
 	runningMessage struct {
 		Running *Running `json:"running"`
@@ -234,6 +246,8 @@ func (UndoEvent) messageType() string          { return "undo" }
 func (applyMessage) messageType() string       { return "apply" }
 func (attachMessage) messageType() string      { return "attach" }
 func (peekMessage) messageType() string        { return "peek" }
+func (provenMessage) messageType() string      { return "proven" }
+func (expiredMessage) messageType() string     { return "expired" }
 func (heardMessage) messageType() string       { return "heard" }
 func (runningMessage) messageType() string     { return "running" }
 func (takenOverMessage) messageType() string   { return "taken_over" }
@@ -294,6 +308,10 @@ func decode(line []byte) (Message, error) {
 		return decodeAs[UndoEvent](line)
 	case "peek":
 		return peekMessage{}, nil
+	case "proven":
+		return provenMessage{}, nil
+	case "expired":
+		return expiredMessage{}, nil
 	case "heard":
 		return heardMessage{}, nil
 	case "running":

@@ -92,9 +92,39 @@ func (w *worker) meet(life context.Context, l *laptop) {
 			l.hurry(letGoTime)
 			_ = l.wire.send(PlanMessage{Steps: []StepInfo{}, Refused: errEnded()}) // as above
 		}
+	case provenMessage, expiredMessage:
+		w.hearOfLogin(h, l, m)
 	case wantMessage:
 		w.take(life, l, m.want())
 	}
+}
+
+// hearOfLogin is the word of a process on this server on whether a new login got in. It is answered when it was acted on.
+func (w *worker) hearOfLogin(h *hub, l *laptop, m Message) {
+	switch {
+	case h == nil:
+		return
+	case m == provenMessage{}:
+		if w.prove(h) != nil {
+			return
+		}
+	case h.applied() && h.isProven():
+	default:
+		w.callOff(errNoLogin)
+	}
+	_ = l.wire.send(doneMessage{}) // who has left does not need the answer
+}
+
+// prove disarms the dead man's timer: a new login has got in since everything was applied.
+func (w *worker) prove(h *hub) error {
+	if !h.applied() {
+		return errors.New("what a new login is to prove is not in place yet")
+	}
+	if err := w.sys.disarm(context.Background()); err != nil {
+		return err
+	}
+	h.change(func() { h.proven = true })
+	return nil
 }
 
 // begun is the hub of the plan that is carried out, or nil. Where a front has given its order it waits for what comes of it.
@@ -148,6 +178,8 @@ func (w *worker) word(h *hub, l *laptop, m Message) (known bool) {
 			w.callOff(calledOff{m.Reason})
 		}
 		return true
+	case provenMessage:
+		return h.listens(l) && w.prove(h) == nil
 	case heardMessage:
 		h.hear(l)
 		return true

@@ -62,10 +62,14 @@ func (m *machine) finish(keys string, messages int) (steps int, err error) {
 		if _, err = c.Attach(); err == nil {
 			_, err = c.Follow(events)
 		}
+		if err == nil {
+			err = c.Proven()
+		}
 	} else if err = c.SendWant(m.want(keys)); err == nil {
 		var plan PlanMessage
 		if plan, err = c.Plan(); err == nil && len(plan.Steps) > 0 {
 			_, err = c.Apply(events)
+			err = errors.Join(err, c.Proven())
 		}
 	}
 	if err == nil {
@@ -153,6 +157,7 @@ func TestAgent_TakeOver(t *testing.T) {
 		t.Errorf("the first laptop was told %v", over)
 	}
 	m.must(errors.Join(firstStream.Close(), <-firstEnded))
+	m.must(second.Proven())
 	_, err = second.Commit()
 	m.must(errors.Join(err, stream.Close(), <-ended, m.lastWorker()))
 	if st, err := m.sys.look(currentLink); err != nil || st.Kind != PathLink {
@@ -276,6 +281,7 @@ func TestWorker_Unsupported(t *testing.T) {
 			t.Errorf("%s is answered with %+v, %v", line, m2, err)
 		}
 	}
+	m.must(c.Proven())
 	_, err := c.Commit()
 	m.must(errors.Join(err, laptop.Close(), <-ended, m.lastWorker()))
 }

@@ -202,7 +202,7 @@ func TestMultiFactor(t *testing.T) {
 	if got := conn.Describe(); !strings.HasSuffix(got, ", key "+path+" and password") || *tries != 1 {
 		t.Errorf("%s, %d tries", got, *tries)
 	}
-	if err := conn.Redial(t.Context()); err != nil || len(who.asked) != 1 {
+	if _, err := conn.Redial(t.Context(), ""); err != nil || len(who.asked) != 1 {
 		t.Errorf("redial: %v, asked %q", err, who.asked)
 	}
 	if err := conn.Close(); err != nil {

@@ -26,7 +26,7 @@ func TestWay_Command(t *testing.T) {
 	if got, want := conn.Describe(), "tester@tk.example by ProxyCommand, key ~/.ssh/tokyo"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if err := conn.Redial(context.Background()); err != nil {
+	if _, err := conn.Redial(context.Background(), ""); err != nil {
 		t.Error(err)
 	}
 	closed(t, conn)

@@ -65,7 +65,7 @@ func (v *vps) wantIn(text string, opts Options, describe string) {
 	if got := conn.Describe(); got != describe {
 		v.t.Errorf("%s, want %s", got, describe)
 	}
-	if err := conn.Redial(v.t.Context()); err != nil {
+	if _, err := conn.Redial(v.t.Context(), ""); err != nil {
 		v.t.Errorf("redial: %v", err)
 	}
 }
@@ -175,7 +175,7 @@ func TestLab_Expired(t *testing.T) {
 	if err := conn.Run(t.Context(), Cmd{Line: "true"}); err != nil || len(asked) != 3 {
 		t.Errorf("%v, asked %q", err, asked)
 	}
-	if err := conn.Redial(t.Context()); err != nil {
+	if _, err := conn.Redial(t.Context(), ""); err != nil {
 		t.Errorf("redial: %v", err)
 	}
 	if got := v.logged("^Failed"); got != "0" {

@@ -9,11 +9,12 @@ import (
 )
 
 // Redial proves that a new connection still gets in: over the same way, logged in
-// with what was typed before, and closed again. It never asks, and gives nothing to
-// a server whose host key is not the one that the first login accepted. Where a
+// with what was typed before, and closed again. Where line is not empty, root runs it
+// over the new connection, and ran tells that it did. It never asks, and gives nothing
+// to a server whose host key is not the one that the first login accepted. Where a
 // server asks for what can be given once only, such as a one-time code, the proof
-// ends at that question. Errors are those of [Dial].
-func (c *Conn) Redial(ctx context.Context) error {
+// ends at that question, and nothing is run. Errors are those of [Dial] and [Conn.RunRoot].
+func (c *Conn) Redial(ctx context.Context, line string) (ran bool, err error) {
 	w := &way{stops: slices.Clone(c.way.stops), opts: c.way.opts}
 	waiting := w.opts.Prompts.Waiting
 	w.opts.Prompts = Prompts{Waiting: waiting}
@@ -25,12 +26,20 @@ func (c *Conn) Redial(ctx context.Context) error {
 		return l, err
 	})
 	if errors.Is(err, errOnce) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return fresh.Close()
+	if line != "" {
+		err = fresh.RunRoot(ctx, Cmd{Line: line})
+	}
+	return line != "" && err == nil, errors.Join(err, fresh.Close())
+}
+
+// UsedKey reports whether a key was part of what let this login in.
+func (c *Conn) UsedKey() bool {
+	return slices.ContainsFunc(c.used, func(used string) bool { return strings.HasPrefix(used, "key ") || strings.HasPrefix(used, agentKey) })
 }
 
 // Host is the login on the server.

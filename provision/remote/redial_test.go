@@ -31,7 +31,10 @@ func TestRedial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closed(t, conn)
-	if err := conn.Redial(t.Context()); err != nil || asked != 1 {
+	if !conn.UsedKey() {
+		t.Error("the key was not noticed")
+	}
+	if _, err := conn.Redial(t.Context(), ""); err != nil || asked != 1 {
 		t.Errorf("%v, the passphrase was asked for %d times", err, asked)
 	}
 	if connections, _, _ := s.seen(); connections != 2 {
@@ -40,17 +43,48 @@ func TestRedial(t *testing.T) {
 	stop := errors.New("stop")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stop)
-	if err := conn.Redial(ctx); !errors.Is(err, stop) {
+	if _, err := conn.Redial(ctx, ""); !errors.Is(err, stop) {
 		t.Errorf("cancelled: %v", err)
 	}
 	s.mu.Lock()
 	clear(s.authorized)
 	s.mu.Unlock()
-	wantError(t, conn.Redial(t.Context()), KindAuth, "accepts none of the keys")
+	wantError(t, redial(t, conn), KindAuth, "accepts none of the keys")
 	s.listener.Close()
-	wantError(t, conn.Redial(t.Context()), KindUnreachable, "connection refused")
+	wantError(t, redial(t, conn), KindUnreachable, "connection refused")
 	if err := conn.Run(t.Context(), Cmd{Line: "true"}); err != nil {
 		t.Errorf("the first connection: %v", err)
+	}
+}
+
+func redial(t *testing.T, conn *Conn) error {
+	t.Helper()
+	ran, err := conn.Redial(t.Context(), "true")
+	if ran {
+		t.Error("the line was run")
+	}
+	return err
+}
+
+// What is run over a new connection is proof by the server itself.
+func TestRedial_Line(t *testing.T) {
+	s, _ := passwordServer(t)
+	who := person{password: secret}
+	conn, err := Dial(t.Context(), s.start().host(), Options{AcceptNew: true, Prompts: who.prompts()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, conn)
+	file := filepath.Join(t.TempDir(), "ran")
+	if ran, err := conn.Redial(t.Context(), "touch "+file); !ran || err != nil || !exists(file) {
+		t.Errorf("%v, %v", ran, err)
+	}
+	var exit *ExitError
+	if ran, err := conn.Redial(t.Context(), "exit 3"); ran || !errors.As(err, &exit) || exit.Status != 3 {
+		t.Errorf("%v, %v", ran, err)
+	}
+	if conn.UsedKey() {
+		t.Error("a password is taken for a key")
 	}
 }
 
@@ -73,7 +107,7 @@ func TestRedial_Once(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closed(t, conn)
-	if err := conn.Redial(t.Context()); err != nil || len(who.asked) != 2 || tries.Load() != 1 {
+	if _, err := conn.Redial(t.Context(), ""); err != nil || len(who.asked) != 2 || tries.Load() != 1 {
 		t.Errorf("%v, asked %q, %d logins", err, who.asked, tries.Load())
 	}
 }
@@ -128,12 +162,12 @@ func TestRedial_HostKey(t *testing.T) {
 		}
 		defer closed(t, conn)
 		before := asked
-		if err := conn.Redial(t.Context()); err != nil || asked != before {
+		if _, err := conn.Redial(t.Context(), ""); err != nil || asked != before {
 			t.Errorf("known hosts in %s: %v, asked %d times more", file, err, asked-before)
 		}
 		old := changes(j)
 		other := replaced(t, old).start()
-		wantError(t, conn.Redial(t.Context()), KindHostKey, "has changed since the login", ssh.FingerprintSHA256(old.hostKey), ssh.FingerprintSHA256(other.hostKey), "\nhint: ")
+		wantError(t, redial(t, conn), KindHostKey, "has changed since the login", ssh.FingerprintSHA256(old.hostKey), ssh.FingerprintSHA256(other.hostKey), "\nhint: ")
 		if _, offered, _ := other.seen(); len(offered) > 0 {
 			t.Errorf("offered %q to another server", offered)
 		}
@@ -164,7 +198,7 @@ func TestRedial_HostKeyType(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closed(t, conn)
-	if err := conn.Redial(t.Context()); err != nil {
+	if _, err := conn.Redial(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -186,7 +220,7 @@ func TestRedial_Password(t *testing.T) {
 		return nil, nil
 	}
 	other.start()
-	wantError(t, conn.Redial(t.Context()), KindHostKey, "has changed since the login")
+	wantError(t, redial(t, conn), KindHostKey, "has changed since the login")
 	if given.Load() != 0 {
 		t.Error("another server was given the password")
 	}

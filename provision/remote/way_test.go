@@ -119,7 +119,7 @@ func TestWay_Jump(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(raw), fmt.Sprintf("[127.0.0.1]:%d ", j.bastion.host().Port())) || !strings.Contains(string(raw), "\ntk ssh-ed25519 ") {
 		t.Errorf("known_hosts, %v:\n%s", err, raw)
 	}
-	if err := conn.Redial(context.Background()); err != nil {
+	if _, err := conn.Redial(context.Background(), ""); err != nil {
 		t.Error(err)
 	}
 	if connections, _, _ := j.bastion.seen(); connections != 2 {

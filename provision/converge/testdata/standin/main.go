@@ -30,9 +30,13 @@ func main() {
 	var err error
 	switch strings.Join(os.Args[1:min(3, len(os.Args))], " ") {
 	case "agent":
-		err = agent(false)
+		err = agent(func(a converge.Agent) error { return a.Run(context.Background(), os.Stdin, os.Stdout) })
 	case "agent --worker":
-		err = agent(true)
+		err = agent(func(a converge.Agent) error { return a.Work(context.Background()) })
+	case "agent --proof":
+		err = agent(converge.Agent.Prove)
+	case "agent --dead-man":
+		err = agent(func(a converge.Agent) error { return a.DeadMan(context.Background()) })
 	case "serve --check":
 		err = check(os.Args[4] + "/keys")
 	case "serve --config-dir":
@@ -49,7 +53,7 @@ func main() {
 // commitTime is a file of a test that cannot wait for a quarter of an hour.
 const commitTime = "/root/commit-time"
 
-func agent(worker bool) error {
+func agent(run func(converge.Agent) error) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -65,10 +69,7 @@ func agent(worker bool) error {
 			return err
 		}
 	}
-	if worker {
-		return a.Work(context.Background())
-	}
-	return a.Run(context.Background(), os.Stdin, os.Stdout)
+	return run(a)
 }
 
 func settings(files converge.SettingsFiles) (converge.Settings, error) {
