@@ -248,10 +248,15 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 	}
 	d.reachBy(plan.Site)
 	switch {
-	case d.keys == standInKey:
+	case d.keys == converge.StandInKey:
 		d.ui.Warn("the server has no Gemini keys, and none were given: a deploy asks for them; this plan stands on one")
 	case d.keyCount < fewKeys && !d.Upgrade:
 		d.ui.Warn(fmt.Sprintf("few Gemini keys: %d; with three or more, from different Google projects, one can rest while another works", d.keyCount))
+	}
+	if len(plan.Steps) > 0 {
+		for _, found := range append(plan.Findings, clockFindings(plan, time.Now())...) {
+			d.ui.Warn(found.Text())
+		}
 	}
 	agreed, err := d.ui.Plan(Plan{Host: d.Host.String(), Steps: plan.Steps, Notes: plan.Notes})
 	d.result.Release = want.Release()
@@ -371,7 +376,7 @@ func (d *deploy) askKeys(have int, bare bool) (err error) {
 		return err
 	}
 	if d.keys == "" && have == 0 && d.DryRun {
-		d.keys = standInKey
+		d.keys = converge.StandInKey
 	}
 	if d.keyCount = have; d.keys != "" {
 		d.keyCount = strings.Count(strings.TrimSpace(d.keys), "\n") + 1

@@ -54,9 +54,6 @@ func label(text, path string) string {
 	return path
 }
 
-// standInKey lets a plan be made for a server without keys. It is never written: a plan has no means to.
-const standInKey = "a-key-that-a-deploy-asks-for"
-
 // count is "1 step", "2 steps".
 func count(n int, noun string) string {
 	if n == 1 {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/url"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +70,36 @@ func readSettings(files converge.SettingsFiles) (converge.Settings, error) {
 	return converge.Settings{
 		Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout,
 		TLSName: name, PlainChosen: plain, ACMEDirectory: cfg.ACMEDirectory.String(),
-		Keys: len(cfg.Keys), ClientToken: cfg.Clients(), AdminToken: cfg.HasAdmin(),
+		Keys: len(cfg.Keys), ClientToken: cfg.Clients(), AdminToken: cfg.HasAdmin(), Exits: exits(cfg),
 	}, nil
+}
+
+// exits are the ways to Gemini, each with the first key that goes by it.
+func exits(cfg *config.Config) []converge.Exit {
+	proxyOf := func(own *url.URL) string {
+		if own == nil {
+			own = cfg.ProxyURL
+		}
+		if own == nil {
+			return ""
+		}
+		return own.String()
+	}
+	var all []converge.Exit
+	add := func(proxy, key string) {
+		if !slices.ContainsFunc(all, func(e converge.Exit) bool { return e.Proxy.Reveal() == proxy }) {
+			all = append(all, converge.Exit{BaseURL: cfg.BaseURL.String(), Proxy: converge.NewSecret(proxy), Key: converge.NewSecret(key)})
+		}
+	}
+	for _, key := range cfg.Keys {
+		secret := key.Secret.Reveal()
+		if secret == converge.StandInKey {
+			secret = ""
+		}
+		add(proxyOf(key.Proxy), secret)
+	}
+	if len(all) == 0 {
+		add(proxyOf(nil), "")
+	}
+	return all
 }

@@ -175,7 +175,7 @@ func untilFull(ctx context.Context, s *reader) (context.Context, func()) {
 			if pause(ctx, time.Second) != nil {
 				return
 			}
-			if free, err := diskFree(s.at("/var")); err == nil && free < fullBytes {
+			if now, err := diskOf(s.at("/var")); err == nil && now.free < fullBytes {
 				full++
 			} else {
 				full = 0

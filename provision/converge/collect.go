@@ -75,7 +75,27 @@ func collectMachine(s *reader, site PathState, f *Facts) (err error) {
 	if f.Fail2ban, err = collectFail2ban(s); err != nil {
 		return err
 	}
-	f.Listeners, f.Datagrams, err = collectListeners(s)
+	if f.Listeners, f.Datagrams, err = collectListeners(s); err != nil {
+		return err
+	}
+	return collectWarnings(s, f)
+}
+
+// collectWarnings reads what changes no plan, and a person should know of.
+func collectWarnings(s *reader, f *Facts) error {
+	for _, lock := range aptLocks {
+		pid, err := s.lockHolder(lock.path)
+		if err != nil {
+			return err
+		}
+		if pid != 0 && f.AptHolder == "" {
+			f.AptHolder = fmt.Sprintf("%s (pid %d)", programOf(s, pid), pid)
+		}
+	}
+	_, err := os.Stat(s.at("/run/reboot-required"))
+	f.Reboot = err == nil
+	enforce, err := s.readText("/sys/fs/selinux/enforce")
+	f.SELinux = strings.TrimSpace(enforce) == "1"
 	return err
 }
 

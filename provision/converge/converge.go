@@ -83,6 +83,7 @@ const (
 	RefusedEnded    RefusalKind = "ended"    // the deploy to attach to has ended
 	RefusedSpace    RefusalKind = "space"    // the disk has no room for the deploy
 	RefusedUndo     RefusalKind = "undo"     // an earlier deploy died, and could not be taken back whole
+	RefusedRegion   RefusalKind = "region"   // Google refuses Gemini to where the server is
 	RefusedFirewall RefusalKind = "firewall" // the firewall cannot be as it is wanted
 	RefusedLogin    RefusalKind = "login"    // sshd cannot be made to take keys alone
 	RefusedRisk     RefusalKind = "risk"     // there is a risk that nobody has accepted

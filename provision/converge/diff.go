@@ -50,7 +50,11 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 			return Plan{}, refusal
 		}
 	}
-	return Plan{steps: d.steps, notes: d.notes, site: Site{s.TLSName, f.roots(w)}}, nil
+	p := Plan{steps: d.steps, notes: d.notes, site: Site{s.TLSName, f.roots(w)}}
+	if len(p.steps) > 0 {
+		p.findings, p.exits = examine(f), s.Exits
+	}
+	return p, nil
 }
 
 func renderAll(w Want, v view) (texts map[string]string, err error) {

@@ -89,7 +89,6 @@ func (d *differ) surplus() []Rule {
 
 func (d *differ) firewall() {
 	d.begin(GroupFirewall)
-	d.published()
 	fw := d.f.Firewall
 	switch {
 	case d.w.Firewall == FirewallOff:
@@ -197,19 +196,6 @@ func cutOff(f Facts, s Settings) []string {
 func unheard() []string {
 	return []string{"systemd-resolve", "systemd-network", "systemd-timesyn", "dhclient", "dhcpcd", "NetworkManager",
 		"chronyd", "ntpd", "avahi-daemon", "rpcbind", "docker-proxy"}
-}
-
-// published notes what Docker lets in past every rule of ufw.
-func (d *differ) published() {
-	var ports []int
-	for _, l := range d.f.Listeners {
-		if l.Program == "docker-proxy" && !isLoopback(l.Address) {
-			ports = append(ports, l.Port)
-		}
-	}
-	if len(ports) > 0 {
-		d.remark("Docker lets TCP port %s in, whatever ufw says; to close it, publish it as 127.0.0.1:PORT:PORT", joinPorts(slices.Compact(ports)))
-	}
 }
 
 func (st firewallStep) title() string {

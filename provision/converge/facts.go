@@ -27,6 +27,9 @@ type Facts struct {
 	Datagrams   []Listener // UDP, sorted by port
 	SSHPorts    []int      // sorted
 	Firewall    Firewall
+	AptHolder   string            // who holds a lock of the package manager, or empty
+	Reboot      bool              // the server waits for a reboot
+	SELinux     bool              // is enforced
 	SSHD        bool              // sshd tells its settings; this and the next two where a Want hardens it
 	KeysOnly    bool              // it lets nobody in without a key
 	Keyless     []string          // users with a password and no key

@@ -23,8 +23,9 @@ func readTestSettings(files SettingsFiles) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	name := strings.TrimPrefix(cfg.TLSName, config.TLSOff)
-	return Settings{cfg.Port, cfg.MaxBody, cfg.DrainTimeout, len(cfg.Keys), cfg.Clients(), cfg.HasAdmin(), cfg.TLSName == config.TLSOff, name, cfg.ACMEDirectory.String()}, nil
+	return Settings{Port: cfg.Port, MaxBody: cfg.MaxBody, DrainTimeout: cfg.DrainTimeout, Keys: len(cfg.Keys),
+		ClientToken: cfg.Clients(), AdminToken: cfg.HasAdmin(), PlainChosen: cfg.TLSName == config.TLSOff,
+		TLSName: strings.TrimPrefix(cfg.TLSName, config.TLSOff), ACMEDirectory: cfg.ACMEDirectory.String()}, nil
 }
 
 // freshFacts are those of a new Debian.

@@ -34,8 +34,11 @@ func (a Agent) front(ctx context.Context, r *reader, in io.Reader, out io.Writer
 		return f.cancelled()
 	case wantMessage:
 		want := a.complete(r, m.want())
-		if want.Mode == ModePlan {
+		switch want.Mode {
+		case ModePlan:
 			return f.wire.send(a.show(ctx, r, want))
+		case ModeDoctor:
+			return f.wire.send(a.findings(ctx, r, want))
 		}
 		return f.deploy(ctx, writer(r), want)
 	}
@@ -117,11 +120,20 @@ func (f *front) look() (Facts, error) {
 
 // show is a plan that nothing comes of. All that it can do is in the hands of a reader, which cannot write.
 func (a Agent) show(ctx context.Context, r *reader, want Want) PlanMessage {
-	plan, err := a.compare(ctx, r, want)
+	plan, err := a.survey(ctx, r, want)
 	if err != nil {
 		return PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)}
 	}
-	return PlanMessage{Steps: plan.Whole(), Notes: append(unsettled(r), plan.notes...), Site: plan.site}
+	return PlanMessage{Steps: plan.Whole(), Notes: append(unsettled(r), plan.notes...), Site: plan.site, Findings: plan.findings, Time: serverTime()}
+}
+
+// findings is a look at the server, with no means to write either.
+func (a Agent) findings(ctx context.Context, r *reader, want Want) PlanMessage {
+	found, err := a.diagnose(ctx, r, want)
+	if err != nil {
+		return PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)}
+	}
+	return PlanMessage{Steps: []StepInfo{}, Notes: unsettled(r), Findings: found, Time: serverTime()}
 }
 
 // unsettled says why a server may look different to the next deploy.
@@ -144,7 +156,7 @@ func (f *front) deploy(ctx context.Context, s *system, want Want) error {
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site, TookBack: plan.tookBack}); err != nil {
+	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site, TookBack: plan.tookBack, Findings: plan.findings, Time: serverTime()}); err != nil {
 		return err
 	}
 	word := "apply"
@@ -181,7 +193,7 @@ func (f *front) plan(ctx context.Context, s *system, want Want) (plan Plan, err 
 		return Plan{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	plan, err = (&engine{agent: f.agent, sys: s}).plan(ctx, want, f.agent.compare)
+	plan, err = (&engine{agent: f.agent, sys: s}).plan(ctx, want, f.agent.survey)
 	if err != nil {
 		return Plan{}, errors.Join(err, leave(s, want))
 	}

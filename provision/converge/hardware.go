@@ -1,7 +1,6 @@
 package converge
 
 import (
-	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -10,18 +9,25 @@ import (
 // Hardware is what a deploy knows of the machine itself.
 type Hardware struct {
 	Container  bool
-	Memory     int64  // bytes
-	Swap       bool   // there is some, at work or in fstab
-	DiskFree   int64  // bytes that root may write to /
-	VarFree    int64  // bytes that root may write to /var, which is often the same
-	FileSystem string // of /
-	OpenFiles  int    // how many files a service may open at most; 0 where the kernel does not say
+	Memory     int64   // bytes
+	Swap       bool    // there is some, at work or in fstab
+	Cores      float64 // that its control group may use; 0 where it sets no limit
+	DiskTotal  int64   // bytes of /
+	DiskFree   int64   // bytes that root may write to /
+	VarFree    int64   // bytes that root may write to /var, which is often the same
+	Inodes     Inodes  // of /
+	VarInodes  Inodes  // of /var
+	FileSystem string  // of /
+	OpenFiles  int     // how many files a service may open at most; 0 where the kernel does not say
 }
+
+// Inodes are how many files and folders a file system has room for; both 0 where it has no such limit.
+type Inodes struct{ Total, Free int64 }
 
 func collectHardware(s *reader) (Hardware, error) {
 	var h Hardware
 	texts := map[string]string{}
-	for _, path := range []string{"/proc/meminfo", "/proc/swaps", "/etc/fstab", "/proc/1/limits", "/run/systemd/container", "/proc/mounts"} {
+	for _, path := range []string{"/proc/meminfo", "/proc/swaps", "/etc/fstab", "/proc/1/limits", "/run/systemd/container", "/proc/mounts", cgroupCPU} {
 		text, err := s.readText(path)
 		if err != nil {
 			return h, err
@@ -33,10 +39,38 @@ func collectHardware(s *reader) (Hardware, error) {
 	h.Swap = strings.Count(texts["/proc/swaps"], "\n") > 1 || fstabHasSwap(texts["/etc/fstab"])
 	h.FileSystem = rootFileSystem(texts["/proc/mounts"])
 	h.OpenFiles = openFiles(texts["/proc/1/limits"])
-	var errs [2]error
-	h.DiskFree, errs[0] = diskFree(s.root)
-	h.VarFree, errs[1] = diskFree(s.at("/var"))
-	return h, errors.Join(errs[:]...)
+	h.Cores = coresOf(texts[cgroupCPU])
+	root, err := diskOf(s.root)
+	if err != nil {
+		return h, err
+	}
+	data, err := diskOf(s.at("/var"))
+	h.DiskTotal, h.DiskFree, h.Inodes = root.total, root.free, root.inodes
+	h.VarFree, h.VarInodes = data.free, data.inodes
+	return h, err
+}
+
+// disk is a file system.
+type disk struct {
+	total, free int64 // bytes; free for root
+	inodes      Inodes
+}
+
+// cgroupCPU is how much of the processors a container may use.
+const cgroupCPU = "/sys/fs/cgroup/cpu.max"
+
+// coresOf reads "50000 100000": microseconds of each so many. "max" is no limit.
+func coresOf(text string) float64 {
+	w := strings.Fields(text)
+	if len(w) != 2 {
+		return 0
+	}
+	quota, err := strconv.ParseFloat(w[0], 64)
+	period, periodErr := strconv.ParseFloat(w[1], 64)
+	if err != nil || periodErr != nil || period <= 0 {
+		return 0
+	}
+	return quota / period
 }
 
 // memoryOf reads "MemTotal:  1000000 kB".

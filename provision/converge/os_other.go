@@ -14,7 +14,7 @@ func setUmask(int) {}
 
 func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
-func diskFree(string) (int64, error) { return 0, errors.ErrUnsupported }
+func diskOf(string) (disk, error) { return disk{}, errors.ErrUnsupported }
 
 func (s *reader) writable(string) bool { return false }
 

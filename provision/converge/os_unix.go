@@ -20,13 +20,14 @@ func tryLock(f *os.File) (taken bool, err error) {
 	return err == nil, err
 }
 
-// diskFree is how many bytes root may still write to the file system of path.
-func diskFree(path string) (int64, error) {
+// diskOf is the file system that path is on.
+func diskOf(path string) (disk, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(path, &st); err != nil {
-		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
+		return disk{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
+	block := int64(st.Bsize)
+	return disk{total: int64(st.Blocks) * block, free: int64(st.Bavail) * block, inodes: Inodes{int64(st.Files), int64(st.Ffree)}}, nil
 }
 
 // writable asks whether the file could be written to, and opens nothing.

@@ -78,6 +78,9 @@ type Plan struct {
 	notes []string
 	site  Site
 
+	findings []Finding // of a plan with steps
+	exits    []Exit    // ways to Gemini that the adapter would have
+
 	tookBack bool // a deploy that died, before the server was looked at
 }
 

@@ -11,29 +11,44 @@ const reinstall = "reinstall the server with Debian 12 or Ubuntu 22.04 or later"
 
 // preflight says why a deploy must not begin, or nil.
 func preflight(f Facts, w Want) error {
-	if err := f.plainSettings(); err != nil {
-		return err
-	}
-	if refusal := RefuseOS(f.OS); refusal != nil {
+	for _, refusal := range obstacles(f, w) {
 		return refusal
 	}
+	return nil
+}
+
+// obstacles are all reasons why a deploy must not begin, as far as they do not depend on settings.
+func obstacles(f Facts, w Want) []*Refusal {
+	var all []*Refusal
+	add := func(kind RefusalKind, hint, format string, args ...any) {
+		all = append(all, refuse(kind, hint, format, args...))
+	}
+	if err := f.plainSettings(); err != nil {
+		all = append(all, asRefusal(RefusedSettings, err))
+	}
+	if refusal := RefuseOS(f.OS); refusal != nil {
+		all = append(all, refusal)
+	}
+	if f.Systemd == 0 {
+		add(RefusedOS, "", "systemd does not run this server; gca needs it")
+	}
+	if f.ReleaseSHA != w.SHA256 {
+		add(RefusedRelease, "deploy again", "%s is not the binary that was sent", w.releaseGCA())
+	}
 	switch {
-	case f.Systemd == 0:
-		return refuse(RefusedOS, "", "systemd does not run this server; gca needs it")
-	case f.ReleaseSHA != w.SHA256:
-		return refuse(RefusedRelease, "deploy again", "%s is not the binary that was sent", w.releaseGCA())
 	case w.Scope == ScopeAdapter && !f.nginxInstalled():
-		return refuse(RefusedNginx, "gca deploy HOST   # from a laptop; it installs what is missing", "Nginx is not installed on this server")
+		add(RefusedNginx, "gca deploy HOST   # from a laptop; it installs what is missing", "Nginx is not installed on this server")
 	case f.nginxInstalled() && !strings.Contains(string(f.path(nginxConf).Content), "/etc/nginx/sites-enabled/"):
-		return refuse(RefusedNginx, "add `include /etc/nginx/sites-enabled/*;` to its http block",
+		add(RefusedNginx, "add `include /etc/nginx/sites-enabled/*;` to its http block",
 			"the Nginx of this server does not read /etc/nginx/sites-enabled")
 	case f.nginxInstalled() && f.Nginx.before(oldestNginx()):
-		return refuse(RefusedNginx, "apt-get install --only-upgrade nginx", "the server has Nginx %s; gca needs %s or later", f.Nginx, oldestNginx())
-	case f.OwnDefault:
-		return refuse(RefusedNginx, "mv "+nginxDefault+" /etc/nginx/sites-enabled/mysite, take `default_server` out of its listen lines, then deploy again",
+		add(RefusedNginx, "apt-get install --only-upgrade nginx", "the server has Nginx %s; gca needs %s or later", f.Nginx, oldestNginx())
+	}
+	if f.OwnDefault {
+		add(RefusedNginx, "mv "+nginxDefault+" /etc/nginx/sites-enabled/mysite, take `default_server` out of its listen lines, then deploy again",
 			"%s was edited and serves something of its own", nginxDefault)
 	}
-	return nil
+	return all
 }
 
 // RefuseOS says why a deploy cannot be made to this system, or nil. A laptop asks before it sends anything.
@@ -67,15 +82,24 @@ func checkSettings(f Facts, s Settings) error {
 	if s.Keys == 0 {
 		return refuse(RefusedKeys, "gca deploy --keys-file FILE", "there is no Gemini API key, neither sent nor on the server")
 	}
-	for _, l := range f.Listeners {
-		if refusal := RefuseWebPort(l); refusal != nil {
-			return refusal
-		}
-		if l.Port == s.Port && onLoopback(l.Address) && !ownsPort(f, s.Port) {
-			return portRefusal(l, fmt.Sprintf("which the adapter needs (PORT=%d)", s.Port), otherPort(f))
-		}
+	for _, refusal := range portsTaken(f, s) {
+		return refusal
 	}
 	return nil
+}
+
+// portsTaken says who else holds the ports that are needed.
+func portsTaken(f Facts, s Settings) []*Refusal {
+	var all []*Refusal
+	for _, l := range f.Listeners {
+		if refusal := RefuseWebPort(l); refusal != nil {
+			all = append(all, refusal)
+		}
+		if l.Port == s.Port && onLoopback(l.Address) && !ownsPort(f, s.Port) {
+			all = append(all, portRefusal(l, fmt.Sprintf("which the adapter needs (PORT=%d)", s.Port), otherPort(f)))
+		}
+	}
+	return slices.CompactFunc(all, func(a, b *Refusal) bool { return *a == *b }) // one who listens on both protocols
 }
 
 // What a deploy writes, in bytes.
@@ -99,6 +123,12 @@ func (d *differ) refuseSpace() *Refusal {
 	}{{"/", d.f.Hardware.DiskFree}, {"/var", d.f.Hardware.VarFree}} {
 		if disk.free < need {
 			return refuseSpace(disk.path, need, disk.free)
+		}
+	}
+	for _, fs := range []Inodes{d.f.Hardware.Inodes, d.f.Hardware.VarInodes} {
+		if d.installs && fs.Total > 0 && fs.Free < inodesOfDeploy {
+			return refuse(RefusedSpace, "find / -xdev -type f -printf '%h\\n' | sort | uniq -c | sort -n | tail   # shows where they are",
+				"the disk has room for %d more files; a deploy needs %d", fs.Free, inodesOfDeploy)
 		}
 	}
 	return nil

@@ -70,8 +70,8 @@ func begin(s *system) (*Journal, error) {
 	}
 	left := closeUndone(s, false)
 	refusal := asRefusal(RefusedServer, fmt.Errorf("cannot begin a journal: %w", err))
-	if free, err2 := diskFree(s.at("/var")); noSpace(err) && err2 == nil {
-		refusal = refuseSpace("/var", reserveBytes, free)
+	if now, err2 := diskOf(s.at("/var")); noSpace(err) && err2 == nil {
+		refusal = refuseSpace("/var", reserveBytes, now.free)
 	}
 	for _, err := range left {
 		refusal.Message += "; " + err.Error()

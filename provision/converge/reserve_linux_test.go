@@ -38,11 +38,11 @@ func newSmallMachine(t *testing.T) *machine {
 // fill leaves so many bytes of the disk, and returns what gives the rest back.
 func (m *machine) fill(leave int64) (empty func()) {
 	m.Helper()
-	free, err := diskFree(m.sys.root)
+	now, err := diskOf(m.sys.root)
 	m.must(err)
 	f, err := os.CreateTemp("", "fill")
 	m.must(err)
-	m.must(errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, free-leave), f.Close()))
+	m.must(errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, now.free-leave), f.Close()))
 	return func() { m.must(os.Remove(f.Name())) }
 }
 

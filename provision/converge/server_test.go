@@ -212,15 +212,6 @@ func TestDiff_Firewall(t *testing.T) {
 	})
 	f([]Listener{{Port: 3306, Address: "127.0.0.1", Program: "mysqld"}}, nil)
 	f([]Listener{{Port: 2222, Address: "0.0.0.0", Program: "sshd"}}, []Listener{{Port: 68, Address: "0.0.0.0", Program: "dhclient"}})
-	t.Run("trap14 published by docker", func(t *testing.T) {
-		facts := freshFacts()
-		facts.Listeners = append(facts.Listeners, Listener{Port: 8080, Address: "0.0.0.0", Program: "docker-proxy"},
-			Listener{Port: 9090, Address: "127.0.0.1", Program: "docker-proxy"})
-		p := mustDiff(t, facts, testWant(t))
-		if !hasNote(p, "Docker lets TCP port 8080 in") || !slices.Contains(ids(p), "firewall:ufw") {
-			t.Errorf("%q, notes %q", ids(p), p.Notes())
-		}
-	})
 }
 
 // What a backup holds takes the place of what is there, and a second time changes nothing.

@@ -33,19 +33,10 @@ type healthStep struct {
 func (healthStep) before(context.Context, *run) (reversal, error) { return reversal{}, nil }
 
 func (st healthStep) apply(ctx context.Context, r *run) error {
-	address := st.address
-	if address == "" {
-		address = r.sys.web
-	}
 	waiting, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
-	url, transport := "http://"+address, &http.Transport{DisableKeepAlives: true}
-	if st.tls != "" {
-		url, transport = Site{TLS: st.tls}.URL(""), LocalTransport(st.tls, r.sys.secure)
-	}
-	client := &http.Client{Transport: transport, Timeout: healthTry}
 	for {
-		err := askHealth(waiting, client, url+"/health")
+		err := st.ask(waiting, &r.sys.reader)
 		if err == nil {
 			return nil
 		}
@@ -73,6 +64,19 @@ func LocalTransport(name, address string) *http.Transport {
 			return state.PeerCertificates[0].VerifyHostname(name)
 		}},
 	}
+}
+
+// ask asks once.
+func (st healthStep) ask(ctx context.Context, s *reader) error {
+	address := st.address
+	if address == "" {
+		address = s.web
+	}
+	url, transport := "http://"+address, &http.Transport{DisableKeepAlives: true}
+	if st.tls != "" {
+		url, transport = Site{TLS: st.tls}.URL(""), LocalTransport(st.tls, s.secure)
+	}
+	return askHealth(ctx, &http.Client{Transport: transport, Timeout: healthTry}, url+"/health")
 }
 
 func (healthStep) check(context.Context, *run) error { return nil }

@@ -39,10 +39,11 @@ type Want struct {
 // Mode says what a want is for.
 type Mode string
 
-// The modes. In ModePlan the agent answers with the plan, and has no means to write.
+// The modes. In ModePlan the agent answers with the plan, in ModeDoctor with findings, and has no means to write.
 const (
 	ModeDeploy Mode = ""
 	ModePlan   Mode = "plan"
+	ModeDoctor Mode = "doctor"
 )
 
 // The risks that can be accepted, by name.
@@ -83,6 +84,8 @@ type Settings struct {
 	PlainChosen   bool   // a person said that it is to be plain HTTP
 	TLSName       string // domain name or IP address of the certificate; empty is plain HTTP
 	ACMEDirectory string // URL of the CA that gives it
+
+	Exits []Exit // ways to Gemini, each once, with one of its keys
 }
 
 // SettingsFiles is what the adapter's files hold, secrets included; "" is a file that is not there.
@@ -145,8 +148,8 @@ func (w Want) Validate() error {
 	for _, s := range w.Settings {
 		errs = append(errs, s.validate())
 	}
-	if w.Mode != ModeDeploy && w.Mode != ModePlan {
-		errs = append(errs, fmt.Errorf("mode %q: deploy or plan", w.Mode))
+	if w.Mode != ModeDeploy && w.Mode != ModePlan && w.Mode != ModeDoctor {
+		errs = append(errs, fmt.Errorf("mode %q: deploy, plan or doctor", w.Mode))
 	}
 	if w.Firewall != FirewallAuto && w.Firewall != FirewallOff && w.Firewall != FirewallStrict {
 		errs = append(errs, fmt.Errorf("firewall %q: auto, off or strict", w.Firewall))

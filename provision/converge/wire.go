@@ -16,7 +16,7 @@ import (
 //	agent:  hello, or a plan with a refusal, which ends the conversation
 //	laptop: want, cancel, or, where hello says that a deploy is running, attach
 //	agent:  plan, with steps or with a refusal, which ends the conversation;
-//	        so does the plan of a want in plan mode
+//	        so does the plan of a want in plan mode, and in doctor mode
 //	laptop: apply (with steps only), commit (without steps) or cancel;
 //	        after attach nothing
 //	agent:  plan with a refusal, if the worker came to another plan or cannot
@@ -134,8 +134,10 @@ type PlanMessage struct {
 	Notes []string   `json:"notes,omitempty"`
 	Site  Site       `json:"site,omitzero"` // how the server is reached afterwards
 	// TookBack means that a deploy of before, which died, was taken back for this plan, whatever becomes of the plan.
-	TookBack bool     `json:"took_back,omitempty"`
-	Refused  *Refusal `json:"refused,omitempty"`
+	TookBack bool      `json:"took_back,omitempty"`
+	Findings []Finding `json:"findings,omitempty"` // where something is to be done, or in doctor mode
+	Time     time.Time `json:"time,omitzero"`      // by the server's clock, as this was sent
+	Refused  *Refusal  `json:"refused,omitempty"`
 }
 
 // StepState is how far a step has come.

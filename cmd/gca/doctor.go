@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gemini-claude-adapter/gca/manage"
+	"github.com/gemini-claude-adapter/gca/provision"
+	"github.com/gemini-claude-adapter/gca/provision/cert"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/provision/payload"
+)
+
+const doctorLong = `doctor looks at a server, before a deploy and after one, and changes nothing: system, memory, disk, clock, name service,
+package manager, ports and who holds them, firewalls, Docker, the way to Gemini and, where an adapter is there, whether it
+serves. For each thing that is not well it says what is, what that means, and what cures it. A server that is well gets one
+line.
+
+Exit code 0 is well or able to serve all the same, 1 an adapter that does not serve, 7 a server that cannot be deployed to.`
+
+// newDoctor is the command of a laptop; without a host it looks at this machine, if an adapter is there.
+func newDoctor(io *streams) *cobra.Command {
+	f := &deployFlags{dryRun: true}
+	cmd := &cobra.Command{
+		Use:     "doctor [[user@]host[:port]]",
+		Short:   "Say what is not well with a server, and what cures it",
+		Long:    doctorLong,
+		Example: "  gca doctor root@203.0.113.9\n  gca doctor --json root@tokyo.example.com",
+		Args:    args(0, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if len(given) == 0 {
+				if _, err := os.Stat(manageTool); err != nil {
+					return &usageError{"which server? no adapter is installed on this machine\nhint: gca doctor root@YOUR-SERVER"}
+				}
+				return examineHere(cmd.Context(), io, f.json)
+			}
+			return f.examine(cmd, io, given[0])
+		},
+	}
+	f.addShared(cmd)
+	return cmd
+}
+
+// newDoctorHere is the command of the server itself.
+func newDoctorHere(io *streams) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{Use: "doctor", Short: "Say what is not well with this server, and what cures it", Long: doctorLong, Args: args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return examineHere(cmd.Context(), io, asJSON) }}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, schema 1")
+	return cmd
+}
+
+func (f *deployFlags) examine(cmd *cobra.Command, io *streams, target string) error {
+	opts, err := f.options(cmd, io, target)
+	if err != nil {
+		return err
+	}
+	screen := newScreen(&streams{in: io.in, out: io.err, err: io.err}, false)
+	opts.SSH.Prompts.Waiting = screen.warn
+	ui := f.ui(io, screen, opts.Host.String(), nil)
+	report, err := provision.Doctor(cmd.Context(), opts, ui)
+	if err := screen.end(err == nil); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return tellFindings(io, report.Host, report.Findings, f.json)
+}
+
+func examineHere(ctx context.Context, io *streams, asJSON bool) error {
+	if os.Geteuid() != 0 {
+		return manage.ErrNotRoot
+	}
+	self, err := payload.Self()
+	if err != nil {
+		return err
+	}
+	templates, err := templateTexts()
+	if err != nil {
+		return err
+	}
+	agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}}
+	found, err := agent.Diagnose(ctx, converge.Want{Mode: converge.ModeDoctor, Version: version, SHA256: self.SHA256, Templates: templates})
+	if err != nil {
+		return err
+	}
+	return tellFindings(io, "this server", found, asJSON)
+}
+
+// doctorReport is what doctor prints with --json.
+type doctorReport struct {
+	Schema   int                `json:"schema"`
+	Host     string             `json:"host"`
+	Well     bool               `json:"well"`
+	Findings []converge.Finding `json:"findings"`
+}
+
+// tellFindings prints them; the worst one decides the exit code.
+func tellFindings(io *streams, host string, found []converge.Finding, asJSON bool) error {
+	if err := printFindings(io, host, found, asJSON); err != nil {
+		return err
+	}
+	code := exitOK
+	for _, f := range found {
+		switch {
+		case f.Level == converge.LevelRefuse:
+			code = exitRefused
+		case f.Level == converge.LevelFail && code == exitOK:
+			code = exitFailed
+		}
+	}
+	if code != exitOK {
+		return &statusError{code}
+	}
+	return nil
+}
+
+func printFindings(io *streams, host string, found []converge.Finding, asJSON bool) error {
+	if asJSON {
+		if found == nil {
+			found = []converge.Finding{}
+		}
+		return json.NewEncoder(io.out).Encode(doctorReport{1, host, len(found) == 0, found})
+	}
+	if len(found) == 0 {
+		_, err := fmt.Fprintf(io.out, "%s: all well\n", host)
+		return err
+	}
+	var b strings.Builder
+	for _, f := range found {
+		mark := "!"
+		if f.Level != converge.LevelWarn {
+			mark = "✗"
+		}
+		fmt.Fprintf(&b, "%s %-10s %s\n  %-10s %s\n  %-10s cure: %s\n", mark, f.ID, visible(f.What), "", visible(f.Means), "", visible(f.Cure))
+	}
+	_, err := fmt.Fprint(io.out, b.String())
+	return err
+}

@@ -1,0 +1,43 @@
+package converge
+
+import "strings"
+
+// Level says how much a finding matters.
+type Level string
+
+// The levels, the least first.
+const (
+	LevelWarn   Level = "warn"   // it works, and may not go on to
+	LevelFail   Level = "fail"   // the adapter does not serve as it should
+	LevelRefuse Level = "refuse" // a deploy would not begin
+)
+
+// Finding is something about a server that a person should know of. A server that is well gives none.
+type Finding struct {
+	ID    string `json:"id"` // what was looked at, in a word
+	Level Level  `json:"level"`
+	What  string `json:"what"`  // is the case
+	Means string `json:"means"` // for the adapter
+	Cure  string `json:"cure"`  // the command that mends it, or what to do where none does
+}
+
+// Text is the finding in one paragraph.
+func (f Finding) Text() string { return f.What + ": " + f.Means + "\nhint: " + f.Cure }
+
+// Finding is the refusal to who asks beforehand.
+func (r *Refusal) Finding() Finding {
+	cure := r.Hint
+	if cure == "" {
+		cure = "use another server; nothing was changed"
+	}
+	what := strings.ReplaceAll(r.Message, "\n", "; ")
+	return Finding{ID: string(r.Kind), Level: LevelRefuse, What: what, Means: "a deploy does not begin", Cure: cure}
+}
+
+// refusal ends a deploy for the finding.
+func (f Finding) refusal() *Refusal {
+	return &Refusal{Kind: RefusalKind(f.ID), Message: f.What + ": " + f.Means, Hint: f.Cure}
+}
+
+// StandInKey lets a plan be made for a server without keys. It is never written, nor sent to Google.
+const StandInKey = "a-key-that-a-deploy-asks-for"
