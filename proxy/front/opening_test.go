@@ -1,6 +1,7 @@
 package front
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -20,6 +21,14 @@ func TestOpening(t *testing.T) {
 	begun := Opening(&gemini.Request{Contents: []gemini.Content{user("a", "b")}, Tools: tools})
 	if begun == "" || begun != Opening(&gemini.Request{Contents: []gemini.Content{user("a"), model, user("c")}}) {
 		t.Errorf("%q does not go on", begun)
+	}
+	system := func(n int) *gemini.Content { c := user(strings.Repeat("x", n)); return &c }
+	first := Opening(&gemini.Request{Contents: []gemini.Content{user("a")}, SystemInstruction: system(1024)})
+	if next := Opening(&gemini.Request{Contents: []gemini.Content{user("a"), model, user("c")}, SystemInstruction: system(1024)}); first == "" || first != next {
+		t.Errorf("%q goes on as %q", first, next)
+	}
+	if got := Opening(&gemini.Request{Contents: []gemini.Content{user("a")}, SystemInstruction: system(1000)}); got != "" {
+		t.Errorf("a question with a few instructions is %q", got)
 	}
 	f := func(contents ...gemini.Content) {
 		t.Helper()
