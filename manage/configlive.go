@@ -80,8 +80,7 @@ func (f secretFiles) mayTake(ctx context.Context, now config.Texts, env string) 
 	if err != nil {
 		return &settingsError{err}
 	}
-	more := after.MaxConcurrent > before.MaxConcurrent // how many connections there may be is settled at the start
-	if more || len(before.Restarting(after)) > 0 || !after.Clients() || !after.HasAdmin() {
+	if len(before.Restarting(after)) > 0 || !after.Clients() || !after.HasAdmin() {
 		return errNotLive
 	}
 	if _, err := first(f.adapters, func(one control.Client) (control.Status, error) { return one.Status(ctx) }); err != nil {

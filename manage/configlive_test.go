@@ -39,7 +39,7 @@ func TestChangeLive(t *testing.T) {
 	f.holds(t, config.EnvFile, now)
 	f.holds(t, envOld, env)
 
-	for name, value := range map[string]string{"PORT": "9000", "MAX_CONCURRENT": "4000", "DRAIN_TIMEOUT": "20", "PROXY_URL": "http://127.0.0.1:1", "CLIENT_TOKENS": ",", "ADMIN_TOKEN": ""} {
+	for name, value := range map[string]string{"PORT": "9000", "DRAIN_TIMEOUT": "20", "PROXY_URL": "http://127.0.0.1:1", "CLIENT_TOKENS": ",", "ADMIN_TOKEN": ""} {
 		if _, err := set(name, value); !errors.Is(err, errNotLive) {
 			t.Errorf("%s: got %v", name, err)
 		}
