@@ -36,7 +36,9 @@ func TestExamine(t *testing.T) {
 	f("a gigabyte as it is sold", func(f *Facts) { f.Hardware.Memory = 950 << 20 })
 	f("a disk of 20 as it is sold", func(f *Facts) { f.Hardware.DiskTotal = 19 << 30 })
 	f("without a limit on files", func(f *Facts) { f.Hardware.Inodes = Inodes{} })
-	f("nginx on 443", func(f *Facts) { f.Listeners = append(f.Listeners, Listener{Port: 443, Program: "nginx", Address: "::"}) })
+	f("nginx on 443", func(f *Facts) {
+		f.Listeners = append(f.Listeners, Listener{Port: 443, Program: "nginx", Address: "::"})
+	})
 	f("a firewall of its own", func(f *Facts) { f.Firewall = Firewall{UFW: UFWAbsent, Other: "nftables (table inet filter)"} })
 	f("half a gigabyte", func(f *Facts) { f.Hardware.Memory = 480 << 20 }, "warn memory")
 	f("half a core", func(f *Facts) { f.Hardware.Cores = 0.5 }, "warn cpu")
@@ -48,7 +50,9 @@ func TestExamine(t *testing.T) {
 	f("no room for files", func(f *Facts) { f.Hardware.VarInodes.Free = 1000 }, "warn inodes")
 	f("apt at work", func(f *Facts) { f.AptHolder = "unattended-upgr (pid 9)" }, "warn packages")
 	f("dpkg half-way", func(f *Facts) { f.Dpkg.Unfinished = []string{"nginx"} }, "warn dpkg")
-	f("another web server", func(f *Facts) { f.Listeners = append(f.Listeners, Listener{Port: 443, Program: "caddy", Address: "::", PID: 7}) }, "warn port-443")
+	f("another web server", func(f *Facts) {
+		f.Listeners = append(f.Listeners, Listener{Port: 443, Program: "caddy", Address: "::", PID: 7})
+	}, "warn port-443")
 	t.Run("trap14 published by docker", func(*testing.T) {
 		f("docker", func(f *Facts) {
 			f.Listeners = append(f.Listeners, Listener{Port: 8080, Address: "0.0.0.0", Program: "docker-proxy"},
