@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -33,9 +32,6 @@ func (e editing) edit(ctx context.Context, before string, check func(string) err
 	if err != nil {
 		return "", err
 	}
-	// A terminal that goes away must not leave the copy behind.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
-	defer stop()
 	dir, err := os.MkdirTemp(e.dir, "gca-edit-") // made with mode 0700
 	if err != nil {
 		return "", fmt.Errorf("cannot make a private copy to edit: %w", err)

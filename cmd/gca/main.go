@@ -35,12 +35,15 @@ type streams struct {
 	lent     atomic.Bool // the terminal is another program's, and Ctrl-C with it
 }
 
-// untilInterrupted is a context that ends at SIGTERM, and at Ctrl-C unless that is another program's. A second one ends the
-// process at once.
+// untilInterrupted is a context that ends at SIGTERM, when the terminal goes away (but under nohup), and at Ctrl-C unless that
+// is another program's. A second one ends the process at once.
 func (s *streams) untilInterrupted() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		for sig := range signals {
 			if sig == os.Interrupt && s.lent.Load() {

@@ -15,8 +15,14 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/fakegemini"
 )
 
-// A laptop's `GEMINI_API_KEYS=… gca serve`: it listens on loopback, answers, and ends in order.
+// A laptop's `GEMINI_API_KEYS=… gca serve`: it listens on loopback, answers, and ends in order, also with its terminal.
 func TestServe(t *testing.T) {
+	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(end.String(), func(t *testing.T) { servesUntil(t, end) })
+	}
+}
+
+func servesUntil(t *testing.T, end syscall.Signal) {
 	fake, base := fakegemini.Start(t, fakegemini.Options{Keys: goodKeys})
 	port := freePort(t)
 	cmd := exec.CommandContext(t.Context(), buildOnce(t), "serve")
@@ -42,7 +48,7 @@ func TestServe(t *testing.T) {
 	if err != nil || answer.Text != "here I am" {
 		t.Errorf("got %q, %v", answer.Text, err)
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := cmd.Process.Signal(end); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, lines); err != nil {
