@@ -191,7 +191,7 @@ func (r *ConfigReport) Find(name string) (*ConfigReport, error) {
 		}
 	}
 	if len(one.Settings) == 0 {
-		return nil, unknownName(name)
+		return nil, UnknownSetting(name)
 	}
 	return one, nil
 }
@@ -231,10 +231,11 @@ func (e ConfigEntry) file() string {
 	return ""
 }
 
-func unknownName(name string) error {
+// UnknownSetting is the error of a name that is no setting, with the likely one where there is one.
+func UnknownSetting(name string) error {
 	upper := strings.ToUpper(name)
 	for _, known := range config.Names() {
-		if known == upper || len(upper) > 3 && (strings.HasPrefix(known, upper) || strings.HasSuffix(known, upper)) {
+		if known == upper || len(upper) > 3 && (strings.HasPrefix(known, upper) || strings.HasSuffix(known, upper) || strings.HasPrefix(upper, known)) {
 			return fmt.Errorf("%s: no such setting\nhint: did you mean %s?", name, known)
 		}
 	}
@@ -269,7 +270,7 @@ func CheckEnv(before, text string) error {
 	}
 	for _, name := range cfg.Unknown {
 		if _, old := had[name]; !old {
-			return &settingsError{unknownName(name)}
+			return &settingsError{UnknownSetting(name)}
 		}
 	}
 	values, err := config.EnvValues(text)

@@ -55,7 +55,7 @@ func ParseAssignment(word string) (Assignment, error) {
 	err := config.Check(name, a.Value)
 	switch {
 	case errors.Is(err, config.ErrUnknown):
-		return Assignment{}, unknownName(name)
+		return Assignment{}, UnknownSetting(name)
 	case a.Way != Given:
 		return a, nil
 	case err == nil:

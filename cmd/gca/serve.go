@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
+	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/proxy"
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
@@ -34,8 +36,11 @@ listens on 127.0.0.1 alone.`,
 		Args:    args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(dir, behindProxy)
-			if err != nil || check {
+			if err != nil {
 				return err
+			}
+			if check {
+				return warnOfUnknown(io.err, cfg)
 			}
 			return serve(cmd.Context(), io, cfg, controlName(handover))
 		},
@@ -45,6 +50,16 @@ listens on 127.0.0.1 alone.`,
 	cmd.Flags().BoolVar(&handover, "handover", false, "serve while another one on the same socket starts anew: the control socket is "+filepath.Base(control.HandoverSocket))
 	cmd.Flags().BoolVar(&check, "check", false, "only check the settings: exit code 0 if they are good, else 2")
 	return cmd
+}
+
+// warnOfUnknown names what has no effect: no fault, since another version may know it, but mostly a slip of the pen.
+func warnOfUnknown(w io.Writer, cfg *config.Config) error {
+	for _, name := range cfg.Unknown {
+		if _, err := fmt.Fprintln(w, "warning: "+manage.UnknownSetting(name).Error()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
