@@ -75,11 +75,8 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 		return nil, refusal
 	}
 	in.access.giveBack = append(in.access.giveBack, func() { memory.shrink(0) })
-	r := bodyReader{in: in, stream: stream, begin: time.Now(), max: cfg.MaxBody, memory: memory, pace: &s.pace, buffer: s.inbound.Get()}
+	r := bodyReader{in: in, stream: stream, begin: time.Now(), max: cfg.MaxBody, memory: memory, pace: &s.pace, buffer: s.lendBuffer(in)}
 	body, refusal := r.read(int(length))
-	if in.native == nil {
-		in.access.giveBack = append(in.access.giveBack, func() { s.inbound.Put(r.buffer) })
-	}
 	if refusal == nil {
 		memory.shrink(int64(len(body)))
 	}
@@ -87,6 +84,24 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 		refusal = tooLarge(cfg)
 	}
 	return body, refusal
+}
+
+// largestKept is the most memory of a body that serves further ones, in bytes: the pool lends any buffer to any request, and a
+// small one must not hold what a large one left for as long as its answer takes.
+const largestKept = 512 << 10
+
+// lendBuffer is memory for a body until the request is over. A native call's may be on its way for longer.
+func (s *Server) lendBuffer(in *inbound) *bytebufferpool.ByteBuffer {
+	if in.native != nil {
+		return &bytebufferpool.ByteBuffer{}
+	}
+	buffer := s.inbound.Get()
+	in.access.giveBack = append(in.access.giveBack, func() {
+		if cap(buffer.B) <= largestKept {
+			s.inbound.Put(buffer)
+		}
+	})
+	return buffer
 }
 
 // takeMemory waits for the memory of a body as long as its client does.

@@ -24,7 +24,8 @@ type exchange struct {
 	s      *Server
 	codec  front.Codec
 	call   *front.Call
-	req    *upstream.Request
+	first  *upstream.Request // as the client's request was sent first
+	req    *upstream.Request // as it is sent now
 	access *access
 
 	tries    tries
@@ -47,8 +48,7 @@ type exchange struct {
 
 // run makes attempts until one gives a whole answer or there is nothing left to try.
 func (x *exchange) run() {
-	first := x.req
-	if x.failure = x.s.refusals.find(first); x.failure != nil {
+	if x.failure = x.s.refusals.find(x.first); x.failure != nil {
 		return
 	}
 	x.failure = x.tries.run(func(lease *keys.Lease) (*upstream.Error, bool) {
@@ -56,7 +56,7 @@ func (x *exchange) run() {
 		return failed, x.committed
 	})
 	if x.failure != nil && x.failure.Kind == front.Invalid {
-		x.s.refusals.put(first, x.failure)
+		x.s.refusals.put(x.first, x.failure)
 	}
 }
 
@@ -90,10 +90,23 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 	return failed
 }
 
-// encode makes what is sent of the call as it is now. All of it is kept until the request is over.
+// encode makes what is sent of the call as it is now. Of what was sent before, only the first is kept until the request is over.
 func (x *exchange) encode() {
+	before := x.req
 	x.req = x.s.upstream.Encode(x.call.Target, x.call.Request)
-	x.access.giveBack = append(x.access.giveBack, x.req.Release)
+	switch {
+	case x.first == nil:
+		x.first = x.req
+		x.access.giveBack = append(x.access.giveBack, x.release)
+	case before != x.first:
+		before.Release()
+	}
+}
+
+func (x *exchange) release() {
+	if x.first.Release(); x.req != x.first {
+		x.req.Release()
+	}
 }
 
 // repair mends the request, and reports whether there was something left to mend.

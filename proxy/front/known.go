@@ -77,6 +77,9 @@ func (k *Known[T]) add(raw []byte, read func(w *gemini.Walker) T) {
 	defer k.mu.Unlock()
 	all := []known[T]{{gemini.NewBlock(raw, w), made}}
 	if old := k.blocks.Load(); old != nil {
+		if slices.ContainsFunc(*old, func(b known[T]) bool { return b.Is(raw) }) {
+			return // another request was faster
+		}
 		all = append(all, *old...)
 	}
 	size := 0

@@ -18,6 +18,9 @@ func NewBlock(raw []byte, w *Walker) Block {
 // Size is its length in bytes.
 func (b *Block) Size() int { return len(b.raw) }
 
+// Is reports whether it is the value in raw, byte for byte.
+func (b *Block) Is(raw []byte) bool { return bytes.Equal(b.raw, raw) }
+
 // Pass moves on over the next value if it is the block's, byte for byte.
 func (w *Walker) Pass(b *Block) bool {
 	w.scan.space()

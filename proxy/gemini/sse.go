@@ -52,14 +52,19 @@ func (r *Reader) Next() ([]byte, error) {
 // Ready reports whether Next has a whole frame without waiting for the network.
 func (r *Reader) Ready() bool {
 	b, err := r.br.Peek(r.br.Buffered())
+	data := false
 	for err == nil {
-		end := bytes.IndexByte(b, '\n')
-		if end < 0 {
+		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		switch value, ok := bytes.CutPrefix(line, []byte("data:")); {
+		case !whole:
 			return false
-		}
-		if b = bytes.TrimPrefix(b[end+1:], []byte("\r")); len(b) > 0 && b[0] == '\n' {
+		case len(line) == 0 && data:
 			return true
+		case ok && len(value) > 1:
+			data = true
 		}
+		b = rest
 	}
 	return false
 }

@@ -109,6 +109,26 @@ func TestReadyMeansAWholeFrame(t *testing.T) {
 	}
 }
 
+func TestReadyWantsData(t *testing.T) {
+	f := func(rest string, want bool) {
+		t.Helper()
+		r := NewReader(strings.NewReader("data: 1\n\n" + rest))
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if r.Ready() != want {
+			t.Errorf("%q: ready is %v", rest, !want)
+		}
+	}
+	f(": keep-alive\n\n", false)
+	f("\r\n\r\n", false)
+	f("event: ping\n\n", false)
+	f("data:\n\n", false)
+	f(": keep-alive\n\ndata: 2\n\n", true)
+	f("event: message\r\ndata: 2\r\n\r\n", true)
+	f("data: 2\n: more\n", false)
+}
+
 const recorded = "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"**Plan**\",\"thought\":true}]}}],\"usageMetadata\":{\"promptTokenCount\":90}}\r\n\r\n" +
 	": keep\r\n\r\n" +
 	"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"é\\n\"},{\"functionCall\":{\"id\":\"a\",\"name\":\"Read\",\"args\":{\"p\":\"/a\"}},\"thoughtSignature\":\"S\"}]}}]}\r\n\r\n" +

@@ -212,6 +212,11 @@ func TestTimeouts(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
+	f(Silent, long, short, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]}}]}\n\n: keep-alive\n\n")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
 	f(Overloaded, short, long, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable) // and never a body
 		w.(http.Flusher).Flush()

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"hash/maphash"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/valyala/bytebufferpool"
@@ -29,6 +31,10 @@ type Request struct {
 // sends them together with the head.
 const largeBody = 16 << 10
 
+// largestKept is the most memory of a body that serves further calls, in bytes: the pool lends any buffer to any call, and a
+// small one must not hold what a large one left for as long as its answer takes.
+const largestKept = 512 << 10
+
 // Encode makes the call of a model.
 func (c *Client) Encode(model string, r *gemini.Request) *Request {
 	out := &Request{model: strings.TrimPrefix(model, "models/"), tokens: r.EstimateTokens()}
@@ -46,10 +52,23 @@ func (c *Client) Encode(model string, r *gemini.Request) *Request {
 
 // Release says that the call is not sent again. Its memory serves other calls as soon as nothing of it is on its way any more.
 func (r *Request) Release() {
-	if r.bodies != nil && r.users.Add(-1) == 0 {
-		r.bodies.Put(r.buffer)
-		r.body, r.buffer = nil, nil
+	if r.bodies == nil || r.users.Add(-1) != 0 {
+		return
 	}
+	if cap(r.buffer.B) <= largestKept {
+		r.bodies.Put(r.buffer)
+	}
+	r.body, r.buffer = nil, nil
+}
+
+// hold keeps the memory until one more Release. It reports false if that is gone.
+func (r *Request) hold() bool {
+	for n := r.users.Load(); n > 0; n = r.users.Load() {
+		if r.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // Tokens is an estimate of the prompt's length.
@@ -73,7 +92,7 @@ type content struct {
 func (r *Request) content() content { return content{r.body, r} }
 
 // of makes it the body of req. The transport may read a body after it gave an answer, or gave up, and once more on another
-// connection; it closes each reader when it is done with it.
+// connection; it closes each reader.
 func (c content) of(req *http.Request) {
 	if len(c.bytes) == 0 {
 		return
@@ -82,23 +101,56 @@ func (c content) of(req *http.Request) {
 		if c.owner == nil || c.owner.bodies == nil {
 			return io.NopCloser(bytes.NewReader(c.bytes)), nil
 		}
-		c.owner.users.Add(1)
+		if !c.owner.hold() {
+			return nil, fs.ErrClosed
+		}
 		return &reader{Reader: bytes.NewReader(c.bytes), owner: c.owner}, nil
 	}
 	req.ContentLength, req.GetBody = int64(len(c.bytes)), open
-	req.Body, _ = open() // it never fails
+	req.Body, _ = open() // it never fails before Release
 }
 
-// reader reads a body whose memory is its owner's.
+// reader reads a body whose memory is its owner's. HTTP/2 closes it while it is read, when a call is given up.
 type reader struct {
 	*bytes.Reader
-	owner  *Request
-	closed atomic.Bool
+	owner *Request
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// Read fails after Close.
+func (r *reader) Read(b []byte) (int, error) {
+	if !r.use() {
+		return 0, fs.ErrClosed
+	}
+	defer r.owner.Release()
+	return r.Reader.Read(b)
+}
+
+// WriteTo likewise.
+func (r *reader) WriteTo(w io.Writer) (int64, error) {
+	if !r.use() {
+		return 0, fs.ErrClosed
+	}
+	defer r.owner.Release()
+	return r.Reader.WriteTo(w)
+}
+
+// use holds the memory while bytes move, during which no lock is held.
+func (r *reader) use() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.closed && r.owner.hold()
 }
 
 // Close may be called again.
 func (r *reader) Close() error {
-	if !r.closed.Swap(true) {
+	r.mu.Lock()
+	closed := r.closed
+	r.closed = true
+	r.mu.Unlock()
+	if !closed {
 		r.owner.Release()
 	}
 	return nil

@@ -1,9 +1,12 @@
 package upstream
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -39,5 +42,50 @@ func TestABodyIsKeptUntilItIsSent(t *testing.T) {
 	}
 	if r.body != nil {
 		t.Error("the memory is kept")
+	}
+}
+
+func sized(n int) *gemini.Request {
+	return &gemini.Request{Contents: []gemini.Content{{Parts: []gemini.Part{{Text: gemini.Quote(strings.Repeat("x", n))}}}}}
+}
+
+// A small body must not hold the memory of a large one as long as its stream is open.
+func TestSmallBodiesDoNotHoldLargeMemory(t *testing.T) {
+	c := new(Client)
+	for range 10 {
+		c.Encode("m", sized(4*largestKept)).Release()
+		if small := c.Encode("m", sized(largeBody)); cap(small.buffer.B) > largestKept {
+			t.Fatalf("a body of %d bytes holds %d", len(small.body), cap(small.buffer.B))
+		}
+	}
+}
+
+// HTTP/2 closes a body in a goroutine of its own, maybe while it is read: the memory must outlive the read. -race finds it if not.
+func TestABodyIsClosedWhileItIsRead(t *testing.T) {
+	c := new(Client)
+	for range 200 {
+		r := c.Encode("m", sized(2*largeBody))
+		req, err := http.NewRequest("POST", "http://127.0.0.1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.content().of(req)
+		r.Release()
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := io.Copy(io.Discard, req.Body); err != nil && !errors.Is(err, fs.ErrClosed) {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := req.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			c.Encode("m", sized(2*largeBody)).Release() // writes where the first one lay
+		})
+		both.Wait()
+		if _, err := req.GetBody(); !errors.Is(err, fs.ErrClosed) {
+			t.Fatalf("a body that is given away can be read: %v", err)
+		}
 	}
 }
