@@ -59,10 +59,10 @@ unit: compiler
 
 # The long walks, left out above: real clients; on lab servers every trap by its number, two systems by three logins with a reboot and a restore, and what
 # packages, bans, kernel settings and sshd do.
-LONG = ^(TestTrap|TestLockout|TestMatrix|TestCut|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
+LONG = ^(TestTrap|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
 
 test-servers:
-	$(GO) test -count=1 -timeout 60m -run '$(LONG)' ./cmd/gca ./provision/converge ./provision/remote
+	GCA_EVERY=1 $(GO) test -count=1 -timeout 60m -run '$(LONG)|^(TestJournal_UndoAfterEveryStep|TestAgent_CutAnywhere)$$' ./cmd/gca ./provision/converge ./provision/remote
 
 # The real Claude Code, Codex and Gemini CLI, headless, through the adapter to the fake. Needs npm and node 20 or newer; npm
 # fetches the clients once, into the user's cache folder. Each client's version is printed first.
