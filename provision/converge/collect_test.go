@@ -45,8 +45,8 @@ func TestCollectHardware(t *testing.T) {
 	f := func(files map[string]string, want Hardware) {
 		t.Helper()
 		got, err := collectHardware(serverWith(t, files))
-		want.DiskFree, want.VarFree = got.DiskFree, got.VarFree
-		if err != nil || got != want || got.DiskFree == 0 {
+		want.DiskTotal, want.DiskFree, want.VarFree, want.Inodes, want.VarInodes = got.DiskTotal, got.DiskFree, got.VarFree, got.Inodes, got.VarInodes
+		if err != nil || got != want || got.DiskFree == 0 || got.DiskTotal < got.DiskFree || got.Inodes.Total < got.Inodes.Free {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}

@@ -250,6 +250,7 @@ func TestAgent_RollbackAfterCommit(t *testing.T) {
 	m := newMachine(t)
 	c, laptop, ended := m.dial()
 	m.applied(c)
+	m.must(c.Proven())
 	m.must(c.wire.send(commitMessage{}))
 	if err := c.RolledBack(); !errors.Is(err, ErrCommitted) {
 		t.Errorf("too late: %v", err)

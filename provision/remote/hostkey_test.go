@@ -267,7 +267,7 @@ func TestHostKey_Rekey(t *testing.T) {
 func TestHostKey_BadFile(t *testing.T) {
 	c := newHostKeyCase(t)
 	c.write("# fine", "vps ssh-ed25519 notbase64!")
-	wantError(t, c.dial(Options{AcceptNew: true}), KindHostKey, c.known+":2", "repair or delete the line")
+	wantError(t, c.dial(Options{AcceptNew: true}), KindHostKey, c.known, "line 2", "repair or delete the line")
 	if connections, _, _ := c.s.seen(); connections != 0 {
 		t.Errorf("%d connections were made", connections)
 	}
