@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -39,7 +40,7 @@ func (c *collector) collect(ctx context.Context, logs bool) error {
 	if !logs {
 		return nil
 	}
-	return errors.Join(c.journal(ctx), c.nginxLogs())
+	return errors.Join(c.journal(ctx), c.folder("var/log/nginx", nginxLogName, nginxLogPath))
 }
 
 // errNotPlain is a path that is no plain file of its own.
@@ -116,7 +117,13 @@ func (c *collector) certificates() error {
 	if err := c.file(c.root, rootsPath, rootsPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	dir, err := c.root.OpenRoot(path.Clean(tlsPrefix))
+	return c.folder(path.Clean(tlsPrefix), tlsName, tlsPrefix)
+}
+
+// folder takes the files of a folder, where there is one, whose names fit: to is what they are called in the archive, before
+// their names.
+func (c *collector) folder(from string, fits *regexp.Regexp, to string) error {
+	dir, err := c.root.OpenRoot(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -125,8 +132,8 @@ func (c *collector) certificates() error {
 	}
 	names, err := readNames(dir)
 	for _, name := range names {
-		if err == nil && tlsName.MatchString(name) {
-			err = c.passing(dir, name, tlsPrefix+name)
+		if err == nil && fits.MatchString(name) {
+			err = c.passing(dir, name, to+name)
 		}
 	}
 	return errors.Join(err, dir.Close())
@@ -191,21 +198,4 @@ func (c *collector) journal(ctx context.Context) error {
 		err = fmt.Errorf("cannot read the journal: %s", strings.TrimSpace(complaint.String()))
 	}
 	return errors.Join(taken, err)
-}
-
-func (c *collector) nginxLogs() error {
-	dir, err := c.root.OpenRoot("var/log/nginx")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	names, err := readNames(dir)
-	for _, name := range names {
-		if err == nil && nginxLogName.MatchString(name) {
-			err = c.passing(dir, name, nginxLogPath+name)
-		}
-	}
-	return errors.Join(err, dir.Close())
 }

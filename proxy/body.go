@@ -86,21 +86,13 @@ func (s *Server) readAny(in *inbound) ([]byte, *front.Error) {
 	return body, refusal
 }
 
-// largestKept is the most memory of a body that serves further ones, in bytes: the pool lends any buffer to any request, and a
-// small one must not hold what a large one left for as long as its answer takes.
-const largestKept = 512 << 10
-
 // lendBuffer is memory for a body until the request is over. A native call's may be on its way for longer.
 func (s *Server) lendBuffer(in *inbound) *bytebufferpool.ByteBuffer {
 	if in.native != nil {
 		return &bytebufferpool.ByteBuffer{}
 	}
 	buffer := s.inbound.Get()
-	in.access.giveBack = append(in.access.giveBack, func() {
-		if cap(buffer.B) <= largestKept {
-			s.inbound.Put(buffer)
-		}
-	})
+	in.access.giveBack = append(in.access.giveBack, func() { s.inbound.Put(buffer) })
 	return buffer
 }
 

@@ -18,7 +18,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"github.com/gemini-claude-adapter/gca/proxy/config"
@@ -71,7 +70,7 @@ type Server struct {
 	fetcher  *fetch.Fetcher
 	bounds   bounds
 	fronts   fronts
-	inbound  bytebufferpool.Pool // bodies of requests, but for those of Google's own API, which go on to Google as they are
+	inbound  upstream.Buffers // bodies of requests, but for those of Google's own API, which go on to Google as they are
 	usage    *usage
 	kept     kept
 	started  time.Time

@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/bytebufferpool"
-
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
@@ -46,7 +44,7 @@ type Client struct {
 	patience atomic.Pointer[patience]
 	base     string
 	egresses *egresses
-	bodies   bytebufferpool.Pool // of requests
+	bodies   Buffers // of requests
 }
 
 // patience is how long Google may be silent. It never changes.

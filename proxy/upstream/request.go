@@ -23,17 +23,13 @@ type Request struct {
 	tokens int // estimated
 
 	buffer *bytebufferpool.ByteBuffer // body's, nil if that is small
-	bodies *bytebufferpool.Pool       // buffer's
+	bodies *Buffers                   // buffer's
 	users  atomic.Int32               // who holds it, and each of its readers
 }
 
 // largeBody is from where on the memory of a body is worth its keeping. Of others the transport knows that they are in memory and
 // sends them together with the head.
 const largeBody = 16 << 10
-
-// largestKept is the most memory of a body that serves further calls, in bytes: the pool lends any buffer to any call, and a
-// small one must not hold what a large one left for as long as its answer takes.
-const largestKept = 512 << 10
 
 // Encode makes the call of a model.
 func (c *Client) Encode(model string, r *gemini.Request) *Request {
@@ -55,9 +51,7 @@ func (r *Request) Release() {
 	if r.bodies == nil || r.users.Add(-1) != 0 {
 		return
 	}
-	if cap(r.buffer.B) <= largestKept {
-		r.bodies.Put(r.buffer)
-	}
+	r.bodies.Put(r.buffer)
 	r.body, r.buffer = nil, nil
 }
 
