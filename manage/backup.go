@@ -17,6 +17,9 @@ import (
 // BackupDir is where a server keeps its archives, for root alone.
 const BackupDir = "/var/backups/gemini-adapter"
 
+// backupMode lets everybody read how the last backup went, and nobody but root see what else is there.
+const backupMode = 0o711
+
 // keepBackups is how long archives in BackupDir are kept.
 const keepBackups = 30 * 24 * time.Hour
 
@@ -70,10 +73,10 @@ func NewBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
 }
 
 func makeBackupDir() error {
-	if err := os.MkdirAll(BackupDir, 0o700); err != nil {
+	if err := os.MkdirAll(BackupDir, backupMode); err != nil {
 		return err
 	}
-	return os.Chmod(BackupDir, 0o700)
+	return os.Chmod(BackupDir, backupMode)
 }
 
 // gather fills m from the files under root. What it holds meanwhile lies in a nameless file in dir.
@@ -183,9 +186,9 @@ func ArchiveName(host string, made time.Time) string {
 	return "gca-" + host[:min(len(host), 64)] + "-" + made.UTC().Format(stampLayout) + ".tar.gz"
 }
 
-// SaveHere saves the backup in BackupDir under its usual name, and removes the archives there that are older than 30 days.
+// saveHere saves the backup in BackupDir under its usual name, and removes the archives there that are older than 30 days.
 // Those that cannot be removed are no error of this one: they are named in its Notes.
-func (b *Backup) SaveHere() (file string, a *Archive, err error) {
+func (b *Backup) saveHere() (file string, a *Archive, err error) {
 	for made := b.Manifest.Created; ; made = made.Add(time.Second) {
 		file = filepath.Join(BackupDir, ArchiveName(b.Manifest.Host, made))
 		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {

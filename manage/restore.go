@@ -2,7 +2,6 @@ package manage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -28,19 +27,15 @@ func (m Machine) Restore(ctx context.Context, a *Archive) (Restored, error) {
 	if err != nil {
 		return Restored{}, err
 	}
-	before, err := NewBackup(ctx, BackupOptions{Version: m.Agent.Version})
+	safety, err := KeepBackup(ctx, BackupOptions{Version: m.Agent.Version})
 	if err != nil {
-		return Restored{}, err
-	}
-	safety, _, err := before.SaveHere()
-	if err := errors.Join(err, before.Close()); err != nil {
 		return Restored{}, fmt.Errorf("what is there now could not be backed up, so nothing was changed: %w", err)
 	}
 	if err := keepEntrance(&want, a); err != nil {
 		return Restored{}, err
 	}
 	applied, err := m.apply(ctx, want)
-	return Restored{applied, safety, before.Notes()}, err
+	return Restored{applied, safety.File, safety.Notes}, err
 }
 
 // Texts are settings, keys and tokens of the archive. The error is an [*ArchiveError] if the adapter could not run with them.

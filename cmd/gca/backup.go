@@ -66,24 +66,27 @@ func isTerminal(w io.Writer) bool {
 
 // here backs up this server.
 func (f *backupFlags) here(ctx context.Context) (err error) {
-	b, err := manage.NewBackup(ctx, manage.BackupOptions{Version: version, Logs: f.logs})
+	options := manage.BackupOptions{Version: version, Logs: f.logs}
+	if f.out == "" {
+		kept, err := manage.KeepBackup(ctx, options)
+		if err != nil {
+			return err
+		}
+		return errors.Join(tellNotes(f.io, kept.Notes), tellSaved(f.io, kept.File, kept.Archive, f.json))
+	}
+	b, err := manage.NewBackup(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	file, archive := f.out, (*manage.Archive)(nil)
-	switch f.out {
-	case "-":
+	if f.out == "-" {
 		return errors.Join(b.Write(f.io.out), tellNotes(f.io, b.Notes()))
-	case "":
-		file, archive, err = b.SaveHere()
-	default:
-		archive, err = b.Save(f.out)
 	}
+	archive, err := b.Save(f.out)
 	if err != nil {
 		return err
 	}
-	return errors.Join(tellNotes(f.io, b.Notes()), tellSaved(f.io, file, archive, f.json))
+	return errors.Join(tellNotes(f.io, b.Notes()), tellSaved(f.io, f.out, archive, f.json))
 }
 
 func tellNotes(io *streams, notes []string) error {

@@ -58,7 +58,7 @@ func testBackupHere(t *testing.T, r *rig) {
 		}
 	}
 	r.on("cd /var/backups/gemini-adapter; umount gca-held-*; rm gca-held-*")
-	if modes := r.on("stat -c '%a %U %n' /var/backups/gemini-adapter /var/backups/gemini-adapter/*"); modes != "700 root /var/backups/gemini-adapter\n600 root "+file+"\n" {
+	if modes := r.on("stat -c '%a %U %n' /var/backups/gemini-adapter /var/backups/gemini-adapter/*"); modes != "711 root /var/backups/gemini-adapter\n600 root "+file+"\n644 root /var/backups/gemini-adapter/last.json\n" {
 		t.Errorf("the archives are:\n%s", modes)
 	}
 	if got := r.on("gemini-manage backup list; gemini-manage backup verify " + file); !strings.Contains(got, file) || !strings.Contains(got, "whole: every file") {
