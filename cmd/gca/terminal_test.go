@@ -16,20 +16,38 @@ import (
 // answer is what a person types when the terminal shows something.
 type answer struct{ shown, typed string }
 
-// typed runs gca at a terminal of its own, script's, where a person answers. What it prints is all in out.
+// typed runs gca at a terminal of its own, where a person answers. What it prints is all in out.
 func (r *rig) typed(env []string, answers []answer, args ...string) result {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
-	defer cancel()
+	return seat{env: append([]string{"HOME=" + r.home}, env...)}.run(r.t, command(r.gca, args...), answers...)
+}
+
+// command is a line of shell that becomes a program.
+func command(program string, args ...string) string {
 	line := "exec"
-	for _, word := range append([]string{r.gca}, args...) {
+	for _, word := range append([]string{program}, args...) {
 		line += " '" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
+	return line
+}
+
+// seat is what a person sits at: a terminal of script's.
+type seat struct {
+	dir string
+	env []string // HOME at least
+}
+
+// run runs a line of shell until it ends. All answers must have been asked for.
+func (c seat) run(t testing.TB, line string, answers ...answer) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "script", "-q", "-e", "-c", line, "/dev/null")
-	cmd.Env = append([]string{"HOME=" + r.home, "PATH=" + os.Getenv("PATH"), "TERM=xterm", "SHELL=/bin/sh"}, env...)
+	cmd.Dir = c.dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TERM=xterm", "SHELL=/bin/sh"}, c.env...)
 	keyboard, err := cmd.StdinPipe()
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	screen := &typist{keyboard: keyboard, answers: answers}
 	screen.still = time.AfterFunc(stillness, screen.answer)
@@ -38,10 +56,10 @@ func (r *rig) typed(env []string, answers []answer, args ...string) result {
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-		r.t.Fatalf("gca %s: %v, %v\n%s", strings.Join(args, " "), err, ctx.Err(), screen.seen.String())
+		t.Fatalf("%s: %v, %v\n%s", line, err, ctx.Err(), screen.seen.String())
 	}
 	if len(screen.answers) > 0 {
-		r.t.Errorf("gca %s never showed %q:\n%s", strings.Join(args, " "), screen.answers[0].shown, screen.seen.String())
+		t.Errorf("%s never showed %q:\n%s", line, screen.answers[0].shown, screen.seen.String())
 	}
 	return result{screen.seen.String(), "", cmd.ProcessState.ExitCode()}
 }
