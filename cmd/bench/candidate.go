@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 // candidate is something to put load on.
@@ -146,8 +148,12 @@ func (f *family) household(s settings) (upstream string, all []candidate, err er
 		if g.program == "" {
 			continue
 		}
+		keys, err := f.keys(g.name, s.keys)
+		if err != nil {
+			return "", nil, err
+		}
 		c, err := f.member(g.name, g.program, func(addr string) ([]string, []string) {
-			return f.settings(g.name, addr, up.addr, s.keys), []string{"serve"}
+			return f.settings(g.name, addr, up.addr, keys), []string{"serve"}
 		})
 		if err != nil {
 			return "", nil, err
@@ -175,13 +181,24 @@ func (f *family) member(name, program string, with func(addr string) (env, args 
 	return candidate{name: name, addr: addr, token: benchToken, pid: pid}, err
 }
 
-// settings are those of gca: everything on that is on by itself.
-func (f *family) settings(name, addr, upstream string, keys int) []string {
+// settings are those of gca: everything on that is on by itself. The keys are in a folder, since those of many do not fit into
+// an environment.
+func (f *family) settings(name, addr, upstream, keys string) []string {
 	host, port, _ := strings.Cut(addr, ":")
 	return []string{
-		"GEMINI_API_KEYS=" + strings.Join(benchKeys(keys), ","), "GEMINI_BASE_URL=http://" + upstream, "HOST=" + host, "PORT=" + port,
+		"CREDENTIALS_DIRECTORY=" + keys, "GEMINI_BASE_URL=http://" + upstream, "HOST=" + host, "PORT=" + port,
 		"CLIENT_TOKENS=" + benchToken, "STATE_URL=file://" + filepath.Join(f.dir, name+".db"), "MAX_CONCURRENT=100000",
 	}
+}
+
+// keys writes n keys where gca reads what systemd hands over, and tells the folder.
+func (f *family) keys(name string, n int) (string, error) {
+	text := strings.Join(benchKeys(n), "\n")
+	folder := filepath.Join(f.dir, name+".keys")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return "", err
+	}
+	return folder, os.WriteFile(filepath.Join(folder, config.KeysFile), []byte(text), 0o600)
 }
 
 func benchKeys(n int) []string {

@@ -133,7 +133,11 @@ func (s *soaking) start(upstream string) (*process, error) {
 	if err := os.Mkdir(run, 0o700); err != nil {
 		return nil, err
 	}
-	env := append(s.f.settings("soak", s.addr, upstream, 16), "LISTEN_FDS=1", "RUNTIME_DIRECTORY="+run, "ADMIN_TOKEN="+soakAdmin, "DRAIN_TIMEOUT=30")
+	keys, err := s.f.keys(name, 16)
+	if err != nil {
+		return nil, err
+	}
+	env := append(s.f.settings("soak", s.addr, upstream, keys), "LISTEN_FDS=1", "RUNTIME_DIRECTORY="+run, "ADMIN_TOKEN="+soakAdmin, "DRAIN_TIMEOUT=30")
 	pid, err := s.f.start(name, s.addr, env, "/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" serve`, s.gca)
 	if err != nil {
 		return nil, err
@@ -184,7 +188,7 @@ func (s *soaking) round(i int, load time.Duration) error {
 
 // change reloads the settings with other keys than before, and in the first rounds hands over.
 func (s *soaking) change(i int) error {
-	keys := strings.Join(benchKeys(16 + 4*(1+i%2))[16:], "\n")
+	keys := strings.Join(benchKeys(16+4*(1+i%2)), "\n")
 	if _, err := s.serving.control.Reload(context.Background(), config.Texts{Keys: keys}); err != nil {
 		return fmt.Errorf("cannot reload: %w", err)
 	}
