@@ -24,6 +24,7 @@ func (s *Server) converse(in *inbound) {
 		s.refuse(in, front.AsError(err))
 		return
 	}
+	in.access.giveBack = append(in.access.giveBack, call.Release)
 	if refusal := s.allowCall(in, call); refusal != nil {
 		s.refuse(in, refusal)
 		return

@@ -51,6 +51,7 @@ func (s *Server) countTokens(in *inbound) {
 		s.refuse(in, front.AsError(err))
 		return
 	}
+	in.access.giveBack = append(in.access.giveBack, call.Release)
 	in.access.model, call.Schemas = call.Model, s.schemas
 	target, ok := s.models.resolve(call.Model)
 	if !ok || s.models.embeds(target) {

@@ -92,7 +92,8 @@ func newFronts() fronts {
 	usual := anthropic.New()
 	interleaved := usual
 	interleaved.Interleaved = true
-	return fronts{anthropic: usual, interleaved: interleaved, chat: mixed{Codec: chat.New()}, responses: responses.Codec{}}
+	asked := responses.New()
+	return fronts{anthropic: usual, interleaved: interleaved, chat: mixed{Codec: chat.New(), asked: asked}, responses: asked}
 }
 
 // pace holds the times, and the one number, that tests shorten.

@@ -35,14 +35,11 @@ func fitTools(req *gemini.Request, call *Call, target string) {
 
 // cleanTools cleans the schemas that the client declared, once for all models.
 func (c *Call) cleanTools() {
-	if c.Request == nil {
-		return
-	}
-	for _, tool := range c.Request.Tools {
-		for i := range tool.FunctionDeclarations {
-			d := &tool.FunctionDeclarations[i]
-			d.ParametersJSONSchema = c.Schemas.cleaned(d.ParametersJSONSchema)
-		}
+	switch {
+	case c.declared != nil:
+		c.Request.Tools = c.declared.cleaned(c.Schemas)
+	case c.Request != nil:
+		c.Request.Tools = cleanTools(c.Request.Tools, c.Schemas)
 	}
 }
 

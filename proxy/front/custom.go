@@ -35,11 +35,13 @@ func CustomTool(name string, description gemini.Text, grammar Grammar) Tool {
 }
 
 // CustomArgs are the arguments of a call of a custom tool.
-func CustomArgs(input gemini.Text) json.RawMessage {
+func (a *Arena) CustomArgs(input gemini.Text) json.RawMessage {
+	const head, empty, tail = `{"input":`, `""`, `}`
+	args := append(a.Bytes.Make(len(head) + max(len(input), len(empty)) + len(tail))[:0], head...)
 	if input == nil {
-		input = gemini.Text(`""`)
+		args = append(args, empty...)
 	}
-	return append(append(json.RawMessage(`{"input":`), input...), '}')
+	return append(append(args, input...), tail...)
 }
 
 // CustomInput is the input of a call of a custom tool. Arguments without one, which the schema does not allow, are the input

@@ -21,8 +21,8 @@ func TestCustomInput(t *testing.T) {
 	f(`{"input":7}`, `"{\"input\":7}"`)
 	f(``, `"{}"`)
 	input := gemini.Quote("a\u2028\x00\\")
-	f(string(CustomArgs(input)), string(input))
-	f(string(CustomArgs(nil)), `""`)
+	f(string(new(Arena).CustomArgs(input)), string(input))
+	f(string(new(Arena).CustomArgs(nil)), `""`)
 }
 
 func TestCustomTool(t *testing.T) {

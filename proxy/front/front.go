@@ -68,6 +68,37 @@ type Call struct {
 	refusedBlock uint64          // the functions that it declared anew
 	stubbed      bool            // the functions are stubs for a history with calls, the client declared none
 	decoded      *gemini.Request // what Decode made, so that Prepare can start afresh for another model
+	declared     *Toolset        // the functions, nil if they are stubs
+	arena        *Arena          // where it lies
+}
+
+// NewCall makes the call of a request that is decoded in an arena.
+func NewCall(arena *Arena) *Call {
+	made := &struct {
+		call    Call
+		request gemini.Request
+		config  gemini.GenerationConfig
+	}{}
+	made.request.GenerationConfig = &made.config
+	made.call.arena, made.call.Request = arena, &made.request
+	return &made.call
+}
+
+// memory is where what becomes of the call lies.
+func (c *Call) memory() *Arena {
+	if c.arena == nil {
+		c.arena = &Arena{}
+	}
+	return c.arena
+}
+
+// Release says that the request is over: its memory serves others. What a call has beside its requests stays.
+func (c *Call) Release() {
+	if c.arena == nil {
+		return
+	}
+	c.arena.Release()
+	c.arena, c.Request, c.decoded, c.Carried, c.Own = nil, nil, nil, nil, nil
 }
 
 // BuiltIn says which tools of Google's own the client asked for.

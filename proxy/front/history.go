@@ -18,68 +18,82 @@ const interrupted = `"Tool call was interrupted; no result."`
 // Normalise brings a conversation, calls and results paired by ClientID, into the shape that Gemini takes whatever the
 // model: it begins with the user; consecutive contents of a role are one; a turn with calls is followed by a content that
 // holds all its results, in order, and nothing else; contents without parts are gone. contents is used up.
-func Normalise(contents []gemini.Content) []gemini.Content {
-	h := history{results: matchResults(contents), out: make([]gemini.Content, 0, len(contents)+1)}
-	for _, c := range contents {
-		parts := dropEmpty(c.Parts)
-		switch {
-		case len(parts) == 0:
-		case c.Role == gemini.RoleModel:
-			h.turn = append(h.turn, parts...)
-		default:
-			h.flush()
-			h.user(parts)
+func Normalise(contents []gemini.Content) []gemini.Content { return new(Arena).normalise(contents) }
+
+func (a *Arena) normalise(contents []gemini.Content) []gemini.Content {
+	h := history{arena: a, out: a.Contents.Make(2*len(contents) + 1)[:0]}
+	a.pairs.match(contents)
+	for i := range contents {
+		contents[i].Parts = dropEmpty(contents[i].Parts)
+	}
+	for i := 0; i < len(contents); {
+		from := i
+		for i < len(contents) && (contents[i].Role == gemini.RoleModel || len(contents[i].Parts) == 0) {
+			i++
+		}
+		h.model(contents[from:i])
+		if i < len(contents) {
+			h.user(contents[i].Parts)
+			i++
 		}
 	}
-	h.flush()
 	if len(h.out) > 0 && h.out[0].Role == gemini.RoleModel {
-		first := gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: gemini.Quote(".")}}}
-		h.out = append([]gemini.Content{first}, h.out...)
+		first := gemini.Content{Role: gemini.RoleUser, Parts: a.Parts.Keep(gemini.Part{Text: gemini.Quote(".")})}
+		h.out = slices.Insert(h.out, 0, first)
 	}
 	return h.out
 }
 
 type history struct {
-	results results
-	out     []gemini.Content
-	turn    []gemini.Part // of the model, not yet written
-	parts   gemini.Slab[gemini.Part]
+	arena *Arena
+	out   []gemini.Content
 }
 
-// flush writes the model's turn and, if it has calls, their results. Calls stand last: their results follow them.
-func (h *history) flush() {
-	turn := h.parts.Make(len(h.turn))[:0]
-	for _, p := range h.turn {
-		if p.FunctionCall == nil {
-			turn = append(turn, p)
+// model writes the model's turn, which may come in several contents, and if it has calls their results. Calls stand last: their
+// results follow them.
+func (h *history) model(contents []gemini.Content) {
+	parts, calls := 0, 0
+	for i := range contents {
+		parts += len(contents[i].Parts)
+		for j := range contents[i].Parts {
+			if contents[i].Parts[j].FunctionCall != nil {
+				calls++
+			}
 		}
 	}
-	answers := h.parts.Make(len(h.turn) - len(turn))[:0]
-	for _, p := range h.turn {
-		if p.FunctionCall != nil {
-			turn = append(turn, p)
-			answers = append(answers, gemini.Part{FunctionResponse: h.results.of(p.FunctionCall)})
+	turn, answers := h.arena.Parts.Make(parts), h.arena.Parts.Make(calls)
+	said, called := 0, parts-calls
+	for i := range contents {
+		for j := range contents[i].Parts {
+			p := &contents[i].Parts[j]
+			if p.FunctionCall == nil {
+				turn[said] = *p
+				said++
+				continue
+			}
+			turn[called] = *p
+			answers[called-(parts-calls)].FunctionResponse = h.arena.answer(p.FunctionCall)
+			called++
 		}
 	}
-	h.turn = h.turn[:0]
 	h.add(gemini.RoleModel, turn)
-	if len(answers) > 0 {
+	if calls > 0 {
 		h.out = append(h.out, gemini.Content{Role: gemini.RoleUser, Parts: answers})
 	}
 }
 
 // user writes what a user content holds beside results that belong to calls.
 func (h *history) user(parts []gemini.Part) {
-	rest := parts[:0:0]
-	if !slices.ContainsFunc(parts, isResult) {
-		rest, parts = parts, nil
-	}
-	for _, p := range parts {
-		switch {
-		case p.FunctionResponse == nil:
-			rest = append(rest, p)
-		case !h.results.taken[p.FunctionResponse]:
-			rest = append(rest, resultAsText(p.FunctionResponse)...)
+	rest := parts
+	if slices.ContainsFunc(parts, isResult) {
+		rest = h.arena.Parts.Make(len(parts))[:0]
+		for i := range parts {
+			switch r := parts[i].FunctionResponse; {
+			case r == nil:
+				rest = append(rest, parts[i])
+			case !h.arena.pairs.taken(r):
+				rest = append(rest, resultAsText(r)...)
+			}
 		}
 	}
 	h.add(gemini.RoleUser, rest)
@@ -102,88 +116,24 @@ func (h *history) add(role string, parts []gemini.Part) {
 // onlyResults reports whether a normalised content is a list of results.
 func onlyResults(c *gemini.Content) bool { return c.Parts[0].FunctionResponse != nil }
 
-// results knows which result belongs to which call.
-type results struct {
-	byCall map[*gemini.FunctionCall]*gemini.FunctionResponse
-	taken  map[*gemini.FunctionResponse]bool
-
-	calls gemini.Slab[*gemini.FunctionCall]
-	lists gemini.Slab[waiting]
-}
-
-// waiting are the calls of one content with one id that have no result yet, the first one first.
-type waiting struct {
-	content int
-	calls   []*gemini.FunctionCall
-}
-
-// matchResults pairs by id. Where an id stands for several calls, a result belongs to the nearest earlier content with such
-// a call unanswered, and there to the first; only then to a later one. The first result of a call wins.
-func matchResults(contents []gemini.Content) results {
-	r := results{byCall: make(map[*gemini.FunctionCall]*gemini.FunctionResponse, len(contents)/2), taken: make(map[*gemini.FunctionResponse]bool, len(contents)/2)}
-	open := make(map[string][]waiting, len(contents)/2)
-	var early []*gemini.FunctionResponse
-	for i := range contents {
-		for _, p := range contents[i].Parts {
-			if call := p.FunctionCall; call != nil {
-				open[call.ClientID] = r.wait(open[call.ClientID], i, call)
-			}
-			if p.FunctionResponse != nil && !r.take(open, p.FunctionResponse) {
-				early = append(early, p.FunctionResponse)
-			}
-		}
-	}
-	for _, response := range early {
-		r.take(open, response)
-	}
-	return r
-}
-
-func (r *results) wait(list []waiting, content int, call *gemini.FunctionCall) []waiting {
-	if n := len(list); n > 0 && list[n-1].content == content {
-		list[n-1].calls = append(list[n-1].calls, call)
-		return list
-	}
-	next := waiting{content, r.calls.Keep(call)}
-	if list == nil {
-		return r.lists.Keep(next)
-	}
-	return append(list, next)
-}
-
-func (r *results) take(open map[string][]waiting, response *gemini.FunctionResponse) bool {
-	list := open[response.ClientID]
-	if len(list) == 0 {
-		return false
-	}
-	nearest := &list[len(list)-1]
-	r.byCall[nearest.calls[0]] = response
-	r.taken[response] = true
-	if nearest.calls = nearest.calls[1:]; len(nearest.calls) == 0 {
-		open[response.ClientID] = list[:len(list)-1]
-	}
-	return true
-}
-
-// of is the result of call, under the call's name.
-func (r *results) of(call *gemini.FunctionCall) *gemini.FunctionResponse {
-	response := r.byCall[call]
+// answer is the result of a call, under the call's name.
+func (a *Arena) answer(call *gemini.FunctionCall) *gemini.FunctionResponse {
+	response := a.pairs.of(call)
 	if response == nil {
-		response = &gemini.FunctionResponse{ClientID: call.ClientID, Response: ToolResult(gemini.Text(interrupted), true)}
+		response = a.Responses.New(gemini.FunctionResponse{ClientID: call.ClientID, Response: ToolResult(gemini.Text(interrupted), true)})
 	}
 	response.Name = call.Name
 	return response
 }
 
-// dropEmpty leaves out texts without characters, and white space that stands alone.
+// dropEmpty leaves out, in place, texts without characters, and white space that stands alone.
 func dropEmpty(parts []gemini.Part) []gemini.Part {
-	kept := parts
 	if slices.ContainsFunc(parts, isNothing) {
-		kept = slices.DeleteFunc(slices.Clone(parts), isNothing)
+		parts = slices.DeleteFunc(parts, isNothing)
 	}
-	for i := range kept {
-		if p := &kept[i]; p.Text == nil || !p.Text.Blank() || p.ThoughtSignature != "" {
-			return kept
+	for i := range parts {
+		if p := &parts[i]; p.Text == nil || !p.Text.Blank() || p.ThoughtSignature != "" {
+			return parts
 		}
 	}
 	return nil
@@ -235,13 +185,18 @@ func Join(texts []gemini.Text) gemini.Text {
 }
 
 // Object makes a call's arguments of what a client sent: raw itself if it is a JSON object, {} if it is no object, and
-// {"_raw": …} if it is no JSON at all.
-func Object(raw []byte) json.RawMessage {
+// {"_raw": …} if it is no JSON at all. It may mend raw in place.
+func Object(raw []byte) json.RawMessage { return object(&gemini.Walker{}, raw) }
+
+// Object is the function of that name.
+func (a *Arena) Object(raw []byte) json.RawMessage { return object(&a.Walker, raw) }
+
+func object(w *gemini.Walker, raw []byte) json.RawMessage {
 	raw = bytes.TrimSpace(raw)
 	switch {
 	case len(raw) == 0:
 		return json.RawMessage(`{}`)
-	case !json.Valid(raw):
+	case !w.Valid(raw):
 		return append(gemini.AppendQuoted([]byte(`{"_raw":`), raw), '}')
 	case raw[0] != '{':
 		return json.RawMessage(`{}`)

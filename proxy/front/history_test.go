@@ -42,7 +42,7 @@ func parsePart(p string) gemini.Part {
 			if hasImage {
 				output = append(output, parsePart("*"+image))
 			}
-			return gemini.Part{FunctionResponse: Result(id, output, sep == "!")}
+			return gemini.Part{FunctionResponse: new(Arena).Result(id, output, sep == "!")}
 		}
 	}
 	return gemini.Part{Text: gemini.Quote(p)}

@@ -27,35 +27,31 @@ func Prepare(call *Call, target string, lookup Lookup) error {
 		return Invalidf("messages", "expected at least one message with content")
 	}
 	family := call.Limits.of(gemini.FamilyOf(target))
-	req := *call.decoded
-	req.Contents = make([]gemini.Content, len(call.decoded.Contents))
-	n := 0
-	for i := range call.decoded.Contents {
-		n += len(call.decoded.Contents[i].Parts)
-	}
-	parts := make([]gemini.Part, 0, n)
-	for i, c := range call.decoded.Contents {
-		from := len(parts)
-		parts = append(parts, c.Parts...)
-		req.Contents[i] = gemini.Content{Role: c.Role, Parts: parts[from:len(parts):len(parts)]}
-	}
-	req.Contents = fitEnding(fitMedia(req.Contents, family), family)
+	made := &fitted{Request: *call.decoded, safety: safetyOff()}
+	req, config := &made.Request, &made.config
+	req.Contents = fitEnding(call.memory().fitMedia(call.decoded.Contents, family), family)
 	restore(req.Contents, call, target, lookup)
-	req.SafetySettings = safetyOff()
-	fitTools(&req, call, target)
+	req.SafetySettings = made.safety[:]
+	fitTools(req, call, target)
 
-	config := gemini.GenerationConfig{}
 	if req.GenerationConfig != nil {
-		config = *req.GenerationConfig
+		*config = *req.GenerationConfig
 	}
-	fitThinking(&config, call, family)
-	fitSampling(&config, family)
+	fitThinking(config, call, family)
+	fitSampling(config, family)
 	config.StopSequences, call.Stops = call.splitStops(config.StopSequences)
-	req.GenerationConfig = &config
-	fitJSON(&req, family)
+	req.GenerationConfig = config
+	fitJSON(req, family)
 
-	call.Target, call.Request, call.repaired = target, &req, 0
+	call.Target, call.Request, call.repaired = target, req, 0
 	return nil
+}
+
+// fitted is what Prepare makes of a request, in one piece.
+type fitted struct {
+	gemini.Request
+	config gemini.GenerationConfig
+	safety [4]gemini.SafetySetting
 }
 
 // fitSampling leaves out what the model has no use for.
@@ -85,6 +81,9 @@ func CheckStops(param string, stops []string) error {
 
 // splitStops gives Gemini as many different stop sequences as it takes, or none, and the proxy the others.
 func (c *Call) splitStops(all []string) (gemini, ours []string) {
+	if len(all) == 0 {
+		return nil, nil
+	}
 	var stops []string
 	seen := map[string]bool{"": true}
 	for _, s := range all {
@@ -109,12 +108,19 @@ func fitEnding(contents []gemini.Content, family gemini.Family) []gemini.Content
 	return append(contents, gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{ask}})
 }
 
-// fitMedia moves media that the model does not take within a tool's result into the user content after the results.
-func fitMedia(contents []gemini.Content, family gemini.Family) []gemini.Content {
-	out := make([]gemini.Content, 0, len(contents)+1)
+// fitMedia copies contents, and moves media that the model does not take within a tool's result into the user content after the
+// results.
+func (a *Arena) fitMedia(contents []gemini.Content, family gemini.Family) []gemini.Content {
+	n := len(contents) + 1 // for fitEnding
+	for i := range contents {
+		if slices.ContainsFunc(contents[i].Parts, hasMedia) {
+			n++
+		}
+	}
+	out := a.Contents.Make(n)[:0]
 	for i := 0; i < len(contents); i++ {
-		c := contents[i]
-		moved := takeMedia(&c, family)
+		c := gemini.Content{Role: contents[i].Role, Parts: a.Parts.Keep(contents[i].Parts...)}
+		moved := a.takeMedia(&c, family)
 		fitResolution(c.Parts, family)
 		out = append(out, c)
 		if len(moved) == 0 {
@@ -130,14 +136,19 @@ func fitMedia(contents []gemini.Content, family gemini.Family) []gemini.Content 
 	return out
 }
 
+// hasMedia reports whether a part is a tool's result with media.
+func hasMedia(p gemini.Part) bool {
+	return p.FunctionResponse != nil && len(p.FunctionResponse.Parts) > 0
+}
+
 // takeMedia takes out of c's results what cannot stay there, each medium behind a text that names its tool.
-func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
+func (a *Arena) takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
 	for i := range c.Parts {
-		r := c.Parts[i].FunctionResponse
-		if r == nil || len(r.Parts) == 0 {
+		if !hasMedia(c.Parts[i]) {
 			continue
 		}
-		response := *r
+		r := c.Parts[i].FunctionResponse
+		response := a.Responses.New(*r)
 		response.Parts = nil
 		for _, p := range r.Parts {
 			if family.MediaResults && staysInResult(mediaType(p)) {
@@ -147,7 +158,7 @@ func takeMedia(c *gemini.Content, family gemini.Family) (moved []gemini.Part) {
 			}
 			moved = append(moved, gemini.Part{Text: gemini.Quote("[" + noun(p) + " from tool " + r.Name + "]")}, p)
 		}
-		c.Parts[i].FunctionResponse = &response
+		c.Parts[i].FunctionResponse = response
 	}
 	return moved
 }
@@ -215,8 +226,8 @@ func jsonInWords(req *gemini.Request, schema json.RawMessage) {
 }
 
 // safetyOff turns off the four filters that can be turned off: they trip over ordinary code.
-func safetyOff() []gemini.SafetySetting {
-	return []gemini.SafetySetting{
+func safetyOff() [4]gemini.SafetySetting {
+	return [4]gemini.SafetySetting{
 		{Category: "HARM_CATEGORY_HARASSMENT", Threshold: "OFF"},
 		{Category: "HARM_CATEGORY_HATE_SPEECH", Threshold: "OFF"},
 		{Category: "HARM_CATEGORY_SEXUALLY_EXPLICIT", Threshold: "OFF"},

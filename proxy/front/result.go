@@ -7,14 +7,14 @@ const seeAttached = `"see attached"`
 
 // Result makes what a tool gave for the call that the client knows by clientID: the texts of output, a line each, and its
 // media as parts beside them.
-func Result(clientID string, output []gemini.Part, isError bool) *gemini.FunctionResponse {
-	r := &gemini.FunctionResponse{ClientID: clientID}
+func (a *Arena) Result(clientID string, output []gemini.Part, isError bool) *gemini.FunctionResponse {
+	r := a.Responses.New(gemini.FunctionResponse{ClientID: clientID})
 	for _, p := range output {
 		if p.Text == nil {
 			r.Parts = append(r.Parts, p)
 		}
 	}
-	text := Join(Texts(output))
+	text := a.Join(output)
 	if text.Empty() && len(r.Parts) > 0 {
 		text = gemini.Text(seeAttached)
 	}
@@ -22,13 +22,32 @@ func Result(clientID string, output []gemini.Part, isError bool) *gemini.Functio
 	return r
 }
 
-// Texts are the texts among parts.
-func Texts(parts []gemini.Part) []gemini.Text {
-	var out []gemini.Text
-	for _, p := range parts {
-		if p.Text != nil {
-			out = append(out, p.Text)
+// Join puts the texts among parts one below the other; nil if there are none.
+func (a *Arena) Join(parts []gemini.Part) gemini.Text {
+	var only gemini.Text
+	texts, size := 0, 0
+	for i := range parts {
+		if t := parts[i].Text; t != nil {
+			only = t
+			texts, size = texts+1, size+len(t)
 		}
 	}
-	return out
+	if texts <= 1 {
+		return only
+	}
+	out := append(a.Bytes.Make(size)[:0], '"')
+	for i := range parts {
+		t := parts[i].Text
+		if t == nil {
+			continue
+		}
+		if len(out) > 1 || texts == 0 {
+			out = append(out, `\n`...)
+		}
+		texts = 0 // one was written, empty perhaps
+		if len(t) >= len(`""`) {
+			out = append(out, t[1:len(t)-1]...)
+		}
+	}
+	return append(out, '"')
 }

@@ -12,7 +12,7 @@ func TestResult(t *testing.T) {
 	png := gemini.Part{InlineData: &gemini.Blob{MimeType: "image/png", Data: "iVBORw=="}}
 	f := func(isError bool, want string, media int, output ...gemini.Part) {
 		t.Helper()
-		r := Result("call_1", output, isError)
+		r := new(Arena).Result("call_1", output, isError)
 		response, err := json.Marshal(r.Response)
 		if err != nil || string(response) != want || len(r.Parts) != media || r.ClientID != "call_1" {
 			t.Errorf("%v gives %s with %d media, want %s with %d", output, response, len(r.Parts), want, media)

@@ -74,19 +74,22 @@ func Unseal(s string) (records []Record, ok bool) {
 
 // restorer puts back what the parts of a history came with.
 type restorer struct {
+	arena  *Arena
 	known  map[string]Record // carried, by the client's id
 	target string
 	lookup Lookup
-	server bool // Google's own tools are declared, so that what they did may go back
-	ids    map[string]string
+	server bool              // Google's own tools are declared, so that what they did may go back
+	ids    map[string]string // Google's, by the client's; nil as long as there is none
 }
 
 // restore puts back the signatures and ids that target's family made, what Google's own tools did where they are declared
 // again, and the dummy where a signature is missing that must be there. contents must be Prepare's own copy.
 func restore(contents []gemini.Content, call *Call, target string, lookup Lookup) {
 	family := gemini.FamilyOf(target)
-	r := restorer{known: map[string]Record{}, target: target, lookup: lookup, ids: map[string]string{},
-		server: call.BuiltIn != BuiltIn{} && family.Signatures}
+	r := restorer{arena: call.memory(), target: target, lookup: lookup, server: call.BuiltIn != BuiltIn{} && family.Signatures}
+	if len(call.Carried) > 0 {
+		r.known = make(map[string]Record, len(call.Carried))
+	}
 	for _, record := range call.Carried {
 		r.known[record.ClientID] = mergeRecords(r.known[record.ClientID], record)
 	}
@@ -109,16 +112,27 @@ func (r *restorer) content(c *gemini.Content) {
 		case p.FunctionCall != nil:
 			record := r.find(p.FunctionCall.ClientID)
 			p.ThoughtSignature = record.Signature
-			if r.ids[p.FunctionCall.ClientID] = record.UpstreamID; record.UpstreamID != "" {
-				call := *p.FunctionCall
-				call.ID, p.FunctionCall = record.UpstreamID, &call
+			r.called(p.FunctionCall.ClientID, record.UpstreamID)
+			if record.UpstreamID != "" {
+				p.FunctionCall = r.arena.Calls.New(*p.FunctionCall)
+				p.FunctionCall.ID = record.UpstreamID
 			}
 		case p.FunctionResponse != nil && r.ids[p.FunctionResponse.ClientID] != "":
-			response := *p.FunctionResponse
-			response.ID, p.FunctionResponse = r.ids[response.ClientID], &response
+			p.FunctionResponse = r.arena.Responses.New(*p.FunctionResponse)
+			p.FunctionResponse.ID = r.ids[p.FunctionResponse.ClientID]
 		}
 	}
 	c.Parts = parts
+}
+
+// called notes which of Google's ids the results of a call have that come next, "" if none.
+func (r *restorer) called(id, upstream string) {
+	switch {
+	case r.ids != nil:
+		r.ids[id] = upstream
+	case upstream != "":
+		r.ids = map[string]string{id: upstream}
+	}
 }
 
 // withServerParts puts the parts of Google's own tools around the calls that they belong to, and in the place of the texts

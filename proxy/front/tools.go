@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -38,50 +39,39 @@ type ToolChoice struct {
 	Param string
 }
 
-// SetTools declares the client's functions; BuiltIn is set before, and Prepare cleans their schemas. The last of two with one
-// name wins. Without functions it sets nothing, whatever the choice; ModeNone takes the built-in tools away as well. The error is an *Error: too many of them, or a choice that names none of them although
-// there are no built-in tools that it may mean.
+// SetTools declares the client's functions; BuiltIn is set before, and Prepare cleans their schemas. Without functions it sets
+// nothing, whatever the choice; ModeNone takes the built-in tools away as well. The error is an *Error: too many of them, or a
+// choice that names none of them although there are no built-in tools that it may mean.
 func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
+	return c.Declare(NewToolset(tools), choice)
+}
+
+// Declare is SetTools for tools that are known from another request.
+func (c *Call) Declare(set *Toolset, choice ToolChoice) error {
 	if choice.Mode == ModeNone {
 		c.BuiltIn = BuiltIn{} // Google knows no other way to forbid them
 	}
-	decls := make([]gemini.FunctionDeclaration, 0, len(tools))
-	at := make(map[string]int, len(tools))
-	c.Tools.expect(len(tools))
-	for _, t := range tools {
-		decl := gemini.FunctionDeclaration{
-			Name: c.Tools.Declare(t.Name, t.Custom), Description: t.Description, ParametersJSONSchema: t.Schema,
-		}
-		if decl.Description == nil {
-			decl.Description = gemini.Text(`""`)
-		}
-		if i, dup := at[decl.Name]; dup {
-			decls[i] = decl
-			continue
-		}
-		at[decl.Name] = len(decls)
-		decls = append(decls, decl)
+	c.Tools = set.names
+	n := len(set.decls)
+	if n > maxTools {
+		return Invalidf("tools", "%d tools, Gemini takes %d at most", n, maxTools)
 	}
-	if len(decls) > maxTools {
-		return Invalidf("tools", "%d tools, Gemini takes %d at most", len(decls), maxTools)
-	}
-	if len(decls) == 0 && c.BuiltIn != (BuiltIn{}) {
+	if n == 0 && c.BuiltIn != (BuiltIn{}) {
 		return nil
 	}
-	config := gemini.FunctionCallingConfig{Mode: choice.Mode}
+	var allowed []string
 	for _, name := range choice.Names {
-		upstream := c.Tools.Upstream(name)
-		if _, declared := at[upstream]; !declared {
+		if !c.Tools.declared[name] {
 			return Invalidf(choice.Param, "no tool named %q is declared", shorten(name))
 		}
-		config.AllowedFunctionNames = append(config.AllowedFunctionNames, upstream)
+		allowed = append(allowed, c.Tools.Upstream(name))
 	}
-	if len(decls) == 0 {
+	if n == 0 {
 		return nil
 	}
-	c.Request.Tools = []gemini.Tool{{FunctionDeclarations: decls}}
+	c.Request.Tools, c.declared = set.tools, set
 	if choice.Mode != "" {
-		c.Request.ToolConfig = &gemini.ToolConfig{FunctionCallingConfig: &config}
+		c.Request.ToolConfig = &gemini.ToolConfig{FunctionCallingConfig: &gemini.FunctionCallingConfig{Mode: choice.Mode, AllowedFunctionNames: allowed}}
 	}
 	return nil
 }
@@ -89,7 +79,7 @@ func (c *Call) SetTools(tools []Tool, choice ToolChoice) error {
 // SetContents normalises the history and makes it the request's. Calls in a history without declared tools get stubs that
 // may not be called: without them the model tends to write calls that cannot be read.
 func (c *Call) SetContents(contents []gemini.Content) error {
-	c.Request.Contents = Normalise(contents)
+	c.Request.Contents = c.memory().normalise(contents)
 	if len(c.Request.Contents) == 0 {
 		return Invalidf("messages", "expected at least one message with content")
 	}
@@ -126,25 +116,34 @@ func stubsFor(contents []gemini.Content) (stubs []gemini.FunctionDeclaration) {
 // ToolNames maps the client's tool names to names that Gemini takes, and back. The zero value is ready. Once decoded it is
 // only read.
 type ToolNames struct {
+	shared   bool              // with others: it is copied before it changes
 	upstream map[string]string // by the client's name
 	client   map[string]string // by the upstream name
 	declared map[string]bool   // by the client's name
 	custom   map[string]bool   // by the client's name
 }
 
-// expect makes room for n tools.
-func (n *ToolNames) expect(tools int) {
-	if n.upstream == nil && tools > 0 {
-		n.upstream, n.client = make(map[string]string, tools), make(map[string]string, tools)
-		n.declared, n.custom = make(map[string]bool, tools), map[string]bool{}
+// newToolNames makes room for n tools.
+func newToolNames(n int) ToolNames {
+	return ToolNames{
+		upstream: make(map[string]string, n), client: make(map[string]string, n),
+		declared: make(map[string]bool, n), custom: map[string]bool{},
+	}
+}
+
+// own makes n fit to be changed.
+func (n *ToolNames) own() {
+	if n.upstream == nil {
+		*n = newToolNames(0)
+	}
+	if n.shared {
+		*n = ToolNames{upstream: maps.Clone(n.upstream), client: maps.Clone(n.client), declared: maps.Clone(n.declared), custom: maps.Clone(n.custom)}
 	}
 }
 
 // Declare adds a tool of this request and returns its upstream name.
 func (n *ToolNames) Declare(name string, custom bool) string {
-	if n.declared == nil {
-		n.declared, n.custom = map[string]bool{}, map[string]bool{}
-	}
+	n.own()
 	if n.declared[name] = true; custom || n.custom[name] {
 		n.custom[name] = custom
 	}
@@ -160,9 +159,7 @@ func (n *ToolNames) Upstream(name string) string {
 	if up, ok := n.upstream[name]; ok {
 		return up
 	}
-	if n.upstream == nil {
-		n.upstream, n.client = map[string]string{}, map[string]string{}
-	}
+	n.own()
 	up := allowedName(name, name)
 	for salt := name; ; {
 		if other, taken := n.client[up]; !taken || other == name {

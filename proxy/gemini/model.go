@@ -83,17 +83,20 @@ func (f *Family) second() {
 	}
 }
 
+// levels are those of thinking, the lowest first.
+var levels = []string{"MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"}
+
 // third fills in Gemini 3 and everything newer.
 func (f *Family) third() {
 	f.Thinking = ThinkingByLevel
 	f.Signatures, f.MediaResults, f.MediaResolution = true, true, true
 	f.JSONWithTools, f.MixedTools, f.Strict = true, true, true
-	f.Levels = []string{"LOW", "MEDIUM", "HIGH"}
+	f.Levels = levels[1:4]
 	switch {
 	case f.Major == 3 && f.Minor <= 6 && !strings.Contains(f.Name, "-pro"):
-		f.Levels = []string{"MINIMAL", "LOW", "MEDIUM", "HIGH"}
+		f.Levels = levels[:4]
 	case hasAny(f.Name, "-neon", "-hydrogen"):
-		f.Levels = []string{"LOW", "MEDIUM", "HIGH", "XHIGH"}
+		f.Levels = levels[1:]
 	}
 	if f.Major >= 4 {
 		f.Window = sharedWindow

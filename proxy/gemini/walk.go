@@ -25,8 +25,13 @@ type Walker struct {
 	found   *FormatError // there
 	// elements counts what was read of arrays so far, at any depth.
 	elements int
-	words    *[64]string // of String, by their beginnings and ends: ids and names come twice or more
+	words    *[64]string     // of String, by their beginnings and ends: ids and names come twice or more
+	letters  strings.Builder // what words are made of
+	bytes    Slab[byte]      // what has escapes, without them
 }
+
+// lettersSize is how many bytes of words are made at once: a word keeps the others with it as long as it is kept.
+const lettersSize = 512
 
 // step is one step of a path: a name, or where name is nil an index.
 type step struct {
@@ -55,17 +60,43 @@ func (e *FormatError) Error() string {
 // without their other half are replaced by U+FFFD in data itself; bytes that are not UTF-8 are an error.
 func NewWalker(data []byte) *Walker {
 	w := &Walker{}
+	w.Start(data)
+	return w
+}
+
+// Start is NewWalker with what memory the Walker has, until Release.
+func (w *Walker) Start(data []byte) {
 	w.reset(data)
 	if !utf8.Valid(data) {
 		w.Fail("", "the text is not valid UTF-8")
 	}
-	return w
 }
 
-// reset starts a new walk over data with the same settings.
+// Release ends a walk, and with it what Unquoted returned. It returns how many bytes the Walker goes on with.
+func (w *Walker) Release() (size int) {
+	w.reset(nil)
+	if w.words != nil {
+		clear(w.words[:])
+	}
+	w.letters = strings.Builder{}
+	return w.bytes.Reset() + cap(w.scan.open) + Recycle(&w.path)
+}
+
+// reset starts a new walk over data with the same settings; what Unquoted returned is gone.
 func (w *Walker) reset(data []byte) {
+	w.bytes.Reset()
 	w.scan = scanner{data: data, open: w.scan.open}
 	w.path, w.err, w.found, w.elements = w.path[:0], nil, nil, 0
+}
+
+// Valid reports whether data is one JSON value and nothing else, whatever the Walker walks through. Escaped surrogates without their
+// other half become \ufffd in it.
+func (w *Walker) Valid(data []byte) bool {
+	s := scanner{data: data, open: w.scan.open}
+	ok := s.skip()
+	s.space()
+	w.scan.open = s.open
+	return ok && s.pos == len(data)
 }
 
 // Err is the first error, nil if there was none.
@@ -195,7 +226,7 @@ func (w *Walker) Object(what string, field func(name []byte)) bool {
 		if w.check(ok); !ok {
 			break
 		}
-		name := unquoted(literal)
+		name := w.unquoted(literal)
 		w.path[len(w.path)-1].name = name
 		field(name)
 		more = w.comma('}')
@@ -271,7 +302,15 @@ func (w *Walker) String() string {
 	if !w.Expect(`"`, "a string") {
 		return ""
 	}
-	return w.word(unquoted(w.Any()))
+	return w.word(w.unquoted(w.Any()))
+}
+
+// Unquoted reads a string as its bytes, which nobody may change; nil when absent.
+func (w *Walker) Unquoted() []byte {
+	if !w.Expect(`"`, "a string") {
+		return nil
+	}
+	return w.unquoted(w.Any())
 }
 
 // word is string(b), the same one as before where it came before.
@@ -284,9 +323,23 @@ func (w *Walker) word(b []byte) string {
 	}
 	slot := &w.words[(uint(b[0])*7+uint(b[len(b)-1])*31+uint(len(b)))%uint(len(w.words))]
 	if *slot != string(b) {
-		*slot = string(b)
+		*slot = w.spell(b)
 	}
 	return *slot
+}
+
+// spell makes a word. Those of an answer are few, and may be kept for long.
+func (w *Walker) spell(b []byte) string {
+	if w.lenient {
+		return string(b)
+	}
+	from := w.letters.Len()
+	if from+len(b) > w.letters.Cap() {
+		w.letters, from = strings.Builder{}, 0
+		w.letters.Grow(lettersSize)
+	}
+	w.letters.Write(b) // never fails
+	return w.letters.String()[from:]
 }
 
 // Plain reports whether nothing that was read so far has a character that stands as \uXXXX.
@@ -373,14 +426,15 @@ func (w *Walker) check(ok bool) {
 }
 
 // unquoted decodes a string literal; it aliases lit where nothing is escaped.
-func unquoted(lit []byte) []byte {
+func (w *Walker) unquoted(lit []byte) []byte {
 	if len(lit) < len(`""`) {
 		return nil
 	}
 	if bytes.IndexByte(lit, '\\') < 0 {
 		return lit[1 : len(lit)-1]
 	}
-	// The literal was checked as it was read; only bytes that are not UTF-8 make an error here, beside their replacement.
-	s, _ := jsontext.AppendUnquote([]byte(nil), lit)
+	// The literal was checked as it was read; only bytes that are not UTF-8 make an error here, beside their replacement. Nothing
+	// gets longer by it.
+	s, _ := jsontext.AppendUnquote(w.bytes.Make(len(lit))[:0], lit)
 	return s
 }

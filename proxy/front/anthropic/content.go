@@ -25,7 +25,7 @@ func (d *decoder) assistant(blocks []block) gemini.Content {
 			d.carry(b.signature)
 		case "redacted_thinking":
 		case "tool_use":
-			d.open = append(d.open, gemini.Part{FunctionCall: d.calls.New(gemini.FunctionCall{
+			d.open = append(d.open, gemini.Part{FunctionCall: d.arena.Calls.New(gemini.FunctionCall{
 				Name: d.call.Tools.Upstream(b.name), Args: b.arguments(), ClientID: b.id,
 			})})
 		default:
@@ -49,7 +49,7 @@ func (d *decoder) user(blocks []block) gemini.Content {
 	for i := range blocks {
 		b := &blocks[i]
 		if b.kind == "tool_result" {
-			d.open = append(d.open, gemini.Part{FunctionResponse: d.responses.New(d.result(b))})
+			d.open = append(d.open, gemini.Part{FunctionResponse: d.result(b)})
 			continue
 		}
 		d.open = b.appendParts(d.open)
@@ -85,9 +85,9 @@ func (d *decoder) noteSystem(blocks []block) {
 	}
 }
 
-func (d *decoder) result(b *block) gemini.FunctionResponse {
+func (d *decoder) result(b *block) *gemini.FunctionResponse {
 	if len(b.content) == 1 && b.content[0].kind == "text" && b.content[0].content == nil && b.content[0].object == nil {
-		return gemini.FunctionResponse{ClientID: b.toolUseID, Response: front.ToolResult(b.content[0].text, b.isError)}
+		return d.arena.Responses.New(gemini.FunctionResponse{ClientID: b.toolUseID, Response: front.ToolResult(b.content[0].text, b.isError)})
 	}
 	var output []gemini.Part
 	for i := range b.content {
@@ -98,7 +98,7 @@ func (d *decoder) result(b *block) gemini.FunctionResponse {
 		}
 		output = c.appendParts(output)
 	}
-	return *front.Result(b.toolUseID, output, b.isError)
+	return d.arena.Result(b.toolUseID, output, b.isError)
 }
 
 // appendParts makes texts and media of a block. Blocks of other types become what text they have.

@@ -10,15 +10,16 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-// Codec is the Messages API. New makes one that remembers tools; the zero value does not.
+// Codec is the Messages API. New makes one that remembers tools and uses memory again; the zero value does not.
 type Codec struct {
 	Interleaved bool // the client's beta of that name lets it think between calls, for more tokens in all than one answer has
 
-	tools *front.Known[[]tool]
+	tools  *front.Known[*tools]
+	arenas *front.Arenas
 }
 
 // New makes a codec.
-func New() Codec { return Codec{tools: front.NewKnown[[]tool]()} }
+func New() Codec { return Codec{tools: front.NewKnown[*tools](), arenas: &front.Arenas{}} }
 
 var _ front.Codec = Codec{}
 
@@ -28,61 +29,64 @@ func (Codec) ToolIDPrefix() string { return "toolu_" }
 // Decode reads the body of POST /v1/messages. What has no counterpart in Gemini, such as cache_control, betas and fields
 // that nobody knows, is left out without an error.
 func (c Codec) Decode(body []byte) (*front.Call, error) {
-	req, err := c.read(body)
-	if err != nil {
-		return nil, err
-	}
-	if err := req.checkTurn(c.Interleaved); err != nil {
-		return nil, err
-	}
-	d, err := decode(req)
-	if err != nil {
-		return nil, err
-	}
-	d.call.MaxTokens, d.call.Prewarm = *req.maxTokens, *req.maxTokens == 0
-	if err := d.call.SetContents(d.contents()); err != nil {
-		return nil, err
-	}
-	return d.call, nil
+	return c.decode(body, func(d *decoder) error {
+		if err := d.req.checkTurn(c.Interleaved); err != nil {
+			return err
+		}
+		if err := d.decode(); err != nil {
+			return err
+		}
+		d.call.MaxTokens, d.call.Prewarm = *d.req.maxTokens, *d.req.maxTokens == 0
+		return d.call.SetContents(d.contents())
+	})
 }
 
 // DecodePrompt reads the body of POST /v1/messages/count_tokens, which needs neither max_tokens nor a message. The call's
 // history is as it came, not normalised.
 func (c Codec) DecodePrompt(body []byte) (*front.Call, error) {
-	req, err := c.read(body)
-	if err != nil {
-		return nil, err
+	return c.decode(body, func(d *decoder) error {
+		if err := d.decode(); err != nil {
+			return err
+		}
+		d.call.Request.Contents = d.contents()
+		return nil
+	})
+}
+
+// decode reads a body, and has finish make the call of it.
+func (c Codec) decode(body []byte, finish func(*decoder) error) (*front.Call, error) {
+	arena := c.arenas.Get()
+	m := memoryOf(arena)
+	d := &m.decoder
+	d.req, d.arena = &m.request, arena
+	err := m.parse(body, arena, c.tools)
+	if err == nil {
+		err = d.req.check()
 	}
-	d, err := decode(req)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		d.call = front.NewCall(arena)
+		err = finish(d)
 	}
-	d.call.Request.Contents = d.contents()
+	if err != nil {
+		arena.Release()
+		return nil, front.AsError(err)
+	}
 	return d.call, nil
 }
 
-func (c Codec) read(body []byte) (*request, error) {
-	req, err := parse(body, c.tools)
-	if err != nil {
-		return nil, front.AsError(err)
-	}
-	return req, req.check()
-}
-
 // decode makes the call but for its limit and its history.
-func decode(req *request) (*decoder, error) {
-	d := &decoder{req: req, call: &front.Call{
-		Model: req.model, Stream: req.stream, Request: &gemini.Request{}, SingleCall: req.choice.noneElse,
-		Conversation: req.conversation, LeftOut: req.leftOut, TellsStop: true,
-	}, carried: map[string]bool{}}
-	d.call.Request.SetPlain(req.plain)
+func (d *decoder) decode() error {
+	r, call := d.req, d.call
+	call.Model, call.Stream, call.SingleCall, call.TellsStop = r.model, r.stream, r.choice.noneElse, true
+	call.Conversation, call.LeftOut = r.conversation, r.leftOut
+	call.Request.SetPlain(r.plain)
 	d.config()
 	d.thinking()
 	if err := d.tools(); err != nil {
-		return nil, err
+		return err
 	}
 	d.system()
-	return d, nil
+	return nil
 }
 
 // check finds what the whole request lacks.
@@ -147,24 +151,22 @@ func (r *request) checkTurn(interleaved bool) error {
 type decoder struct {
 	req     *request
 	call    *front.Call
-	carried map[string]bool // the ids in call.Carried
+	carried map[string]bool // the ids in call.Carried, nil if there are none
+	arena   *front.Arena
 
-	open      []gemini.Part // of the content that is being made
-	parts     gemini.Slab[gemini.Part]
-	calls     gemini.Slab[gemini.FunctionCall]
-	responses gemini.Slab[gemini.FunctionResponse]
+	open []gemini.Part // of the content that is being made
 }
 
 // content makes a content of what was put into open.
 func (d *decoder) content(role string) gemini.Content {
-	c := gemini.Content{Role: role, Parts: d.parts.Keep(d.open...)}
+	c := gemini.Content{Role: role, Parts: d.arena.Parts.Keep(d.open...)}
 	d.open = d.open[:0]
 	return c
 }
 
 func (d *decoder) config() {
-	r := d.req
-	config := &gemini.GenerationConfig{Temperature: r.temperature, TopP: r.topP, TopK: r.topK, StopSequences: r.stops}
+	r, config := d.req, d.call.Request.GenerationConfig
+	config.Temperature, config.TopP, config.TopK, config.StopSequences = r.temperature, r.topP, r.topK, r.stops
 	if r.topK != nil && *r.topK == 0 {
 		config.TopK = nil
 	}
@@ -172,13 +174,12 @@ func (d *decoder) config() {
 		config.ResponseMimeType = "application/json"
 		config.ResponseJSONSchema = front.CleanOutput(r.schema)
 	}
-	d.call.Request.GenerationConfig = config
 }
 
 func (d *decoder) thinking() {
 	t := front.Thinking{Effort: d.req.effort}
-	for _, m := range d.req.messages {
-		if m.role == "system" && m.effort != "" && m.number > d.req.lastPrompt {
+	for i := range d.req.messages {
+		if m := &d.req.messages[i]; m.role == "system" && m.effort != "" && m.number > d.req.lastPrompt {
 			t.Effort = m.effort
 		}
 	}
@@ -208,17 +209,16 @@ func (d *decoder) system() {
 		d.req.messages = d.req.messages[1:]
 	}
 	d.noteSystem(blocks)
-	var parts []gemini.Part
-	for _, b := range blocks {
-		if !b.text.Empty() && !bytes.HasPrefix(b.text, []byte(attribution)) {
-			parts = append(parts, gemini.Part{Text: b.text})
+	for i := range blocks {
+		if b := &blocks[i]; !b.text.Empty() && !bytes.HasPrefix(b.text, []byte(attribution)) {
+			d.open = append(d.open, gemini.Part{Text: b.text})
 		}
 	}
 	if wishes := d.req.searchWishes(); wishes != "" {
-		parts = append(parts, gemini.Part{Text: gemini.Quote(wishes)})
+		d.open = append(d.open, gemini.Part{Text: gemini.Quote(wishes)})
 	}
-	if len(parts) > 0 {
-		d.call.Request.SystemInstruction = &gemini.Content{Parts: parts}
+	if len(d.open) > 0 {
+		d.call.Request.SystemInstruction = d.arena.Contents.New(d.content(""))
 	}
 }
 
@@ -229,7 +229,7 @@ func (r *request) cleared(m message) bool {
 }
 
 func (d *decoder) contents() []gemini.Content {
-	contents := make([]gemini.Content, 0, len(d.req.messages))
+	contents := d.arena.Contents.Make(len(d.req.messages))[:0]
 	for i := range d.req.messages {
 		m := &d.req.messages[i]
 		if m.role != "system" {

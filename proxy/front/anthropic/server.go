@@ -58,6 +58,9 @@ func (d *decoder) carry(sealed string) (ids []string) {
 		return nil
 	}
 	d.call.Carried = append(d.call.Carried, records...)
+	if d.carried == nil {
+		d.carried = map[string]bool{}
+	}
 	for _, r := range records {
 		d.carried[r.ClientID] = true
 		ids = append(ids, r.ClientID)

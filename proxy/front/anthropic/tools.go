@@ -3,16 +3,55 @@ package anthropic
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-func readTools(w *gemini.Walker) (tools []tool) {
+// tools is what a request declares. Nothing in it changes, since other requests may have the same.
+type tools struct {
+	list      []tool
+	functions *front.Toolset
+	elsewhere []string // names of those that are no functions
+	builtIn   front.BuiltIn
+	leftOut   front.LeftOut
+	strict    bool
+}
+
+func readTools(w *gemini.Walker) *tools {
+	var list []tool
 	r := &reader{Walker: w}
-	w.Array("an array of tools", func(int) { tools = append(tools, readTool(r)) })
-	return tools
+	w.Array("an array of tools", func(int) { list = append(list, readTool(r)) })
+	return newTools(list)
+}
+
+// placeholder is declared by Claude Code for its own ends and must never be called.
+const placeholder = "DeferredToolPlaceholder"
+
+// newTools tells the functions from the tools that Google runs. What neither the client nor Google runs is left out.
+func newTools(list []tool) *tools {
+	s := &tools{list: list}
+	var functions []front.Tool
+	for i := range list {
+		t := &list[i]
+		if t.name == placeholder {
+			continue
+		}
+		schema, ok := t.parameters()
+		if !ok {
+			if !t.builtIn(&s.builtIn) {
+				s.leftOut.Add(t.kind)
+			}
+			s.elsewhere = append(s.elsewhere, t.name)
+			continue
+		}
+		functions = append(functions, front.Tool{Name: t.name, Description: t.words(), Schema: schema})
+		s.strict = s.strict || t.strict
+	}
+	s.functions = front.NewToolset(functions)
+	return s
 }
 
 func readTool(w *reader) tool {
@@ -82,36 +121,31 @@ func readLocation(w *reader) []string {
 	return nonEmpty(at[:])
 }
 
-// placeholder is declared by Claude Code for its own ends and must never be called.
-const placeholder = "DeferredToolPlaceholder"
-
-// tools declares the functions and notes the tools that Google runs. What neither the client nor Google runs is left out.
-func (d *decoder) tools() error {
-	declared := d.req.tools
-	for _, m := range d.req.messages {
-		for _, b := range m.content {
-			if b.kind == "tool_addition" && b.tool != nil {
-				declared = append(declared, *b.tool)
+// declared are the tools of the request, with those that came in the course of the conversation.
+func (d *decoder) declared() *tools {
+	var list []tool
+	for i := range d.req.messages {
+		for j := range d.req.messages[i].content {
+			if b := &d.req.messages[i].content[j]; b.kind == "tool_addition" && b.tool != nil {
+				list = append(list, *b.tool)
 			}
 		}
 	}
-	tools := make([]front.Tool, 0, len(declared))
-	elsewhere := map[string]bool{} // tools that are no functions, by name
-	for i := range declared {
-		t := &declared[i]
-		if t.name == placeholder {
-			continue
-		}
-		schema, ok := t.parameters()
-		if !ok {
-			if !t.builtIn(&d.call.BuiltIn) {
-				d.call.LeftOut.Add(t.kind)
-			}
-			elsewhere[t.name] = true
-			continue
-		}
-		tools = append(tools, front.Tool{Name: t.name, Description: t.words(), Schema: schema})
-		d.call.StrictTools = d.call.StrictTools || t.strict
+	if d.req.tools != nil && len(list) == 0 {
+		return d.req.tools
+	}
+	if d.req.tools != nil {
+		list = slices.Concat(d.req.tools.list, list)
+	}
+	return newTools(list)
+}
+
+// tools declares the functions and notes the tools that Google runs.
+func (d *decoder) tools() error {
+	declared := d.declared()
+	d.call.BuiltIn, d.call.StrictTools = declared.builtIn, declared.strict
+	for _, kind := range declared.leftOut {
+		d.call.LeftOut.Add(kind)
 	}
 	choice := front.ToolChoice{Param: "tool_choice.name"}
 	switch d.req.choice.kind {
@@ -122,12 +156,12 @@ func (d *decoder) tools() error {
 	case "none":
 		choice.Mode = front.ModeNone
 	case "tool":
-		if elsewhere[d.req.choice.name] {
+		if slices.Contains(declared.elsewhere, d.req.choice.name) {
 			break // Google's own tools cannot be forced
 		}
 		choice.Mode, choice.Names = front.ModeAny, []string{d.req.choice.name}
 	}
-	return d.call.SetTools(tools, choice)
+	return d.call.Declare(declared.functions, choice)
 }
 
 // builtIn marks the tool of Google's that stands for one of Anthropic's, if there is one. Their versions change, the
@@ -149,8 +183,11 @@ func (t *tool) builtIn(b *front.BuiltIn) bool {
 // searchWishes says in words what Google's tools have no fields for.
 func (r *request) searchWishes() string {
 	var lines []string
-	for i := range r.tools {
-		t := &r.tools[i]
+	if r.tools == nil {
+		return ""
+	}
+	for i := range r.tools.list {
+		t := &r.tools.list[i]
 		about := "When you search the web"
 		if strings.HasPrefix(t.kind, "web_fetch_") {
 			about = "When you read web pages"

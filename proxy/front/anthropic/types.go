@@ -2,7 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
-	"slices"
+	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -20,7 +20,7 @@ type request struct {
 	temperature *float64
 	topP        *float64
 	topK        *int
-	tools       []tool
+	tools       *tools
 	choice      choice
 	thinking    thinking
 	effort      string
@@ -120,17 +120,48 @@ const maxDepth = 6
 // reader is the walk through a request's body.
 type reader struct {
 	*gemini.Walker
-	open   []block // of the arrays of blocks that are being read, one behind the other
-	blocks gemini.Slab[block]
-	tools  *front.Known[[]tool]
+	open     []block // of the arrays of blocks that are being read, one behind the other
+	blocks   gemini.Slab[block]
+	messages []message
+	tools    *front.Known[*tools]
 }
 
-func parse(body []byte, tools *front.Known[[]tool]) (*request, error) {
-	w := &reader{Walker: gemini.NewWalker(body), tools: tools}
-	r := &request{lastUser: -1, lastPrompt: -1}
+// memory is what an arena has for this protocol: what is read of a request, and what it is made of.
+type memory struct {
+	reader  reader
+	request request
+	decoder decoder
+}
+
+// Reset forgets the request.
+func (m *memory) Reset() (size int) {
+	r, d := &m.reader, &m.decoder
+	size = gemini.Recycle(&r.open) + r.blocks.Reset() + gemini.Recycle(&r.messages) + gemini.Recycle(&d.open)
+	*m = memory{
+		reader:  reader{open: r.open, blocks: r.blocks, messages: r.messages},
+		decoder: decoder{open: d.open},
+	}
+	return size
+}
+
+// memoryOf is arena's.
+func memoryOf(arena *front.Arena) *memory {
+	m, ok := arena.Own.(*memory)
+	if !ok {
+		m = &memory{}
+		arena.Own = m
+	}
+	return m
+}
+
+func (m *memory) parse(body []byte, arena *front.Arena, tools *front.Known[*tools]) error {
+	w, r := &m.reader, &m.request
+	w.Walker, w.tools = &arena.Walker, tools
+	w.Start(body)
+	r.lastUser, r.lastPrompt = -1, -1
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
-	r.plain = w.Plain()
-	return r, w.Done()
+	r.plain, r.messages = w.Plain(), w.messages
+	return w.Done()
 }
 
 func (r *request) field(w *reader, name string) {
@@ -144,7 +175,7 @@ func (r *request) field(w *reader, name string) {
 			m := readMessage(w)
 			m.number = i
 			r.noteUser(&m)
-			r.messages = append(r.messages, m)
+			w.messages = append(w.messages, m)
 		})
 	case "system":
 		r.system, _ = readContent(w, "a string or an array of text blocks", 0)
@@ -159,7 +190,7 @@ func (r *request) field(w *reader, name string) {
 	case "top_k":
 		r.topK = w.Int()
 	case "tools":
-		r.tools = slices.Clip(w.tools.Read(w.Walker, readTools))
+		r.tools = w.tools.Read(w.Walker, readTools)
 	case "tool_choice":
 		r.choice = readChoice(w)
 	default:
@@ -191,7 +222,7 @@ func (r *request) option(w *reader, name string) {
 		raw := w.Raw()
 		r.thread = raw != nil && string(raw) != "false"
 	case "mcp_servers", "container":
-		r.leftOut.Field(w.Walker, name)
+		r.leftOut.Field(w.Walker, strings.Clone(name))
 	default:
 		w.Skip()
 	}

@@ -2,15 +2,21 @@
 package chat
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-// Codec is the Chat Completions API.
-type Codec struct{ tools *front.Known[declared] }
+// Codec is the Chat Completions API. New makes one that remembers tools and uses memory again; the zero value does not.
+type Codec struct {
+	tools  *front.Known[*declared]
+	arenas *front.Arenas
+}
 
-// New makes a codec that remembers tools; the zero value does not.
-func New() Codec { return Codec{front.NewKnown[declared]()} }
+// New makes a codec.
+func New() Codec { return Codec{tools: front.NewKnown[*declared](), arenas: &front.Arenas{}} }
 
 var _ front.Codec = Codec{}
 
@@ -20,32 +26,40 @@ func (Codec) ToolIDPrefix() string { return "call_" }
 // Decode reads the body of POST /v1/chat/completions. What has no counterpart in Gemini, such as logprobs, penalties and
 // fields that nobody knows, is left out without an error.
 func (c Codec) Decode(body []byte) (*front.Call, error) {
-	req, err := parse(body, c.tools)
+	arena := c.arenas.Get()
+	m := memoryOf(arena)
+	d := &m.decoder
+	d.req, d.arena = &m.request, arena
+	err := m.parse(body, arena, c.tools)
+	if err == nil {
+		err = d.req.check()
+	}
+	if err == nil {
+		d.call = front.NewCall(arena)
+		err = d.decode()
+	}
 	if err != nil {
+		arena.Release()
 		return nil, front.AsError(err)
 	}
-	if err := req.check(); err != nil {
-		return nil, err
-	}
-	legacy := len(req.tools) == 0 && (len(req.functions) > 0 || req.functionCall.kind != "")
-	d := decoder{req: req, legacy: legacy, call: &front.Call{
-		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, Request: &gemini.Request{},
-		LeftOut: req.leftOut, SingleCall: req.noParallel || legacy, Own: asked{legacy: legacy}, BuiltIn: req.builtIn, Conversation: req.cacheKey,
-	}}
-	d.call.Request.SetPlain(req.plain)
-	if d.call.Conversation == "" {
-		d.call.Conversation = req.user
-	}
+	return d.call, nil
+}
+
+// decode makes the call.
+func (d *decoder) decode() error {
+	r, call := d.req, d.call
+	d.legacy = (r.tools == nil || len(r.tools.list) == 0) && (len(r.functions) > 0 || r.functionCall.kind != "")
+	call.Model, call.Stream, call.IncludeUsage = r.model, r.stream, r.includeUsage
+	call.LeftOut, call.SingleCall, call.BuiltIn = r.leftOut, r.noParallel || d.legacy, r.builtIn
+	call.Own, call.Conversation = asked{legacy: d.legacy}, cmp.Or(r.cacheKey, r.user)
+	call.Request.SetPlain(r.plain)
 	d.config()
 	d.thinking()
 	if err := d.tools(); err != nil {
-		return nil, err
+		return err
 	}
 	d.system()
-	if err := d.call.SetContents(d.contents()); err != nil {
-		return nil, err
-	}
-	return d.call, nil
+	return call.SetContents(d.contents())
 }
 
 // check finds what the whole request lacks or must not have.
@@ -97,11 +111,21 @@ type decoder struct {
 	req    *request
 	legacy bool
 	call   *front.Call
+	arena  *front.Arena
+
+	open []gemini.Part // of the content that is being made
+}
+
+// content makes a content of what was put into open.
+func (d *decoder) content(role string) gemini.Content {
+	c := gemini.Content{Role: role, Parts: d.arena.Parts.Keep(d.open...)}
+	d.open = d.open[:0]
+	return c
 }
 
 func (d *decoder) config() {
-	r := d.req
-	config := &gemini.GenerationConfig{Temperature: r.temperature, TopP: r.topP, StopSequences: r.stops, Seed: r.seed}
+	r, config := d.req, d.call.Request.GenerationConfig
+	config.Temperature, config.TopP, config.StopSequences, config.Seed = r.temperature, r.topP, r.stops, r.seed
 	switch r.format.kind {
 	case "json_object":
 		config.ResponseMimeType = "application/json"
@@ -109,7 +133,6 @@ func (d *decoder) config() {
 		config.ResponseMimeType = "application/json"
 		config.ResponseJSONSchema = front.CleanOutput(r.format.schema)
 	}
-	d.call.Request.GenerationConfig = config
 	if r.maxCompletion != nil {
 		d.call.MaxTokens = *r.maxCompletion
 	} else if r.maxTokens != nil {
@@ -130,21 +153,29 @@ func (d *decoder) thinking() {
 }
 
 func (d *decoder) tools() error {
-	var tools []front.Tool
-	for _, t := range d.req.tools {
-		tools = append(tools, t.Tool)
-		d.call.StrictTools = d.call.StrictTools || t.strict
-	}
-	tools = append(tools, d.req.functions...)
+	functions := d.functions()
 	if c := &d.req.choice; c.kind == "allowed_tools" {
 		if d.call.BuiltIn = d.call.BuiltIn.Both(c.hosted); len(c.names) == 0 {
-			tools = nil // none of the client's own
+			functions = front.NewToolset(nil) // none of the client's own
 		}
 	}
 	if d.legacy {
-		return d.call.SetTools(tools, d.req.functionCall.toGemini("function_call"))
+		return d.call.Declare(functions, d.req.functionCall.toGemini("function_call"))
 	}
-	return d.call.SetTools(tools, d.req.choice.toGemini("tool_choice"))
+	return d.call.Declare(functions, d.req.choice.toGemini("tool_choice"))
+}
+
+// functions are those of tools, and of its deprecated form.
+func (d *decoder) functions() *front.Toolset {
+	tools := d.req.tools
+	if tools == nil {
+		return front.NewToolset(d.req.functions)
+	}
+	d.call.StrictTools = tools.strict
+	if len(d.req.functions) > 0 {
+		return front.NewToolset(slices.Concat(tools.list, d.req.functions))
+	}
+	return tools.functions
 }
 
 // toGemini makes the choice in Gemini's words; param is the field that it stood in.
@@ -168,61 +199,61 @@ func isSystem(role string) bool { return role == "system" || role == "developer"
 // system makes the system instruction of the messages at the head. The last message always stays, since Gemini wants
 // something to answer.
 func (d *decoder) system() {
-	var parts []gemini.Part
 	for len(d.req.messages) > 1 && isSystem(d.req.messages[0].role) {
-		for _, t := range front.Texts(d.req.messages[0].content) {
-			if !t.Empty() {
-				parts = append(parts, gemini.Part{Text: t})
+		for _, p := range d.req.messages[0].content {
+			if !p.Text.Empty() {
+				d.open = append(d.open, gemini.Part{Text: p.Text})
 			}
 		}
 		d.req.messages = d.req.messages[1:]
 	}
-	if len(parts) > 0 {
-		d.call.Request.SystemInstruction = &gemini.Content{Parts: parts}
+	if len(d.open) > 0 {
+		d.call.Request.SystemInstruction = d.arena.Contents.New(d.content(""))
 	}
 }
 
 func (d *decoder) contents() []gemini.Content {
-	var contents []gemini.Content
+	contents := d.arena.Contents.Make(len(d.req.messages))
 	for i := range d.req.messages {
-		m := &d.req.messages[i]
-		c := gemini.Content{Role: gemini.RoleUser, Parts: m.content}
+		m, c := &d.req.messages[i], &contents[i]
+		c.Role = gemini.RoleUser
 		switch {
 		case isSystem(m.role):
-			c.Parts = nil
-			if text := front.Join(front.Texts(m.content)); !text.Empty() {
-				c.Parts = []gemini.Part{{Text: text.Wrap("<system-message>\n", "\n</system-message>")}}
+			if text := d.arena.Join(m.content); !text.Empty() {
+				c.Parts = d.arena.Parts.Keep(gemini.Part{Text: text.Wrap("<system-message>\n", "\n</system-message>")})
 			}
 		case m.role == "assistant":
-			c = gemini.Content{Role: gemini.RoleModel, Parts: d.said(m)}
+			*c = d.said(m)
 		case m.role == "tool":
-			c.Parts = []gemini.Part{{FunctionResponse: front.Result(m.callID, m.content, false)}}
+			c.Parts = d.arena.Parts.Keep(gemini.Part{FunctionResponse: d.arena.Result(m.callID, m.content, false)})
 		case m.role == "function":
-			c.Parts = []gemini.Part{{FunctionResponse: front.Result(m.name, m.content, false)}}
+			c.Parts = d.arena.Parts.Keep(gemini.Part{FunctionResponse: d.arena.Result(m.name, m.content, false)})
+		default:
+			c.Parts = m.content
 		}
-		contents = append(contents, c)
 	}
 	return contents
 }
 
 // said makes an assistant's message, and keeps the signatures that came back with its calls.
-func (d *decoder) said(m *message) []gemini.Part {
-	parts := m.content
-	if len(parts) == 0 && !m.refusal.Empty() {
-		parts = []gemini.Part{{Text: m.refusal}}
+func (d *decoder) said(m *message) gemini.Content {
+	d.open = append(d.open, m.content...)
+	if len(m.content) == 0 && !m.refusal.Empty() {
+		d.open = append(d.open, gemini.Part{Text: m.refusal})
 	}
 	if len(m.calls) > 0 && m.calls[0].signature == "" {
 		m.calls[0].signature = m.signature // clients that keep one only for the message as a whole
 	}
-	for _, c := range m.calls {
-		parts = append(parts, gemini.Part{FunctionCall: &gemini.FunctionCall{
-			Name: d.call.Tools.Upstream(c.name), Args: front.Object(c.args), ClientID: c.id,
-		}})
+	for i := range m.calls {
+		c := &m.calls[i]
+		d.open = append(d.open, gemini.Part{FunctionCall: d.arena.Calls.New(gemini.FunctionCall{
+			Name: d.call.Tools.Upstream(c.name), Args: d.arena.Object(c.args), ClientID: c.id,
+		})})
 		if records, ok := front.Unseal(c.signature); ok {
 			d.call.Carried = append(d.call.Carried, records...)
 		} else if c.signature != "" {
 			d.call.Carried = append(d.call.Carried, front.Record{ClientID: c.id, Signature: c.signature})
 		}
 	}
-	return parts
+	return d.content(gemini.RoleModel)
 }

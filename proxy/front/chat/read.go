@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
@@ -10,7 +9,7 @@ const (
 	contentForms = "a string or an array of parts"
 )
 
-func readMessage(w *gemini.Walker) message {
+func readMessage(w *reader) message {
 	var m message
 	if !w.Object("a message object", func(name []byte) { m.field(w, string(name)) }) {
 		w.Fail(w.Path(), "expected a message object")
@@ -29,7 +28,7 @@ func readMessage(w *gemini.Walker) message {
 	return m
 }
 
-func (m *message) field(w *gemini.Walker, name string) {
+func (m *message) field(w *reader, name string) {
 	switch name {
 	case "role":
 		m.role = w.String()
@@ -45,41 +44,49 @@ func (m *message) field(w *gemini.Walker, name string) {
 	case "refusal":
 		m.refusal = w.Text()
 	case "tool_calls":
-		w.Array("an array of tool calls", func(int) { m.calls = append(m.calls, readCall(w)) })
+		m.readCalls(w)
 	case "tool_call_id":
 		m.callID = w.String()
 	case "function_call":
 		m.readFunctionCall(w)
 	case "extra_content":
-		m.signature = readSignature(w)
+		m.signature = readSignature(w.Walker)
 	default:
 		w.Skip()
 	}
 }
 
-func (m *message) readContent(w *gemini.Walker) {
+func (m *message) readCalls(w *reader) {
+	w.open = append(w.open[:0], m.calls...)
+	w.Array("an array of tool calls", func(int) { w.open = append(w.open, readCall(w)) })
+	m.calls = w.calls.Keep(w.open...)
+}
+
+func (m *message) readContent(w *reader) {
 	m.content, m.hasContent = nil, true
 	switch w.Kind() {
 	case '"':
-		m.content = []gemini.Part{{Text: w.Text()}}
+		m.content = w.arena.Parts.Keep(gemini.Part{Text: w.Text()})
 	case 'n':
 		w.Skip()
 		m.hasContent = false
 	default:
+		w.parts = w.parts[:0]
 		w.Array(contentForms, func(int) {
-			p, ok, leftOut := readPart(w)
+			p, ok, leftOut := readPart(w.Walker)
 			if ok {
-				m.content = append(m.content, p)
+				w.parts = append(w.parts, p)
 			}
 			if leftOut != "" {
 				m.leftOut = append(m.leftOut, leftOut)
 			}
 		})
+		m.content = w.arena.Parts.Keep(w.parts...)
 	}
 }
 
 // readCall reads a call of a function or of a custom tool.
-func readCall(w *gemini.Walker) toolCall {
+func readCall(w *reader) toolCall {
 	var c toolCall
 	kind, field := "", "function"
 	if !w.Object("a tool call", func(name []byte) {
@@ -94,7 +101,7 @@ func readCall(w *gemini.Walker) toolCall {
 			field = "custom"
 			c.readCustom(w)
 		case "extra_content":
-			c.signature = readSignature(w)
+			c.signature = readSignature(w.Walker)
 		default:
 			w.Skip()
 		}
@@ -111,7 +118,7 @@ func readCall(w *gemini.Walker) toolCall {
 	return c
 }
 
-func (c *toolCall) readFunction(w *gemini.Walker) {
+func (c *toolCall) readFunction(w *reader) {
 	w.Object("an object", func(name []byte) {
 		switch string(name) {
 		case "name":
@@ -125,7 +132,7 @@ func (c *toolCall) readFunction(w *gemini.Walker) {
 }
 
 // readArguments reads JSON in a string. Some clients send the object itself.
-func (c *toolCall) readArguments(w *gemini.Walker) {
+func (c *toolCall) readArguments(w *reader) {
 	if !w.Expect(`"{`, "a string") {
 		return
 	}
@@ -133,10 +140,10 @@ func (c *toolCall) readArguments(w *gemini.Walker) {
 		c.args = w.Raw()
 		return
 	}
-	c.args = []byte(w.String())
+	c.args = w.Unquoted()
 }
 
-func (c *toolCall) readCustom(w *gemini.Walker) {
+func (c *toolCall) readCustom(w *reader) {
 	var input gemini.Text
 	w.Object("an object", func(name []byte) {
 		switch string(name) {
@@ -148,11 +155,11 @@ func (c *toolCall) readCustom(w *gemini.Walker) {
 			w.Skip()
 		}
 	})
-	c.args = front.CustomArgs(input)
+	c.args = w.arena.CustomArgs(input)
 }
 
 // readFunctionCall reads the deprecated form of a call. It has no id: its name stands for it.
-func (m *message) readFunctionCall(w *gemini.Walker) {
+func (m *message) readFunctionCall(w *reader) {
 	if w.Kind() == 'n' {
 		w.Skip()
 		return

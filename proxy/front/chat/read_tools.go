@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -11,28 +10,34 @@ import (
 // declaration is a tool as it is read. OpenAI has all but its type in an object of its own, as function or custom; Cursor sends
 // some tools flat, as the Responses API has them, and Anthropic's with input_schema.
 type declaration struct {
-	tool
+	front.Tool
+	strict     bool
 	kind       string
 	nested     bool
 	anthropics bool // it has Anthropic's input_schema, and need not tell its type
 	grammar    front.Grammar
 }
 
-// declared are the tools of a request, and what is known of them beside.
+// declared are the tools of a request, and what is known of them beside. Nothing in it changes, since other requests may have the
+// same.
 type declared struct {
-	tools   []tool
-	builtIn front.BuiltIn
-	leftOut front.LeftOut
+	list      []front.Tool
+	functions *front.Toolset // list
+	strict    bool
+	builtIn   front.BuiltIn
+	leftOut   front.LeftOut
 }
 
-func readTools(w *gemini.Walker) (d declared) {
+func readTools(w *gemini.Walker) *declared {
+	d := &declared{}
 	w.Array("an array of tools", func(int) { d.readTool(w) })
+	d.functions = front.NewToolset(d.list)
 	return d
 }
 
-// declare takes tools, which others may have as well.
-func (r *request) declare(d declared) {
-	r.tools = slices.Clip(d.tools)
+// declare takes tools.
+func (r *request) declare(d *declared) {
+	r.tools = d
 	r.builtIn.Search = r.builtIn.Search || d.builtIn.Search
 	r.builtIn.Fetch = r.builtIn.Fetch || d.builtIn.Fetch
 	r.builtIn.Code = r.builtIn.Code || d.builtIn.Code
@@ -55,11 +60,11 @@ func (r *declared) readTool(w *gemini.Walker) {
 	case d.kind == "custom" && d.Name == "":
 		w.Fail(w.Path()+".custom.name", "expected the name of the tool")
 	case d.kind == "custom":
-		r.tools = append(r.tools, tool{Tool: front.CustomTool(d.Name, d.Description, d.grammar)})
+		r.list = append(r.list, front.CustomTool(d.Name, d.Description, d.grammar))
 	case (d.kind == "" || d.kind == "function") && d.Name == "":
 		w.Fail(w.Path()+".function.name", "expected the name of the function")
 	case d.kind == "" || d.kind == "function" || d.nested && d.Name != "":
-		r.tools = append(r.tools, d.tool)
+		r.list, r.strict = append(r.list, d.Tool), r.strict || d.strict
 	case !googleTool(d.kind, &r.builtIn):
 		r.leftOut.Add(d.kind)
 	}

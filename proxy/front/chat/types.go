@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
@@ -20,7 +21,7 @@ type request struct {
 	stops         []string
 	stream        bool
 	includeUsage  bool
-	tools         []tool
+	tools         *declared // nil if there are none
 	choice        choice
 	functions     []front.Tool // the deprecated form of tools
 	functionCall  choice       // the deprecated form of choice
@@ -32,7 +33,6 @@ type request struct {
 	cacheKey      string
 	user          string
 	leftOut       front.LeftOut
-	known         *front.Known[declared]
 	plain         bool // gemini.Walker.Plain
 }
 
@@ -53,11 +53,6 @@ type toolCall struct {
 	name      string
 	args      json.RawMessage
 	signature string
-}
-
-type tool struct {
-	front.Tool
-	strict bool
 }
 
 // choice is tool_choice: a mode, or with kind function, custom or allowed_tools the tools that it names.
@@ -81,15 +76,55 @@ type format struct {
 	schema json.RawMessage
 }
 
-func parse(body []byte, known *front.Known[declared]) (*request, error) {
-	w := gemini.NewWalker(body)
-	r := &request{known: known}
-	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
-	r.plain = w.Plain()
-	return r, w.Done()
+// reader is the walk through a request's body.
+type reader struct {
+	*gemini.Walker
+	arena    *front.Arena
+	messages []message
+	parts    []gemini.Part // of the message that is being read
+	open     []toolCall    // likewise
+	calls    gemini.Slab[toolCall]
+	known    *front.Known[*declared]
 }
 
-func (r *request) field(w *gemini.Walker, name string) {
+// memory is what an arena has for this protocol: what is read of a request, and what it is made of.
+type memory struct {
+	reader  reader
+	request request
+	decoder decoder
+}
+
+// Reset forgets the request.
+func (m *memory) Reset() (size int) {
+	r, d := &m.reader, &m.decoder
+	size = gemini.Recycle(&r.messages) + gemini.Recycle(&r.parts) + gemini.Recycle(&r.open) + r.calls.Reset() + gemini.Recycle(&d.open)
+	*m = memory{
+		reader:  reader{messages: r.messages, parts: r.parts, open: r.open, calls: r.calls},
+		decoder: decoder{open: d.open},
+	}
+	return size
+}
+
+// memoryOf is arena's.
+func memoryOf(arena *front.Arena) *memory {
+	m, ok := arena.Own.(*memory)
+	if !ok {
+		m = &memory{}
+		arena.Own = m
+	}
+	return m
+}
+
+func (m *memory) parse(body []byte, arena *front.Arena, known *front.Known[*declared]) error {
+	w, r := &m.reader, &m.request
+	w.Walker, w.arena, w.known = &arena.Walker, arena, known
+	w.Start(body)
+	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
+	r.plain, r.messages = w.Plain(), w.messages
+	return w.Done()
+}
+
+func (r *request) field(w *reader, name string) {
 	switch name {
 	case "model":
 		r.model = w.String()
@@ -99,7 +134,7 @@ func (r *request) field(w *gemini.Walker, name string) {
 			for _, kind := range m.leftOut {
 				r.leftOut.Add(kind)
 			}
-			r.messages = append(r.messages, m)
+			w.messages = append(w.messages, m)
 		})
 	case "max_completion_tokens":
 		r.maxCompletion = w.Int()
@@ -131,30 +166,30 @@ func (r *request) field(w *gemini.Walker, name string) {
 }
 
 // toolField reads what is about tools.
-func (r *request) toolField(w *gemini.Walker, name string) {
+func (r *request) toolField(w *reader, name string) {
 	switch name {
 	case "tools":
-		r.declare(r.known.Read(w, readTools))
+		r.declare(w.known.Read(w.Walker, readTools))
 	case "tool_choice":
-		r.choice = readChoice(w)
+		r.choice = readChoice(w.Walker)
 	case "parallel_tool_calls":
 		r.noParallel = w.Kind() == 'f'
 		w.Bool()
 	case "functions":
 		w.Array("an array of functions", func(int) {
 			var d declaration
-			w.Object("an object", func(name []byte) { d.detail(w, string(name)) })
+			w.Object("an object", func(name []byte) { d.detail(w.Walker, string(name)) })
 			if d.Name == "" {
 				w.Fail(w.Path()+".name", "expected the name of the function")
 			}
 			r.functions = append(r.functions, d.Tool)
 		})
 	case "function_call":
-		r.functionCall = readFunctionCall(w)
+		r.functionCall = readFunctionCall(w.Walker)
 	case "web_search_options":
 		r.builtIn.Search = w.Object("an object", func([]byte) { w.Skip() }) || r.builtIn.Search
 	default:
-		r.option(w, name)
+		r.option(w.Walker, name)
 	}
 }
 
@@ -186,7 +221,7 @@ func (r *request) option(w *gemini.Walker, name string) {
 			}
 		})
 	case "logprobs", "top_logprobs", "logit_bias", "audio", "store", "presence_penalty", "frequency_penalty", "prediction":
-		r.leftOut.Field(w, name)
+		r.leftOut.Field(w, strings.Clone(name))
 	default:
 		w.Skip()
 	}

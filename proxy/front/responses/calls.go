@@ -67,7 +67,7 @@ func (e *encoder) toolCall(dst []byte, ev *gemini.Event) []byte {
 func (e *encoder) outCall(ev *gemini.Event) *outCall {
 	name := e.call.Tools.Client(ev.Call.Name)
 	args := front.Object(ev.Call.Args)
-	t, declared := e.asked.tools[name]
+	t, declared := e.asked.declared.byName[name]
 	if !declared {
 		t = tool{name: name}
 	}

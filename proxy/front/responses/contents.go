@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
@@ -14,10 +13,9 @@ func droppable(id string) bool { return strings.HasPrefix(id, "rs_") || strings.
 
 // contents makes the history, a content an item; front.Normalise puts together what belongs together.
 func (d *decoder) contents() []gemini.Content {
-	var contents []gemini.Content
-	items := gather(d.req.input)
-	for i := range items {
-		if c := d.content(&items[i]); len(c.Parts) > 0 {
+	contents := d.arena.Contents.Make(len(d.req.input))[:0]
+	for _, it := range d.gather() {
+		if c := d.content(it); len(c.Parts) > 0 {
 			contents = append(contents, c)
 		}
 	}
@@ -26,10 +24,12 @@ func (d *decoder) contents() []gemini.Content {
 
 // gather puts the outputs of a turn's calls behind the last of the calls. Clients that run each call as they read it send them
 // in between, where the calls would seem to have been made one after the other.
-func gather(items []item) []item {
-	all, outputs := make([]item, 0, len(items)), []item(nil)
+func (d *decoder) gather() []*item {
+	items := d.req.input
+	all, outputs := d.order.Make(len(items))[:0], d.order.Make(len(items))[:0]
 	current := ""
-	for _, it := range items {
+	for i := range items {
+		it := &items[i]
 		switch turn := turnOf(it.id); {
 		case current != "" && strings.HasSuffix(it.kind, "_output"):
 			outputs = append(outputs, it)
@@ -61,7 +61,7 @@ func (d *decoder) content(it *item) gemini.Content {
 	}
 	switch it.kind {
 	case "message":
-		return message(it)
+		return d.message(it)
 	case "reasoning":
 		if records, ok := front.Unseal(it.encrypted); ok {
 			d.call.Carried = append(d.call.Carried, records...)
@@ -69,24 +69,28 @@ func (d *decoder) content(it *item) gemini.Content {
 	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "tool_search_call":
 		return d.functionCall(it)
 	case "tool_search_output":
-		return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{FunctionResponse: foundTools(it)}}}
+		return d.one(gemini.RoleUser, gemini.Part{FunctionResponse: foundTools(it)})
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output", "shell_call_output",
 		"apply_patch_call_output":
-		return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{FunctionResponse: result(it)}}}
+		return d.one(gemini.RoleUser, gemini.Part{FunctionResponse: d.result(it)})
 	default:
 		return unknown(it)
 	}
 	return gemini.Content{}
 }
 
-func message(it *item) gemini.Content {
+// one makes a content of one part.
+func (d *decoder) one(role string, p gemini.Part) gemini.Content {
+	return gemini.Content{Role: role, Parts: d.arena.Parts.Keep(p)}
+}
+
+func (d *decoder) message(it *item) gemini.Content {
 	switch {
 	case it.role == "assistant":
 		return gemini.Content{Role: gemini.RoleModel, Parts: it.content}
 	case isSystem(it):
-		if text := front.Join(front.Texts(it.content)); !text.Empty() {
-			wrapped := text.Wrap("<system-message>\n", "\n</system-message>")
-			return gemini.Content{Role: gemini.RoleUser, Parts: []gemini.Part{{Text: wrapped}}}
+		if text := d.arena.Join(it.content); !text.Empty() {
+			return d.one(gemini.RoleUser, gemini.Part{Text: text.Wrap("<system-message>\n", "\n</system-message>")})
 		}
 		return gemini.Content{}
 	}
@@ -99,8 +103,10 @@ func unknown(it *item) gemini.Content {
 	if it.role == "user" {
 		c.Role = gemini.RoleUser
 	}
-	for _, t := range front.Texts(it.content) {
-		c.Parts = append(c.Parts, gemini.Part{Text: t})
+	for _, p := range it.content {
+		if p.Text != nil {
+			c.Parts = append(c.Parts, gemini.Part{Text: p.Text})
+		}
 	}
 	return c
 }
@@ -114,30 +120,21 @@ func (it *item) pairID() string {
 }
 
 func (d *decoder) functionCall(it *item) gemini.Content {
-	call := &gemini.FunctionCall{ClientID: it.pairID()}
+	call := d.arena.Calls.New(gemini.FunctionCall{ClientID: it.pairID()})
 	name := fullName(it.namespace, it.name)
 	switch it.kind {
 	case "function_call":
-		call.Args = it.arguments()
+		call.Args = d.arena.Object(it.args)
 	case "tool_search_call":
-		name, call.Args = "tool_search", it.arguments()
+		name, call.Args = "tool_search", d.arena.Object(it.args)
 	case "custom_tool_call":
-		call.Args = front.CustomArgs(it.input)
+		call.Args = d.arena.CustomArgs(it.input)
 	default:
 		name = strings.TrimSuffix(it.kind, "_call")
-		call.Args = front.Object(it.action)
+		call.Args = d.arena.Object(it.action)
 	}
 	call.Name = d.call.Tools.Upstream(name)
-	return gemini.Content{Role: gemini.RoleModel, Parts: []gemini.Part{{FunctionCall: call}}}
-}
-
-// arguments are a JSON object, or a string that holds one.
-func (it *item) arguments() json.RawMessage {
-	args := []byte(it.args)
-	if len(args) > 0 && args[0] == '"' {
-		args = []byte(gemini.Text(args).String())
-	}
-	return front.Object(args)
+	return d.one(gemini.RoleModel, gemini.Part{FunctionCall: call})
 }
 
 // foundTools tells the model what a search among tools found; the tools themselves are declared from now on.
@@ -154,9 +151,9 @@ func foundTools(it *item) *gemini.FunctionResponse {
 
 // result makes a tool's result: its texts are the output, a line each, its media are parts beside it. What a shell printed
 // is passed on as the JSON it came as.
-func result(it *item) *gemini.FunctionResponse {
+func (d *decoder) result(it *item) *gemini.FunctionResponse {
 	if it.kind == "shell_call_output" && it.chunks != nil {
-		return front.Result(it.pairID(), []gemini.Part{{Text: gemini.Quote(string(it.chunks))}}, false)
+		return d.arena.Result(it.pairID(), []gemini.Part{{Text: gemini.Quote(string(it.chunks))}}, false)
 	}
-	return front.Result(it.pairID(), it.output, it.failed)
+	return d.arena.Result(it.pairID(), it.output, it.failed)
 }

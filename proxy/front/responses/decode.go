@@ -3,14 +3,21 @@
 package responses
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-// Codec is the Responses API.
-type Codec struct{}
+// Codec is the Responses API. New makes one that remembers tools and uses memory again; the zero value does not.
+type Codec struct {
+	tools  *front.Known[*declared]
+	arenas *front.Arenas
+}
+
+// New makes a codec.
+func New() Codec { return Codec{tools: front.NewKnown[*declared](), arenas: &front.Arenas{}} }
 
 var _ front.Codec = Codec{}
 
@@ -24,38 +31,46 @@ func (Codec) Error(e *front.Error, requestID string) (status int, body []byte) {
 
 // Decode reads the body of POST /v1/responses. What has no counterpart in Gemini, such as verbosity, items and tools of
 // hosted kinds, and fields that nobody knows, is left out without an error.
-func (Codec) Decode(body []byte) (*front.Call, error) {
-	req, err := parse(body)
+func (c Codec) Decode(body []byte) (*front.Call, error) {
+	arena := c.arenas.Get()
+	m := memoryOf(arena)
+	d := &m.decoder
+	d.asked.request, d.req, d.arena, d.order = &m.request, &m.request, arena, &m.order
+	err := m.parse(body, arena, c.tools)
+	if err == nil {
+		err = d.req.check()
+	}
+	if err == nil {
+		d.call = front.NewCall(arena)
+		err = d.decode()
+	}
 	if err != nil {
+		arena.Release()
 		return nil, front.AsError(err)
 	}
-	if err := req.check(); err != nil {
-		return nil, err
-	}
-	d := decoder{req: req, asked: &asked{request: req, tools: map[string]tool{}}}
-	d.call = &front.Call{
-		Model: req.model, Stream: req.stream, IncludeUsage: req.includeUsage, SingleCall: req.noParallel, Request: &gemini.Request{},
-		BuiltIn: req.tools.builtIn, Own: d.asked,
-		LeftOut: req.tools.leftOut,
-	}
-	if d.call.Conversation = req.cacheKey; req.cacheKey == "" {
-		d.call.Conversation = req.user
-	}
+	return d.call, nil
+}
+
+// decode makes the call.
+func (d *decoder) decode() error {
+	r, call := d.req, d.call
+	call.Model, call.Stream, call.IncludeUsage, call.SingleCall = r.model, r.stream, r.includeUsage, r.noParallel
+	call.Own, call.LeftOut, call.Conversation = &d.asked, r.leftOut, cmp.Or(r.cacheKey, r.user)
 	d.config()
 	if err := d.tools(); err != nil {
-		return nil, err
+		return err
 	}
 	d.system()
-	if err := d.call.SetContents(d.contents()); err != nil {
-		return nil, front.Invalidf("input", "expected at least one item with content")
+	if err := call.SetContents(d.contents()); err != nil {
+		return front.Invalidf("input", "expected at least one item with content")
 	}
-	return d.call, nil
+	return nil
 }
 
 // asked is what the encoder of an answer must know of its request.
 type asked struct {
 	*request
-	tools map[string]tool // by full name
+	declared *declared
 }
 
 // check finds what the whole request lacks or must not have.
@@ -116,12 +131,16 @@ func notFound(param, what, id string) *front.Error {
 type decoder struct {
 	req   *request
 	call  *front.Call
-	asked *asked
+	asked asked
+	arena *front.Arena
+	order *gemini.Slab[*item]
+
+	open []gemini.Part // of the content that is being made
 }
 
 func (d *decoder) config() {
-	r := d.req
-	config := &gemini.GenerationConfig{Temperature: r.temperature, TopP: r.topP}
+	r, config := d.req, d.call.Request.GenerationConfig
+	config.Temperature, config.TopP = r.temperature, r.topP
 	switch r.format.kind {
 	case "json_object":
 		config.ResponseMimeType = "application/json"
@@ -129,7 +148,6 @@ func (d *decoder) config() {
 		config.ResponseMimeType = "application/json"
 		config.ResponseJSONSchema = front.CleanOutput(r.format.schema)
 	}
-	d.call.Request.GenerationConfig = config
 	if r.maxTokens != nil {
 		d.call.MaxTokens = *r.maxTokens
 	}
@@ -140,21 +158,33 @@ func (d *decoder) config() {
 	d.call.ShowThoughts = r.reasoning.summary != "" && r.reasoning.summary != "none"
 }
 
-func (d *decoder) tools() error {
-	declared := d.req.tools.tools
+// declared are the tools of the request, with those that came in the course of the conversation.
+func (d *decoder) declared() *declared {
+	var found []tool
 	for i := range d.req.input {
-		declared = append(declared, d.req.input[i].found()...)
+		found = append(found, d.req.input[i].found()...)
 	}
-	var tools []front.Tool
-	for _, t := range declared {
-		d.asked.tools[fullName(t.namespace, t.name)] = t
-		tools = append(tools, t.declare())
-		d.call.StrictTools = d.call.StrictTools || t.strict
+	all := d.req.tools
+	if all == nil {
+		all = newDeclared(toolSet{})
 	}
-	c := d.req.choice
+	if len(found) == 0 {
+		return all
+	}
+	set := all.toolSet
+	set.tools = slices.Concat(set.tools, found)
+	return newDeclared(set)
+}
+
+func (d *decoder) tools() error {
+	declared := d.declared()
+	d.asked.declared = declared
+	d.call.BuiltIn, d.call.StrictTools = declared.builtIn, declared.strict
+	functions := declared.functions
+	c := &d.req.choice
 	if c.kind == "allowed_tools" {
 		if d.call.BuiltIn = d.call.BuiltIn.Both(c.hosted); len(c.names) == 0 {
-			tools = nil // none of the client's own
+			functions = front.NewToolset(nil) // none of the client's own
 		}
 	}
 	choice := front.ToolChoice{Names: c.names, Param: "tool_choice"}
@@ -168,7 +198,7 @@ func (d *decoder) tools() error {
 	case c.kind == "required", len(c.names) > 0:
 		choice.Mode = front.ModeAny
 	}
-	return d.call.SetTools(tools, choice)
+	return d.call.Declare(functions, choice)
 }
 
 func isSystem(it *item) bool {
@@ -178,20 +208,21 @@ func isSystem(it *item) bool {
 // system makes the system instruction of instructions and of the messages at the head. The last item always stays, since
 // Gemini wants something to answer.
 func (d *decoder) system() {
-	var parts []gemini.Part
-	add := func(t gemini.Text) {
-		if !t.Empty() {
-			parts = append(parts, gemini.Part{Text: t})
-		}
-	}
-	add(d.req.instructions)
+	d.add(d.req.instructions)
 	for len(d.req.input) > 1 && isSystem(&d.req.input[0]) {
-		for _, t := range front.Texts(d.req.input[0].content) {
-			add(t)
+		for _, p := range d.req.input[0].content {
+			d.add(p.Text)
 		}
 		d.req.input = d.req.input[1:]
 	}
-	if len(parts) > 0 {
-		d.call.Request.SystemInstruction = &gemini.Content{Parts: parts}
+	if len(d.open) > 0 {
+		d.call.Request.SystemInstruction = d.arena.Contents.New(gemini.Content{Parts: d.arena.Parts.Keep(d.open...)})
+	}
+}
+
+// add adds a text to the system instruction.
+func (d *decoder) add(t gemini.Text) {
+	if !t.Empty() {
+		d.open = append(d.open, gemini.Part{Text: t})
 	}
 }

@@ -16,7 +16,7 @@ type item struct {
 	callID    string
 	name      string
 	namespace string
-	args      json.RawMessage // of a function_call, as received: a string literal, or an object
+	args      json.RawMessage // of a function_call
 	input     gemini.Text     // of a custom_tool_call
 	action    json.RawMessage // of shell calls; the operation of an apply_patch_call
 	output    []gemini.Part   // of a call's output
@@ -52,9 +52,15 @@ func (f *fault) text(w *gemini.Walker) gemini.Text {
 	return nil
 }
 
-func (f *fault) string(w *gemini.Walker) string { return f.text(w).String() }
+func (f *fault) string(w *gemini.Walker) string {
+	switch w.Kind() {
+	case '"', 'n':
+		return w.String()
+	}
+	return f.text(w).String()
+}
 
-func readItem(w *gemini.Walker) item {
+func readItem(w *reader) item {
 	var it item
 	if !w.Object("an input item", func(name []byte) { it.field(w, string(name)) }) {
 		w.Fail(w.Path(), "expected an input item")
@@ -66,31 +72,31 @@ func readItem(w *gemini.Walker) item {
 	case it.kind == "" && it.id != "":
 		it.kind = "item_reference"
 	}
-	it.check(w)
+	it.check(w.Walker)
 	return it
 }
 
-func (it *item) field(w *gemini.Walker, name string) {
+func (it *item) field(w *reader, name string) {
 	f := &it.fault
 	switch name {
 	case "type":
-		it.kind = f.string(w)
+		it.kind = f.string(w.Walker)
 	case "role":
-		it.role = f.string(w)
+		it.role = f.string(w.Walker)
 	case "id":
-		it.id = f.string(w)
+		it.id = f.string(w.Walker)
 	case "content":
 		it.content, it.hasContent = f.parts(w)
 	case "call_id":
-		it.callID = f.string(w)
+		it.callID = f.string(w.Walker)
 	case "name":
-		it.name = f.string(w)
+		it.name = f.string(w.Walker)
 	case "namespace":
-		it.namespace = f.string(w)
+		it.namespace = f.string(w.Walker)
 	case "arguments":
-		it.args = w.Raw()
+		it.readArguments(w)
 	case "input":
-		it.input = f.text(w)
+		it.input = f.text(w.Walker)
 	case "action", "operation":
 		it.action = w.Raw()
 	case "output":
@@ -98,25 +104,33 @@ func (it *item) field(w *gemini.Walker, name string) {
 	case "tools":
 		it.tools = w.Raw()
 	case "status":
-		it.failed = f.string(w) == "failed"
+		it.failed = f.string(w.Walker) == "failed"
 	case "encrypted_content":
-		it.encrypted = f.string(w)
+		it.encrypted = f.string(w.Walker)
 	default:
 		w.Skip()
 	}
 }
 
 // readOutput reads what a tool gave: a text, content parts, or what a shell printed.
-func (it *item) readOutput(w *gemini.Walker) {
+func (it *item) readOutput(w *reader) {
 	raw := w.Span(func() { it.output, it.hasOutput = it.fault.parts(w) })
 	if len(raw) > 0 && raw[0] == '[' {
 		it.chunks = raw
 	}
 }
 
+// readArguments reads JSON in a string, or an object.
+func (it *item) readArguments(w *reader) {
+	if w.Kind() == '"' {
+		it.args = w.Unquoted()
+		return
+	}
+	it.args = w.Raw()
+}
+
 // check finds what is wrong with an item of a known type.
 func (it *item) check(w *gemini.Walker) {
-	path := w.Path()
 	switch it.kind {
 	case "", "message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output":
 		if it.fault.problem != "" {
@@ -124,7 +138,7 @@ func (it *item) check(w *gemini.Walker) {
 		}
 	}
 	if field, problem := it.missing(); problem != "" {
-		w.Fail(path+field, problem)
+		w.Fail(w.Path()+field, problem)
 	}
 }
 

@@ -22,20 +22,21 @@ type part struct {
 }
 
 // parts reads content: a text, or an array of parts. ok is false where there is none.
-func (f *fault) parts(w *gemini.Walker) (parts []gemini.Part, ok bool) {
+func (f *fault) parts(w *reader) (parts []gemini.Part, ok bool) {
 	switch w.Kind() {
 	case '"':
-		return []gemini.Part{{Text: w.Text()}}, true
+		return w.arena.Parts.Keep(gemini.Part{Text: w.Text()}), true
 	case 'n':
 		w.Skip()
 		return nil, false
 	case '[':
+		w.parts = w.parts[:0]
 		w.Array("an array", func(int) {
-			if p, ok := f.part(w); ok {
-				parts = append(parts, p)
+			if p, ok := f.part(w.Walker); ok {
+				w.parts = append(w.parts, p)
 			}
 		})
-		return parts, true
+		return w.arena.Parts.Keep(w.parts...), true
 	}
 	w.Skip()
 	f.note(w.Path(), "expected a string or an array of parts")
@@ -55,7 +56,7 @@ func (f *fault) part(w *gemini.Walker) (out gemini.Part, ok bool) {
 	}
 	var p part
 	w.Object("", func(name []byte) { p.field(w, f, string(name)) })
-	return p.toGemini(f, w.Path())
+	return p.toGemini(w, f)
 }
 
 func (p *part) field(w *gemini.Walker, f *fault, name string) {
@@ -113,25 +114,25 @@ func (p *part) readImageURL(w *gemini.Walker, f *fault) {
 }
 
 // toGemini makes the part that Gemini gets. Of parts of unknown types the text is kept.
-func (p *part) toGemini(f *fault, path string) (out gemini.Part, ok bool) {
+func (p *part) toGemini(w *gemini.Walker, f *fault) (out gemini.Part, ok bool) {
 	switch p.kind {
 	case "":
-		f.note(path+".type", "expected the type of the part")
+		f.note(w.Path()+".type", "expected the type of the part")
 	case "input_text", "output_text", "text":
 		if p.text == nil {
-			f.note(path+".text", "expected a string")
+			f.note(w.Path()+".text", "expected a string")
 		}
 	case "input_image":
-		return p.image(f, path)
+		return p.image(w, f)
 	case "input_file":
-		return p.file(f, path)
+		return p.file(w, f)
 	case "input_audio":
 		if p.audio == nil || p.format == "" {
-			f.note(path+".input_audio", "expected data and format")
+			f.note(w.Path()+".input_audio", "expected data and format")
 			return out, false
 		}
 		out, field, problem := front.OpenAISound(p.audio.String(), p.format)
-		return f.medium(out, problem, path+".input_audio."+field)
+		return f.medium(w, out, problem, ".input_audio."+field)
 	}
 	if p.text == nil {
 		f.leftOut = append(f.leftOut, p.kind)
@@ -139,44 +140,44 @@ func (p *part) toGemini(f *fault, path string) (out gemini.Part, ok bool) {
 	return gemini.Part{Text: p.text}, p.text != nil
 }
 
-func (p *part) image(f *fault, path string) (out gemini.Part, ok bool) {
+func (p *part) image(w *gemini.Walker, f *fault) (out gemini.Part, ok bool) {
 	switch {
 	case !p.url.Empty():
 	case p.fileID != "":
-		f.note(path+".file_id", noFiles)
+		f.note(w.Path()+".file_id", noFiles)
 		return out, false
 	default:
-		f.note(path+".image_url", "expected a data URL or an address")
+		f.note(w.Path()+".image_url", "expected a data URL or an address")
 		return out, false
 	}
 	out, problem := front.OpenAIImage(p.url.String(), p.detail)
-	return f.medium(out, problem, path+"."+p.urlField)
+	return f.medium(w, out, problem, "."+p.urlField)
 }
 
-func (p *part) file(f *fault, path string) (out gemini.Part, ok bool) {
+func (p *part) file(w *gemini.Walker, f *fault) (out gemini.Part, ok bool) {
 	switch {
 	case !p.fileData.Empty():
 		out, problem := front.OpenAIFile(p.fileData.String(), p.filename)
-		return f.medium(out, problem, path+".file_data")
+		return f.medium(w, out, problem, ".file_data")
 	case !p.url.Empty():
 		out, problem := front.OpenAIFile(p.url.String(), p.filename)
-		return f.medium(out, problem, path+"."+p.urlField)
+		return f.medium(w, out, problem, "."+p.urlField)
 	case p.fileID != "":
-		f.note(path+".file_id", noFiles)
+		f.note(w.Path()+".file_id", noFiles)
 	default:
-		f.note(path+".file_data", "expected a data URL with base64, or file_url")
+		f.note(w.Path()+".file_data", "expected a data URL with base64, or file_url")
 	}
 	return out, false
 }
 
 // medium passes a medium on, or notes what is wrong with it. A web address is left to be fetched.
-func (f *fault) medium(out gemini.Part, problem, path string) (_ gemini.Part, ok bool) {
+func (f *fault) medium(w *gemini.Walker, out gemini.Part, problem, field string) (_ gemini.Part, ok bool) {
 	if problem != "" {
-		f.note(path, problem)
+		f.note(w.Path()+field, problem)
 		return out, false
 	}
 	if out.FileData != nil {
-		out.FileData.Param = path
+		out.FileData.Param = w.Path() + field
 	}
 	return out, true
 }

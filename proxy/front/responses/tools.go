@@ -85,11 +85,37 @@ type declaration struct {
 	execution   string // of tool_search: client, or server
 }
 
-// toolSet is what a request declares.
+// toolSet is what a list of tools holds.
 type toolSet struct {
 	tools   []tool
 	builtIn front.BuiltIn // tools that Google runs
 	leftOut front.LeftOut
+}
+
+// declared is what a request declares. Nothing in it changes, since other requests may have the same.
+type declared struct {
+	toolSet
+	functions *front.Toolset
+	byName    map[string]tool // by full name
+	strict    bool
+}
+
+func readTools(w *gemini.Walker) *declared {
+	var set toolSet
+	w.Array("an array of tools", func(int) { set.read(w) })
+	return newDeclared(set)
+}
+
+func newDeclared(set toolSet) *declared {
+	d := &declared{toolSet: set, byName: make(map[string]tool, len(set.tools))}
+	functions := make([]front.Tool, 0, len(set.tools))
+	for _, t := range set.tools {
+		d.byName[fullName(t.namespace, t.name)] = t
+		functions = append(functions, t.declare())
+		d.strict = d.strict || t.strict
+	}
+	d.functions = front.NewToolset(functions)
+	return d
 }
 
 // read reads one tool.

@@ -2,7 +2,9 @@ package responses
 
 import (
 	"encoding/json"
+	"strings"
 
+	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
@@ -11,7 +13,8 @@ type request struct {
 	model        string
 	instructions gemini.Text
 	input        []item
-	tools        toolSet
+	tools        *declared // nil if there are none
+	leftOut      front.LeftOut
 	choice       choice
 	noParallel   bool
 	reasoning    reasoning
@@ -50,15 +53,55 @@ type echo struct {
 	instructions, tools, choice, text, metadata json.RawMessage
 }
 
-// parse reads a body. It is copied, since most of what is read aliases it.
-func parse(body []byte) (*request, error) {
-	w := gemini.NewWalker(body)
-	r := &request{}
-	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
-	return r, w.Done()
+// reader is the walk through a request's body.
+type reader struct {
+	*gemini.Walker
+	arena *front.Arena
+	items []item
+	parts []gemini.Part // of the item that is being read
+	known *front.Known[*declared]
 }
 
-func (r *request) field(w *gemini.Walker, name string) {
+// memory is what an arena has for this protocol: what is read of a request, and what it is made of.
+type memory struct {
+	reader  reader
+	request request
+	decoder decoder
+	order   gemini.Slab[*item]
+}
+
+// Reset forgets the request.
+func (m *memory) Reset() (size int) {
+	r, d := &m.reader, &m.decoder
+	size = gemini.Recycle(&r.items) + gemini.Recycle(&r.parts) + gemini.Recycle(&d.open) + m.order.Reset()
+	*m = memory{
+		reader:  reader{items: r.items, parts: r.parts},
+		decoder: decoder{open: d.open},
+		order:   m.order,
+	}
+	return size
+}
+
+// memoryOf is arena's.
+func memoryOf(arena *front.Arena) *memory {
+	m, ok := arena.Own.(*memory)
+	if !ok {
+		m = &memory{}
+		arena.Own = m
+	}
+	return m
+}
+
+func (m *memory) parse(body []byte, arena *front.Arena, known *front.Known[*declared]) error {
+	w, r := &m.reader, &m.request
+	w.Walker, w.arena, w.known = &arena.Walker, arena, known
+	w.Start(body)
+	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
+	r.input = w.items
+	return w.Done()
+}
+
+func (r *request) field(w *reader, name string) {
 	switch name {
 	case "model":
 		r.model = w.String()
@@ -68,18 +111,19 @@ func (r *request) field(w *gemini.Walker, name string) {
 	case "input":
 		r.readInput(w)
 	case "tools":
-		r.echo.tools = w.Span(func() {
-			w.Array("an array of tools", func(int) { r.tools.read(w) })
-		})
+		r.echo.tools = w.Span(func() { r.tools = w.known.Read(w.Walker, readTools) })
+		for _, kind := range r.tools.leftOut {
+			r.leftOut.Add(kind)
+		}
 	case "tool_choice":
-		r.echo.choice = w.Span(func() { r.choice = readChoice(w) })
+		r.echo.choice = w.Span(func() { r.choice = readChoice(w.Walker) })
 	case "parallel_tool_calls":
 		r.noParallel = w.Kind() == 'f'
 		w.Bool()
 	case "reasoning":
-		r.readReasoning(w)
+		r.readReasoning(w.Walker)
 	case "text":
-		r.echo.text = w.Span(func() { r.readText(w) })
+		r.echo.text = w.Span(func() { r.readText(w.Walker) })
 	case "max_output_tokens":
 		r.maxTokens = w.Int()
 	case "temperature":
@@ -89,7 +133,7 @@ func (r *request) field(w *gemini.Walker, name string) {
 	case "stream":
 		r.stream = w.Bool()
 	default:
-		r.option(w, name)
+		r.option(w.Walker, name)
 	}
 }
 
@@ -126,28 +170,28 @@ func (r *request) option(w *gemini.Walker, name string) {
 		r.prompt = w.Raw() != nil
 	case "truncation":
 		if r.truncation = w.String(); r.truncation != "" && r.truncation != "disabled" {
-			r.tools.leftOut.Add(name)
+			r.leftOut.Add(strings.Clone(name))
 		}
 	case "top_logprobs", "store", "max_tool_calls":
-		r.tools.leftOut.Field(w, name)
+		r.leftOut.Field(w, strings.Clone(name))
 	default:
 		w.Skip()
 	}
 }
 
-func (r *request) readInput(w *gemini.Walker) {
+func (r *request) readInput(w *reader) {
 	if w.Kind() == '"' {
-		r.input = []item{{kind: "message", role: "user", content: []gemini.Part{{Text: w.Text()}}}}
+		w.items = append(w.items[:0], item{kind: "message", role: "user", content: w.arena.Parts.Keep(gemini.Part{Text: w.Text()})})
 		return
 	}
 	w.Array("a string or an array of items", func(int) {
 		it := readItem(w)
 		if it.kind == "message" || it.kind == "function_call_output" {
 			for _, kind := range it.fault.leftOut {
-				r.tools.leftOut.Add(kind)
+				r.leftOut.Add(kind)
 			}
 		}
-		r.input = append(r.input, it)
+		w.items = append(w.items, it)
 	})
 }
 

@@ -1,0 +1,58 @@
+package front
+
+import (
+	"sync"
+
+	"github.com/gemini-claude-adapter/gca/proxy/gemini"
+)
+
+// largestKept is the largest arena that serves further requests, in bytes: the pool lends any to anybody, and a small request must
+// not hold what a large one left for as long as its answer takes.
+const largestKept = 512 << 10
+
+// Arena is the memory that one request is translated in: what many of its parts are made of lies here, one behind the other, and
+// serves the next request when this one is over (Call.Release). Nothing that outlives a request may be in it. The zero value is ready.
+type Arena struct {
+	Walker    gemini.Walker // through the request's body
+	Parts     gemini.Slab[gemini.Part]
+	Contents  gemini.Slab[gemini.Content]
+	Calls     gemini.Slab[gemini.FunctionCall]
+	Responses gemini.Slab[gemini.FunctionResponse]
+	Bytes     gemini.Slab[byte]
+	Own       Own // what the codec has beside, nil in the beginning
+
+	pairs matches
+	home  *Arenas
+}
+
+// Own is what a codec keeps in an arena.
+type Own interface {
+	// Reset takes back all that is in it, and returns how many bytes it goes on with.
+	Reset() (size int)
+}
+
+// Arenas lends arenas. A nil *Arenas makes a new one each time. Safe for concurrent use.
+type Arenas struct{ pool sync.Pool }
+
+// Get lends an arena until Release.
+func (a *Arenas) Get() *Arena {
+	if a == nil {
+		return &Arena{}
+	}
+	arena, ok := a.pool.Get().(*Arena)
+	if !ok {
+		arena = &Arena{home: a}
+	}
+	return arena
+}
+
+// Release gives an arena back. Nobody may look at what is in it any more.
+func (a *Arena) Release() {
+	size := a.Walker.Release() + a.Parts.Reset() + a.Contents.Reset() + a.Calls.Reset() + a.Responses.Reset() + a.Bytes.Reset() + a.pairs.reset()
+	if a.Own != nil {
+		size += a.Own.Reset()
+	}
+	if a.home != nil && size <= largestKept {
+		a.home.pool.Put(a)
+	}
+}
