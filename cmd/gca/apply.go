@@ -41,16 +41,16 @@ func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error
 		return converge.Applied{}, ofChange(err)
 	}
 	for _, note := range applied.Notes {
-		show.line("  ! " + note)
+		show.line("  ! " + io.lang.Text(note))
 	}
 	return applied, show.broken
 }
 
 // tellChanged says how a change ended that went well.
 func tellChanged(io *streams, steps int) error {
-	said := "nothing had to be changed"
+	said := io.lang.Say("nothing had to be changed")
 	if steps > 0 {
-		said = fmt.Sprintf("done in %s; the adapter answers", count(steps, "step"))
+		said = io.lang.Say("done in %s; the adapter answers", io.lang.Count(steps, "step"))
 	}
 	_, err := fmt.Fprintln(io.err, said)
 	return err
@@ -60,10 +60,10 @@ func tellChanged(io *streams, steps int) error {
 func tellTokens(io *streams, client, admin converge.Secret) error {
 	var b strings.Builder
 	if !client.Empty() {
-		fmt.Fprintf(&b, "Client token, shown this once: %s\n", client.Reveal())
+		b.WriteString(io.lang.Say("Client token, shown this once: %s", client.Reveal()) + "\n")
 	}
 	if !admin.Empty() {
-		fmt.Fprintf(&b, "Admin token, shown this once: %s\n", admin.Reveal())
+		b.WriteString(io.lang.Say("Admin token, shown this once: %s", admin.Reveal()) + "\n")
 	}
 	_, err := fmt.Fprint(io.out, b.String())
 	return err
@@ -79,13 +79,13 @@ type stepLines struct {
 
 func (s *stepLines) plan(plan converge.PlanMessage) {
 	for _, step := range plan.Steps {
-		s.titles[step.ID] = step.Title
+		s.titles[step.ID] = s.io.lang.Text(step.Title)
 	}
 	for _, note := range plan.Notes {
-		s.line("  ! " + note)
+		s.line("  ! " + s.io.lang.Text(note))
 	}
 	for _, step := range plan.Steps {
-		s.line("  + " + step.Title)
+		s.line("  + " + s.titles[step.ID])
 	}
 }
 
@@ -94,7 +94,7 @@ func (s *stepLines) step(e converge.StepEvent) {
 	case converge.StepDone:
 		s.line(fmt.Sprintf("  ✓ %s  %.1fs", s.titles[e.ID], e.Seconds))
 	case converge.StepFailed:
-		s.line("  ✗ " + s.titles[e.ID] + ": putting everything back")
+		s.line("  ✗ " + s.titles[e.ID] + s.io.lang.Say(": putting everything back"))
 	}
 }
 

@@ -130,7 +130,7 @@ func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) 
 		return profile, fmt.Errorf("the server's new token cannot be read\nhint: gca upgrade, should its release be another one than this; this is gca %s", version)
 	}
 	profile.Token = made.Token
-	_, err = fmt.Fprintf(io.err, "made the token %s on %s\n", name, target)
+	_, err = fmt.Fprintln(io.err, io.lang.Say("made the token %s on %s", name, target))
 	return profile, err
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca"
 	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/payload"
@@ -184,7 +185,7 @@ func (f *deployFlags) runAbort(cmd *cobra.Command, io *streams, target string) e
 		said, err = err.Error(), nil
 	}
 	if err == nil {
-		screen.emit(line{Type: "aborted", Text: said}, said)
+		screen.emit(line{Type: "aborted", Text: said}, io.lang.Text(said))
 	} else if f.json {
 		screen.emit(line{Type: "error", Code: exitCode(err), Text: complaint(err)}, "")
 	}
@@ -335,35 +336,49 @@ func (f *deployFlags) finish(io *streams, screen *screen, target string, result 
 	}
 	took := span(time.Since(screen.begun))
 	if result.Changed == 0 {
-		_, err := fmt.Fprintf(io.out, "%s: up to date (%s)\n", result.URL, took)
+		_, err := fmt.Fprintln(io.out, io.lang.Say("%s: up to date (%s)", result.URL, took))
 		return err
 	}
-	screen.emit(line{}, fmt.Sprintf("done in %s · %s · %s", took, count(result.Changed, "change"), result.URL))
+	screen.emit(line{}, io.lang.Say("done in %s · %s · %s", took, io.lang.Count(result.Changed, "change"), result.URL))
+	kept := ""
+	if err == nil {
+		kept = file
+	}
+	_, writeErr := fmt.Fprint(io.out, farewell(io.lang, result, profile, kept))
+	return errors.Join(err, writeErr)
+}
+
+// farewell is what a person needs next. kept is the file that the connection is saved in, "" if it could not be.
+func farewell(w locale.Words, result provision.Result, profile client.Profile, kept string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nThe adapter serves at %s (release %s).\n", result.URL, result.Release)
+	say := func(english string, args ...any) { b.WriteString(w.Say(english, args...) + "\n") }
+	b.WriteString("\n")
+	say("The adapter serves at %s (release %s).", result.URL, result.Release)
 	if result.ClientToken != "" {
-		fmt.Fprintf(&b, "Client token, shown this once: %s\n", result.ClientToken)
+		say("Client token, shown this once: %s", result.ClientToken)
 	}
 	if result.AdminToken != "" {
-		fmt.Fprintf(&b, "Admin token, shown this once: %s\n", result.AdminToken)
+		say("Admin token, shown this once: %s", result.AdminToken)
 	}
-	if result.ClientToken != "" {
-		if !strings.HasPrefix(result.URL, "https:") {
-			fmt.Fprintf(&b, "Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.\n")
-		}
-		if result.Roots != "" {
-			fmt.Fprintf(&b, "Its certificate is of a private CA, whose root clients must trust; for Claude Code: NODE_EXTRA_CA_CERTS=FILE\n")
-		}
-		fmt.Fprintf(&b, "\nFor Claude Code; gca setup claude-code writes this into its settings:\n")
-		for _, v := range profile.ClaudeCode() {
-			fmt.Fprintf(&b, "  export %s=%s\n", v.Name, v.Value)
-		}
-		if err == nil {
-			fmt.Fprintf(&b, "\nAddress and token are saved in %s, so gca test and gca ask work at once.\n", file)
-		}
+	if result.ClientToken == "" {
+		return b.String()
 	}
-	_, writeErr := fmt.Fprint(io.out, b.String())
-	return errors.Join(err, writeErr)
+	if !strings.HasPrefix(result.URL, "https:") {
+		say("Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.")
+	}
+	if result.Roots != "" {
+		say("Its certificate is of a private CA, whose root clients must trust; gca setup sees to that.")
+	}
+	b.WriteString("\n")
+	say("For Claude Code; gca setup claude-code writes this into its settings:")
+	for _, v := range profile.ClaudeCode() {
+		fmt.Fprintf(&b, "  export %s=%s\n", v.Name, v.Value)
+	}
+	if kept != "" {
+		b.WriteString("\n")
+		say("Address and token are saved in %s, so gca test and gca ask work at once.", kept)
+	}
+	return b.String()
 }
 
 // remember saves the connection where a token was made. Otherwise the server's from before stays, with the address that it has now.

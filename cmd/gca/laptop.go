@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
@@ -14,7 +15,11 @@ const targetVariable = "GCA_TARGET"
 
 // manageLine is the shell line of a verb on the server, for the host that was given.
 func manageLine(target string, verb []string) string {
-	return "exec " + remote.Quote(append([]string{"env", targetVariable + "=" + target, manageTool}, verb...)...)
+	env := []string{"env", targetVariable + "=" + target}
+	if language := locale.For(os.Getenv).Carried(); language != "" {
+		env = append(env, locale.Variable+"="+language)
+	}
+	return "exec " + remote.Quote(append(append(env, manageTool), verb...)...)
 }
 
 var (

@@ -10,11 +10,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
 )
 
-// maxWidth is how wide a line for a person may be, in characters.
+// maxWidth is how wide a line for a person may be, in columns.
 const maxWidth = 78
 
 // statusLine is the last line of a terminal, which is written over until something else is printed. The zero value, for
@@ -67,13 +68,12 @@ func (l *statusLine) clear() error {
 	return err
 }
 
-// fit cuts text to width characters.
-func fit(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
-	}
-	return string(runes[:width-1]) + "…"
+// fit cuts text to width columns of a terminal, of which a Chinese character takes two.
+func fit(text string, width int) string { return ansi.Truncate(text, width, "…") }
+
+// pad fills text up to width columns.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
 }
 
 // visible is text of a server as it may be shown: without what a terminal would take for a command.

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
 
@@ -31,8 +32,9 @@ func main() {
 type streams struct {
 	in       *os.File
 	out, err io.Writer
-	target   string      // what the person on a laptop called this server, "" where nobody did
-	lent     atomic.Bool // the terminal is another program's, and Ctrl-C with it
+	target   string       // what the person on a laptop called this server, "" where nobody did
+	lang     locale.Words // of this person
+	lent     atomic.Bool  // the terminal is another program's, and Ctrl-C with it
 }
 
 // untilInterrupted is a context that ends at SIGTERM, when the terminal goes away (but under nohup), and at Ctrl-C unless that
@@ -59,6 +61,7 @@ func (s *streams) untilInterrupted() (context.Context, context.CancelFunc) {
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, io *streams) int {
+	io.lang = locale.For(os.Getenv)
 	root := newRoot(io)
 	if filepath.Base(args[0]) == "gemini-manage" {
 		io.fromLaptop()
@@ -73,7 +76,7 @@ func run(ctx context.Context, args []string, io *streams) int {
 		locked.Hint = "wait for it to end, then again: " + cmd.CommandPath()
 	}
 	if message := complaint(err); message != "" {
-		if _, writeErr := fmt.Fprintln(io.err, root.Name()+": "+message); writeErr != nil {
+		if _, writeErr := fmt.Fprintln(io.err, root.Name()+": "+io.lang.Text(message)); writeErr != nil {
 			err = errors.Join(err, writeErr)
 		}
 	}

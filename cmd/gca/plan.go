@@ -37,7 +37,7 @@ func (s *screen) showPlan(plan provision.Plan) (bool, error) {
 	defer s.mu.Unlock()
 	for _, note := range plan.Notes {
 		note = visible(note)
-		s.put(line{Type: "warning", Text: note}, s.bad.Sprint("  ! ")+note)
+		s.put(line{Type: "warning", Text: note}, s.bad.Sprint("  ! ")+s.io.lang.Text(note))
 	}
 	if s.display == displayJSON {
 		for _, step := range plan.Steps {
@@ -48,7 +48,7 @@ func (s *screen) showPlan(plan provision.Plan) (bool, error) {
 	var b strings.Builder
 	paint := diffColors(s.io)
 	for _, step := range plan.Steps {
-		fmt.Fprintf(&b, "+ %s\n%s", visible(step.Title), paint(visible(provision.Diff(step))))
+		fmt.Fprintf(&b, "+ %s\n%s", s.io.lang.Text(visible(step.Title)), paint(visible(provision.Diff(step))))
 	}
 	s.keep(s.line.clear())
 	_, err := fmt.Fprint(s.io.out, b.String())
@@ -89,9 +89,9 @@ func (f *deployFlags) finishPlan(io *streams, screen *screen, result provision.R
 	case f.json:
 		err = screen.planResult(result.Pending)
 	case result.Pending == 0:
-		_, err = fmt.Fprintf(io.err, "%s is up to date: a deploy would change nothing\n", result.URL)
+		_, err = fmt.Fprintln(io.err, io.lang.Say("%s is up to date: a deploy would change nothing", result.URL))
 	default:
-		_, err = fmt.Fprintf(io.err, "%s to take; nothing was changed\n", count(result.Pending, "step"))
+		_, err = fmt.Fprintln(io.err, io.lang.Say("%s to take; nothing was changed", io.lang.Count(result.Pending, "step")))
 	}
 	if err == nil && result.Pending > 0 {
 		return &statusError{exitPending}

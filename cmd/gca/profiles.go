@@ -52,7 +52,7 @@ func saveProfile(io *streams, name string, profile client.Profile) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(io.err, "saved as %s in %s\nnext: gca chat, gca ask \"hello\", gca setup claude-code\n", name, file)
+	_, err = fmt.Fprintln(io.err, io.lang.Say("saved as %s in %s\nnext: gca chat, gca ask \"hello\", gca setup claude-code", name, file))
 	return err
 }
 

@@ -10,10 +10,15 @@ import (
 	"github.com/AlecAivazis/survey/v2"
 	"github.com/AlecAivazis/survey/v2/terminal"
 	"github.com/mattn/go-isatty"
+
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 )
 
-// prompt asks the person at the terminal. It is the only user of survey.
-type prompt struct{ opts survey.AskOpt }
+// prompt asks the person at the terminal, in their language what is given in English. It is the only user of survey.
+type prompt struct {
+	opts survey.AskOpt
+	lang locale.Words
+}
 
 // newPrompt returns nil where nobody can be asked.
 func newPrompt(io *streams, noInput bool) *prompt {
@@ -21,12 +26,12 @@ func newPrompt(io *streams, noInput bool) *prompt {
 	if noInput || !ok || !isatty.IsTerminal(io.in.Fd()) || !isatty.IsTerminal(out.Fd()) {
 		return nil
 	}
-	return &prompt{survey.WithStdio(io.in, out, out)}
+	return &prompt{survey.WithStdio(io.in, out, out), io.lang}
 }
 
 func (p *prompt) confirm(question string, preset bool) (bool, error) {
 	answer := preset
-	err := survey.AskOne(&survey.Confirm{Message: question, Default: preset}, &answer, p.opts)
+	err := survey.AskOne(&survey.Confirm{Message: p.lang.Text(question), Default: preset}, &answer, p.opts)
 	return answer, promptError(err)
 }
 
@@ -41,10 +46,10 @@ func (p *prompt) choose(question string, answers ...string) (string, error) {
 		return answers[i]
 	}
 	expected := strings.Join(answers, ", ")
-	err := survey.AskOne(&survey.Input{Message: question + " (" + expected + ")", Default: answers[0]}, &typed, p.opts,
+	err := survey.AskOne(&survey.Input{Message: p.lang.Text(question) + " (" + expected + ")", Default: answers[0]}, &typed, p.opts,
 		survey.WithValidator(func(text any) error {
 			if typed, ok := text.(string); !ok || full(typed) == "" {
-				return errors.New("one of: " + expected)
+				return errors.New(p.lang.Say("one of: %s", expected))
 			}
 			return nil
 		}))
@@ -57,20 +62,20 @@ func (p *prompt) choose(question string, answers ...string) (string, error) {
 // pick returns the place of the answer that was chosen from a list.
 func (p *prompt) pick(question string, answers []string) (int, error) {
 	var at int
-	err := survey.AskOne(&survey.Select{Message: question, Options: answers, PageSize: 15}, &at, p.opts)
+	err := survey.AskOne(&survey.Select{Message: p.lang.Text(question), Options: answers, PageSize: 15}, &at, p.opts)
 	return at, promptError(err)
 }
 
 // text asks for a line.
 func (p *prompt) text(question, preset string) (string, error) {
 	var answer string
-	err := survey.AskOne(&survey.Input{Message: question, Default: preset}, &answer, p.opts, survey.WithValidator(survey.Required))
+	err := survey.AskOne(&survey.Input{Message: p.lang.Text(question), Default: preset}, &answer, p.opts, survey.WithValidator(survey.Required))
 	return answer, promptError(err)
 }
 
 func (p *prompt) secret(question string) (string, error) {
 	var answer string
-	err := survey.AskOne(&survey.Password{Message: question}, &answer, p.opts)
+	err := survey.AskOne(&survey.Password{Message: p.lang.Text(question)}, &answer, p.opts)
 	return answer, promptError(err)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fatih/color"
 
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision"
 )
 
@@ -124,7 +125,7 @@ func (s *screen) keep(err error) {
 
 func (s *screen) warn(text string) {
 	text = visible(text)
-	s.emit(line{Type: "warning", Text: text}, s.bad.Sprint("  ! ")+text)
+	s.emit(line{Type: "warning", Text: text}, s.bad.Sprint("  ! ")+s.io.lang.Text(text))
 }
 
 func (s *screen) connected(c provision.Connection) {
@@ -137,15 +138,16 @@ func (s *screen) phase(phase provision.Phase, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finish(true)
+	lang, shown := s.io.lang, s.io.lang.Text(detail)
 	text := map[provision.Phase]string{
-		provision.PhaseConnect: "connecting to " + detail,
-		provision.PhasePlan:    "  " + detail,
-		provision.PhaseFollow:  "  this is what happened meanwhile:",
-		provision.PhaseApply:   "applying " + detail,
-		provision.PhaseVerify:  "looking at " + detail + " from here",
+		provision.PhaseConnect: lang.Say("connecting to %s", shown),
+		provision.PhasePlan:    "  " + shown,
+		provision.PhaseFollow:  "  " + lang.Say("this is what happened meanwhile:"),
+		provision.PhaseApply:   lang.Say("applying %s", shown),
+		provision.PhaseVerify:  lang.Say("looking at %s from here", shown),
+		provision.PhaseUpload:  lang.Say("sending %s", shown),
 	}[phase]
 	if phase == provision.PhaseUpload {
-		text = "sending " + detail
 		s.sent = transfer{}
 	}
 	if s.display == displayLive && (phase == provision.PhaseUpload || phase == provision.PhaseApply || phase == provision.PhaseVerify) {
@@ -153,15 +155,17 @@ func (s *screen) phase(phase provision.Phase, detail string) {
 	}
 	s.put(line{Type: "phase", Phase: string(phase), Text: detail}, text)
 	if phase == provision.PhaseVerify {
-		s.enter("verify", detail+" from here")
+		s.enter("verify", lang.Say("%s from here", shown))
 	}
 }
 
 // silence tells of a connection on which nothing is heard.
 func (s *screen) silence(host string, quiet time.Duration) {
-	text := fmt.Sprintf("nothing heard from %s for %.0f s: the link may be down; what was begun goes on there; Ctrl-C and deploy again costs nothing",
-		host, quiet.Seconds())
-	s.emit(line{Type: "silence", Text: text, Seconds: quiet.Seconds()}, s.bad.Sprint("  ! ")+text)
+	say := func(w locale.Words) string {
+		return w.Say("nothing heard from %s for %.0f s: the link may be down; what was begun goes on there; Ctrl-C and deploy again costs nothing",
+			host, quiet.Seconds())
+	}
+	s.emit(line{Type: "silence", Text: say(locale.Words{}), Seconds: quiet.Seconds()}, s.bad.Sprint("  ! ")+say(s.io.lang))
 }
 
 // end finishes what is under way, and returns the first error of a write.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
@@ -38,7 +39,7 @@ func (s *screen) draw() {
 		return
 	}
 	waited := time.Since(s.part.since).Truncate(time.Second)
-	s.keep(s.line.show(fmt.Sprintf("  … %-10s %5s  %s", s.part.name, fmt.Sprintf("%.0fs", waited.Seconds()), s.part.detail)))
+	s.keep(s.line.show(fmt.Sprintf("  … %s %5s  %s", s.name(s.part.name), fmt.Sprintf("%.0fs", waited.Seconds()), s.part.detail)))
 }
 
 // finish ends the part that is under way with a line that stays. The lock must be held.
@@ -61,14 +62,17 @@ func (s *screen) finish(well bool) {
 	case p.steps == 0:
 		what = p.detail
 	case p.steps > 1:
-		what = count(p.steps, "step")
+		what = s.io.lang.Count(p.steps, "step")
 	}
-	s.put(line{}, fmt.Sprintf("  %s %-10s %s  %s", mark, p.name, s.dim.Sprintf("%5s", span(took)), fit(what, maxWidth-21)))
+	s.put(line{}, fmt.Sprintf("  %s %s %s  %s", mark, s.name(p.name), s.dim.Sprintf("%5s", span(took)), fit(what, maxWidth-21)))
 }
+
+// name is the column of a part's name.
+func (s *screen) name(part string) string { return pad(s.io.lang.Say(part), 10) }
 
 func (s *screen) step(step converge.StepInfo, e converge.StepEvent) {
 	l := line{Type: "step", ID: e.ID, Group: string(step.Group), State: string(e.State), Text: visible(e.Note), Seconds: e.Seconds}
-	title := visible(step.Title)
+	title := s.io.lang.Text(visible(step.Title))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.display != displayLive {
@@ -118,14 +122,14 @@ func (s *screen) uploaded(done, total int64) {
 	if s.sent.begun.IsZero() {
 		s.sent.begun, s.sent.resumed = now, done
 		if done > 0 {
-			s.put(line{Type: "progress", Text: resumed(done, total)}, "  "+resumed(done, total))
+			s.put(line{Type: "progress", Text: resumed(locale.Words{}, done, total)}, "  "+resumed(s.io.lang, done, total))
 		}
 	}
 	if done < total && now.Sub(s.sent.shown) < shownEvery {
 		return
 	}
 	s.sent.shown = now
-	text := fmt.Sprintf("%.1f of %.1f MB", float64(done)/1e6, float64(total)/1e6)
+	text := s.io.lang.Say("%.1f of %.1f MB", float64(done)/1e6, float64(total)/1e6)
 	if took := now.Sub(s.sent.begun); took > shownEvery {
 		text += fmt.Sprintf(" · %.1f MB/s", float64(done-s.sent.resumed)/1e6/took.Seconds())
 	}
@@ -136,8 +140,8 @@ func (s *screen) uploaded(done, total int64) {
 	}
 }
 
-func resumed(done, total int64) string {
-	return fmt.Sprintf("resumed at %.1f of %.1f MB", float64(done)/1e6, float64(total)/1e6)
+func resumed(w locale.Words, done, total int64) string {
+	return w.Say("resumed at %.1f of %.1f MB", float64(done)/1e6, float64(total)/1e6)
 }
 
 // plan shows what would be done and asks. A server that is up to date needs no question.
@@ -150,9 +154,9 @@ func (s *screen) plan(plan provision.Plan, confirm func(details func()) (bool, e
 	switch {
 	case len(plan.Steps) == 0:
 	case s.display == displayLive:
-		text = planGroups(plan)
+		text = s.planGroups(plan)
 	default:
-		text = planSteps(plan)
+		text = s.planSteps(plan)
 	}
 	s.emit(l, text)
 	for _, note := range plan.Notes {
@@ -161,7 +165,7 @@ func (s *screen) plan(plan provision.Plan, confirm func(details func()) (bool, e
 	if len(plan.Steps) == 0 {
 		return true, nil
 	}
-	return confirm(func() { s.emit(line{}, planSteps(plan)) })
+	return confirm(func() { s.emit(line{}, s.planSteps(plan)) })
 }
 
 // progress tells what the running step says and waits for. Without a terminal only waiting is told, now and then.
@@ -180,14 +184,14 @@ func (s *screen) progress(e converge.ProgressEvent) {
 	case s.display == displayJSON:
 		s.put(l, "")
 	case s.part != nil:
-		s.part.detail = text
+		s.part.detail = s.io.lang.Text(text)
 		if e.Wait != nil { // short enough for a terminal
-			s.part.detail = visible(fmt.Sprintf("awaits %s: %s, %d s", e.Wait.What, e.Wait.Holder, e.Wait.Seconds))
+			s.part.detail = visible(s.io.lang.Say("awaits %s: %s, %d s", e.Wait.What, e.Wait.Holder, e.Wait.Seconds))
 		}
 		s.draw()
 	case s.display == displayLines && (e.Wait != nil || e.Stall != nil) && time.Since(s.told) >= toldEvery:
 		s.told = time.Now()
-		s.put(l, "    "+text)
+		s.put(l, "    "+s.io.lang.Text(text))
 	}
 }
 
@@ -197,43 +201,47 @@ const toldEvery = 10 * time.Second
 // running tells of the unfinished deploy that is followed next.
 func (s *screen) running(r converge.Running) {
 	age := time.Since(r.Since).Round(time.Second)
-	text := fmt.Sprintf("an unfinished deploy of release %s is on this server: begun %s ago", r.Release, span(age))
+	text := visible(unfinished(locale.Words{}, r, age))
+	s.emit(line{Type: "running", ID: r.Release, State: string(r.State), Text: text, Seconds: age.Seconds()}, "  "+visible(unfinished(s.io.lang, r, age)))
+}
+
+func unfinished(w locale.Words, r converge.Running, age time.Duration) string {
+	text := w.Say("an unfinished deploy of release %s is on this server: begun %s ago", r.Release, span(age))
 	if r.By != "" {
-		text += " from " + r.By
+		text += w.Say(" from %s", r.By)
 	}
-	text += fmt.Sprintf(", %d of %s done", r.Done, count(r.Total, "step"))
+	text += w.Say(", %d of %s done", r.Done, w.Count(r.Total, "step"))
 	switch r.State {
 	case converge.RunApplied:
-		text += "; it waits to be finished from here"
+		text += w.Say("; it waits to be finished from here")
 	case converge.RunUndoing:
-		text += "; it is being put back"
+		text += w.Say("; it is being put back")
 	case converge.RunApplying:
-		text += ", at: " + r.Step
+		text += w.Say(", at: %s", w.Text(r.Step))
 	}
-	text = visible(text)
-	s.emit(line{Type: "running", ID: r.Release, State: string(r.State), Text: text, Seconds: age.Seconds()}, "  "+text)
+	return text
 }
 
 // planGroups is a plan in a line for each group.
-func planGroups(plan provision.Plan) string {
+func (s *screen) planGroups(plan provision.Plan) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plan for %s: %s", plan.Host, count(len(plan.Steps), "step"))
+	b.WriteString(s.io.lang.Say("plan for %s:", plan.Host) + " " + s.io.lang.Count(len(plan.Steps), "step"))
 	for _, part := range plan.Parts() {
 		titles := make([]string, 0, len(part.Steps))
 		for _, step := range part.Steps {
-			titles = append(titles, visible(step.Title))
+			titles = append(titles, s.io.lang.Text(visible(step.Title)))
 		}
-		fmt.Fprintf(&b, "\n  + %-10s %3d  %s", part.Group, len(titles), fit(strings.Join(titles, "; "), maxWidth-20))
+		fmt.Fprintf(&b, "\n  + %s %3d  %s", s.name(string(part.Group)), len(titles), fit(strings.Join(titles, "; "), maxWidth-20))
 	}
 	return b.String()
 }
 
 // planSteps is a plan in a line for each step.
-func planSteps(plan provision.Plan) string {
+func (s *screen) planSteps(plan provision.Plan) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plan for %s:", plan.Host)
+	b.WriteString(s.io.lang.Say("plan for %s:", plan.Host))
 	for _, step := range plan.Steps {
-		b.WriteString("\n  + " + visible(step.Title))
+		b.WriteString("\n  + " + s.io.lang.Text(visible(step.Title)))
 	}
 	return b.String()
 }

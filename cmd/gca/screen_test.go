@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
@@ -166,4 +167,44 @@ func TestSpan(t *testing.T) {
 	f(12*time.Second, "12s")
 	f(59700*time.Millisecond, "1m00s")
 	f(125*time.Second, "2m05s")
+}
+
+// A deploy speaks its person's language, in columns that hold; JSON does not.
+func TestScreen_Chinese(t *testing.T) {
+	var out bytes.Buffer
+	s := onTerminal(&out)
+	s.io.lang = locale.Chinese()
+	plan := provision.Plan{Host: "root@vps", Steps: []converge.StepInfo{{ID: "package:nginx", Group: converge.GroupPackages, Title: "install nginx and ufw"}}}
+	if _, err := s.plan(plan, func(details func()) (bool, error) { details(); return true, nil }); err != nil {
+		t.Fatal(err)
+	}
+	s.phase(provision.PhaseApply, "1 step")
+	s.step(plan.Steps[0], converge.StepEvent{ID: "package:nginx", State: converge.StepStart})
+	s.step(plan.Steps[0], converge.StepEvent{ID: "package:nginx", State: converge.StepDone, Seconds: 2})
+	s.warn("few Gemini keys: 1; with three or more, from different Google projects, one can rest while another works")
+	if err := s.end(true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"root@vps 的部署计划： 1 个步骤", "\n  + 软件包       1  安装 nginx and ufw", "软件包      2.0s  安装 nginx and ufw", "Gemini 密钥偏少：1 个"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("want %q in:\n%s", want, out.String())
+		}
+	}
+}
+
+// Chinese characters take two columns.
+func TestFit(t *testing.T) {
+	f := func(text string, width int, want string) {
+		t.Helper()
+		if got := fit(text, width); got != want {
+			t.Errorf("%q in %d columns is %q, want %q", text, width, got, want)
+		}
+	}
+	f("short", 5, "short")
+	f("longer", 5, "long…")
+	f("安装软件包", 10, "安装软件包")
+	f("安装软件包", 9, "安装软件…")
+	if got := pad("软件包", 8) + "|"; got != "软件包  |" {
+		t.Errorf("padded: %q", got)
+	}
 }

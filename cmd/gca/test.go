@@ -47,7 +47,7 @@ func testProfile(ctx context.Context, io *streams, profile client.Profile, model
 	var broken error
 	show := func(mark, hop, text string) {
 		if broken == nil && !asJSON {
-			_, broken = fmt.Fprintf(io.out, "%s %-12s %s\n", mark, hop, visible(text))
+			_, broken = fmt.Fprintf(io.out, "%s %s %s\n", mark, pad(io.lang.Say(hop), 12), io.lang.Text(visible(text)))
 		}
 	}
 	probe, err := c.Probe(ctx, model, func(hop, text string) {

@@ -1,0 +1,133 @@
+package locale
+
+import "slices"
+
+// message is a format in both languages. The Chinese one may take the values in another order, as %[2]s.
+type message struct{ english, chinese string }
+
+// messages are the catalog. TestMessages holds it to what the code says.
+func messages() []message {
+	return slices.Concat(asked(), deploying(), steps(), remarks(), findings(), cures())
+}
+
+// asked are the questions of prompts, and what a user's commands say at their end.
+func asked() []message {
+	return []message{
+		{hint, "\n提示："},
+		{"one of: %s", "请输入其中之一：%s"},
+		{"Address of the adapter, or user@host of a server that you deployed to", "适配器的地址，或者你部署过的服务器 user@host"},
+		{"Token (printed by the deploy or by gca tokens add; empty if the adapter asks for none)", "令牌（部署或 gca tokens add 时打印的；适配器不要求令牌时留空）"},
+		{"Another laptop is at this deploy. Go on with it from here instead?", "另一台电脑正在进行这次部署。改由这里继续吗？"},
+		{"Another laptop is at this deploy. Put it back all the same?", "另一台电脑正在进行这次部署。仍然要恢复原状吗？"},
+		{"Gemini API keys, commas between them", "Gemini API 密钥，用逗号分隔"},
+		{"Gemini API keys, commas between several", "Gemini API 密钥，多个用逗号分隔"},
+		{"%s, commas between several", "%s，多个用逗号分隔"},
+		{"Do this to %s?", "对 %s 执行以上操作吗？"},
+		{"Take the adapter off %s? What is in these folders cannot be brought back.", "从 %s 卸载适配器吗？这些目录里的内容将无法找回。"},
+		{"Edit again? (No throws your changes away)", "重新编辑吗？（选否将丢弃你的修改）"},
+		{"Which key is to be reset?", "要重置哪个密钥？"},
+		{"Go?", "开始吗？"},
+		{"Go back to %s on %s?", "把 %[2]s 退回到 %[1]s 吗？"},
+		{"Write this?", "写入以上内容吗？"},
+		{"Put this back?", "还原以上内容吗？"},
+		{"%s is not known yet. Its %s key is %s. Is that right?", "第一次连接 %s。它的 %s 主机密钥是 %s。正确吗？"},
+		{"Passphrase of %s", "%s 的口令"},
+		{"Password of %s on %s", "%[2]s 上用户 %[1]s 的密码"},
+		{"Password of %s for sudo", "用户 %s 的 sudo 密码"},
+		{"That was not it (%d of 3). %s", "密码不对（第 %d 次，共 3 次）。%s"},
+		{"saved as %s in %s\nnext: gca chat, gca ask \"hello\", gca setup claude-code", "已保存为 %s，文件 %s\n接下来：gca chat、gca ask \"hello\"、gca setup claude-code"},
+		{"made the token %s on %s", "已在 %[2]s 上新建令牌 %[1]s"},
+
+		{"name", "域名"},
+		{"network", "网络"},
+		{"tls", "证书"},
+		{"connected", "已连接"},
+		{"status", "状态"},
+		{"active keys", "活跃密钥"},
+		{"token", "令牌"},
+		{"answer", "回答"},
+		{"gemini", "Gemini"},
+		{"%s, version %s", "%s，版本 %s"},
+		{"%s, first text after %s, whole after %s, %d tokens in, %d out", "%s，%s 后出现首字，%s 完成，输入 %d 个 token，输出 %d 个"},
+		{"looked up in %s", "查询用时 %s"},
+		{"healthy", "健康"},
+		{"degraded", "部分可用"},
+		{"unhealthy", "不可用"},
+		{"%s, certificate of %s, good for %d more days", "%s，证书由 %s 签发，还有 %d 天到期"},
+		{"accepted: %s", "有效：%s"},
+		{"broke here", "在这一环断了"},
+	}
+}
+
+// deploying are the lines of a deploy that are no steps.
+func deploying() []message {
+	return []message{
+		{"connecting to %s", "正在连接 %s"},
+		{"this is what happened meanwhile:", "这期间发生的事："},
+		{"applying %s", "正在执行 %s"},
+		{"looking at %s from here", "正在从本机访问 %s"},
+		{"%s from here", "从本机访问 %s"},
+		{"sending %s", "正在上传 %s"},
+		{"%s, what is new since %s", "%s，只传 %s 之后的变化"},
+		{"nothing heard from %s for %.0f s: the link may be down; what was begun goes on there; Ctrl-C and deploy again costs nothing",
+			"%s 已有 %.0f 秒没有消息：可能断线了；已经开始的操作会在服务器上继续；按 Ctrl-C 再部署一次不会有任何损失"},
+		{"plan for %s:", "%s 的部署计划："},
+		{"%d steps", "%d 个步骤"},
+		{"1 step", "1 个步骤"},
+		{"%d changes", "%d 处改动"},
+		{"%.1f of %.1f MB", "%.1f / %.1f MB"},
+		{"resumed at %.1f of %.1f MB", "从断点继续：%.1f / %.1f MB"},
+		{"awaits %s: %s, %d s", "等待 %s：%s，%d 秒"},
+		{"an unfinished deploy of release %s is on this server: begun %s ago", "这台服务器上有一次未完成的部署，版本 %s，%s 前开始"},
+		{" from %s", "，来自 %s"},
+		{", %d of %s done", "，已完成 %d（共 %s）"},
+		{"; it waits to be finished from here", "；等待从这里完成"},
+		{"; it is being put back", "；正在恢复原状"},
+		{", at: %s", "，正在：%s"},
+		{"%s is up to date: a deploy would change nothing", "%s 已是最新：部署不会改变任何东西"},
+		{"%s: up to date (%s)", "%s：已是最新（%s）"},
+		{"%s to take; nothing was changed", "有 %s 待执行；目前没有做任何改动"},
+		{"nothing had to be changed", "没有需要改动的地方"},
+		{"done in %s; the adapter answers", "完成，共 %s；适配器正常应答"},
+		{"done in %s · %s · %s", "完成，用时 %s · %s · %s"},
+		{": putting everything back", "：正在全部恢复原状"},
+		{"Client token, shown this once: %s", "客户端令牌（只显示这一次）：%s"},
+		{"Admin token, shown this once: %s", "管理员令牌（只显示这一次）：%s"},
+		{"The adapter serves at %s (release %s).", "适配器已在 %s 提供服务（版本 %s）。"},
+		{"Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.",
+			"明文 HTTP：令牌和提示词都不加密传输，途中任何人都可能看到。"},
+		{"Its certificate is of a private CA, whose root clients must trust; gca setup sees to that.", "它的证书来自私有 CA，客户端必须信任其根证书；gca setup 会处理好这件事。"},
+		{"For Claude Code; gca setup claude-code writes this into its settings:", "用于 Claude Code；执行 gca setup claude-code 可把这些写入它的设置："},
+		{"Address and token are saved in %s, so gca test and gca ask work at once.", "地址和令牌已保存在 %s，现在就可以使用 gca test 和 gca ask。"},
+		{"nothing was changed", "没有做任何改动"},
+		{"nothing of this plan was done; what an earlier deploy had left half-way was taken back", "这个计划没有执行；上一次部署做了一半的内容已恢复"},
+		{"no deploy is under way on this server: there is nothing to put back", "这台服务器上没有正在进行的部署：没有什么需要恢复"},
+		{"the unfinished deploy was put back: the server is as it was before", "未完成的部署已恢复原状：服务器和之前一样"},
+		{"the deploy failed", "部署失败"},
+		{"the deploy failed, and undoing it failed too", "部署失败，而且没能恢复原状"},
+		{"the deploy goes on without this laptop", "部署会在没有这台电脑的情况下继续"},
+		{"it was too late to put the deploy back", "已经来不及恢复原状"},
+		{"another laptop is at this server's deploy: it was begun from %s", "另一台电脑正在部署这台服务器：由 %s 开始"},
+		{"no adapter is installed on %s", "%s 上没有安装适配器"},
+		{"%s runs gca %s, which is newer than this gca %s", "%s 上的 gca 是 %s，比本机的 gca %s 新"},
+		{"the deploy did not start", "部署没有开始"},
+		{"a new SSH login does not get in any more", "新的 SSH 登录进不去了"},
+		{"the adapter is up, but its first answer failed", "适配器已启动，但第一次回答失败"},
+		{"the adapter does not answer at %s from here", "从本机访问 %s，适配器没有应答"},
+		{"the server goes on by itself, for it needs no connection", "服务器会自己继续，不需要保持连接"},
+		{"interrupted here: %s", "这里已中断：%s"},
+		{"interrupted", "已中断"},
+
+		{"upload", "上传"},
+		{"verify", "验证"},
+		{"swap", "交换区"},
+		{"packages", "软件包"},
+		{"settings", "设置"},
+		{"adapter", "适配器"},
+		{"nginx", "Nginx"},
+		{"system", "系统"},
+		{"fail2ban", "fail2ban"},
+		{"firewall", "防火墙"},
+		{"ssh", "SSH"},
+	}
+}

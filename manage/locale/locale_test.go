@@ -1,0 +1,146 @@
+package locale
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ofShells are texts that are the same in every language: what is to be typed.
+var ofShells = regexp.MustCompile(`^(sudo |systemctl |find |cp |mv %s %s\.old|dig |journalctl |curl |cat |dpkg |timedatectl |setenforce |gca [a-z]+ (--|HOST|root@|[a-z]+$)|gca [a-z ]+ HOST|gca deploy %s$)`)
+
+// pieces are put together to what composed has, or say too little to be told from others.
+var pieces = []string{", commas between several", "; it never bans %s", "the server's clock is %s %s the one here", "%s%s in %s"}
+
+// composed are those that the code puts together in a way that TestMessages does not read.
+var composed = []string{
+	hint, "1 step", "%s, what is new since %s", "write %s (%d keys)", "write %s (1 key)", "write %s (%d tokens)", "let TCP port %s in", "let TCP ports %s in",
+	"%s, take away what lets others in there", "take away what lets others in there", "%d kernel settings", "1 kernel setting", "%s; it never bans %s",
+	"the server's clock is %s ahead of the one here", "the server's clock is %s behind the one here", "%s does not run", "%s would not start at boot",
+	"another program", "which Nginx needs", "which Nginx needs for HTTPS", "which the adapter needs (PORT=%d)", "it must say %s", "no answer within %s s",
+	"healthy", "degraded", "unhealthy", "upload", "verify", "interrupted", "interrupted here: %s", "the same command with --yes", "%s, commas between several", "Write this?", "Put this back?",
+}
+
+// Neither language lacks a message: what the code says to people is in the catalog, and the catalog has nothing else.
+func TestMessages(t *testing.T) {
+	x := newTexts()
+	for _, folder := range []string{"cmd/gca", "manage/client", "provision", "provision/converge"} {
+		x.scan(t, folder)
+	}
+	if len(x.found) < 150 {
+		t.Fatalf("only %d texts were found: the code is read wrongly", len(x.found))
+	}
+	known := map[string]bool{}
+	for _, m := range messages() {
+		if known[m.english] {
+			t.Errorf("%q is there twice", m.english)
+		}
+		known[m.english] = true
+		if _, shown := x.found[m.english]; !shown && !x.all[m.english] && !slices.Contains(composed, m.english) {
+			t.Errorf("nothing says %q any more", m.english)
+		}
+		if english, chinese := values(m.english), values(m.chinese); !slices.Equal(english, chinese) {
+			t.Errorf("%q takes the values %v, %q %v", m.english, english, m.chinese, chinese)
+		}
+		if m.chinese == "" {
+			t.Errorf("%q has no Chinese", m.english)
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(x.found)) {
+		if !known[text] && !ofShells.MatchString(text) && !slices.Contains(pieces, text) {
+			t.Errorf("%s: there is no Chinese for %q", x.found[text], text)
+		}
+	}
+}
+
+// values are the verbs of a format by the value that they show.
+func values(format string) []string {
+	var all []string
+	next := 0
+	for _, part := range verb.FindAllStringSubmatch(format, -1) {
+		if strings.HasSuffix(part[0], "%") {
+			continue
+		}
+		next++
+		if part[1] != "" {
+			next = int(part[1][0] - '0')
+		}
+		all = append(all, strings.Repeat("#", next)+strings.TrimPrefix(part[0], "%["+part[1]+"]"))
+	}
+	for i, v := range all {
+		all[i] = strings.ReplaceAll(v, "%", "")
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestFor(t *testing.T) {
+	f := func(want string, env ...string) {
+		t.Helper()
+		set := map[string]string{}
+		for _, v := range env {
+			name, value, _ := strings.Cut(v, "=")
+			set[name] = value
+		}
+		if got := For(func(name string) string { return set[name] }).Carried(); got != want {
+			t.Errorf("%q speaks %q, want %q", env, got, want)
+		}
+	}
+	f("")
+	f("zh", "LANG=zh_CN.UTF-8")
+	f("zh", "LANG=zh_TW.utf8")
+	f("zh", "LANG=zh_CN")
+	f("zh", "LC_ALL=zh_SG.UTF-8@pinyin", "LANG=en_US.UTF-8")
+	f("zh", "LC_MESSAGES=zh_CN.UTF-8", "LANG=de_DE.UTF-8")
+	f("", "LC_ALL=C", "LANG=zh_CN.UTF-8")
+	f("", "LC_MESSAGES=en_GB.UTF-8", "LANG=zh_CN.UTF-8")
+	f("", "LANG=zh_CN.GB18030") // its terminal would not show what we write
+	f("", "LANG=zh-nothing-that-there-is-xxxxxxxxxxxx")
+	f("zh", Variable+"=zh", "LC_ALL=C")
+}
+
+func TestSay(t *testing.T) {
+	zh, en := Chinese(), Words{}
+	f := func(got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f(zh.Say("connecting to %s", "root@vps"), "正在连接 root@vps")
+	f(en.Say("connecting to %s", "root@vps"), "connecting to root@vps")
+	f(zh.Say("resumed at %.1f of %.1f MB", 1.25, 8000.0), "从断点继续：1.2 / 8000.0 MB")
+	f(zh.Say("there is no such text of port %d", 8000), "there is no such text of port 8000")
+	f(zh.Count(3, "step"), "3 个步骤")
+	f(en.Count(3, "step"), "3 steps")
+	f(en.Count(1, "step"), "1 step")
+}
+
+// What comes whole and in English, with values in it, is known again.
+func TestText(t *testing.T) {
+	zh := Chinese()
+	f := func(english, want string) {
+		t.Helper()
+		if got := zh.Text(english); got != want {
+			t.Errorf("%q\nis    %q\nwant  %q", english, got, want)
+		}
+		if got := (Words{}).Text(english); got != english {
+			t.Errorf("%q is %q in English", english, got)
+		}
+	}
+	f("start nginx", "start nginx") // not ours
+	f("install nginx, ufw and 3 more", "安装 nginx, ufw and 3 more")
+	f("write /etc/gemini-adapter/keys (3 keys)", "写入 /etc/gemini-adapter/keys（3 个密钥）")
+	f("let TCP ports 80, 443 in, then turn ufw on", "放行 TCP 端口 80, 443，然后启用 ufw")
+	f("set 7 kernel settings for many connections", "设置 7 项内核参数，以支持大量连接")
+	f("nothing was changed: port 80, which Nginx needs, is held by apache2 (pid 12)\nhint: systemctl disable --now apache2",
+		"没有做任何改动：端口 80（Nginx 需要）被 apache2（pid 12）占用\n提示：systemctl disable --now apache2")
+	f("the deploy failed: something new: broke", "部署失败：something new: broke")
+	f("Password of ann on vps", "vps 上用户 ann 的密码")
+	f("That was not it (2 of 3). Password of ann for sudo", "密码不对（第 2 次，共 3 次）。用户 ann 的 sudo 密码")
+	f("100% of nothing", "100% of nothing")
+	f("install install install install install nginx", "安装 安装 安装 安装 install nginx")
+	f(strings.Repeat("install ", 5000), strings.Repeat("install ", 5000))
+}
