@@ -20,7 +20,7 @@ var errUsage = errors.New("usage")
 
 const usage = `lab boots throwaway Debian servers on this machine, as root.
 
-  lab up [--name N] [--suite S] [--packages a,b] [--mirror URL] [--disk-mb N] [--json]   boot one; it stays until down
+  lab up [--name N] [--suite S] [--packages a,b] [--mirror URL] [--disk-mb N] [--ipv6-only] [--json]   boot one; it stays until down
   lab down [NAME...]              end the named ones; without names all that up booted
   lab list [--json]               the servers, those of running tests too
   lab exec NAME [--] CMD [ARG...]   run a command as root in one; its exit code is passed on
@@ -109,6 +109,7 @@ func (c *cli) up(ctx context.Context, args []string) error {
 		fs.StringVar(&opts.Suite, "suite", os.Getenv("GCA_LAB_SUITE"), "")
 		fs.StringVar(&opts.Mirror, "mirror", os.Getenv("GCA_LAB_MIRROR"), "")
 		fs.StringVar(&packages, "packages", "", "")
+		fs.BoolVar(&opts.IPv6Only, "ipv6-only", false, "")
 		fs.IntVar(&opts.DiskMB, "disk-mb", 0, "")
 		fs.BoolVar(&asJSON, "json", false, "")
 	})

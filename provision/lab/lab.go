@@ -41,6 +41,8 @@ type Options struct {
 	Mirror string
 	// Packages are preinstalled; servers with the same packages share one cached image.
 	Packages []string
+	// IPv6Only gives the server no IPv4 address but loopback's.
+	IPv6Only bool
 	// DiskMB is how much the server can write beyond its image, in MiB; at least 16. Default: half of this machine's memory.
 	DiskMB int
 }
@@ -54,7 +56,7 @@ type Server struct {
 	Name    string `json:"name"`
 	Suite   string `json:"suite"`
 	State   State  `json:"state"`
-	Addr    string `json:"addr"`    // the server's IPv4 address; sshd listens on port 22
+	Addr    string `json:"addr"`    // the server's IP address; sshd listens on port 22
 	Gateway string `json:"gateway"` // the host's address as the server sees it: any port on it is reachable from the server
 	KeyFile string `json:"key_file"`
 	// KnownHosts is a known_hosts file with the server's host keys under its address.

@@ -147,6 +147,9 @@ func (l *Link) addToxics(way string, o LinkOptions) error {
 // listen finds an address on which every port is free: 127.77.N.K for the Kth link of server N.
 func (l *Link) listen(ports []int) error {
 	server, err := netip.ParseAddr(l.server.Addr)
+	if err == nil && !server.Is4() {
+		err = fmt.Errorf("links are for servers with IPv4, and this one has %s", server)
+	}
 	if err != nil {
 		return err
 	}

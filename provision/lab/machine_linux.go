@@ -74,7 +74,7 @@ func (m *machine) keep() {
 // claim gets the machine a name, a network and a folder, and moves the holder's own output there.
 func (m *machine) claim(ctx context.Context, opts Options) error {
 	srv := Server{Name: opts.Name, Suite: opts.Suite, State: Building, Owner: m.owner}
-	p, err := claim(ctx, &srv)
+	p, err := claim(ctx, &srv, opts.IPv6Only)
 	if err != nil {
 		return err
 	}

@@ -31,19 +31,22 @@ func addNetwork(n int, s *Server) (string, error) {
 	if err := os.WriteFile(pin, nil, privateFile); err != nil {
 		return "", fmt.Errorf("make the server's network: %w", err)
 	}
-	host := hostInterface(n)
+	host, size, family := hostInterface(n), "/24", "ipv4"
+	if strings.Contains(s.Addr, ":") {
+		size, family = "/64 nodad", "ipv6" // nobody else can have the address, so nobody is asked
+	}
 	outside := exec.Command("ip", "-batch", "-")
 	outside.Stdin = strings.NewReader("link add " + host + " type veth peer name host0 netns " + pin +
-		"\naddr add " + s.Gateway + "/24 dev " + host + "\nlink set " + host + " up\n")
+		"\naddr add " + s.Gateway + size + " dev " + host + "\nlink set " + host + " up\n")
 	inside := exec.Command("nsenter", "--net="+pin, "ip", "-batch", "-")
-	inside.Stdin = strings.NewReader("link set lo up\naddr add " + s.Addr + "/24 dev host0\nlink set host0 up\nroute add default via " + s.Gateway + "\n")
+	inside.Stdin = strings.NewReader("link set lo up\naddr add " + s.Addr + size + " dev host0\nlink set host0 up\nroute add default via " + s.Gateway + "\n")
 	for _, cmd := range []*exec.Cmd{exec.Command("unshare", "--net="+pin, "true"), outside, inside} {
 		if _, err := output(cmd); err != nil {
 			return "", fmt.Errorf("make the server's network: %w", err)
 		}
 	}
 	// A host that routes for others must not route for a lab server.
-	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+host+"/forwarding", []byte("0"), 0); err != nil {
+	if err := os.WriteFile("/proc/sys/net/"+family+"/conf/"+host+"/forwarding", []byte("0"), 0); err != nil {
 		return "", fmt.Errorf("close the server's way out: %w", err)
 	}
 	return pin, nil

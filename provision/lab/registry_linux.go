@@ -82,7 +82,7 @@ type place struct {
 }
 
 // claim finds a free network, makes its folder and writes s there, named and addressed.
-func claim(ctx context.Context, s *Server) (*place, error) {
+func claim(ctx context.Context, s *Server, v6 bool) (*place, error) {
 	registry, err := lock(ctx, filepath.Join(registryDir, lockFile))
 	if err != nil {
 		return nil, fmt.Errorf("open the list of servers: %w", err)
@@ -99,7 +99,7 @@ func claim(ctx context.Context, s *Server) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.address(n)
+	s.address(n, v6)
 	dir := filepath.Join(registryDir, strconv.Itoa(n))
 	if err := os.Mkdir(dir, privateDir); err != nil {
 		return nil, fmt.Errorf("make the server's folder: %w", err)
@@ -115,9 +115,12 @@ func claim(ctx context.Context, s *Server) (*place, error) {
 }
 
 // address fills in what follows from the number of a server's network.
-func (s *Server) address(n int) {
+func (s *Server) address(n int, v6 bool) {
 	s.dir = filepath.Join(registryDir, strconv.Itoa(n))
 	s.Gateway, s.Addr = fmt.Sprintf("10.77.%d.1", n), fmt.Sprintf("10.77.%d.2", n)
+	if v6 {
+		s.Gateway, s.Addr = fmt.Sprintf("fd77:77:0:%x::1", n), fmt.Sprintf("fd77:77:0:%x::2", n)
+	}
 	s.KeyFile, s.KnownHosts = filepath.Join(s.dir, "key"), filepath.Join(s.dir, "known_hosts")
 	if s.Name == "" {
 		s.Name = fmt.Sprintf("lab%d", n)
