@@ -37,6 +37,8 @@ func (g group) use(name, rest string) string {
 func (g group) finish(cmd *cobra.Command) *cobra.Command {
 	if g.ssh != nil {
 		g.ssh.add(cmd)
+	} else {
+		noInputFlag(cmd, &g.io.noInput)
 	}
 	return cmd
 }

@@ -47,6 +47,7 @@ func TestDestroy(t *testing.T) {
 	deployed := r.on(whole)
 
 	wantEnd(t, "nobody to ask", r.run(nil, r.destroyArgs()...), exitUsage, "nobody can be asked", "--yes")
+	wantEnd(t, "a person who is not to be asked", r.typed(nil, nil, r.destroyArgs("--no-input")...), exitUsage, "nobody can be asked")
 	plan := r.run(nil, r.destroyArgs("--dry-run")...)
 	wantEnd(t, "--dry-run", plan, exitOK, "/var/backups/gemini-adapter (1 file", "/etc/gemini-adapter (", "remove /etc/nginx/sites-available/gemini-adapter", "remove the user gemini", "turn ufw off")
 	no := r.typed(nil, []answer{{"Take the adapter off " + r.target(), "n"}}, r.destroyArgs()...)

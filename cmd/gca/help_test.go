@@ -31,6 +31,26 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestNoInput: what may ask can be told not to.
+func TestNoInput(t *testing.T) {
+	io := &streams{}
+	asks := 0
+	for _, root := range []*cobra.Command{newRoot(io), newManageRoot(io)} {
+		for _, cmd := range below(root) {
+			if cmd.Flags().Lookup("yes") == nil {
+				continue
+			}
+			asks++
+			if cmd.Flags().Lookup("no-input") == nil {
+				t.Errorf("%s has --yes, and no --no-input", cmd.CommandPath())
+			}
+		}
+	}
+	if asks < 10 {
+		t.Errorf("%d commands ask", asks)
+	}
+}
+
 // TestManual: there is a page for every command, and a person's man reads it.
 func TestManual(t *testing.T) {
 	dir := t.TempDir()

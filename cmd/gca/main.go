@@ -33,6 +33,7 @@ type streams struct {
 	in       *os.File
 	out, err io.Writer
 	target   string       // what the person on a laptop called this server, "" where nobody did
+	noInput  bool         // nobody is to be asked, by the flag of a command that needs no login
 	lang     locale.Words // of this person
 	lent     atomic.Bool  // the terminal is another program's, and Ctrl-C with it
 }

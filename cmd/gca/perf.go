@@ -49,6 +49,7 @@ requests, tokens and US dollars that may take, and asks. Ctrl-C ends it with the
 	cmd.Flags().Float64Var(&f.plan.Rate, "rate", 0, "begin `N` requests a second, by at most USERS at once")
 	cmd.Flags().StringVar(&f.mix, "mix", "short,long,stream", "the `KINDS` of requests, in turn")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	noInputFlag(cmd, &io.noInput)
 	modelFlag(cmd, &f.plan.Model)
 	profileFlag(cmd, &f.profile)
 	jsonFlag(cmd, &f.json)

@@ -23,7 +23,7 @@ type prompt struct {
 // newPrompt returns nil where nobody can be asked.
 func newPrompt(io *streams, noInput bool) *prompt {
 	out, ok := io.err.(*os.File)
-	if noInput || !ok || !isatty.IsTerminal(io.in.Fd()) || !isatty.IsTerminal(out.Fd()) {
+	if noInput || io.noInput || !ok || !isatty.IsTerminal(io.in.Fd()) || !isatty.IsTerminal(out.Fd()) {
 		return nil
 	}
 	return &prompt{survey.WithStdio(io.in, out, out), io.lang}

@@ -52,6 +52,7 @@ Behind -- stands a command that is run once with the settings, while none are wr
 	cmd.Flags().BoolVar(&f.print, "print", false, "show what would be written, token included, and write nothing")
 	cmd.Flags().BoolVar(&f.undo, "undo", false, "put the settings back to what they were")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	noInputFlag(cmd, &io.noInput)
 	return cmd
 }
 

@@ -38,7 +38,11 @@ func (f *sshFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.jump, "jump", "J", "", "connect through `HOST`, as ssh -J does: [user@]host[:port], several with commas")
 	cmd.Flags().StringVar(&f.hostKey, "host-key", "", "expect this host key, as `SHA256:…`; on first use it is stored")
 	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-key", false, "store the key of a server never seen before without asking")
-	cmd.Flags().BoolVar(&f.noInput, "no-input", false, "never ask; a missing answer is an error")
+	noInputFlag(cmd, &f.noInput)
+}
+
+func noInputFlag(cmd *cobra.Command, noInput *bool) {
+	cmd.Flags().BoolVar(noInput, "no-input", false, "never ask; a missing answer is an error")
 }
 
 // parse reads the host argument and the flags, and finds the way to the host in the user's ssh_config.
