@@ -127,9 +127,11 @@ type deploy struct {
 	keys     string // content of the keys file to send, once asked
 	keyCount int    // on the server after this deploy
 	asked    bool
-	uploaded bool // the release was sent by this run
-	begun    bool // the server is at work, and goes on without this laptop
-	looks    int  // at a deploy that another laptop is at
+	uploaded bool   // the release was sent by this run
+	begun    bool   // the server is at work, and goes on without this laptop
+	looks    int    // at a deploy that another laptop is at
+	settled  bool   // nothing is to be done on the server, and the agent waits for nothing more
+	closed   string // how a firewall of the server's own keeps clients out, or empty
 	site     converge.Site
 	door     door // that the adapter was heard at
 	result   Result
@@ -197,7 +199,7 @@ func (d *deploy) round(ctx context.Context) (followed bool, err error) {
 	default:
 		err = d.converge(ctx, a, hello)
 	}
-	if err == nil {
+	if err == nil && !d.settled { // to wait for a process that has nothing to do costs a round trip
 		err = a.part()
 	}
 	if err != nil {
@@ -245,6 +247,8 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 		cancel()
 	}
 	d.reachBy(plan.Site)
+	d.address(&plan)
+	d.closed = plan.Closed
 	switch {
 	case d.keys == converge.StandInKey:
 		d.ui.Warn("the server has no Gemini keys, and none were given: a deploy asks for them; this plan stands on one")
@@ -297,15 +301,16 @@ func (d *deploy) askEarly(ctx context.Context, hello converge.Hello) (await func
 	return d.beginHealth(ctx, d.Version)
 }
 
-// confirm ends a deploy that had nothing to do, when the adapter has answered.
+// confirm ends a deploy that had nothing to do, when the adapter has answered. The agent holds nothing then, so it is left
+// without a word.
 func (d *deploy) confirm(ctx context.Context, a *agent, health func() *Error) error {
 	d.ui.Phase(PhaseVerify, d.result.URL)
 	if failed := health(); failed != nil {
 		failed.Kind = KindFailed
 		return errors.Join(orCause(ctx, failed), a.Cancel())
 	}
-	_, err := a.Commit()
-	return err
+	d.settled = true
+	return nil
 }
 
 // apply carries the plan out and looks at it from here.

@@ -69,6 +69,7 @@ func (d *deploy) converse(ctx context.Context, a *agent) ([]converge.Finding, er
 	if err != nil {
 		return nil, err
 	}
+	d.address(&plan)
 	for _, note := range plan.Notes {
 		d.ui.Warn(note)
 	}

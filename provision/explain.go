@@ -33,7 +33,9 @@ func (d *deploy) explain(ctx context.Context, err error, a *agent) error {
 	case errors.As(err, &back):
 		return failed(back)
 	case errors.As(err, &refusal):
-		return refused(refusal)
+		told := *refusal
+		told.Hint = converge.ForHost(told.Hint, d.Host.String())
+		return refused(&told)
 	case errors.Is(err, converge.ErrCommitted):
 		return &Error{Kind: KindFailed, Message: "it was too late to put the deploy back", Err: err}
 	case errors.As(err, &taken):
@@ -91,5 +93,5 @@ func refused(refusal *converge.Refusal) *Error {
 	case converge.RefusedUndo:
 		return &Error{Kind: KindRollbackFailed, Message: "the deploy did not start", Err: refusal}
 	}
-	return &Error{Kind: KindRefused, Message: "nothing was changed", Err: refusal}
+	return &Error{Kind: KindRefused, Message: refusal.Changed(), Err: refusal}
 }

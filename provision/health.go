@@ -92,7 +92,7 @@ func hintOf(err error, url string) string {
 	case untrusted(err) != nil:
 		return "if the certificate is of a private CA, name its root: --acme-root FILE; if it is another server's, something else answers at this address"
 	case strings.HasPrefix(url, "https:"):
-		return "if it answers on the server (gemini-manage status), open TCP ports 80 and 443 in your provider's firewall, then deploy again"
+		return "if it answers on the server (gemini-manage status there), open TCP ports 80 and 443 in your provider's firewall, then deploy again"
 	}
 	return "if it answers on the server (curl http://127.0.0.1/health), open TCP port 80 in your provider's firewall, then deploy again"
 }
@@ -103,15 +103,19 @@ type silence struct{ message string }
 func (e *silence) Error() string { return e.message }
 
 // heardInside says what is known where the server's own look at the adapter, through Nginx, went well: what is put back
-// cannot be looked at any more.
-func (e *Error) heardInside(port string) *Error {
+// cannot be looked at any more. closed is how a firewall of the server's own keeps clients out, as far as that is known.
+func (e *Error) heardInside(port, closed string) *Error {
 	if untrusted(e.Err) != nil {
 		return e
 	}
 	e.Hint = "it answered on the server itself, but something else answers at this address: see that the address is this server's, then deploy again"
 	var nothing *silence
-	if errors.As(e.Err, &nothing) {
-		e.Hint = "it answered on the server itself, so something in between stops TCP port " + port + ": open it in your provider's firewall, then deploy again"
+	if !errors.As(e.Err, &nothing) {
+		return e
+	}
+	e.Hint = "it answered on the server itself, so something in between stops TCP port " + port + ": open it in your provider's firewall, then deploy again"
+	if closed != "" {
+		e.Hint = "it answered on the server itself, and a firewall there may keep you out: " + closed + "\n      then deploy again"
 	}
 	return e
 }

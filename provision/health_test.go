@@ -46,7 +46,7 @@ func TestAwaitHealth_nobodyThere(t *testing.T) {
 func TestError_heardInside(t *testing.T) {
 	f := func(cause error, words ...string) {
 		t.Helper()
-		got := (&Error{Message: "the adapter does not answer", Err: unheard(cause), Hint: "curl"}).heardInside("80").Error()
+		got := (&Error{Message: "the adapter does not answer", Err: unheard(cause), Hint: "curl"}).heardInside("80", "").Error()
 		for _, word := range append(words, "it answered on the server itself") {
 			if !strings.Contains(got, word) {
 				t.Errorf("%q does not say %q", got, word)
@@ -63,6 +63,10 @@ func TestError_heardInside(t *testing.T) {
 	}
 	f(ask(0, "http://127.0.0.1:1"), "no answer within 30 s", "stops TCP port 80")
 	f(ask(time.Minute, "http://127.0.0.1:1"), "connection refused", "stops TCP port 80")
+	closed := (&Error{Err: unheard(ask(time.Minute, "http://127.0.0.1:1"))}).heardInside("80", "ufw was left alone: ufw allow 80/tcp").Hint
+	if !strings.Contains(closed, "a firewall there may keep you out: ufw was left alone: ufw allow 80/tcp\n") || strings.Contains(closed, "provider") {
+		t.Errorf("of the server's own firewall it says %q", closed)
+	}
 	foreign := httptest.NewServer(http.NotFoundHandler())
 	defer foreign.Close()
 	f(ask(time.Minute, foreign.URL), "404 Not Found came instead", "the address is this server's")

@@ -54,6 +54,17 @@ func label(text, path string) string {
 	return path
 }
 
+// address has what the server says in a plan name this server as the person does.
+func (d *deploy) address(plan *converge.PlanMessage) {
+	plan.Closed = converge.ForHost(plan.Closed, d.Host.String())
+	for i, note := range plan.Notes {
+		plan.Notes[i] = converge.ForHost(note, d.Host.String())
+	}
+	for i, found := range plan.Findings {
+		plan.Findings[i].Cure = converge.ForHost(found.Cure, d.Host.String())
+	}
+}
+
 // count is "1 step", "2 steps".
 func count(n int, noun string) string {
 	if n == 1 {

@@ -25,7 +25,7 @@ func (d *deploy) verify(ctx context.Context, a *agent, steps []converge.StepInfo
 	}
 	failed := health()
 	if failed != nil && slices.ContainsFunc(steps, func(s converge.StepInfo) bool { return s.ID == converge.WebCheck }) {
-		return failed.heardInside(d.webPort())
+		return failed.heardInside(d.webPort(), d.closed)
 	}
 	return failed
 }

@@ -121,7 +121,7 @@ func ofChange(err error) error {
 		case converge.RefusedUndo:
 			kind = provision.KindRollbackFailed
 		}
-		return &provision.Error{Kind: kind, Message: "nothing was changed", Err: refusal}
+		return &provision.Error{Kind: kind, Message: refusal.Changed(), Err: refusal}
 	case errors.As(err, &back) && len(back.FailedUndo) > 0:
 		return &provision.Error{Kind: provision.KindRollbackFailed, Message: "the change failed, and undoing it failed too", Err: back}
 	case errors.As(err, &back):

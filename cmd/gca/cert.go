@@ -57,9 +57,9 @@ func showCertificate(ctx context.Context, io *streams, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		err = json.NewEncoder(io.out).Encode(report)
+		err = json.NewEncoder(io.words()).Encode(report)
 	} else {
-		err = report.Print(io.out, time.Now())
+		err = report.Print(io.words(), time.Now())
 	}
 	if err == nil && len(report.Problems) > 0 {
 		return &statusError{exitFailed}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"github.com/gemini-claude-adapter/gca/manage/locale"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
@@ -24,7 +25,7 @@ func manageLine(target string, verb []string) string {
 
 var (
 	plainTarget = regexp.MustCompile(`^[A-Za-z0-9._@:%\[\]-]{1,255}$`)
-	managed     = regexp.MustCompile(`(/|sudo )?gemini-manage ((?:keys|tokens|config) [a-z-]+|[a-z-]+)`)
+	managed     = regexp.MustCompile(`(/|sudo )?gemini-manage ((?:keys|tokens|config|cert|backup) [a-z-]+|[a-z-]+)`)
 )
 
 // fromLaptop has the streams of a gemini-manage that a laptop runs name gca's commands in what a person reads. Data stays as it
@@ -50,7 +51,7 @@ type renamed struct {
 }
 
 func (r renamed) Write(p []byte) (int, error) {
-	text := managed.ReplaceAllStringFunc(string(p), r.command)
+	text := converge.ForHost(managed.ReplaceAllStringFunc(string(p), r.command), r.target)
 	if _, err := io.WriteString(r.to, text); err != nil {
 		return 0, err
 	}

@@ -19,6 +19,8 @@ func TestRenamed(t *testing.T) {
 	f("cure: sudo gemini-manage restart", "cure: gca restart root@vps")
 	f("gemini-manage keys test says why; gemini-manage keys add, then keys remove, replaces it", "gca keys test root@vps says why; gca keys add root@vps, then keys remove, replaces it")
 	f("hint: gemini-manage config set GEMINI_API_KEYS=- reads them", "hint: gca config set root@vps GEMINI_API_KEYS=- reads them")
+	f("cure: sudo gemini-manage cert renew; journalctl -u gemini-adapter-cert", "cure: gca cert renew root@vps; journalctl -u gemini-adapter-cert")
+	f("for HTTPS, from your laptop: gca deploy --domain NAME HOST", "for HTTPS, gca deploy --domain NAME root@vps")
 	f("see all: sudo gemini-manage status\n", "see all: ssh -t root@vps sudo gemini-manage status\n")
 	f("/usr/local/bin/gemini-manage is a link; gemini-manage: no", "/usr/local/bin/gemini-manage is a link; gemini-manage: no")
 }

@@ -48,6 +48,9 @@ func newRigOn(t testing.TB, o lab.Options) *rig {
 	t.Helper()
 	r := &rig{t: t, home: t.TempDir(), user: "root", server: lab.Require(t, o)}
 	r.host = r.server.Addr
+	if strings.Contains(r.host, ":") {
+		r.host = "[" + r.host + "]"
+	}
 	r.gca = buildOnce(t)
 	r.fake = fakegemini.New(fakegemini.Options{Keys: goodKeys})
 	base, err := r.fake.Listen(net.JoinHostPort(r.server.Gateway, "0"))

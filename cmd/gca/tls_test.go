@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ func (r *rig) trying(ca *lab.CA, name string, transport *http.Transport) (*http.
 	}
 	transport.DisableKeepAlives = true
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: name}
-	resp, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Get("https://" + r.server.Addr + "/health")
+	resp, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Get("https://" + net.JoinHostPort(r.server.Addr, "443") + "/health")
 	if err == nil {
 		err = resp.Body.Close()
 	}

@@ -91,11 +91,21 @@ const (
 	RefusedTLS      RefusalKind = "tls"      // no certificate can be had for what is wanted
 )
 
-// Refusal is the error of a deploy that must not begin. Nothing was changed.
+// Refusal is the error of a deploy that must not begin.
 type Refusal struct {
 	Kind    RefusalKind `json:"kind"`
 	Message string      `json:"message"`
 	Hint    string      `json:"hint,omitempty"` // the command to type next
+	// TookBack means that a deploy of before, which died, was taken back first: that much was changed.
+	TookBack bool `json:"took_back,omitempty"`
+}
+
+// Changed says what a refusal left of the server.
+func (r *Refusal) Changed() string {
+	if r.TookBack {
+		return "nothing of this was done; what was left half-way before was taken back"
+	}
+	return "nothing was changed"
 }
 
 func (r *Refusal) Error() string {

@@ -50,7 +50,7 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 			return Plan{}, refusal
 		}
 	}
-	p := Plan{steps: d.steps, notes: d.notes, site: Site{s.TLSName, f.roots(w)}}
+	p := Plan{steps: d.steps, notes: d.notes, closed: d.closed, site: Site{s.TLSName, f.roots(w)}}
 	if len(p.steps) > 0 {
 		p.findings, p.exits = examine(f), s.Exits
 	}
@@ -97,6 +97,7 @@ type differ struct {
 	steps          []Step
 	notes          []string
 	remarks        []string // see remark
+	closed         string   // the note on a firewall that may keep clients out
 	serviceChanged bool     // the adapter has to be restarted
 	webChanged     bool     // Nginx has to be reloaded
 	certChanged    bool     // a certificate that was sent along is another one

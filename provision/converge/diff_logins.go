@@ -92,9 +92,10 @@ func (d *differ) firewall() {
 	fw := d.f.Firewall
 	switch {
 	case d.w.Firewall == FirewallOff:
+		d.shut(slices.DeleteFunc(webPorts(d.s), fw.allows))
 		return
 	case fw.UFW != UFWActive && fw.Other != "":
-		d.notes = append(d.notes, "ufw was left alone: "+fw.Other+" filters on this server; let TCP port "+joinPorts(webPorts(d.s))+" in there"+letInThere(fw.Other, webPorts(d.s)))
+		d.leave("ufw was left alone: " + fw.Other + " filters on this server; let TCP port " + joinPorts(webPorts(d.s)) + " in there" + letInThere(fw.Other, webPorts(d.s)))
 		return
 	case len(d.f.SSHPorts) == 0:
 		d.notes = append(d.notes, "ufw was left alone: the port of SSH could not be found, and to close it would lock you out")
@@ -121,6 +122,24 @@ func (d *differ) firewall() {
 	if len(st.open)+len(st.close) > 0 || st.boot {
 		d.add(KindFirewall, "ufw", st.title(), st)
 	}
+}
+
+// shut notes the ports that an active ufw, which is to be left alone, lets nobody in by.
+func (d *differ) shut(ports []int) {
+	if d.f.Firewall.UFW != UFWActive || len(ports) == 0 {
+		return
+	}
+	commands := make([]string, 0, len(ports))
+	for _, port := range ports {
+		commands = append(commands, fmt.Sprintf("ufw allow %d/tcp", port))
+	}
+	d.leave("ufw was left alone, and lets nobody in by TCP port " + joinPorts(ports) + ": " + strings.Join(commands, " && "))
+}
+
+// leave notes that a firewall is left alone which may keep clients out, with what lets them in.
+func (d *differ) leave(note string) {
+	d.notes = append(d.notes, note)
+	d.closed = note
 }
 
 // refuseFirewall says why the firewall cannot be as it is wanted, or nil.

@@ -44,6 +44,11 @@ func (e *engine) plan(ctx context.Context, want Want, look planner) (Plan, error
 	}
 	plan, err := look(ctx, &e.sys.reader, want)
 	plan.notes, plan.tookBack = append(notes, plan.notes...), died
+	if err != nil && died {
+		told := *asRefusal(RefusedServer, err)
+		told.TookBack = true
+		return plan, &told
+	}
 	return plan, err
 }
 

@@ -122,7 +122,8 @@ func inRange(item string, port int) bool {
 	return err == nil && from <= port && port <= to
 }
 
-const iptablesRules = "iptables rules"
+// iptablesRules are those of the iptables program, whichever of the kernel's tables they lie in.
+const iptablesRules = "a set of iptables rules"
 
 // otherFirewall names a firewall that filters what comes in and is not ufw.
 func otherFirewall(ctx context.Context, s *reader, units map[string]UnitState) string {
@@ -156,15 +157,23 @@ func filteringChain(ruleset string) string {
 		case strings.HasPrefix(table[strings.LastIndexByte(table, ' ')+1:], "f2b"):
 		case strings.HasPrefix(line, "type filter hook input"):
 			if input = true; strings.Contains(line, "policy drop") {
-				return "nftables (table " + table + ")"
+				return filterOf(table)
 			}
 		case line == "}":
 			input = false
 		case input && line != "" && !harmless(line) && !strings.HasPrefix(line, "#"):
-			return "nftables (table " + table + ")"
+			return filterOf(table)
 		}
 	}
 	return ""
+}
+
+// filterOf names who filters by a table: those of iptables' names are its own (iptables-nft(8)).
+func filterOf(table string) string {
+	if table == "ip filter" || table == "ip6 filter" {
+		return iptablesRules
+	}
+	return "nftables (table " + table + ")"
 }
 
 func harmless(rule string) bool {

@@ -156,7 +156,7 @@ func (f *front) deploy(ctx context.Context, s *system, want Want) error {
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site, TookBack: plan.tookBack, Findings: plan.findings, Time: serverTime()}); err != nil {
+	if err := f.wire.send(PlanMessage{Steps: plan.Steps(), Notes: plan.notes, Site: plan.site, Closed: plan.closed, TookBack: plan.tookBack, Findings: plan.findings, Time: serverTime()}); err != nil {
 		return err
 	}
 	word := "apply"

@@ -138,6 +138,19 @@ func TestAgent_TakesBackTheDead(t *testing.T) {
 	p, err := Diff(facts, m.want("AIzaSyNew"), readTestSettings)
 	m.must(err)
 	m.carry(p, len(p.steps)-1, false)
+	refused, laptop, ended := m.dial()
+	want := m.want("")
+	want.Settings = append(want.Settings, Setting{Name: "PORT", Value: "80"})
+	m.must(refused.SendWant(want))
+	_, err = refused.Plan()
+	if r, ok := errors.AsType[*Refusal](err); !ok || !r.TookBack || !strings.Contains(r.Changed(), "taken back") {
+		t.Errorf("a want that was refused thereafter: %+v", err)
+	}
+	m.must(laptop.Close())
+	m.must(<-ended)
+	m.same(before, "after a death and a refusal")
+
+	m.carry(p, len(p.steps)-1, false)
 	c, laptop, ended := m.dial()
 	m.must(c.SendWant(m.want("")))
 	plan, err := c.Plan()

@@ -78,6 +78,8 @@ type Plan struct {
 	notes []string
 	site  Site
 
+	closed string // the one of the notes that says how a firewall keeps clients out, or empty
+
 	findings []Finding // of a plan with steps
 	exits    []Exit    // ways to Gemini that the adapter would have
 

@@ -121,7 +121,7 @@ func TestFilteringChain(t *testing.T) {
 	f("", "")
 	f("table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t}\n}\n", "")
 	f("table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n", "nftables (table inet filter)")
-	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 0 bytes 0 reject\n\t}\n}\n", "nftables (table ip filter)")
+	f("table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tcounter packets 0 bytes 0 reject\n\t}\n}\n", iptablesRules)
 	f("table ip nat {\n\tchain DOCKER {\n\t\tiifname \"docker0\" return\n\t}\n}\ntable ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n", "")
 	f(fail2ban, "")
 	f(fail2ban+"table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n", "nftables (table inet filter)")
@@ -178,7 +178,7 @@ func TestOtherFirewall_Legacy(t *testing.T) {
 		t.Errorf("%q filters", got)
 	}
 	tool("iptables-legacy-save", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n")
-	if got := otherFirewall(t.Context(), &s.reader, nil); got != "iptables rules" {
+	if got := otherFirewall(t.Context(), &s.reader, nil); got != iptablesRules {
 		t.Errorf("%q filters", got)
 	}
 }

@@ -17,8 +17,8 @@ import (
 //	laptop: want, cancel, or, where hello says that a deploy is running, attach
 //	agent:  plan, with steps or with a refusal, which ends the conversation;
 //	        so does the plan of a want in plan mode, and in doctor mode
-//	laptop: apply (with steps only), commit (without steps) or cancel;
-//	        after attach nothing
+//	laptop: apply (with steps only), commit (without steps, which is as much
+//	        as to leave without a word) or cancel; after attach nothing
 //	agent:  plan with a refusal, if the worker came to another plan or cannot
 //	        begin; else
 //	        step and progress …, then applied, or undo, more progress and
@@ -133,6 +133,8 @@ type PlanMessage struct {
 	Steps []StepInfo `json:"steps"`
 	Notes []string   `json:"notes,omitempty"`
 	Site  Site       `json:"site,omitzero"` // how the server is reached afterwards
+	// Closed is the one of the notes that says how a firewall, which is left alone, keeps clients out; or empty.
+	Closed string `json:"closed,omitempty"`
 	// TookBack means that a deploy of before, which died, was taken back for this plan, whatever becomes of the plan.
 	TookBack bool      `json:"took_back,omitempty"`
 	Findings []Finding `json:"findings,omitempty"` // where something is to be done, or in doctor mode

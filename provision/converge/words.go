@@ -2,9 +2,19 @@ package converge
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
+
+// A server does not know by which name a person calls it: the commands of gca that it names are for HOST.
+var forHOST = regexp.MustCompile(`(\bgca [^\n]*?) (?:root@)?(?:HOST|THIS-SERVER)([^=\w]|$)`)
+
+// ForHost is what a server says, for one who sits at a laptop and calls it host.
+func ForHost(text, host string) string {
+	text = strings.ReplaceAll(text, "from your laptop: ", "")
+	return forHOST.ReplaceAllString(text, "${1} "+strings.ReplaceAll(host, "$", "$$")+"${2}")
+}
 
 // wordsOf says what changes in a file that holds secrets, in words: " (3 keys)", " (PORT, HOST)".
 func wordsOf(st fileStep, now PathState) string {
