@@ -100,6 +100,7 @@ func deploying() []message {
 		{"For Claude Code; gca setup claude-code writes this into its settings:", "用于 Claude Code；执行 gca setup claude-code 可把这些写入它的设置："},
 		{"Address and token are saved in %s, so gca test and gca ask work at once.", "地址和令牌已保存在 %s，现在就可以使用 gca test 和 gca ask。"},
 		{"nothing was changed", "没有做任何改动"},
+		{"nothing of this was done; what was left half-way before was taken back", "这次什么都没有做；之前做了一半的内容已恢复"},
 		{"nothing of this plan was done; what an earlier deploy had left half-way was taken back", "这个计划没有执行；上一次部署做了一半的内容已恢复"},
 		{"no deploy is under way on this server: there is nothing to put back", "这台服务器上没有正在进行的部署：没有什么需要恢复"},
 		{"the unfinished deploy was put back: the server is as it was before", "未完成的部署已恢复原状：服务器和之前一样"},

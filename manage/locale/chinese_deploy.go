@@ -75,6 +75,7 @@ func remarks() []message {
 			"明文 HTTP：没有证书，令牌和提示词都不加密传输；gca deploy --domain NAME HOST 可为指向这台服务器的域名或公网 IP 申请证书，--no-tls 则不再提醒"},
 		{"Nginx may open %d files, for this server allows no more; %d would carry more streams", "Nginx 最多只能打开 %d 个文件，这是服务器的上限；若能到 %d，可同时承载更多流"},
 		{"ufw was left alone: %s filters on this server; let TCP port %s in there%s", "没有改动 ufw：这台服务器由 %s 过滤流量；请在那里放行 TCP 端口 %s%s"},
+		{"ufw was left alone, and lets nobody in by TCP port %s: %s", "没有改动 ufw，而它不放行 TCP 端口 %s：%s"},
 		{"ufw was left alone: the port of SSH could not be found, and to close it would lock you out", "没有改动 ufw：找不到 SSH 的端口，关掉它会把你锁在外面"},
 		{"ufw was not turned on, since it would cut off %s; to have it on: ufw allow PORT for each of these that others need, ufw allow %d/tcp, ufw allow %s/tcp, ufw enable",
 			"没有启用 ufw，因为那会切断 %s；要启用的话：对其中别人需要的端口逐个执行 ufw allow PORT，再执行 ufw allow %d/tcp、ufw allow %s/tcp、ufw enable"},
