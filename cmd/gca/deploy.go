@@ -247,14 +247,21 @@ func sameCommand(cmd *cobra.Command, target string) (again, abort string) {
 	return again, remote.Quote(append(words, "--abort", target)...)
 }
 
-func templateTexts() (map[string]string, error) {
-	entries, err := fs.ReadDir(gca.Templates, "templates")
+// templateTexts are the templates of a deploy.
+func templateTexts() (map[string]string, error) { return textsOf("templates") }
+
+// textsOf are the files of an embedded folder, by name.
+func textsOf(dir string) (map[string]string, error) {
+	entries, err := fs.ReadDir(gca.Templates, dir)
 	if err != nil {
 		return nil, err
 	}
 	texts := make(map[string]string)
 	for _, entry := range entries {
-		text, err := fs.ReadFile(gca.Templates, "templates/"+entry.Name())
+		if entry.IsDir() {
+			continue
+		}
+		text, err := fs.ReadFile(gca.Templates, dir+"/"+entry.Name())
 		if err != nil {
 			return nil, err
 		}

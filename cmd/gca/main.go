@@ -15,6 +15,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
+	_ "golang.org/x/crypto/x509roots/fallback" // the roots to trust where the system has none, as in a container from scratch
 )
 
 // version is the release, and part of the name of its folder on a server.

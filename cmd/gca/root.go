@@ -22,7 +22,7 @@ Start with:
 		return err
 	}
 	ssh := &sshFlags{}
-	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newPerf(io), newVersion(io))
+	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newPerf(io), newVersion(io), newHealth(io), newExport(io))
 	root.AddCommand(newDoctor(io))
 	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
@@ -89,17 +89,5 @@ func args(low, high int) cobra.PositionalArgs {
 			return &usageError{fmt.Sprintf("%s: %s\nhint: usage: %s", cmd.CommandPath(), what, cmd.UseLine())}
 		}
 		return nil
-	}
-}
-
-func newVersion(io *streams) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  args(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(io.out, "gca", version)
-			return err
-		},
 	}
 }

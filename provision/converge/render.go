@@ -57,7 +57,11 @@ type view struct {
 	WorkerFiles    bool // nginx.conf has no worker_rlimit_nofile of its own, and the server allows ours
 	WorkerShutdown bool // nginx.conf has no worker_shutdown_timeout of its own
 	Errors         []nginxError
-	OpenFiles      int // for Nginx, at most workerFiles; 0 where the server does not say how many it allows
+	Origin         string   // of the site: whose text it is
+	Backends       []string // of a balancer: HOST:PORT of adapters on other servers; empty is the one at Port
+	Hops           []Hop    // of a balancer: what turns plain HTTP to a port into HTTPS to a server
+	Roots          string   // of a balancer: the file with the roots that hops trust
+	OpenFiles      int      // for Nginx, at most workerFiles; 0 where the server does not say how many it allows
 
 	Sysctls      []sysctl
 	SSHPorts     string // "22,2222"
@@ -148,6 +152,7 @@ func newView(f Facts, w Want, s Settings) view {
 		OpenFiles:      files,
 		WorkerShutdown: !hasDirective(conf, "worker_shutdown_timeout"),
 		Errors:         nginxErrors(s.MaxBody),
+		Origin:         "Written by gca. A change made here is put back by the next deploy; MAX_BODY and PORT are set in /etc/gemini-adapter/adapter.env.",
 		Sysctls:        set,
 		SSHPorts:       jailPorts(f.SSHPorts),
 		BanAction:      f.Fail2ban.banAction(),

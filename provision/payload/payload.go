@@ -46,13 +46,16 @@ func All(file string) (Set, error) {
 		p, err := fromFile(file)
 		return Set{p}, err
 	}
-	carried, err := carried(embedded())
+	carried, err := Carried()
 	if err != nil || len(carried) > 0 || runtime.GOOS != "linux" {
 		return carried, err
 	}
 	self, err := Self()
 	return Set{self}, err
 }
+
+// Carried are the binaries that a release has with it; one that is built from source has none.
+func Carried() (Set, error) { return carried(embedded()) }
 
 // Self is the running binary. It must be a Linux one.
 func Self() (Payload, error) {
