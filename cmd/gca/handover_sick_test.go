@@ -41,9 +41,9 @@ printf '[Service]\nExecStartPre=+/bin/sh -c "! grep MAX_RETRIES=7 /etc/gemini-ad
 	}
 }
 
-// testSickOverHTTP deploys a release that is ready, answers on its control socket, and then fails at /health.
-func testSickOverHTTP(t *testing.T, r *rig) {
-	r.settled()
+// sickGCA is a release that is ready, answers on its control socket, and then fails at /health.
+func sickGCA(t *testing.T) string {
+	t.Helper()
 	source, err := filepath.Abs("../../proxy/health.go")
 	if err != nil {
 		t.Fatal(err)
@@ -59,11 +59,18 @@ func testSickOverHTTP(t *testing.T, r *rig) {
 	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "health.go"), []byte(sick), 0o600), os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600)); err != nil || !strings.Contains(sick, "case asked") {
 		t.Fatal("no sick release:", err)
 	}
-	well := r.gca
-	r.gca = filepath.Join(dir, "gca")
-	if out, err := build(r.gca, "-s -w", "-overlay", filepath.Join(dir, "overlay.json")); err != nil {
+	file := filepath.Join(dir, "gca")
+	if out, err := build(file, "-s -w", "-overlay", filepath.Join(dir, "overlay.json")); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return file
+}
+
+// testSickOverHTTP deploys a release that fails at /health alone.
+func testSickOverHTTP(t *testing.T, r *rig) {
+	r.settled()
+	well := r.gca
+	r.gca = sickGCA(t)
 	const state = "readlink /opt/gemini-adapter/current /opt/gemini-adapter/next; " + adapterPID
 	before := r.on(state)
 	r.fails(withKeys(), exitRolledBack, "500 Internal Server Error", r.deployArgs()...)
