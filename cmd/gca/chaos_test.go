@@ -168,7 +168,11 @@ func (c *chaos) live(t *testing.T, life []draw) {
 
 // disturb has one deploy meet its fault, and looks at what comes of it.
 func (c *chaos) disturb(t *testing.T, r *chaosRig, draw draw) {
-	d := &disturbance{chaosRig: r, draw: draw, from: r.now, to: r.next(draw.kind), calmly: c.calm.runs[draw.kind], before: r.text(false), lift: func() {}}
+	d := &disturbance{chaosRig: r, draw: draw, from: r.now, to: r.next(draw.kind), calmly: c.calm.runs[draw.kind], lift: func() {}}
+	if draw.kind == kindRelease { // which is to be sent, as if it had never been there
+		d.on("rm -rf /opt/gemini-adapter/releases/" + c.calm.releases[d.to.release])
+	}
+	d.before = d.text(false)
 	begun := time.Now()
 	d.first = draw.fault.strike(d)
 	serves := d.serving()
@@ -176,8 +180,12 @@ func (c *chaos) disturb(t *testing.T, r *chaosRig, draw draw) {
 	d.judge(serves)
 	again := d.again()
 	s := seen{draw.fault.name, d.struck, d.first.code, serves, time.Since(begun).Seconds()}
-	t.Logf("seed %d: %s at %.2f, way %d, of a deploy of %s: struck %v, exit code %d, %s serves, then %d, %.1f s",
-		draw.seed, draw.fault.name, draw.at, draw.way, draw.kind, s.struck, s.code, serves, again.code, s.seconds)
+	beside := ""
+	if d.second != nil {
+		beside = fmt.Sprintf(" (beside it %d)", d.second.code)
+	}
+	t.Logf("seed %d: %s at %.2f, way %d, of a deploy of %s: struck %v, exit code %d%s, %s serves, then %d, %.1f s",
+		draw.seed, draw.fault.name, draw.at, draw.way, draw.kind, s.struck, s.code, beside, serves, again.code, s.seconds)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = append(c.seen, s)
