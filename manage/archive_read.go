@@ -19,8 +19,9 @@ import (
 // Archive is a backup that was read to its end and found whole.
 type Archive struct {
 	Manifest Manifest
-	Size     int64  // bytes of the compressed archive
-	SHA256   string // of the compressed archive, 64 hexadecimal digits
+	Sealed   bool   // it was encrypted
+	Size     int64  // bytes of the archive as it was read
+	SHA256   string // of these bytes, 64 hexadecimal digits
 
 	files map[string][]byte // all but the logs
 }
@@ -32,10 +33,11 @@ func (a *Archive) File(name string) (content []byte, ok bool) {
 }
 
 // ReadArchive reads an archive whole and checks everything: bounds, paths, kinds, hashes, and that nothing is missing, too
-// much, or behind its end. version is that of the running program. The error is an [*ArchiveError], or that of r.
-func ReadArchive(r io.Reader, version string) (*Archive, error) {
+// much, or behind its end. version is that of the running program. key opens one that is sealed; nil is none. The error is an
+// [*ArchiveError], or that of r.
+func ReadArchive(r io.Reader, version string, key *BackupKey) (*Archive, error) {
 	raw := &rawReader{r: r, sum: sha256.New()}
-	a, err := readPacked(bufio.NewReaderSize(raw, 64<<10), version)
+	a, err := readAny(raw, version, key)
 	if raw.err != nil {
 		return nil, raw.err
 	}
@@ -44,6 +46,18 @@ func ReadArchive(r io.Reader, version string) (*Archive, error) {
 	}
 	a.Size, a.SHA256 = raw.size, hex.EncodeToString(raw.sum.Sum(nil))
 	return a, nil
+}
+
+func readAny(r io.Reader, version string, key *BackupKey) (*Archive, error) {
+	plain, sealed, err := Unsealed(r, key)
+	if err != nil {
+		return nil, err
+	}
+	a, err := readPacked(bufio.NewReaderSize(plain, 64<<10), version)
+	if err == nil {
+		a.Sealed = sealed
+	}
+	return a, err
 }
 
 // rawReader hashes and bounds the compressed bytes, and keeps the source's own error apart from those of its content.

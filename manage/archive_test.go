@@ -50,7 +50,7 @@ func goodArchive(tb testing.TB) []byte {
 
 func TestArchive(t *testing.T) {
 	packed := goodArchive(t)
-	a, err := ReadArchive(bytes.NewReader(packed), testVersion)
+	a, err := ReadArchive(bytes.NewReader(packed), testVersion, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func forge(t *testing.T, all []entry, behind string) []byte {
 
 func refused(t *testing.T, packed []byte, want string) {
 	t.Helper()
-	a, err := ReadArchive(bytes.NewReader(packed), testVersion)
+	a, err := ReadArchive(bytes.NewReader(packed), testVersion, nil)
 	var known *ArchiveError
 	if !errors.As(err, &known) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, %v; want %q", a, err, want)
@@ -146,7 +146,7 @@ func TestArchive_foreign(t *testing.T) {
 func TestArchive_damaged(t *testing.T) {
 	good := goodArchive(t)
 	for n := range good {
-		if _, err := ReadArchive(bytes.NewReader(good[:n]), testVersion); err == nil {
+		if _, err := ReadArchive(bytes.NewReader(good[:n]), testVersion, nil); err == nil {
 			t.Fatalf("the first %d of %d bytes are accepted", n, len(good))
 		}
 	}
@@ -158,13 +158,13 @@ func TestArchive_damaged(t *testing.T) {
 	for n := range good {
 		flipped := slices.Clone(good)
 		flipped[n] ^= 0x10
-		a, err := ReadArchive(bytes.NewReader(flipped), testVersion)
+		a, err := ReadArchive(bytes.NewReader(flipped), testVersion, nil)
 		if err == nil && (!slices.Equal(a.Manifest.Files, goodManifest().Files) || string(a.files[envPath]) != content()[envPath]) {
 			t.Fatalf("a flipped bit in byte %d of %d is accepted", n, len(good))
 		}
 	}
 	broken := errors.New("the link broke")
-	if _, err := ReadArchive(io.MultiReader(bytes.NewReader(good[:50]), brokenReader{broken}), testVersion); !errors.Is(err, broken) {
+	if _, err := ReadArchive(io.MultiReader(bytes.NewReader(good[:50]), brokenReader{broken}), testVersion, nil); !errors.Is(err, broken) {
 		t.Errorf("a broken source gives %v", err)
 	}
 }
@@ -271,8 +271,10 @@ func FuzzReadArchive(f *testing.F) {
 	good := goodArchive(f)
 	f.Add(good)
 	f.Add(unpack(f, good))
+	key := testKey(f)
+	f.Add(sealed(f, good, key))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		a, err := ReadArchive(bytes.NewReader(text), testVersion)
+		a, err := ReadArchive(bytes.NewReader(text), testVersion, key)
 		if err != nil { // packing is slow, so most inputs are what would have been packed
 			a, err = readTar(bytes.NewReader(text), testVersion)
 		}

@@ -97,40 +97,47 @@ func gather(ctx context.Context, root, dir string, m Manifest, logs bool) (*Back
 	return &Backup{Manifest: m, LeftOut: c.leftOut, spool: s}, nil
 }
 
-// Write writes the archive to w.
+// Write writes the archive to w, in the clear.
 func (b *Backup) Write(w io.Writer) error { return writeArchive(w, b.Manifest, b.spool.section) }
+
+// WriteSealed writes the archive to w, encrypted.
+func (b *Backup) WriteSealed(w io.Writer, to Recipients) error { return to.Seal(w, b.Write) }
 
 // Close lets go of what was gathered.
 func (b *Backup) Close() error { return b.spool.close() }
 
 // Save writes the archive to a file of mode 0600 that appears whole or not at all, and reads it back. A file of that name
 // is not replaced.
-func (b *Backup) Save(file string) (*Archive, error) {
-	return SaveArchive(file, b.Manifest.GCA, b.Write)
+func (b *Backup) Save(file string) (a *Archive, err error) {
+	err = SaveArchive(file, b.Write, func(r io.Reader) error {
+		a, err = ReadArchive(r, b.Manifest.GCA, nil)
+		return err
+	})
+	return a, err
 }
 
-// SaveArchive has write produce an archive in a file of mode 0600, and reads it back before the file gets its name. A file
-// of that name is not replaced. version is that of the running program.
-func SaveArchive(file, version string, write func(io.Writer) error) (*Archive, error) {
+// SaveArchive has write produce an archive in a file of mode 0600, and check read it back before the file gets its name. A file
+// of that name is not replaced.
+func SaveArchive(file string, write func(io.Writer) error, check func(io.Reader) error) error {
 	if _, err := os.Lstat(file); err == nil {
-		return nil, isThere(file)
+		return isThere(file)
 	}
 	part := file + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s is there already: another backup is being written, or was cut short\nhint: rm %s if no other one is at work", part, part)
+		return fmt.Errorf("%s is there already: another backup is being written, or was cut short\nhint: rm %s if no other one is at work", part, part)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the backup: %w", err)
+		return fmt.Errorf("cannot write the backup: %w", err)
 	}
-	a, err := fill(f, version, write)
+	err = fill(f, write, check)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, errors.Join(err, os.Remove(part))
+		return errors.Join(err, os.Remove(part))
 	}
 	if err := nameIt(part, file); err != nil {
-		return nil, errors.Join(err, os.Remove(part))
+		return errors.Join(err, os.Remove(part))
 	}
-	return a, syncDir(filepath.Dir(file))
+	return syncDir(filepath.Dir(file))
 }
 
 func isThere(file string) error {
@@ -156,21 +163,20 @@ func nameIt(part, file string) error {
 	return nil
 }
 
-func fill(f *os.File, version string, write func(io.Writer) error) (*Archive, error) {
+func fill(f *os.File, write func(io.Writer) error, check func(io.Reader) error) error {
 	if err := write(AtMost(f, maxTotal)); err != nil {
-		return nil, err
+		return err
 	}
 	if err := f.Sync(); err != nil {
-		return nil, fmt.Errorf("cannot write the backup: %w", err)
+		return fmt.Errorf("cannot write the backup: %w", err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, err
+		return err
 	}
-	a, err := ReadArchive(f, version)
-	if err != nil {
-		return nil, fmt.Errorf("the backup was written, and cannot be read back: %w", err)
+	if err := check(f); err != nil {
+		return fmt.Errorf("the backup was written, and cannot be read back: %w", err)
 	}
-	return a, nil
+	return nil
 }
 
 const stampLayout = "20060102T150405Z"

@@ -80,7 +80,7 @@ func TestGather_planted(t *testing.T) {
 	}
 	var packed bytes.Buffer
 	must(t, b.Write(&packed))
-	a, err := ReadArchive(&packed, testVersion)
+	a, err := ReadArchive(&packed, testVersion, nil)
 	must(t, err)
 	if text, ok := a.File(statePrefix + "state.db"); !ok || string(text) != "state" {
 		t.Errorf("the state came back as %q", text)
@@ -126,22 +126,24 @@ func TestSaveArchive(t *testing.T) {
 			t.Errorf("got %v, want %q; left are %v, %v", err, want, left, readErr)
 		}
 	}
-	_, err := SaveArchive(file, testVersion, write(good[:100], errors.New("the link broke")))
-	nothingLeft("the link broke", err)
-	_, err = SaveArchive(file, testVersion, write(good[:100], nil))
-	nothingLeft("cannot be read back", err)
-	a, err := SaveArchive(file, testVersion, write(good, nil))
-	must(t, err)
+	var a *Archive
+	check := func(r io.Reader) (err error) {
+		a, err = ReadArchive(r, testVersion, nil)
+		return err
+	}
+	nothingLeft("the link broke", SaveArchive(file, write(good[:100], errors.New("the link broke")), check))
+	nothingLeft("cannot be read back", SaveArchive(file, write(good[:100], nil), check))
+	must(t, SaveArchive(file, write(good, nil), check))
 	info, err := os.Stat(file)
 	must(t, err)
 	if info.Mode() != 0o600 || info.Size() != a.Size {
 		t.Errorf("the archive has mode %s and %d bytes", info.Mode(), info.Size())
 	}
-	if _, err := SaveArchive(file, testVersion, write(good, nil)); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if err := SaveArchive(file, write(good, nil), check); err == nil || !strings.Contains(err.Error(), "is there already") {
 		t.Errorf("a second one gives %v", err)
 	}
 	must(t, os.WriteFile(file+"2.part", nil, 0o600))
-	if _, err := SaveArchive(file+"2", testVersion, write(good, nil)); err == nil || !strings.Contains(err.Error(), "another backup is being written, or was cut short\nhint: rm ") {
+	if err := SaveArchive(file+"2", write(good, nil), check); err == nil || !strings.Contains(err.Error(), "another backup is being written, or was cut short\nhint: rm ") {
 		t.Errorf("beside a half one: %v", err)
 	}
 	if _, err := os.Stat(file + "2.part"); err != nil {
@@ -153,11 +155,11 @@ func TestSaveArchive(t *testing.T) {
 func TestSaveArchive_late(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.tar.gz")
 	good := goodArchive(t)
-	_, err := SaveArchive(file, testVersion, func(w io.Writer) error {
+	err := SaveArchive(file, func(w io.Writer) error {
 		must(t, os.WriteFile(file, []byte("somebody else's"), 0o600))
 		_, err := w.Write(good)
 		return err
-	})
+	}, func(io.Reader) error { return nil })
 	text, readErr := os.ReadFile(file)
 	if err == nil || !strings.Contains(err.Error(), "is there already") || readErr != nil || string(text) != "somebody else's" {
 		t.Errorf("got %v; there is %q, %v", err, text, readErr)

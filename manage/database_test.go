@@ -40,7 +40,7 @@ func restored(t *testing.T, root string) string {
 	var packed bytes.Buffer
 	must(t, b.Write(&packed))
 	must(t, b.Close())
-	a, err := ReadArchive(&packed, testVersion)
+	a, err := ReadArchive(&packed, testVersion, nil)
 	must(t, err)
 	text, ok := a.File(statePrefix + "state.db")
 	if !ok {

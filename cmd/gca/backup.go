@@ -14,16 +14,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/manage"
-	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
 const holdsSecrets = "it holds keys and settings in the clear: whoever reads it can use them"
 
 type backupFlags struct {
 	group
-	out  string
-	logs bool
-	json bool
+	out        string
+	logs       bool
+	recipients []string
+	json       bool
 }
 
 func newBackup(streams *streams, ssh *sshFlags) *cobra.Command {
@@ -36,26 +36,39 @@ func newBackup(streams *streams, ssh *sshFlags) *cobra.Command {
 			if f.out == "-" && isTerminal(streams.out) {
 				return &usageError{"an archive is nothing for a terminal\nhint: -o FILE, or a pipe behind -o -"}
 			}
-			if ssh != nil {
+			to, err := manage.ParseRecipients(f.recipients)
+			switch {
+			case err != nil:
+				return &usageError{err.Error()}
+			case ssh != nil:
 				return f.fromAfar(cmd.Context(), given[0])
+			case f.out == "" && !to.None():
+				return &usageError{"--recipient is for an archive that leaves this server; those in " + manage.BackupDir + " are for root alone\nhint: -o FILE, or -o -"}
 			}
-			return f.here(cmd.Context())
+			return f.here(cmd.Context(), to)
 		},
 	}
 	cmd.Long = `backup saves everything that makes this adapter in one archive: settings, keys, tokens, state, units and site, with
 a list of hashes. It is read back before it gets its name. Without -o it goes to ` + manage.BackupDir + `, where archives
-older than 30 days are removed, but never the newest.`
-	cmd.Example = "  gemini-manage backup\n  gemini-manage backup --with-logs -o /root/adapter.tar.gz"
+older than 30 days are removed, but never the newest. Those are in the clear, for root alone; what leaves the server should be
+encrypted, with --recipient.`
+	cmd.Example = "  gemini-manage backup\n  gemini-manage backup -o /root/adapter.tar.gz.age --recipient age1…"
 	if ssh != nil {
 		cmd.Long = `backup fetches everything that makes an adapter in one archive: settings, keys, tokens, state, units and site, with a
-list of hashes. It is read back before it gets its name; after a broken connection nothing is left of it. Without -o it
-goes to the current folder.`
-		cmd.Example = "  gca backup root@203.0.113.9\n  gca backup root@203.0.113.9 --with-logs -o tokyo.tar.gz\n  gca backup verify tokyo.tar.gz"
+list of hashes. The server encrypts it to the backup key of this machine, which never leaves it and is made at the first
+backup: its recovery sheet is shown that once. With --recipient it is encrypted to other keys instead. It is read back before
+it gets its name, where the key is here; after a broken connection nothing is left of it. Without -o it goes to the current
+folder.`
+		cmd.Example = "  gca backup root@203.0.113.9\n  gca backup root@203.0.113.9 --with-logs -o tokyo.tar.gz.age\n  gca backup verify tokyo.tar.gz.age"
 	}
 	cmd.Flags().StringVarP(&f.out, "output", "o", "", "write to `FILE` (- is standard output)")
 	cmd.Flags().BoolVar(&f.logs, "with-logs", false, "take the adapter's journal and Nginx's logs as well")
+	cmd.Flags().StringArrayVar(&f.recipients, "recipient", nil, "encrypt to `age1…`, the public half of a backup key (repeatable)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, schema 1")
 	cmd.AddCommand(newBackupList(f.group), newBackupVerify(streams))
+	if ssh != nil {
+		cmd.AddCommand(newBackupKey(streams))
+	}
 	return f.finish(cmd)
 }
 
@@ -65,28 +78,37 @@ func isTerminal(w io.Writer) bool {
 }
 
 // here backs up this server.
-func (f *backupFlags) here(ctx context.Context) (err error) {
+func (f *backupFlags) here(ctx context.Context, to manage.Recipients) (err error) {
 	options := manage.BackupOptions{Version: version, Logs: f.logs}
 	if f.out == "" {
 		kept, err := manage.KeepBackup(ctx, options)
 		if err != nil {
 			return err
 		}
-		return errors.Join(tellNotes(f.io, kept.Notes), tellSaved(f.io, kept.File, kept.Archive, f.json))
+		saved := &saving{archive: kept.Archive}
+		return errors.Join(tellNotes(f.io, kept.Notes), saved.tell(f.io, kept.File, f.json))
 	}
 	b, err := manage.NewBackup(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if f.out == "-" {
-		return errors.Join(b.Write(f.io.out), tellNotes(f.io, b.Notes()))
+	write := b.Write
+	if !to.None() {
+		write = func(w io.Writer) error { return b.WriteSealed(w, to) }
 	}
-	archive, err := b.Save(f.out)
+	if f.out == "-" {
+		return errors.Join(write(f.io.out), tellNotes(f.io, b.Notes()))
+	}
+	key, err := findKey("")
 	if err != nil {
 		return err
 	}
-	return errors.Join(tellNotes(f.io, b.Notes()), tellSaved(f.io, f.out, archive, f.json))
+	s := &saving{recipients: f.recipients, key: key}
+	if err := manage.SaveArchive(f.out, write, s.check); err != nil {
+		return err
+	}
+	return errors.Join(tellNotes(f.io, b.Notes()), s.tell(f.io, f.out, f.json))
 }
 
 func tellNotes(io *streams, notes []string) error {
@@ -96,103 +118,6 @@ func tellNotes(io *streams, notes []string) error {
 		}
 	}
 	return nil
-}
-
-// backupResult is what `backup --json` and `backup verify --json` print.
-type backupResult struct {
-	Schema   int             `json:"schema"`
-	File     string          `json:"file"`
-	Size     int64           `json:"size"`
-	SHA256   string          `json:"sha256"`
-	Manifest manage.Manifest `json:"manifest"`
-}
-
-func tellSaved(io *streams, file string, a *manage.Archive, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(io.out).Encode(backupResult{1, file, a.Size, a.SHA256, a.Manifest})
-	}
-	if err := a.Print(io.err, time.Now()); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(io.err, "saved and read back; %s\n", holdsSecrets); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(io.out, file)
-	return err
-}
-
-// fromAfar fetches a server's backup.
-func (f *backupFlags) fromAfar(ctx context.Context, target string) error {
-	words := []string{"backup", "-o", "-"}
-	if f.logs {
-		words = append(words, "--with-logs")
-	}
-	fetch := func(w io.Writer) error {
-		p := &byteCount{to: w, io: f.io, live: isTerminal(f.io.err)}
-		err := f.ssh.runRemote(ctx, f.io, target, rootAlways, nil, p, words...)
-		return errors.Join(err, p.end())
-	}
-	if f.out == "-" {
-		return checkPassing(f.io.out, fetch)
-	}
-	file := f.out
-	if file == "" {
-		host, err := remote.ParseHost(target)
-		if err != nil {
-			return &usageError{err.Error()}
-		}
-		file = manage.ArchiveName(host.Name(), time.Now())
-	}
-	archive, err := manage.SaveArchive(file, version, fetch)
-	if err != nil {
-		return err
-	}
-	return tellSaved(f.io, file, archive, f.json)
-}
-
-// checkPassing reads an archive while it passes on to w.
-func checkPassing(w io.Writer, fetch func(io.Writer) error) error {
-	r, to := io.Pipe()
-	checked := make(chan error, 1)
-	go func() {
-		_, err := manage.ReadArchive(r, version)
-		r.CloseWithError(err) // a nil error lets nothing more in, and there is nothing more
-		checked <- err
-	}()
-	err := fetch(io.MultiWriter(w, to))
-	closed, wrong := to.CloseWithError(err), <-checked
-	if err != nil { // what was read ends early then, which is no news
-		return err
-	}
-	return errors.Join(closed, wrong)
-}
-
-// byteCount shows on a terminal how much has passed.
-type byteCount struct {
-	to    io.Writer
-	io    *streams
-	live  bool
-	n     int64
-	shown time.Time
-}
-
-func (b *byteCount) Write(p []byte) (int, error) {
-	n, err := b.to.Write(p)
-	b.n += int64(n)
-	if b.live && err == nil && time.Since(b.shown) > 100*time.Millisecond {
-		b.shown = time.Now()
-		_, err = fmt.Fprintf(b.io.err, "\r\x1b[K  %.1f MB", float64(b.n)/1e6)
-	}
-	return n, err
-}
-
-// end leaves a clean line.
-func (b *byteCount) end() error {
-	if b.shown.IsZero() {
-		return nil
-	}
-	_, err := fmt.Fprint(b.io.err, "\r\x1b[K")
-	return err
 }
 
 func newBackupList(g group) *cobra.Command {
@@ -242,33 +167,39 @@ func listBackups(io *streams, asJSON bool) error {
 	return nil
 }
 
-func newBackupVerify(io *streams) *cobra.Command {
+func newBackupVerify(streams *streams) *cobra.Command {
 	var asJSON bool
+	var keyFile string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Read an archive whole and compare every hash; nothing is changed",
 		Args:  args(1, 1),
 		RunE: func(_ *cobra.Command, given []string) error {
-			a, err := readBackup(io, given[0])
+			key, err := findKey(keyFile)
+			if err != nil {
+				return err
+			}
+			a, err := readBackup(streams, given[0], key)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(io.out).Encode(backupResult{1, given[0], a.Size, a.SHA256, a.Manifest})
+				return json.NewEncoder(streams.out).Encode(backupResult{Schema: 1, File: given[0], Size: a.Size, SHA256: a.SHA256, Sealed: a.Sealed, Manifest: &a.Manifest})
 			}
-			if err := a.Print(io.out, time.Now()); err != nil {
+			if err := a.Print(streams.out, time.Now()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(io.out, "whole: every file is what it was when the archive was made")
+			_, err = fmt.Fprintln(streams.out, "whole: every file is what it was when the archive was made")
 			return err
 		},
 	}
+	keyFlag(cmd, &keyFile)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, schema 1")
 	return cmd
 }
 
 // readBackup reads an archive (- is standard input) whole, and has its settings judged.
-func readBackup(streams *streams, name string) (a *manage.Archive, err error) {
+func readBackup(streams *streams, name string, key *manage.BackupKey) (a *manage.Archive, err error) {
 	f := streams.in
 	if name != "-" {
 		if f, err = os.Open(name); err != nil {
@@ -276,7 +207,7 @@ func readBackup(streams *streams, name string) (a *manage.Archive, err error) {
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 	}
-	if a, err = manage.ReadArchive(f, version); err == nil {
+	if a, err = manage.ReadArchive(f, version, key); err == nil {
 		_, _, err = a.Texts()
 	}
 	return a, asRefused(name, err)

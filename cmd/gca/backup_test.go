@@ -30,15 +30,17 @@ func TestBackup(t *testing.T) {
 	r.deploy()
 	r.on("printf 'usage of a year' >/var/lib/gemini-adapter/usage.db; chown gemini:gemini /var/lib/gemini-adapter/usage.db; chmod 600 /var/lib/gemini-adapter/usage.db")
 	r.ok(nil, r.verb(words("config set"), "PORT=9100", "MAX_RETRIES=4")...)
-	file := filepath.Join(t.TempDir(), "adapter.tar.gz")
+	dir := t.TempDir()
+	file, plain := filepath.Join(dir, "adapter.tar.gz.age"), filepath.Join(dir, "adapter.tar.gz")
 	t.Run("on the server", func(t *testing.T) { testBackupHere(t, r.in(t)) })
 	t.Run("from a laptop", func(t *testing.T) { testBackupAfar(t, r.in(t), file) })
+	r.fetch("gemini-manage backup -o -", plain)
 	t.Run("a broken link", func(t *testing.T) { testBackupCut(t, r.in(t)) })
-	t.Run("bad archives are refused", func(t *testing.T) { testRestoreRefused(t, r.in(t), file) })
-	t.Run("restore on the server", func(t *testing.T) { testRestoreHere(t, r.in(t), file) })
+	t.Run("bad archives are refused", func(t *testing.T) { testRestoreRefused(t, r.in(t), file, plain) })
+	t.Run("restore on the server", func(t *testing.T) { testRestoreHere(t, r.in(t), plain) })
 	t.Run("restore goes back", func(t *testing.T) { testRestoreBack(t, r.in(t), file) })
 	t.Run("restore half-way", func(t *testing.T) { testRestoreHalf(t, r.in(t), file) })
-	t.Run("restore elsewhere", func(t *testing.T) { testRestoreElsewhere(t, r.in(t), file) })
+	t.Run("restore elsewhere", func(t *testing.T) { testRestoreElsewhere(t, r.in(t), file, plain) })
 }
 
 func testBackupHere(t *testing.T, r *rig) {
@@ -77,6 +79,8 @@ func testBackupHere(t *testing.T, r *rig) {
 }
 
 func testBackupAfar(t *testing.T, r *rig, file string) {
+	r.fails(nil, exitUsage, "hint: gca backup key >recovery-sheet.txt", r.verb(words("backup"), "-o", file)...)
+	sheet := r.ok(nil, "backup", "key").out
 	got := r.ok(nil, r.verb(words("backup"), "-o", file, "--json")...)
 	var said backupResult
 	packed, err := os.ReadFile(file)
@@ -84,7 +88,7 @@ func testBackupAfar(t *testing.T, r *rig, file string) {
 		t.Fatalf("%v: %s", err, got.out)
 	}
 	sum := sha256.Sum256(packed)
-	if err != nil || said.SHA256 != hex.EncodeToString(sum[:]) || said.Schema != 1 || said.Manifest.Schema != 1 {
+	if err != nil || said.SHA256 != hex.EncodeToString(sum[:]) || said.Schema != 1 || said.Manifest.Schema != 1 || !said.Sealed || !bytes.HasPrefix(packed, []byte(sealedStart)) {
 		t.Errorf("said %s of %x, %v", got.out, sum, err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
@@ -99,15 +103,53 @@ func testBackupAfar(t *testing.T, r *rig, file string) {
 	}
 	r.ok(nil, "backup", "verify", filepath.Join(dir, named))
 	piped := r.ok(nil, r.verb(words("backup"), "-o", "-")...)
-	if !bytes.HasPrefix([]byte(piped.out), []byte("\x1f\x8b")) {
-		t.Error("-o - is no archive")
+	if !strings.HasPrefix(piped.out, sealedStart) {
+		t.Error("-o - is no encrypted archive")
 	}
+	testBackupKeys(t, r, file, sheet)
 	sudoer := r.as("sudoer")
 	secret := filepath.Join(dir, "sudoer.tar.gz")
 	if got := sudoer.typed(nil, []answer{{"Password of sudoer for sudo", lab.SudoerPassword}}, sudoer.verb(words("backup"), "-o", secret)...); got.code != 0 {
 		t.Errorf("exit code %d\n%s", got.code, got.out)
 	}
 	r.ok(nil, "backup", "verify", secret)
+}
+
+const sealedStart = "age-encryption.org/v1\n"
+
+// testBackupKeys looks who can open what left the server.
+func testBackupKeys(t *testing.T, r *rig, file, sheet string) {
+	secret := regexp.MustCompile(`(?m)^  (AGE-SECRET-KEY-1\S+)$`).FindStringSubmatch(sheet)
+	if secret == nil {
+		t.Fatalf("the sheet is:\n%s", sheet)
+	}
+	other := *r
+	other.home = t.TempDir()
+	other.fails(nil, exitRefused, "there is no backup key on this machine\nhint: give the key of the recovery sheet: --backup-key FILE", "backup", "verify", file)
+	typed := filepath.Join(other.home, "key.txt")
+	if err := os.WriteFile(typed, []byte(secret[1]+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other.ok(nil, "backup", "verify", "--backup-key", typed, file)
+	mine := strings.TrimSpace(r.ok(nil, "backup", "key").out)
+	ci := filepath.Join(other.home, "ci.tar.gz.age")
+	got := other.ok(nil, other.verb(words("backup"), "-o", ci, "--recipient", mine)...)
+	wantText(t, got.err, "encrypted to "+mine, "it was not read back")
+	wantText(t, r.ok(nil, "backup", "verify", ci).out, "/etc/gemini-adapter/keys", "whole: every file")
+	other.ok(nil, "backup", "key")
+	other.fails(nil, exitRefused, "it is encrypted, and not to the backup key in ", other.verb(words("restore"), "--yes", ci)...)
+	if found := r.on("grep -rl AGE-SECRET-KEY /etc /var /root /run /tmp /opt/gemini-adapter 2>/dev/null | grep -v /gca$ || true"); found != "" {
+		t.Errorf("the key came to the server: %s", found)
+	}
+}
+
+// fetch saves what a command on the server prints.
+func (r *rig) fetch(command, to string) {
+	r.t.Helper()
+	text, err := r.server.Command(r.t.Context(), "sh", "-c", command).Output()
+	if err := errors.Join(err, os.WriteFile(to, text, 0o600)); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // testBackupCut cuts the link in the middle of an archive.
@@ -128,8 +170,8 @@ func testBackupCut(t *testing.T, r *rig) {
 }
 
 // testRestoreRefused wants nothing touched by what must not be restored, whoever finds it out.
-func testRestoreRefused(t *testing.T, r *rig, file string) {
-	good, err := os.ReadFile(file)
+func testRestoreRefused(t *testing.T, r *rig, file, plain string) {
+	good, err := os.ReadFile(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +198,20 @@ func testRestoreRefused(t *testing.T, r *rig, file string) {
 		f("trailing", append(bytes.Clone(good), '!'), "there is something behind its end")
 		f("foreign", []byte("PK\x03\x04"), "it is a zip file")
 		f("empty", nil, "it is empty")
+		g := func(name string, change func([]byte) []byte, want string) {
+			t.Helper()
+			bad := filepath.Join(dir, name)
+			text, err := os.ReadFile(file)
+			if err := errors.Join(err, os.WriteFile(bad, change(text), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			r.fails(nil, exitRefused, want, r.verb(words("restore"), "--yes", bad)...)
+		}
+		g("sealed-flipped", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }, "it is damaged")
+		g("sealed-truncated", func(b []byte) []byte { return b[:len(b)-20] }, "cut off")
+		g("sealed-trailing", func(b []byte) []byte { return append(b, '!') }, "something behind its end")
+		r.put(file, "/root/sealed.tar.gz.age")
+		wantText(t, r.on("gemini-manage restore --yes /root/sealed.tar.gz.age 2>&1; echo code $?; rm /root/sealed.tar.gz.age"), "there is no backup key on this machine", "code 7")
 		newer := r.server.Command(t.Context(), "sh", "-c", "gemini-manage restore --yes - 2>&1; echo code $?")
 		newer.Stdin = bytes.NewReader(repacked(t, good, `"gca": "0.`, `"gca": "9.`))
 		if out, err := newer.CombinedOutput(); err != nil || !strings.Contains(string(out), "hint: bring this server to gca 9.") || !strings.Contains(string(out), "code 7") {
@@ -218,7 +274,7 @@ func testRestoreState(t *testing.T, r *rig) {
 		r.on("rm -f /root/state.tar.gz; gemini-manage backup -o /root/state.tar.gz 2>&1")
 		r.ok(nil, r.verb(words("backup"), "-o", file)...)
 		defer func() { _ = os.Remove(file) }()
-		for _, row := range usageIn(t, file) {
+		for _, row := range usageIn(t, r, file) {
 			n += row.Requests
 		}
 		return n
@@ -244,14 +300,18 @@ func testRestoreState(t *testing.T, r *rig) {
 }
 
 // usageIn is what the state in an archive says was used.
-func usageIn(t *testing.T, archive string) []store.Usage {
+func usageIn(t *testing.T, r *rig, archive string) []store.Usage {
 	t.Helper()
 	f, err := os.Open(archive)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	a, err := manage.ReadArchive(f, version)
+	key, err := manage.LoadBackupKey(filepath.Join(r.home, ".config/gca/backup-key.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := manage.ReadArchive(f, version, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,9 +362,9 @@ systemctl daemon-reload`)
 	r.on("rm -r /etc/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
 }
 
-func testRestoreElsewhere(t *testing.T, r *rig, file string) {
+func testRestoreElsewhere(t *testing.T, r *rig, file, plain string) {
 	const held = "cd /etc/gemini-adapter; sha256sum adapter.env keys tokens; cat /var/lib/gemini-adapter/usage.db"
-	r.put(file, "/root/again.tar.gz")
+	r.put(plain, "/root/again.tar.gz")
 	r.on("gemini-manage restore --yes /root/again.tar.gz 2>&1")
 	before := r.on(held)
 	other := newRig(t, ready()...)

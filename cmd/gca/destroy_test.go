@@ -49,7 +49,7 @@ func TestDestroy(t *testing.T) {
 	wantEnd(t, "nobody to ask", r.run(nil, r.destroyArgs()...), exitUsage, "nobody can be asked", "--yes")
 	wantEnd(t, "a person who is not to be asked", r.typed(nil, nil, r.destroyArgs("--no-input")...), exitUsage, "nobody can be asked")
 	plan := r.run(nil, r.destroyArgs("--dry-run")...)
-	wantEnd(t, "--dry-run", plan, exitOK, "/var/backups/gemini-adapter (1 file", "/etc/gemini-adapter (", "remove /etc/nginx/sites-available/gemini-adapter", "remove the user gemini", "turn ufw off")
+	wantEnd(t, "--dry-run", plan, exitOK, "/var/backups/gemini-adapter (2 files", "/etc/gemini-adapter (", "remove /etc/nginx/sites-available/gemini-adapter", "remove the user gemini", "turn ufw off")
 	no := r.typed(nil, []answer{{"Take the adapter off " + r.target(), "n"}}, r.destroyArgs()...)
 	wantEnd(t, "a person who says no", no, exitFailed, "Gone for good", "nothing was changed")
 	if now := r.on(whole); now != deployed {
@@ -82,7 +82,7 @@ func testDestroyOthers(t *testing.T, r *rig) {
 	if strings.Contains(status, "80/tcp  ") && strings.Contains(status, "\n80/tcp") {
 		t.Errorf("port 80 is still let in:\n%s", status)
 	}
-	if kept := r.on("ls /var/backups/gemini-adapter"); !strings.HasSuffix(strings.TrimSpace(kept), ".tar.gz") {
+	if kept := r.on("ls /var/backups/gemini-adapter/gca-*"); !strings.HasSuffix(strings.TrimSpace(kept), ".tar.gz") {
 		t.Errorf("the backups are %q", kept)
 	}
 }

@@ -39,7 +39,7 @@ var house = []room{
 	{pkg: "provision/payload"},
 	{pkg: "provision/export", may: []string{"provision/converge", "provision/payload"}},
 	{pkg: "provision/lab", owns: []string{"github.com/Shopify/toxiproxy", "github.com/letsencrypt"}},
-	{pkg: "manage", may: []string{"provision", "provision/remote", "provision/converge", "proxy/control", "proxy/keys", "proxy/config", "manage/client", "manage/locale"}},
+	{pkg: "manage", may: []string{"provision", "provision/remote", "provision/converge", "proxy/control", "proxy/keys", "proxy/config", "manage/client", "manage/locale"}, owns: []string{"filippo.io/age"}},
 	{pkg: "manage/locale", owns: []string{"golang.org/x/text/"}},
 	{pkg: "manage/monitor", may: []string{"manage", "proxy/control"}, uses: []string{"charm.land/"}},
 	{pkg: "manage/client", may: []string{"proxy/control"}},

@@ -46,7 +46,8 @@ func testLife(t *testing.T, r *rig) {
 func testMove(t *testing.T, r *rig) {
 	const held = "cd /etc/gemini-adapter && sha256sum adapter.env keys tokens"
 	r.on("printf 'usage of a year' >/var/lib/gemini-adapter/usage.db; chown gemini:gemini /var/lib/gemini-adapter/usage.db")
-	file := filepath.Join(t.TempDir(), "adapter.tar.gz")
+	file := filepath.Join(t.TempDir(), "adapter.tar.gz.age")
+	r.ok(nil, "backup", "key")
 	r.person(nil, r.verb(words("backup"), "-o", file)...)
 	before := r.on(held)
 	other := newRigOn(t, lab.Options{Suite: r.server.Suite, Packages: ready()}).as(r.user)

@@ -22,9 +22,10 @@ import (
 
 type restoreFlags struct {
 	group
-	binary string
-	yes    bool
-	json   bool
+	binary  string
+	keyFile string
+	yes     bool
+	json    bool
 }
 
 func newRestore(streams *streams, ssh *sshFlags) *cobra.Command {
@@ -50,11 +51,13 @@ put back. With - the archive comes from standard input; that needs --yes.`
 	if ssh != nil {
 		cmd.Long = `restore checks an archive of gca backup to its last byte, shows what it is, asks, and makes a server an adapter with its
 settings, keys, tokens and state. An adapter that is there keeps its release, what it has is backed up on the server, and
-it must answer in the end, or everything is put back. A server that has no adapter yet gets one first, with the archive's
+it must answer in the end, or everything is put back. An encrypted archive is opened here with the backup key of this machine, or
+with that of --backup-key, as it is sent. A server that has no adapter yet gets one first, with the archive's
 settings, keys and tokens; that stays if the rest fails.`
-		cmd.Example = "  gca restore root@198.51.100.7 gca-tokyo-20261123T021400Z.tar.gz"
+		cmd.Example = "  gca restore root@198.51.100.7 gca-tokyo-20261123T021400Z.tar.gz.age"
 		cmd.Flags().StringVar(&f.binary, "binary", "", "send this gca `FILE`, built for the server's platform, instead of the running one")
 	}
+	keyFlag(cmd, &f.keyFile)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do it without asking")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, schema 1")
 	return f.finish(cmd)
@@ -99,7 +102,11 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 	if name == "-" && !f.yes {
 		return errNobodyToAsk
 	}
-	a, err := readBackup(f.io, name)
+	key, err := findKey(f.keyFile)
+	if err != nil {
+		return err
+	}
+	a, err := readBackup(f.io, name, key)
 	var wrong *manage.ArchiveError
 	if errors.As(err, &wrong) && wrong.Needs != "" {
 		wrong.Hint = "bring this server to gca " + wrong.Needs + " or a later one first, from your laptop: gca deploy root@THIS-SERVER"
@@ -141,7 +148,11 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	if name == "-" {
 		return &usageError{"an archive for a server is read from a file, not from standard input\nhint: gca restore " + target + " FILE"}
 	}
-	a, err := readBackup(f.io, name)
+	key, err := findKey(f.keyFile)
+	if err != nil {
+		return err
+	}
+	a, err := readBackup(f.io, name, key)
 	if err != nil {
 		return err
 	}
@@ -152,10 +163,10 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	if err := f.agree(a, name, "Make "+target+" an adapter like that? Whatever adapter is there loses its settings, keys and tokens, and clients with other tokens are shut out."); err != nil {
 		return err
 	}
-	done, err := f.send(cmd.Context(), target, name)
+	done, err := f.send(cmd.Context(), target, name, key)
 	var bare *noAdapterError
 	if errors.As(err, &bare) {
-		done, err = f.begin(cmd, target, name, a, texts)
+		done, err = f.begin(cmd, target, name, key, a, texts)
 	}
 	if err != nil && !cfg.Clients() {
 		_, told := fmt.Fprintf(f.io.err, "The archive has no client token, and the server makes one for it; if it was not shown: gca config set %s CLIENT_TOKENS=-\n", target)
@@ -174,15 +185,20 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 
 const maxAnswer = 64 << 10 // bytes of a result
 
-// send has the adapter of the server put the archive in force.
-func (f *restoreFlags) send(ctx context.Context, target, name string) (done restoreResult, err error) {
+// send has the adapter of the server put the archive in force. One that is encrypted is opened on its way, in memory: the key
+// stays here, and the archive is never in the clear on a disk.
+func (f *restoreFlags) send(ctx context.Context, target, name string, key *manage.BackupKey) (done restoreResult, err error) {
 	archive, err := os.Open(name)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, archive.Close()) }()
+	plain, _, err := manage.Unsealed(archive, key)
+	if err != nil {
+		return done, asRefused(name, err)
+	}
 	var answer bytes.Buffer
-	if err := f.ssh.runRemote(ctx, f.io, target, rootAlways, archive, manage.AtMost(&answer, maxAnswer), "restore", "--yes", "--json", "-"); err != nil {
+	if err := f.ssh.runRemote(ctx, f.io, target, rootAlways, plain, manage.AtMost(&answer, maxAnswer), "restore", "--yes", "--json", "-"); err != nil {
 		return done, err
 	}
 	if err := json.Unmarshal(answer.Bytes(), &done); err != nil || done.Schema != 1 {
@@ -192,12 +208,12 @@ func (f *restoreFlags) send(ctx context.Context, target, name string) (done rest
 }
 
 // begin makes a server an adapter with what the archive holds, and has that restore the rest.
-func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, a *manage.Archive, texts config.Texts) (restoreResult, error) {
+func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, key *manage.BackupKey, a *manage.Archive, texts config.Texts) (restoreResult, error) {
 	deployed, err := f.deploy(cmd, target, name, a, texts)
 	if err != nil && !partial(err) {
 		return restoreResult{}, err
 	}
-	done, err := f.send(cmd.Context(), target, name)
+	done, err := f.send(cmd.Context(), target, name, key)
 	done.Changed += deployed.Changed
 	done.Safety = "" // before the restore there was nothing
 	var failed *statusError
