@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -19,9 +17,6 @@ const BackupDir = "/var/backups/gemini-adapter"
 
 // backupMode lets everybody read how the last backup went, and nobody but root see what else is there.
 const backupMode = 0o711
-
-// keepBackups is how long archives in BackupDir are kept.
-const keepBackups = 30 * 24 * time.Hour
 
 // BackupOptions say what to back up.
 type BackupOptions struct {
@@ -44,7 +39,7 @@ func (b *Backup) Notes() []string {
 		notes = append(notes, path+" was left out: it is not a plain file of its own")
 	}
 	if b.unpruned != nil {
-		notes = append(notes, "archives older than 30 days could not all be removed: "+b.unpruned.Error())
+		notes = append(notes, "archives that are due could not all be removed: "+b.unpruned.Error())
 	}
 	return notes
 }
@@ -66,6 +61,9 @@ func NewBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
 		return nil, err
 	}
 	if err := makeBackupDir(); err != nil {
+		return nil, err
+	}
+	if err := checkSpace("/", BackupDir, o.Logs); err != nil {
 		return nil, err
 	}
 	m := Manifest{Schema: archiveSchema, GCA: o.Version, Release: filepath.Base(release), Host: host, Created: time.Now().UTC().Truncate(time.Second)}
@@ -192,9 +190,9 @@ func ArchiveName(host string, made time.Time) string {
 	return "gca-" + host[:min(len(host), 64)] + "-" + made.UTC().Format(stampLayout) + ".tar.gz"
 }
 
-// saveHere saves the backup in BackupDir under its usual name, and removes the archives there that are older than 30 days.
-// Those that cannot be removed are no error of this one: they are named in its Notes.
-func (b *Backup) saveHere() (file string, a *Archive, err error) {
+// saveHere saves the backup in BackupDir under its usual name, and removes the archives there that are due. Those that cannot be
+// removed are no error of this one: they are named in its Notes.
+func (b *Backup) saveHere(keep Retention) (file string, a *Archive, err error) {
 	for made := b.Manifest.Created; ; made = made.Add(time.Second) {
 		file = filepath.Join(BackupDir, ArchiveName(b.Manifest.Host, made))
 		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
@@ -206,71 +204,6 @@ func (b *Backup) saveHere() (file string, a *Archive, err error) {
 	if a, err = b.Save(file); err != nil {
 		return "", nil, err
 	}
-	b.unpruned = prune(BackupDir, time.Now())
+	_, b.unpruned = prune(BackupDir, time.Now(), keep, os.Remove)
 	return file, a, nil
-}
-
-var archiveName = regexp.MustCompile(`^gca-.*-([0-9]{8}T[0-9]{6}Z)\.tar\.gz(\.part)?$`)
-
-// prune removes archives that are older than 30 days, but never the newest, and what an interrupted backup left behind.
-func prune(dir string, now time.Time) error {
-	kept, err := listDir(dir)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for i, b := range kept {
-		unfinished := strings.HasSuffix(b.File, ".part")
-		newest := !slices.ContainsFunc(kept[:i], func(b Kept) bool { return !strings.HasSuffix(b.File, ".part") })
-		age := now.Sub(b.Created)
-		if unfinished && age > 24*time.Hour || !unfinished && !newest && age > keepBackups {
-			errs = append(errs, os.Remove(filepath.Join(dir, b.File)))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// Kept is one archive in BackupDir.
-type Kept struct {
-	File    string    `json:"file"`    // its name there
-	Created time.Time `json:"created"` // by its name
-	Size    int64     `json:"size"`    // bytes
-}
-
-// Backups lists the archives in BackupDir, newest first. It needs root.
-func Backups() ([]Kept, error) {
-	if os.Geteuid() != 0 {
-		return nil, ErrNotRoot
-	}
-	all, err := listDir(BackupDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return slices.DeleteFunc(all, func(b Kept) bool { return strings.HasSuffix(b.File, ".part") }), err
-}
-
-// listDir lists finished and unfinished archives, newest first.
-func listDir(dir string) ([]Kept, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var out []Kept
-	for _, entry := range entries {
-		match := archiveName.FindStringSubmatch(entry.Name())
-		if match == nil || !entry.Type().IsRegular() {
-			continue
-		}
-		made, err := time.Parse(stampLayout, match[1])
-		if err != nil {
-			continue // somebody's own name
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Kept{File: entry.Name(), Created: made, Size: info.Size()})
-	}
-	slices.SortFunc(out, func(a, b Kept) int { return b.Created.Compare(a.Created) })
-	return out, nil
 }

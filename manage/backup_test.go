@@ -195,33 +195,6 @@ func TestAtMost(t *testing.T) {
 	}
 }
 
-func TestPrune(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	name := func(days int) string { return ArchiveName("tokyo", now.AddDate(0, 0, -days)) }
-	f := func(before, after []string) {
-		t.Helper()
-		dir := t.TempDir()
-		for _, name := range before {
-			must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
-		}
-		must(t, prune(dir, now))
-		var left []string
-		entries, err := os.ReadDir(dir)
-		must(t, err)
-		for _, entry := range entries {
-			left = append(left, entry.Name())
-		}
-		slices.Sort(after)
-		if !slices.Equal(left, after) {
-			t.Errorf("of %q are left %q, want %q", before, left, after)
-		}
-	}
-	f([]string{name(0), name(29), name(31), name(400)}, []string{name(0), name(29)})
-	f([]string{name(31), name(400)}, []string{name(31)})
-	f([]string{name(31), name(400), name(0) + ".part"}, []string{name(31), name(0) + ".part"})
-	f([]string{name(0), name(2) + ".part", "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"}, []string{name(0), "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"})
-}
-
 func TestArchiveName(t *testing.T) {
 	made := time.Date(2026, 11, 23, 2, 14, 0, 0, time.FixedZone("", 3600))
 	f := func(host, want string) {

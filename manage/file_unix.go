@@ -55,3 +55,12 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
+
+// freeSpace is what root may still write to the disk of dir, in bytes.
+func freeSpace(dir string) (n int64, known bool) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, false
+	}
+	return int64(st.Bfree) * int64(st.Bsize), true
+}

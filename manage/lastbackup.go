@@ -76,15 +76,19 @@ type KeptBackup struct {
 // KeepBackup backs this server up in BackupDir under the usual name, removes the archives there that are due, and records how
 // it went. It needs root.
 func KeepBackup(ctx context.Context, o BackupOptions) (kept KeptBackup, err error) {
+	keep, unread := RetentionHere()
 	begun := time.Now().UTC().Truncate(time.Second)
 	b, err := NewBackup(ctx, o)
 	if errors.Is(err, ErrNotRoot) || errors.Is(err, ErrNotInstalled) {
 		return kept, err
 	}
 	if err == nil {
-		kept.File, kept.Archive, err = b.saveHere()
+		kept.File, kept.Archive, err = b.saveHere(keep)
 		kept.Notes = b.Notes()
 		err = errors.Join(err, b.Close())
+	}
+	if unread != nil {
+		kept.Notes = append(kept.Notes, "archives are kept as they are by default, for the settings cannot be read: "+firstLine(unread.Error()))
 	}
 	noted := record(BackupDir, func(last *LastBackup) {
 		last.Tried, last.Error = begun, ""

@@ -50,8 +50,8 @@ func newBackup(streams *streams, ssh *sshFlags) *cobra.Command {
 	}
 	cmd.Long = `backup saves everything that makes this adapter in one archive: settings, keys, tokens, state, units and site, with
 a list of hashes. It is read back before it gets its name. Without -o it goes to ` + manage.BackupDir + `, where archives
-older than 30 days are removed, but never the newest. Those are in the clear, for root alone; what leaves the server should be
-encrypted, with --recipient.`
+that are due are removed (see backup prune); a timer does this every night. Those are in the clear, for root alone; what leaves
+the server should be encrypted, with --recipient.`
 	cmd.Example = "  gemini-manage backup\n  gemini-manage backup -o /root/adapter.tar.gz.age --recipient age1…"
 	if ssh != nil {
 		cmd.Long = `backup fetches everything that makes an adapter in one archive: settings, keys, tokens, state, units and site, with a
@@ -65,7 +65,7 @@ folder.`
 	cmd.Flags().BoolVar(&f.logs, "with-logs", false, "take the adapter's journal and Nginx's logs as well")
 	cmd.Flags().StringArrayVar(&f.recipients, "recipient", nil, "encrypt to `age1…`, the public half of a backup key (repeatable)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, schema 1")
-	cmd.AddCommand(newBackupList(f.group), newBackupVerify(streams))
+	cmd.AddCommand(newBackupList(f.group), newBackupVerify(streams), newBackupPrune(f.group))
 	if ssh != nil {
 		cmd.AddCommand(newBackupKey(streams))
 	}

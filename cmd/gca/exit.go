@@ -44,6 +44,7 @@ func exitCode(err error) int {
 	var ssh *remote.Error
 	var deploy *provision.Error
 	var asked *client.Error
+	var full *manage.SpaceError
 	switch {
 	case err == nil:
 		return exitOK
@@ -57,6 +58,8 @@ func exitCode(err error) int {
 		return deployCode(deploy.Kind)
 	case errors.As(err, &ssh):
 		return sshCode(ssh.Kind)
+	case errors.As(err, &full):
+		return exitRefused
 	case errors.As(err, &asked):
 		return hopCode(asked.Hop)
 	case errors.Is(err, context.Canceled):

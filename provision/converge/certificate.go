@@ -22,11 +22,6 @@ const (
 	acmeWebroot = "/var/lib/gca-acme"           // what Nginx answers a CA's questions from
 	acmeRoots   = configDir + "/acme-roots.pem" // roots of a private CA
 	renewalFile = acmeWebroot + "/renewal.json" // how the last renewal went, for everybody to read
-
-	certService     = "gemini-adapter-cert.service"
-	certTimer       = "gemini-adapter-cert.timer"
-	certServiceFile = "/etc/systemd/system/" + certService
-	certTimerFile   = "/etc/systemd/system/" + certTimer
 )
 
 // CertDir holds the certificates and the account's key; AccountFile is that key, in PEM. A certificate is the file NAME.pem:

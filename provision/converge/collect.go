@@ -235,7 +235,11 @@ func collectSystemd(ctx context.Context, s *reader) (int, error) {
 }
 
 func watchedUnits() []string {
-	return []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, certTimer, "firewalld.service", "ssh.socket"}
+	all := []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", "ssh.socket"}
+	for _, t := range timers() {
+		all = append(all, t.unit)
+	}
+	return all
 }
 
 func collectUnits(ctx context.Context, s *reader) (map[string]UnitState, error) {

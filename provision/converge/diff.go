@@ -111,6 +111,8 @@ func (d *differ) server() {
 	d.packages()
 	d.adapter()
 	d.system()
+	d.begin(GroupAdapter)
+	d.timer(backupTimer())
 	d.fail2ban()
 	d.logins()
 }

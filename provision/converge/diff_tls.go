@@ -120,7 +120,7 @@ func (d *differ) web() {
 			certificateStep{CertRequest{Name: d.s.TLSName, Directory: d.s.ACMEDirectory, Roots: d.f.roots(d.w)}})
 		d.serveTLS(final)
 	}
-	d.renewals()
+	d.timer(certificateTimer())
 }
 
 // certFiles are what is sent along, and the folder for the CA's questions.
@@ -162,16 +162,6 @@ func (d *differ) serveTLS(site string) {
 	last := &d.steps[len(d.steps)-1]
 	last.before, last.after = &before, &site
 	d.webChanged = true
-}
-
-// renewals has systemd look after the certificate.
-func (d *differ) renewals() {
-	service := d.file(fileStep{certServiceFile, []byte(d.texts[TemplateCertService]), 0o644, rootUser, false})
-	timer := d.file(fileStep{certTimerFile, []byte(d.texts[TemplateCertTimer]), 0o644, rootUser, false})
-	unit := d.f.Units[certTimer]
-	if service || timer || !unit.Active || !unit.Enabled {
-		d.add(KindUnit, certTimer, "have systemd renew the certificate before half of its life is over", timerStep{})
-	}
 }
 
 // caHost names a CA for people.

@@ -63,7 +63,7 @@ func TestDiff_TLS(t *testing.T) {
 	p := mustDiff(t, fresh, w)
 	from := slices.Index(ids(p), "nginx:nginx")
 	want := []string{"nginx:nginx", "firewall:web", "certificate:adapter.example.com", "nginx:" + nginxSite,
-		"file:" + certServiceFile, "file:" + certTimerFile, "unit:" + certTimer, "check:web"}
+		"file:" + certificateTimer().serviceFile(), "file:" + certificateTimer().file(), "unit:" + certificateTimer().unit, "check:web"}
 	if got := ids(p)[from : from+len(want)]; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}

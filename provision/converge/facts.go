@@ -153,8 +153,12 @@ func managedPaths() []string {
 
 // comparedFiles are the files whose content a plan may depend on.
 func comparedFiles() []string {
-	return []string{
+	all := []string{
 		settingsFile, keysFile, tokensFile, serviceFile, handoverFile, socketFile, nginxConf, nginxMain, nginxSite, nginxLimits,
-		sysctlConf, limitsConf, journaldConf, aptConf, needrestartConf, jailFile, acmeRoots, certServiceFile, certTimerFile,
+		sysctlConf, limitsConf, journaldConf, aptConf, needrestartConf, jailFile, acmeRoots,
 	}
+	for _, t := range timers() {
+		all = append(all, t.serviceFile(), t.file())
+	}
+	return all
 }

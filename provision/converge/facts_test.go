@@ -114,7 +114,7 @@ func after(f Facts, p Plan) Facts {
 		case certificateStep:
 			f.TLS = TLSFacts{}
 		case timerStep:
-			f.Units[certTimer] = UnitState{Loaded: true, Active: true, Enabled: true}
+			f.Units[op.unit] = UnitState{Loaded: true, Active: true, Enabled: true}
 		case sysctlStep:
 			for _, w := range op.values {
 				f.Sysctls[w.Key] = Sysctl{Value: w.Value, Writable: true}

@@ -24,6 +24,9 @@ const (
 	TemplateFail2ban    = "fail2ban.local.tmpl"
 	TemplateCertService = "gemini-adapter-cert.service.tmpl"
 	TemplateCertTimer   = "gemini-adapter-cert.timer.tmpl"
+
+	TemplateBackupService = "gemini-adapter-backup.service.tmpl"
+	TemplateBackupTimer   = "gemini-adapter-backup.timer.tmpl"
 )
 
 // handoverText is what the service's template comes to for the handover unit.
@@ -37,7 +40,7 @@ func TemplateNames() []string {
 	return []string{
 		TemplateService, TemplateSocket, TemplateSite, TemplateMain, TemplateNginxUnit, TemplateSysctl, TemplateLimits,
 		TemplateJournald, TemplateApt, TemplateNeedrestart, TemplateFail2ban,
-		TemplateCertService, TemplateCertTimer,
+		TemplateCertService, TemplateCertTimer, TemplateBackupService, TemplateBackupTimer,
 	}
 }
 

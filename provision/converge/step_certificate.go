@@ -96,38 +96,6 @@ func (st privateStep) check(_ context.Context, r *run) error {
 	return err
 }
 
-// timerStep has systemd run the timer, now and at boot.
-type timerStep struct{}
-
-func (timerStep) before(ctx context.Context, r *run) (reversal, error) {
-	units, err := collectUnits(ctx, &r.sys.reader)
-	if err != nil {
-		return reversal{}, err
-	}
-	rev := reversal{Settle: []action{{Op: opDaemonReload}}}
-	if units[certTimer].Active {
-		rev.Settle = append(rev.Settle, action{Op: opRestart, Names: []string{certTimer}})
-	} else {
-		rev.Undo = append(rev.Undo, action{Op: opStop, Names: []string{certTimer}})
-	}
-	if !units[certTimer].Enabled {
-		rev.Undo = append(rev.Undo, action{Op: opDisable, Names: []string{certTimer}})
-	}
-	return rev, nil
-}
-
-func (timerStep) apply(ctx context.Context, r *run) error {
-	return errors.Join(r.sys.systemctl(ctx, "daemon-reload"), r.sys.systemctl(ctx, "enable", certTimer), r.sys.systemctl(ctx, "restart", certTimer))
-}
-
-func (timerStep) check(ctx context.Context, r *run) error {
-	units, err := collectUnits(ctx, &r.sys.reader)
-	if err == nil && !(units[certTimer].Active && units[certTimer].Enabled) {
-		err = fmt.Errorf("%s does not run", certTimer)
-	}
-	return err
-}
-
 // sequence is several operations that are one step for a person.
 type sequence []operation
 

@@ -40,6 +40,8 @@ type Config struct {
 	TLSName       string   // TLS_NAME: domain name or IP address of the certificate in front of a deployed adapter; TLSOff and empty are plain HTTP
 	ACMEDirectory *url.URL // ACME_DIRECTORY: where certificates come from, Let's Encrypt by default
 
+	Backups Backups // BACKUP_*: what is kept of backups
+
 	BehindProxy bool // others reach this through a proxy: client tokens are required even on loopback
 
 	Keys   []Key   // GEMINI_API_KEYS and the file keys, in that order, without repeats
@@ -127,5 +129,6 @@ func Default() *Config {
 		FetchURLs:         true,
 		LogLevel:          slog.LevelInfo,
 		ACMEDirectory:     &url.URL{Scheme: "https", Host: "acme-v02.api.letsencrypt.org", Path: "/directory"},
+		Backups:           defaultBackups(),
 	}
 }

@@ -52,6 +52,8 @@ var setters = map[string]func(*Config, string) error{
 	"ALLOW_ANONYMOUS":       func(c *Config, v string) error { return boolean(v, &c.AllowAnonymous) },
 	"TLS_NAME":              func(c *Config, v string) error { return tlsName(v, &c.TLSName) },
 	"ACME_DIRECTORY":        func(c *Config, v string) error { return link(v, &c.ACMEDirectory, "https") },
+	"BACKUP_KEEP_DAYS":      func(c *Config, v string) error { return whole(v, 1, 3650, &c.Backups.KeepDays) },
+	"BACKUP_KEEP_COUNT":     func(c *Config, v string) error { return whole(v, 1, 1000, &c.Backups.KeepCount) },
 	"LOG_LEVEL":             func(c *Config, v string) error { return level(v, &c.LogLevel) },
 }
 
@@ -60,6 +62,7 @@ var settingNames = []string{
 	"GEMINI_API_KEYS", "CLIENT_TOKENS", "ADMIN_TOKEN", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
 	"REQUEST_TIMEOUT", "MAX_RETRIES", "HEALTH_CHECK_INTERVAL", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT",
 	"MAX_BODY", "MAX_CONCURRENT", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "FETCH_URLS", "ALLOW_ANONYMOUS", "TLS_NAME", "ACME_DIRECTORY", "LOG_LEVEL",
+	"BACKUP_KEEP_DAYS", "BACKUP_KEEP_COUNT",
 }
 
 // ErrNoKeys is what Validate says when there is nothing to talk to Gemini with.

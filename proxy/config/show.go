@@ -108,6 +108,10 @@ func (c *Config) Show(name string) string {
 		return cmp.Or(c.TLSName, TLSOff)
 	case "ACME_DIRECTORY":
 		return showURL(c.ACMEDirectory)
+	case "BACKUP_KEEP_DAYS":
+		return strconv.Itoa(c.Backups.KeepDays)
+	case "BACKUP_KEEP_COUNT":
+		return strconv.Itoa(c.Backups.KeepCount)
 	case "LOG_LEVEL":
 		return strings.ToLower(c.LogLevel.String())
 	}

@@ -61,6 +61,8 @@ func TestConfig_Show(t *testing.T) {
 	f("HEALTH_CHECK_INTERVAL", "0", "0")
 	f("STATE_URL", "file:///tmp/state.db", "file:///tmp/state.db")
 	f("MAX_CONCURRENT", "7", "7")
+	f("BACKUP_KEEP_DAYS", "7", "7")
+	f("BACKUP_KEEP_COUNT", "7", "7")
 	empty := []string{"PROXY_URL", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL"}
 	for _, name := range Names() {
 		text := Default().Show(name)

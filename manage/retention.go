@@ -1,0 +1,138 @@
+package manage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/proxy/config"
+)
+
+// Retention says which archives in BackupDir are due to be removed: what is older than Age, and of more than Count the oldest. The
+// newest always stays.
+type Retention struct {
+	Age   time.Duration
+	Count int
+}
+
+// String says it in words.
+func (k Retention) String() string {
+	return fmt.Sprintf("%s, at most %s", count(int64(k.Age/(24*time.Hour)), "day"), count(k.Count, "archive"))
+}
+
+// RetentionHere is what this server's settings say. Where they cannot be read it is the default, and an error.
+func RetentionHere() (Retention, error) {
+	cfg := config.Default()
+	text, err := ReadEnv()
+	if err == nil {
+		cfg, err = config.ParseEnv(text)
+	}
+	if err != nil {
+		cfg = config.Default()
+	}
+	return Retention{time.Duration(cfg.Backups.KeepDays) * 24 * time.Hour, cfg.Backups.KeepCount}, err
+}
+
+// archiveName is what archives in BackupDir are called; somebody's own names are left alone.
+var archiveName = regexp.MustCompile(`^gca-.*-([0-9]{8}T[0-9]{6}Z)\.tar\.gz(\.part)?$`)
+
+// unfinishedAge is from which age on what looks unfinished belongs to no backup any more.
+const unfinishedAge = 24 * time.Hour
+
+// prune removes the archives in dir that are due, and what interrupted backups left behind. It returns their names, oldest first.
+func prune(dir string, now time.Time, keep Retention, remove func(file string) error) ([]string, error) {
+	all, err := listDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	removed, finished := []string{}, 0
+	for _, b := range all {
+		age := now.Sub(b.Created)
+		due := age > unfinishedAge
+		if !b.unfinished() {
+			due = finished > 0 && (age > keep.Age || finished >= keep.Count)
+			finished++
+		}
+		if !due {
+			continue
+		}
+		if err := remove(filepath.Join(dir, b.File)); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, b.File)
+	}
+	slices.Reverse(removed)
+	return removed, errors.Join(errs...)
+}
+
+// Prune removes the archives in BackupDir that are due, and returns their names, oldest first. A dry run removes nothing. It needs
+// root.
+func Prune(keep Retention, dryRun bool) ([]string, error) {
+	if os.Geteuid() != 0 {
+		return nil, ErrNotRoot
+	}
+	remove := os.Remove
+	if dryRun {
+		remove = func(string) error { return nil }
+	}
+	removed, err := prune(BackupDir, time.Now(), keep, remove)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []string{}, nil
+	}
+	return removed, err
+}
+
+// Kept is one archive in BackupDir.
+type Kept struct {
+	File    string    `json:"file"`    // its name there
+	Created time.Time `json:"created"` // by its name
+	Size    int64     `json:"size"`    // bytes
+}
+
+func (b Kept) unfinished() bool { return strings.HasSuffix(b.File, ".part") }
+
+// Backups lists the archives in BackupDir, newest first. It needs root.
+func Backups() ([]Kept, error) {
+	if os.Geteuid() != 0 {
+		return nil, ErrNotRoot
+	}
+	all, err := listDir(BackupDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return slices.DeleteFunc(all, Kept.unfinished), err
+}
+
+// listDir lists finished and unfinished archives, newest first.
+func listDir(dir string) ([]Kept, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []Kept
+	for _, entry := range entries {
+		match := archiveName.FindStringSubmatch(entry.Name())
+		if match == nil || !entry.Type().IsRegular() {
+			continue
+		}
+		made, err := time.Parse(stampLayout, match[1])
+		if err != nil {
+			continue // somebody's own name
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Kept{File: entry.Name(), Created: made, Size: info.Size()})
+	}
+	slices.SortFunc(out, func(a, b Kept) int { return b.Created.Compare(a.Created) })
+	return out, nil
+}

@@ -1,0 +1,77 @@
+package manage
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPrune(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	name := func(days int) string { return ArchiveName("tokyo", now.AddDate(0, 0, -days)) }
+	f := func(keep Retention, before, after []string) {
+		t.Helper()
+		dir := t.TempDir()
+		for _, name := range before {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		removed, err := prune(dir, now, keep, os.Remove)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := []string{}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			left = append(left, entry.Name())
+		}
+		slices.Sort(after)
+		if !slices.Equal(left, after) || len(removed)+len(left) != len(before) {
+			t.Errorf("of %q are left %q, want %q; removed %q", before, left, after, removed)
+		}
+	}
+	month := Retention{30 * 24 * time.Hour, 60}
+	f(month, []string{name(0), name(29), name(31), name(400)}, []string{name(0), name(29)})
+	f(month, []string{name(31), name(400)}, []string{name(31)})
+	f(month, []string{name(31), name(400), name(0) + ".part"}, []string{name(31), name(0) + ".part"})
+	f(month, []string{name(0), name(2) + ".part", "last.json", "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"},
+		[]string{name(0), "last.json", "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"})
+	f(Retention{30 * 24 * time.Hour, 2}, []string{name(0), name(0) + ".part", name(1), name(2), name(3)}, []string{name(0), name(0) + ".part", name(1)})
+	f(Retention{time.Hour, 1}, []string{name(5), name(6)}, []string{name(5)})
+}
+
+// One that cannot be removed keeps none of the others.
+func TestPrune_stuck(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	dir := t.TempDir()
+	for days := range 4 {
+		if err := os.WriteFile(filepath.Join(dir, ArchiveName("tokyo", now.AddDate(0, 0, -days))), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stuck := ArchiveName("tokyo", now.AddDate(0, 0, -2))
+	removed, err := prune(dir, now, Retention{time.Hour, 60}, func(file string) error {
+		if filepath.Base(file) == stuck {
+			return errors.New("it is held")
+		}
+		return os.Remove(file)
+	})
+	want := []string{ArchiveName("tokyo", now.AddDate(0, 0, -3)), ArchiveName("tokyo", now.AddDate(0, 0, -1))}
+	if err == nil || !strings.Contains(err.Error(), "it is held") || !slices.Equal(removed, want) {
+		t.Errorf("removed %q, %v", removed, err)
+	}
+}
+
+func TestRetention_words(t *testing.T) {
+	if got := (Retention{30 * 24 * time.Hour, 1}).String(); got != "30 days, at most 1 archive" {
+		t.Error(got)
+	}
+}
