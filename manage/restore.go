@@ -6,6 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
+	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -72,6 +75,30 @@ func (a *Archive) want() (converge.Want, error) {
 		}
 	}
 	return w, nil
+}
+
+// UnpackedState is the folder below that of [Archive.Unpack] that the state is in.
+const UnpackedState = "state"
+
+// Unpack writes settings, keys and tokens into a folder, and the state into one below it, for this user alone.
+func (a *Archive) Unpack(dir string) error {
+	if err := os.Mkdir(filepath.Join(dir, UnpackedState), 0o700); err != nil {
+		return err
+	}
+	for _, f := range a.Manifest.Files {
+		to := dir
+		switch placeOf(f.Path) {
+		case placeSettings:
+		case placeState:
+			to = filepath.Join(dir, UnpackedState)
+		default:
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(to, path.Base(f.Path)), a.files[f.Path], 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Certificates are the archive's files for converge.CertDir.

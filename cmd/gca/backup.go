@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -165,50 +164,4 @@ func listBackups(io *streams, asJSON bool) error {
 		}
 	}
 	return nil
-}
-
-func newBackupVerify(streams *streams) *cobra.Command {
-	var asJSON bool
-	var keyFile string
-	cmd := &cobra.Command{
-		Use:   "verify FILE",
-		Short: "Read an archive whole and compare every hash; nothing is changed",
-		Args:  args(1, 1),
-		RunE: func(_ *cobra.Command, given []string) error {
-			key, err := findKey(keyFile)
-			if err != nil {
-				return err
-			}
-			a, err := readBackup(streams, given[0], key)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return json.NewEncoder(streams.out).Encode(backupResult{Schema: 1, File: given[0], Size: a.Size, SHA256: a.SHA256, Sealed: a.Sealed, Manifest: &a.Manifest})
-			}
-			if err := a.Print(streams.out, time.Now()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(streams.out, "whole: every file is what it was when the archive was made")
-			return err
-		},
-	}
-	keyFlag(cmd, &keyFile)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, schema 1")
-	return cmd
-}
-
-// readBackup reads an archive (- is standard input) whole, and has its settings judged.
-func readBackup(streams *streams, name string, key *manage.BackupKey) (a *manage.Archive, err error) {
-	f := streams.in
-	if name != "-" {
-		if f, err = os.Open(name); err != nil {
-			return nil, &usageError{err.Error()}
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-	}
-	if a, err = manage.ReadArchive(f, version, key); err == nil {
-		_, _, err = a.Texts()
-	}
-	return a, asRefused(name, err)
 }

@@ -79,7 +79,7 @@ func testBackupHere(t *testing.T, r *rig) {
 }
 
 func testBackupAfar(t *testing.T, r *rig, file string) {
-	r.fails(nil, exitUsage, "hint: gca backup key >recovery-sheet.txt", r.verb(words("backup"), "-o", file)...)
+	r.fails(nil, exitUsage, "hint: gca backup key > recovery-sheet.txt", r.verb(words("backup"), "-o", file)...)
 	sheet := r.ok(nil, "backup", "key").out
 	got := r.ok(nil, r.verb(words("backup"), "-o", file, "--json")...)
 	var said backupResult

@@ -53,7 +53,7 @@ func ownKey(streams *streams) (*manage.BackupKey, error) {
 	}
 	if !isTerminal(streams.err) {
 		return nil, &usageError{"there is no backup key on this machine yet, and nobody sees its recovery sheet here\n" +
-			"hint: gca backup key >recovery-sheet.txt makes it, or --recipient age1… encrypts to a key that is elsewhere"}
+			"hint: gca backup key > recovery-sheet.txt makes it, or --recipient age1… encrypts to a key that is elsewhere"}
 	}
 	key, sheet, err := makeKey()
 	if err != nil {
@@ -88,7 +88,7 @@ func newBackupKey(streams *streams) *cobra.Command {
 		Long: `key prints whom backups from this machine are encrypted to: the public half of its backup key, for --recipient elsewhere. The
 first time the key is made, and what is printed is its recovery sheet: the one text that shows the key itself, to be printed
 or put into a password manager. The key stays on this machine, in your configuration folder.`,
-		Example: "  gca backup key >recovery-sheet.txt     # the first time\n  gca backup key                         # age1…",
+		Example: "  gca backup key > recovery-sheet.txt     # the first time\n  gca backup key                         # age1…",
 		Args:    args(0, 0),
 		RunE:    func(*cobra.Command, []string) error { return tellKey(streams, asJSON) },
 	}
