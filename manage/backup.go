@@ -22,6 +22,9 @@ const backupMode = 0o711
 type BackupOptions struct {
 	Version string // of the running program
 	Logs    bool   // the adapter's journal and Nginx's logs as well
+
+	LocalOnly bool                                 // of KeepBackup: copies are left to the next one
+	Progress  func(place string, sent, size int64) // of KeepBackup: how far a copy is, in bytes; may be nil
 }
 
 // Backup is what a server's backup is made of, gathered and hashed. Close it after use.
@@ -181,13 +184,18 @@ const stampLayout = "20060102T150405Z"
 
 // ArchiveName is the usual name of an archive: gca-HOST-UTC.tar.gz. Of the host only letters, digits, dots and dashes are used.
 func ArchiveName(host string, made time.Time) string {
+	return "gca-" + hostPart(host) + "-" + made.UTC().Format(stampLayout) + ".tar.gz"
+}
+
+// hostPart is a host as the names of its archives have it.
+func hostPart(host string) string {
 	host = strings.Map(func(c rune) rune {
 		if c == '.' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
 			return c
 		}
 		return '-'
 	}, host)
-	return "gca-" + host[:min(len(host), 64)] + "-" + made.UTC().Format(stampLayout) + ".tar.gz"
+	return host[:min(len(host), 64)]
 }
 
 // saveHere saves the backup in BackupDir under its usual name, and removes the archives there that are due. Those that cannot be

@@ -120,6 +120,9 @@ func ParseRecipients(texts []string) (Recipients, error) {
 	for _, text := range texts {
 		parsed, err := age.ParseRecipients(strings.NewReader(text))
 		if err != nil || len(parsed) != 1 || strings.ContainsAny(text, "\r\n") {
+			if strings.Contains(strings.ToUpper(text), "SECRET") {
+				text = "***" // the other half
+			}
 			return Recipients{}, fmt.Errorf("recipient %q: expected the public half of a backup key, such as age1…\nhint: gca backup key   # on the computer that is to open the backups", text)
 		}
 		r.all = append(r.all, parsed[0])

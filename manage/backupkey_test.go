@@ -96,8 +96,8 @@ func TestBackupKey(t *testing.T) {
 
 func TestParseRecipients(t *testing.T) {
 	good := testKey(t).Recipients()[0]
-	for _, text := range []string{"", "age1", good[:len(good)-1], good + "\n" + good, "# " + good, "ssh-ed25519 AAAA"} {
-		if _, err := ParseRecipients([]string{good, text}); err == nil || !strings.Contains(err.Error(), "hint: gca backup key") {
+	for _, text := range []string{"", "age1", good[:len(good)-1], good + "\n" + good, "# " + good, "ssh-ed25519 AAAA", "age-secret-key-1qq"} {
+		if _, err := ParseRecipients([]string{good, text}); err == nil || !strings.Contains(err.Error(), "hint: gca backup key") || strings.Contains(err.Error(), "1qq") {
 			t.Errorf("%q gives %v", text, err)
 		}
 	}

@@ -49,7 +49,7 @@ func ParseAssignment(word string) (Assignment, error) {
 		a.Way = Absent
 	case hasControl(value):
 		return Assignment{}, controlError(name)
-	case config.IsSecret(name) || hasLogin(value):
+	case config.IsSecret(name) || hasLogin(value) && name != "BACKUP_TO": // which takes no password
 		return Assignment{}, fmt.Errorf("%s is secret, and arguments can be seen by everybody on the machine\nhint: %s=- reads it from standard input", name, name)
 	}
 	err := config.Check(name, a.Value)

@@ -24,6 +24,8 @@ type LastBackup struct {
 	Made   time.Time `json:"made,omitzero"`   // the last one that succeeded
 	File   string    `json:"file,omitempty"`  // of that one
 	Size   int64     `json:"size,omitempty"`  // bytes of that one
+
+	Copies []CopyOutcome `json:"copies,omitempty"` // away from the server, one for each place
 }
 
 // lastBackupName is the file in BackupDir; archives have other names.
@@ -73,36 +75,67 @@ type KeptBackup struct {
 	Notes   []string // what a person should know, although it succeeded
 }
 
-// KeepBackup backs this server up in BackupDir under the usual name, removes the archives there that are due, and records how
-// it went. It needs root.
-func KeepBackup(ctx context.Context, o BackupOptions) (kept KeptBackup, err error) {
-	keep, unread := RetentionHere()
-	begun := time.Now().UTC().Truncate(time.Second)
-	b, err := NewBackup(ctx, o)
+// KeepBackup backs this server up in BackupDir under the usual name, removes the archives there that are due, copies it to the
+// places that the settings name, and records how all this went. It needs root. The error is a [*CopyError] if the backup was made,
+// and not copied everywhere.
+func KeepBackup(ctx context.Context, o BackupOptions) (KeptBackup, error) {
+	set, unread := backupsHere()
+	begun := now()
+	kept, host, err := keep(ctx, o, retentionOf(set))
 	if errors.Is(err, ErrNotRoot) || errors.Is(err, ErrNotInstalled) {
 		return kept, err
-	}
-	if err == nil {
-		kept.File, kept.Archive, err = b.saveHere(keep)
-		kept.Notes = b.Notes()
-		err = errors.Join(err, b.Close())
 	}
 	if unread != nil {
 		kept.Notes = append(kept.Notes, "archives are kept as they are by default, for the settings cannot be read: "+firstLine(unread.Error()))
 	}
-	noted := record(BackupDir, func(last *LastBackup) {
-		last.Tried, last.Error = begun, ""
-		if err != nil {
-			last.Error = firstLine(err.Error())
-			return
-		}
-		last.Made, last.File, last.Size = begun, kept.File, kept.Archive.Size
-	})
-	if err == nil && noted != nil {
-		kept.Notes = append(kept.Notes, "how this backup went could not be noted for status: "+noted.Error())
-		noted = nil
+	var copies []CopyOutcome
+	var notCopied error
+	if err == nil && !o.LocalOnly && len(set.To) > 0 {
+		c := &copier{set: set, access: accessOf(set), file: kept.File, host: host, keep: retentionOf(set), progress: o.Progress}
+		copies, notCopied = c.everywhere(ctx)
 	}
-	return kept, errors.Join(err, noted)
+	noted := record(BackupDir, func(last *LastBackup) {
+		if last.made(begun, kept, err); err == nil && !o.LocalOnly {
+			last.copied(copies)
+		}
+	})
+	if noted != nil {
+		kept.Notes = append(kept.Notes, "how this backup went could not be noted for status: "+noted.Error())
+	}
+	return kept, errors.Join(err, notCopied)
+}
+
+// keep makes a backup in BackupDir. host is the server's name as the names of its archives have it.
+func keep(ctx context.Context, o BackupOptions, due Retention) (kept KeptBackup, host string, err error) {
+	b, err := NewBackup(ctx, o)
+	if err != nil {
+		return kept, "", err
+	}
+	kept.File, kept.Archive, err = b.saveHere(due)
+	kept.Notes = b.Notes()
+	return kept, hostPart(b.Manifest.Host), errors.Join(err, b.Close())
+}
+
+// made notes how a backup went.
+func (l *LastBackup) made(begun time.Time, kept KeptBackup, err error) {
+	l.Tried, l.Error = begun, ""
+	if err != nil {
+		l.Error = firstLine(err.Error())
+		return
+	}
+	l.Made, l.File, l.Size = begun, kept.File, kept.Archive.Size
+}
+
+// copied notes how the copies went; of a place where it failed the last good one stays known.
+func (l *LastBackup) copied(outcomes []CopyOutcome) {
+	for i, o := range outcomes {
+		for _, before := range l.Copies {
+			if before.Place == o.Place && o.Error != "" {
+				outcomes[i].Made, outcomes[i].File = before.Made, before.File
+			}
+		}
+	}
+	l.Copies = outcomes
 }
 
 // stale is from when on the last backup is too long ago: a day, and what a timer may be late.
@@ -110,16 +143,22 @@ const stale = 50 * time.Hour
 
 // Problems are what is wrong with the backups, by themselves.
 func (l LastBackup) Problems(now time.Time) []Problem {
+	var all []Problem
+	for _, c := range l.Copies {
+		if c.Error != "" {
+			all = append(all, Problem{fmt.Sprintf("the backup of %s was not copied to %s: %s", minute(c.Tried), c.Place, strings.TrimPrefix(c.Error, c.Place+": ")), "sudo gemini-manage backup"})
+		}
+	}
 	switch {
 	case l.Error != "":
-		return []Problem{{fmt.Sprintf("the backup of %s failed: %s; %s", minute(l.Tried), strings.TrimSuffix(l.Error, "\n"), l.made(now)), "sudo gemini-manage backup"}}
+		all = append(all, Problem{fmt.Sprintf("the backup of %s failed: %s; %s", minute(l.Tried), strings.TrimSuffix(l.Error, "\n"), l.good(now)), "sudo gemini-manage backup"})
 	case !l.Made.IsZero() && now.Sub(l.Made) > stale:
-		return []Problem{{l.made(now), "systemctl status gemini-adapter-backup.timer; sudo gemini-manage backup"}}
+		all = append(all, Problem{l.good(now), "systemctl status gemini-adapter-backup.timer; sudo gemini-manage backup"})
 	}
-	return nil
+	return all
 }
 
-func (l LastBackup) made(now time.Time) string {
+func (l LastBackup) good(now time.Time) string {
 	if l.Made.IsZero() {
 		return "none has succeeded yet"
 	}

@@ -3,6 +3,7 @@ package manage
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 func TestLastBackup(t *testing.T) {
 	dir := t.TempDir()
 	none, err := readLast(dir)
-	if err != nil || none != (LastBackup{}) {
+	if err != nil || !reflect.DeepEqual(none, LastBackup{}) {
 		t.Fatalf("a server that was never backed up: %+v, %v", none, err)
 	}
 	made := time.Date(2026, 11, 23, 2, 14, 0, 0, time.UTC)
@@ -24,7 +25,7 @@ func TestLastBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := readLast(dir)
-	if want := (LastBackup{1, later, "no space left", made, "/x.tar.gz", 1_234_567}); err != nil || got != want {
+	if want := (LastBackup{1, later, "no space left", made, "/x.tar.gz", 1_234_567, nil}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, lastBackupName)); err != nil || info.Mode() != 0o644 {

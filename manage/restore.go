@@ -30,7 +30,7 @@ func (m Machine) Restore(ctx context.Context, a *Archive) (Restored, error) {
 	if err != nil {
 		return Restored{}, err
 	}
-	safety, err := KeepBackup(ctx, BackupOptions{Version: m.Agent.Version})
+	safety, err := KeepBackup(ctx, BackupOptions{Version: m.Agent.Version, LocalOnly: true})
 	if err != nil {
 		return Restored{}, fmt.Errorf("what is there now could not be backed up, so nothing was changed: %w", err)
 	}

@@ -26,17 +26,45 @@ func (k Retention) String() string {
 	return fmt.Sprintf("%s, at most %s", count(int64(k.Age/(24*time.Hour)), "day"), count(k.Count, "archive"))
 }
 
-// RetentionHere is what this server's settings say. Where they cannot be read it is the default, and an error.
+// RetentionHere is what this server's settings say.
 func RetentionHere() (Retention, error) {
-	cfg := config.Default()
+	set, err := backupsHere()
+	return retentionOf(set), err
+}
+
+func retentionOf(set config.Backups) Retention {
+	return Retention{time.Duration(set.KeepDays) * 24 * time.Hour, set.KeepCount}
+}
+
+// backupsHere are this server's settings of backups. Where they cannot be read they are the default ones, and there is an error.
+func backupsHere() (config.Backups, error) {
 	text, err := ReadEnv()
-	if err == nil {
-		cfg, err = config.ParseEnv(text)
-	}
 	if err != nil {
-		cfg = config.Default()
+		return config.Default().Backups, err
 	}
-	return Retention{time.Duration(cfg.Backups.KeepDays) * 24 * time.Hour, cfg.Backups.KeepCount}, err
+	cfg, err := config.ParseEnv(text)
+	if err != nil {
+		return config.Default().Backups, err
+	}
+	return cfg.Backups, nil
+}
+
+// due are those of all, newest first, that are to be removed; what is unfinished is, when it belongs to no backup any more.
+func (k Retention) due(all []Kept, now time.Time) []Kept {
+	var due []Kept
+	finished := 0
+	for _, b := range all {
+		age := now.Sub(b.Created)
+		goes := age > unfinishedAge
+		if !b.unfinished() {
+			goes = finished > 0 && (age > k.Age || finished >= k.Count)
+			finished++
+		}
+		if goes {
+			due = append(due, b)
+		}
+	}
+	return due
 }
 
 // archiveName is what archives in BackupDir are called; somebody's own names are left alone.
@@ -52,17 +80,8 @@ func prune(dir string, now time.Time, keep Retention, remove func(file string) e
 		return nil, err
 	}
 	var errs []error
-	removed, finished := []string{}, 0
-	for _, b := range all {
-		age := now.Sub(b.Created)
-		due := age > unfinishedAge
-		if !b.unfinished() {
-			due = finished > 0 && (age > keep.Age || finished >= keep.Count)
-			finished++
-		}
-		if !due {
-			continue
-		}
+	removed := []string{}
+	for _, b := range keep.due(all, now) {
 		if err := remove(filepath.Join(dir, b.File)); err != nil {
 			errs = append(errs, err)
 			continue
@@ -90,8 +109,9 @@ func Prune(keep Retention, dryRun bool) ([]string, error) {
 	return removed, err
 }
 
-// Kept is one archive in BackupDir.
+// Kept is one archive, or a copy of one.
 type Kept struct {
+	Place   string    `json:"place"`   // BackupDir, or the URL of a place away from the server
 	File    string    `json:"file"`    // its name there
 	Created time.Time `json:"created"` // by its name
 	Size    int64     `json:"size"`    // bytes
@@ -131,7 +151,7 @@ func listDir(dir string) ([]Kept, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Kept{File: entry.Name(), Created: made, Size: info.Size()})
+		out = append(out, Kept{Place: dir, File: entry.Name(), Created: made, Size: info.Size()})
 	}
 	slices.SortFunc(out, func(a, b Kept) int { return b.Created.Compare(a.Created) })
 	return out, nil

@@ -22,8 +22,8 @@ func (e *SpaceError) Error() string {
 		e.Need>>20+1, e.Dir, e.Free>>20)
 }
 
-// checkSpace refuses a backup that the disk has no room for: what it gathers lies there twice for a moment, as copies and as the
-// archive, which is taken for as large.
+// checkSpace refuses a backup that the disk has no room for: what it gathers lies there up to three times for a moment: gathered, as the
+// archive, which is taken for as large, and encrypted for places away from the server.
 func checkSpace(root, dir string, logs bool) error {
 	free, known := freeSpace(dir)
 	if !known {
@@ -41,7 +41,7 @@ func checkSpace(root, dir string, logs bool) error {
 	for _, folder := range folders {
 		size, sizeErr := sizeOf(top, folder)
 		err = errors.Join(err, sizeErr)
-		need += 2 * size
+		need += 3 * size
 	}
 	if err := errors.Join(err, top.Close()); err != nil {
 		return err

@@ -19,7 +19,7 @@ func TestCheckSpace(t *testing.T) {
 	must(t, err)
 	must(t, errors.Join(f.Truncate(1<<42), f.Close()))
 	var full *SpaceError
-	if err := checkSpace(root, t.TempDir(), false); !errors.As(err, &full) || !strings.Contains(err.Error(), "a backup needs 8388625 MB on the disk of ") || !strings.Contains(err.Error(), "hint: gemini-manage backup prune") {
+	if err := checkSpace(root, t.TempDir(), false); !errors.As(err, &full) || !strings.Contains(err.Error(), "a backup needs 12582929 MB on the disk of ") || !strings.Contains(err.Error(), "hint: gemini-manage backup prune") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -65,6 +63,7 @@ folder.`
 	cmd.Flags().StringArrayVar(&f.recipients, "recipient", nil, "encrypt to `age1…`, the public half of a backup key (repeatable)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, schema 1")
 	cmd.AddCommand(newBackupList(f.group), newBackupVerify(streams), newBackupPrune(f.group))
+	cmd.AddCommand(newBackupSSHKey(f.group))
 	if ssh != nil {
 		cmd.AddCommand(newBackupKey(streams))
 	}
@@ -80,12 +79,7 @@ func isTerminal(w io.Writer) bool {
 func (f *backupFlags) here(ctx context.Context, to manage.Recipients) (err error) {
 	options := manage.BackupOptions{Version: version, Logs: f.logs}
 	if f.out == "" {
-		kept, err := manage.KeepBackup(ctx, options)
-		if err != nil {
-			return err
-		}
-		saved := &saving{archive: kept.Archive}
-		return errors.Join(tellNotes(f.io, kept.Notes), saved.tell(f.io, kept.File, f.json))
+		return f.keep(ctx, options)
 	}
 	b, err := manage.NewBackup(ctx, options)
 	if err != nil {
@@ -110,56 +104,26 @@ func (f *backupFlags) here(ctx context.Context, to manage.Recipients) (err error
 	return errors.Join(tellNotes(f.io, b.Notes()), s.tell(f.io, f.out, f.json))
 }
 
+// keep makes a backup that stays here; copies may go elsewhere.
+func (f *backupFlags) keep(ctx context.Context, options manage.BackupOptions) error {
+	line := newStatusLine(f.io.err)
+	options.Progress = func(place string, sent, size int64) {
+		// A screen that has gone is no reason to stop.
+		_ = line.show(fmt.Sprintf("  %s: %.1f of %.1f MB", place, float64(sent)/1e6, float64(size)/1e6))
+	}
+	kept, err := manage.KeepBackup(ctx, options)
+	cleared := line.clear()
+	var partly *manage.CopyError
+	if err != nil && !errors.As(err, &partly) {
+		return err
+	}
+	saved := &saving{archive: kept.Archive}
+	return errors.Join(err, cleared, tellNotes(f.io, kept.Notes), saved.tell(f.io, kept.File, f.json))
+}
+
 func tellNotes(io *streams, notes []string) error {
 	for _, note := range notes {
 		if _, err := fmt.Fprintln(io.err, "gca: "+visible(note)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func newBackupList(g group) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   g.use("list", ""),
-		Short: "List the archives in " + manage.BackupDir + " on the server, newest first",
-		Args:  g.args(0, 0),
-		RunE: func(cmd *cobra.Command, given []string) error {
-			if g.ssh == nil {
-				return listBackups(g.io, asJSON)
-			}
-			words := []string{"backup", "list"}
-			if asJSON {
-				words = append(words, "--json")
-			}
-			return g.ssh.runRemote(cmd.Context(), g.io, given[0], rootAlways, nil, g.io.out, words...)
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, schema 1")
-	return g.finish(cmd)
-}
-
-// backupList is what `backup list --json` prints.
-type backupList struct {
-	Schema   int           `json:"schema"`
-	Archives []manage.Kept `json:"archives"`
-}
-
-func listBackups(io *streams, asJSON bool) error {
-	all, err := manage.Backups()
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return json.NewEncoder(io.out).Encode(backupList{1, append([]manage.Kept{}, all...)})
-	}
-	if len(all) == 0 {
-		_, err := fmt.Fprintf(io.err, "there are no archives in %s yet\n", manage.BackupDir)
-		return err
-	}
-	for _, b := range all {
-		if _, err := fmt.Fprintf(io.out, "%s  %d bytes  %s\n", b.Created.Format("2006-01-02 15:04:05 UTC"), b.Size, filepath.Join(manage.BackupDir, b.File)); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ func TestBackup(t *testing.T) {
 	t.Run("on the server", func(t *testing.T) { testBackupHere(t, r.in(t)) })
 	t.Run("from a laptop", func(t *testing.T) { testBackupAfar(t, r.in(t), file) })
 	r.fetch("gemini-manage backup -o -", plain)
+	t.Run("every night, and elsewhere", func(t *testing.T) { testBackupNightly(t, r.in(t)) })
 	t.Run("a broken link", func(t *testing.T) { testBackupCut(t, r.in(t)) })
 	t.Run("bad archives are refused", func(t *testing.T) { testRestoreRefused(t, r.in(t), file, plain) })
 	t.Run("restore on the server", func(t *testing.T) { testRestoreHere(t, r.in(t), plain) })

@@ -45,6 +45,7 @@ func exitCode(err error) int {
 	var deploy *provision.Error
 	var asked *client.Error
 	var full *manage.SpaceError
+	var partly *manage.CopyError
 	switch {
 	case err == nil:
 		return exitOK
@@ -58,6 +59,8 @@ func exitCode(err error) int {
 		return deployCode(deploy.Kind)
 	case errors.As(err, &ssh):
 		return sshCode(ssh.Kind)
+	case errors.As(err, &partly):
+		return exitPartial
 	case errors.As(err, &full):
 		return exitRefused
 	case errors.As(err, &asked):

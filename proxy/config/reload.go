@@ -75,6 +75,8 @@ func (c *Config) same(name string, o *Config) bool {
 		return slices.EqualFunc(c.tokensOf(false), o.tokensOf(false), sameToken)
 	case "ADMIN_TOKEN":
 		return slices.EqualFunc(c.tokensOf(true), o.tokensOf(true), sameToken)
+	case "BACKUP_S3_SECRET":
+		return c.Backups.S3Secret == o.Backups.S3Secret
 	case "GEMINI_BASE_URL":
 		return sameURL(c.BaseURL, o.BaseURL)
 	case "PROXY_URL":

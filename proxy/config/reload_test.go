@@ -49,7 +49,8 @@ func TestConfig_Reload(t *testing.T) {
 		"GEMINI_API_KEYS": "a,b", "CLIENT_TOKENS": "x", "ADMIN_TOKEN": "y", "MAX_FAILURES": "7", "COOLING_PERIOD": "7", "MAX_RETRIES": "7",
 		"HEALTH_CHECK_INTERVAL": "7", "QUEUE_TIMEOUT": "7", "MAX_CONCURRENT": "7", "MODEL_MAP": "a=b", "MODEL_FALLBACK": "a=b",
 		"FETCH_URLS": "false", "ALLOW_ANONYMOUS": "true", "LOG_LEVEL": "debug", "TLS_NAME": "adapter.example.com", "ACME_DIRECTORY": "https://ca.example.com/acme",
-		"BACKUP_KEEP_DAYS": "7", "BACKUP_KEEP_COUNT": "7",
+		"BACKUP_KEEP_DAYS": "7", "BACKUP_KEEP_COUNT": "7", "BACKUP_TO": "s3://s3.example.com/b", "BACKUP_S3_KEY": "k", "BACKUP_S3_SECRET": "s",
+		"BACKUP_RECIPIENTS": "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq", "BACKUP_SFTP_HOST_KEY": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 	}
 	for _, name := range Names() {
 		if samples[name] == "" {

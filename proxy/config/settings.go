@@ -54,6 +54,11 @@ var setters = map[string]func(*Config, string) error{
 	"ACME_DIRECTORY":        func(c *Config, v string) error { return link(v, &c.ACMEDirectory, "https") },
 	"BACKUP_KEEP_DAYS":      func(c *Config, v string) error { return whole(v, 1, 3650, &c.Backups.KeepDays) },
 	"BACKUP_KEEP_COUNT":     func(c *Config, v string) error { return whole(v, 1, 1000, &c.Backups.KeepCount) },
+	"BACKUP_TO":             func(c *Config, v string) error { return backupPlaces(v, &c.Backups.To) },
+	"BACKUP_RECIPIENTS":     func(c *Config, v string) error { return backupRecipients(v, &c.Backups.Recipients) },
+	"BACKUP_S3_KEY":         func(c *Config, v string) error { return word(v, &c.Backups.S3Key) },
+	"BACKUP_S3_SECRET":      func(c *Config, v string) error { return secretWord(v, &c.Backups.S3Secret) },
+	"BACKUP_SFTP_HOST_KEY":  func(c *Config, v string) error { return hostKey(v, &c.Backups.SFTPHostKey) },
 	"LOG_LEVEL":             func(c *Config, v string) error { return level(v, &c.LogLevel) },
 }
 
@@ -62,7 +67,7 @@ var settingNames = []string{
 	"GEMINI_API_KEYS", "CLIENT_TOKENS", "ADMIN_TOKEN", "HOST", "PORT", "GEMINI_BASE_URL", "PROXY_URL", "MAX_FAILURES", "COOLING_PERIOD",
 	"REQUEST_TIMEOUT", "MAX_RETRIES", "HEALTH_CHECK_INTERVAL", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT",
 	"MAX_BODY", "MAX_CONCURRENT", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "FETCH_URLS", "ALLOW_ANONYMOUS", "TLS_NAME", "ACME_DIRECTORY", "LOG_LEVEL",
-	"BACKUP_KEEP_DAYS", "BACKUP_KEEP_COUNT",
+	"BACKUP_KEEP_DAYS", "BACKUP_KEEP_COUNT", "BACKUP_TO", "BACKUP_RECIPIENTS", "BACKUP_S3_KEY", "BACKUP_S3_SECRET", "BACKUP_SFTP_HOST_KEY",
 }
 
 // ErrNoKeys is what Validate says when there is nothing to talk to Gemini with.

@@ -16,7 +16,7 @@ func Names() []string { return slices.Clone(settingNames) }
 
 // IsSecret reports whether a setting holds keys or tokens.
 func IsSecret(name string) bool {
-	return name == "GEMINI_API_KEYS" || name == "CLIENT_TOKENS" || name == "ADMIN_TOKEN"
+	return name == "GEMINI_API_KEYS" || name == "CLIENT_TOKENS" || name == "ADMIN_TOKEN" || name == "BACKUP_S3_SECRET"
 }
 
 // ErrUnknown is what Check returns for a name that is no setting.
@@ -112,6 +112,19 @@ func (c *Config) Show(name string) string {
 		return strconv.Itoa(c.Backups.KeepDays)
 	case "BACKUP_KEEP_COUNT":
 		return strconv.Itoa(c.Backups.KeepCount)
+	case "BACKUP_TO":
+		return showPlaces(c.Backups.To)
+	case "BACKUP_RECIPIENTS":
+		return strings.Join(c.Backups.Recipients, ",")
+	case "BACKUP_S3_KEY":
+		return c.Backups.S3Key
+	case "BACKUP_S3_SECRET":
+		if c.Backups.S3Secret.Reveal() == "" {
+			return ""
+		}
+		return "***"
+	case "BACKUP_SFTP_HOST_KEY":
+		return c.Backups.SFTPHostKey
 	case "LOG_LEVEL":
 		return strings.ToLower(c.LogLevel.String())
 	}

@@ -63,7 +63,10 @@ func TestConfig_Show(t *testing.T) {
 	f("MAX_CONCURRENT", "7", "7")
 	f("BACKUP_KEEP_DAYS", "7", "7")
 	f("BACKUP_KEEP_COUNT", "7", "7")
-	empty := []string{"PROXY_URL", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL"}
+	f("BACKUP_TO", "s3://s3.example.com/b/p?region=x, sftp://me@example.com:2222/~/b", "s3://s3.example.com/b/p?region=x,sftp://me@example.com:2222/~/b")
+	f("BACKUP_S3_KEY", "AKIA1", "AKIA1")
+	f("BACKUP_S3_SECRET", "s3cret", "***")
+	empty := []string{"BACKUP_TO", "BACKUP_RECIPIENTS", "BACKUP_S3_KEY", "BACKUP_SFTP_HOST_KEY", "PROXY_URL", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL"}
 	for _, name := range Names() {
 		text := Default().Show(name)
 		if text == "" && !slices.Contains(empty, name) && !IsSecret(name) {
