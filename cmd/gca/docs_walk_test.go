@@ -25,7 +25,7 @@ func newReader(t *testing.T, gca, home string) reader {
 		t.Fatal(err)
 	}
 	env := []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH")}
-	return reader{seat{dir, env}, home}
+	return reader{seat{dir: dir, env: env}, home}
 }
 
 // follow runs each line of a block, all of which must succeed.
@@ -59,7 +59,7 @@ func (r reader) followMarked(t *testing.T, wanted string, asked map[string][]ans
 func TestDocs_User(t *testing.T) {
 	adapter := clienttest.Start(t)
 	r := newReader(t, buildOnce(t), t.TempDir())
-	if got := (seat{r.dir, append(r.env, tokenVariable+"="+clienttest.Token)}).run(t, "gca connect "+adapter.URL); got.code != 0 {
+	if got := (seat{dir: r.dir, env: append(r.env, tokenVariable+"="+clienttest.Token)}).run(t, "gca connect "+adapter.URL); got.code != 0 {
 		t.Fatal(got.out)
 	}
 	if n := r.followMarked(t, "fake", nil); n < 7 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -21,12 +22,13 @@ type prompt struct {
 }
 
 // newPrompt returns nil where nobody can be asked.
-func newPrompt(io *streams, noInput bool) *prompt {
-	out, ok := io.err.(*os.File)
-	if noInput || io.noInput || !ok || !isatty.IsTerminal(io.in.Fd()) || !isatty.IsTerminal(out.Fd()) {
+func newPrompt(streams *streams, noInput bool) *prompt {
+	out, ok := streams.err.(*os.File)
+	if noInput || streams.noInput || !ok || !isatty.IsTerminal(streams.in.Fd()) || !isatty.IsTerminal(out.Fd()) {
 		return nil
 	}
-	return &prompt{survey.WithStdio(io.in, out, out), io.lang}
+	keys, shown := newKeyboard(streams.in, out)
+	return &prompt{survey.WithStdio(keys, shown, shown), streams.lang}
 }
 
 func (p *prompt) confirm(question string, preset bool) (bool, error) {
@@ -106,8 +108,11 @@ func (p *prompt) challenge(instruction string, questions []string, echo []bool) 
 }
 
 func promptError(err error) error {
-	if errors.Is(err, terminal.InterruptErr) {
+	switch {
+	case errors.Is(err, terminal.InterruptErr):
 		return context.Canceled
+	case errors.Is(err, io.EOF):
+		return &usageError{"the terminal was closed before there was an answer\nhint: what is asked can be given as a flag; see --help"}
 	}
 	return err
 }

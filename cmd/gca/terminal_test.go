@@ -33,8 +33,9 @@ func command(program string, args ...string) string {
 
 // seat is what a person sits at: a terminal of script's.
 type seat struct {
-	dir string
-	env []string // HOME at least
+	dir  string
+	env  []string // HOME at least
+	mute bool     // it does not say where its cursor is, as one with nobody behind it
 }
 
 // run runs a line of shell until it ends. All answers must have been asked for.
@@ -49,7 +50,7 @@ func (c seat) run(t testing.TB, line string, answers ...answer) result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	screen := &typist{keyboard: keyboard, answers: answers}
+	screen := &typist{keyboard: keyboard, answers: answers, mute: c.mute}
 	screen.still = time.AfterFunc(stillness, screen.answer)
 	defer screen.still.Stop()
 	cmd.Stdout, cmd.Stderr = screen, screen
@@ -72,6 +73,7 @@ type typist struct {
 	seen     bytes.Buffer
 	read     int // of seen, what was answered
 	still    *time.Timer
+	mute     bool
 	err      error
 }
 
@@ -86,7 +88,9 @@ func (s *typist) Write(b []byte) (int, error) {
 	defer s.mu.Unlock()
 	s.seen.Write(b)
 	s.still.Reset(stillness)
-	s.press(strings.Repeat(tellCursor, bytes.Count(b, []byte(askCursor))))
+	if !s.mute {
+		s.press(strings.Repeat(tellCursor, bytes.Count(b, []byte(askCursor))))
+	}
 	return len(b), s.err
 }
 
