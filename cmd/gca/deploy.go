@@ -374,7 +374,7 @@ func farewell(w locale.Words, result provision.Result, profile client.Profile, k
 		say("Plain HTTP: the token and your prompts travel unencrypted, and whoever is on the way can read them.")
 	}
 	if result.Roots != "" {
-		say("Its certificate is of a private CA, whose root clients must trust; gca setup sees to that.")
+		say("Its certificate is of a private CA, whose root clients must trust; gca setup sees to that. By hand, for Claude Code: NODE_EXTRA_CA_CERTS=FILE")
 	}
 	b.WriteString("\n")
 	say("For Claude Code; gca setup claude-code writes this into its settings:")

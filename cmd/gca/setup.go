@@ -78,36 +78,34 @@ func (f *setupFlags) run(ctx context.Context, io *streams, name string, command 
 	if f.print && f.undo || len(command) > 0 && (f.print || f.undo) {
 		return &usageError{"--print, --undo and a command exclude each other\nhint: gca setup --help"}
 	}
-	place, err := userPlace()
-	if err != nil {
+	profile, err := loadProfile(f.profile)
+	if err != nil && !f.undo { // to undo takes no adapter
 		return err
 	}
-	var profile client.Profile
-	if !f.undo {
-		if profile, err = loadProfile(f.profile); err != nil {
-			return err
-		}
+	place, err := userPlace(profile)
+	if err != nil {
+		return err
 	}
 	target, ok := place.For(name, profile, f.model)
 	switch {
 	case !ok:
 		return &usageError{"setup knows no program " + name}
 	case len(command) > 0:
-		return runOnce(ctx, io, target, command)
+		return errors.Join(client.KeepRoots(profile), runOnce(ctx, io, target, command))
 	case len(target.Files) == 0 && f.undo:
 		return &usageError{"setup writes no settings for " + name + ", so there is nothing to undo"}
 	case len(target.Files) == 0:
 		_, err := fmt.Fprintln(io.out, target.Words)
-		return err
+		return errors.Join(client.KeepRoots(profile), err)
 	case f.print:
 		return printSettings(io, place, target)
 	case f.undo:
 		return f.putBack(io, target)
 	}
-	return f.write(io, target)
+	return f.write(io, target, profile)
 }
 
-func userPlace() (setup.Place, error) {
+func userPlace(profile client.Profile) (setup.Place, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return setup.Place{}, fmt.Errorf("cannot find your home folder: %w", err)
@@ -116,7 +114,8 @@ func userPlace() (setup.Place, error) {
 	if err != nil {
 		return setup.Place{}, fmt.Errorf("cannot find your configuration folder: %w", err)
 	}
-	return setup.Place{Home: home, Config: config, Getenv: os.Getenv, GOOS: runtime.GOOS}, nil
+	roots, err := client.RootsFile(profile)
+	return setup.Place{Home: home, Config: config, Getenv: os.Getenv, GOOS: runtime.GOOS, Roots: roots}, err
 }
 
 func printSettings(io *streams, place setup.Place, t *setup.Target) error {
@@ -139,7 +138,7 @@ func printSettings(io *streams, place setup.Place, t *setup.Target) error {
 	return err
 }
 
-func (f *setupFlags) write(io *streams, t *setup.Target) error {
+func (f *setupFlags) write(io *streams, t *setup.Target, profile client.Profile) error {
 	changes, err := t.Plan()
 	if err != nil {
 		return err
@@ -151,7 +150,7 @@ func (f *setupFlags) write(io *streams, t *setup.Target) error {
 	if err := f.agreed(io, changes, "Write this?"); err != nil {
 		return err
 	}
-	if err := setup.Apply(changes); err != nil {
+	if err := errors.Join(client.KeepRoots(profile), setup.Apply(changes)); err != nil {
 		return err
 	}
 	for _, c := range changes {

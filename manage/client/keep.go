@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Folder is where this user's profiles, and what else gca keeps for its user, are: in the user's configuration folder.
@@ -22,6 +23,30 @@ func Folder() (string, error) {
 func File() (string, error) {
 	dir, err := Folder()
 	return filepath.Join(dir, "profiles.json"), err
+}
+
+// RootsFile is where the roots of a profile's private CA are for programs that take them from a file; "" where it has none.
+func RootsFile(p Profile) (string, error) {
+	if p.Roots == "" {
+		return "", nil
+	}
+	dir, err := Folder()
+	return filepath.Join(dir, "roots", strings.ReplaceAll(NameOf(p.URL), ":", "-")+".pem"), err
+}
+
+// KeepRoots writes that file, which has no secret in it.
+func KeepRoots(p Profile) error {
+	file, err := RootsFile(p)
+	if file == "" || err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("cannot keep the roots of the adapter's CA: %w", err)
+	}
+	if err := Replace(file, []byte(p.Roots), 0o600); err != nil {
+		return fmt.Errorf("cannot keep the roots of the adapter's CA: %w", err)
+	}
+	return nil
 }
 
 // Load reads the profiles; none where there is no file.

@@ -16,6 +16,7 @@ type Place struct {
 	Config string                   // the user's configuration folder, as os.UserConfigDir has it
 	Getenv func(name string) string // of variables that move a program's folder
 	GOOS   string                   // whose notation commands for the shell are in
+	Roots  string                   // file of the roots of the adapter's private CA, "" where the system's will do
 }
 
 // noToken is shown where the adapter asks for none, since programs refuse to start without one.
@@ -55,13 +56,40 @@ func (p Place) For(name string, profile client.Profile, model string) (t *Target
 	return t, true
 }
 
+// What the runtimes of programs read further roots from. SSL_CERT_FILE and CURL_CA_BUNDLE stand for all roots, so they are for one
+// shell or command alone.
+const (
+	nodeRoots   = "NODE_EXTRA_CA_CERTS"
+	codexRoots  = "CODEX_CA_CERTIFICATE"
+	pythonRoots = "SSL_CERT_FILE"
+	curlRoots   = "CURL_CA_BUNDLE"
+)
+
+// trusting adds the variables that name the roots to env, where there are any.
+func (p Place) trusting(env []client.Variable, names ...string) []client.Variable {
+	for _, name := range names {
+		if p.Roots != "" {
+			env = append(env, client.Variable{Name: name, Value: p.Roots})
+		}
+	}
+	return env
+}
+
+// start is how to start a program that reads the roots before it reads its settings.
+func (p Place) start(program, variable string) string {
+	if p.Roots == "" {
+		return "next: " + program
+	}
+	return "next: " + p.export(client.Variable{Name: variable, Value: p.Roots}) + "\n      " + program
+}
+
 // claudeRivals would win over the adapter, or make the program complain of two ways in.
 func claudeRivals() []string {
 	return []string{"ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"}
 }
 
 func (p Place) claudeCode(profile client.Profile, model string) *Target {
-	t := &Target{Title: "Claude Code", Env: profile.ClaudeCode(), Unset: claudeRivals(), Words: "next: claude"}
+	t := &Target{Title: "Claude Code", Env: p.trusting(profile.ClaudeCode(), nodeRoots), Unset: claudeRivals(), Words: "next: claude"}
 	if model != "" {
 		t.Env = append(t.Env, client.Variable{Name: "ANTHROPIC_MODEL", Value: model})
 	}
@@ -90,9 +118,9 @@ func (p Place) codex(profile client.Profile, model string) *Target {
 			{[]string{"model_provider"}, `model_provider = "gca"`},
 			{[]string{"[" + provider + "]"}, strings.Join(table, "\n")},
 		}}},
-		Env:   []client.Variable{{Name: "GCA_TOKEN", Value: profile.Token}},
+		Env:   p.trusting([]client.Variable{{Name: "GCA_TOKEN", Value: profile.Token}}, codexRoots),
 		Once:  Once{Program: "codex", Args: []string{"-c", "model=" + quote(model), "-c", `model_provider="gca"`, "-c", provider + "=" + inline}},
-		Words: "next: codex",
+		Words: p.start("codex", codexRoots),
 	}
 }
 
@@ -102,7 +130,7 @@ func (p Place) geminiCLI(profile client.Profile, model string) *Target {
 		Title: "Gemini CLI",
 		Env:   []client.Variable{{Name: "GOOGLE_GEMINI_BASE_URL", Value: profile.URL}, {Name: "GEMINI_API_KEY", Value: profile.Token}},
 		Unset: []string{"GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA"},
-		Words: "next: gemini; a folder with a .env of its own uses that one instead",
+		Words: p.start("gemini; a folder with a .env of its own uses that one instead", nodeRoots),
 	}
 	settings := File{Path: filepath.Join(dir, "settings.json"), format: jsonFormat{}, edits: []edit{{[]string{"security", "auth", "selectedType"}, quote("gemini-api-key")}}}
 	if model != "" {
@@ -113,7 +141,7 @@ func (p Place) geminiCLI(profile client.Profile, model string) *Target {
 	for _, v := range t.Env[:2] {
 		env.edits = append(env.edits, edit{[]string{v.Name}, envLine(v.Name, v.Value)})
 	}
-	t.Files = []File{env, settings}
+	t.Files, t.Env = []File{env, settings}, p.trusting(t.Env, nodeRoots)
 	t.Once = Once{Program: "gemini", Settings: &settings, Variable: "GEMINI_CLI_SYSTEM_SETTINGS_PATH"}
 	return t
 }
@@ -175,7 +203,7 @@ func (p Place) Exports(t *Target) string {
 
 func (p Place) openAI(profile client.Profile, model string) *Target {
 	t := &Target{Title: "OpenAI's SDKs, and programs that use them",
-		Env: []client.Variable{{Name: "OPENAI_BASE_URL", Value: profile.URL + "/v1"}, {Name: "OPENAI_API_KEY", Value: profile.Token}}}
+		Env: p.trusting([]client.Variable{{Name: "OPENAI_BASE_URL", Value: profile.URL + "/v1"}, {Name: "OPENAI_API_KEY", Value: profile.Token}}, pythonRoots, nodeRoots)}
 	t.Words = p.Exports(t) + fmt.Sprintf(`
 # Python: pip install openai
 from openai import OpenAI
@@ -190,7 +218,7 @@ console.log((await client.chat.completions.create({ model: %[1]q, messages: [{ r
 }
 
 func (p Place) curl(profile client.Profile, model string) *Target {
-	t := &Target{Title: "curl", Env: []client.Variable{{Name: "GCA_URL", Value: profile.URL}, {Name: "GCA_TOKEN", Value: profile.Token}}}
+	t := &Target{Title: "curl", Env: p.trusting([]client.Variable{{Name: "GCA_URL", Value: profile.URL}, {Name: "GCA_TOKEN", Value: profile.Token}}, curlRoots)}
 	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hello"}]}`, model)
 	if p.GOOS == "windows" {
 		t.Words = p.Exports(t) + "curl.exe -sS \"$env:GCA_URL/v1/chat/completions\" -H \"Authorization: Bearer $env:GCA_TOKEN\" -H \"Content-Type: application/json\" -d '" + strings.ReplaceAll(body, `"`, `\"`) + "'"
