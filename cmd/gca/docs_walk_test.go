@@ -80,7 +80,7 @@ func TestLab_Docs(t *testing.T) {
 	}
 	deploy, add := "deploy root@"+documented, "keys add root@"+documented
 	asked := map[string][]answer{
-		"bin/gca " + deploy:             {{"Gemini API keys", goodKeys[0]}, {"Do this to root@" + documented, "yes"}},
+		"bin/gca " + deploy:             {{"Gemini API keys", goodKeys[0]}, {"Do this to root@", "yes"}},
 		"bin/gca " + add:                {{"Gemini API keys, commas between several", goodKeys[1]}},
 		"gca " + add + " --label spare": {{"Gemini API keys, commas between several", goodKeys[2]}},
 	}
