@@ -49,7 +49,8 @@ type access struct {
 	later   bool // the line comes at the end of the stream
 	written bool
 
-	giveBack []func() // what the request has of the server's until it is over
+	giveBack []func()  // what the request has of the server's until it is over
+	room     [6]func() // giveBack's
 }
 
 // bill is what Google counted of one attempt.
@@ -83,12 +84,14 @@ func (a *access) all() gemini.Usage {
 }
 
 func newAccess(rc *fasthttp.RequestCtx) *access {
-	return &access{
+	a := &access{
 		id:     "req_" + randomID(),
 		began:  time.Now(),
 		method: bounded(string(rc.Method()), 20),
 		path:   bounded(string(rc.Path()), 200),
 	}
+	a.giveBack = a.room[:0]
+	return a
 }
 
 // record counts the request and writes its line, once.
@@ -109,15 +112,28 @@ func (s *Server) record(a *access, status int) {
 		f()
 	}
 	s.meters.request(a, status)
+	s.line(a, status)
+}
+
+// line writes the access line. Which of our own lines calls, as the logger would find out, is of no use to anybody.
+func (s *Server) line(a *access, status int) {
 	level := slog.LevelInfo
 	if a.probe {
 		level = slog.LevelDebug
 	}
-	s.log.LogAttrs(context.Background(), level, "request", a.attrs(status)...)
+	to := s.log.Handler()
+	if !to.Enabled(context.Background(), level) {
+		return
+	}
+	var room [20]slog.Attr
+	r := slog.NewRecord(time.Now(), level, "request", 0)
+	r.AddAttrs(a.attrs(room[:0], status)...)
+	_ = to.Handle(context.Background(), r) // there is nowhere to tell it
 }
 
-func (a *access) attrs(status int) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 20)
+// attrs appends what the line tells to none.
+func (a *access) attrs(none []slog.Attr, status int) []slog.Attr {
+	attrs := none
 	text := func(name, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(name, value))

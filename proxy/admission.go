@@ -76,13 +76,26 @@ func (a *admission) enter(ctx context.Context, who *config.Token, cfg *config.Co
 	if refusal = a.settle(l, w, cfg); refusal != nil {
 		return nil, refusal
 	}
-	return sync.OnceFunc(func() { a.leave(l) }), nil
+	return func() { a.leave(l) }, nil
 }
 
-// join puts a request in its line, where it may be placed at once.
-func (a *admission) join(who *config.Token, cfg *config.Config) (*line, *waiter) {
+// tryEnter takes a place that is free, as most are. After true the place must be left, once.
+func (a *admission) tryEnter(who *config.Token, cfg *config.Config) (leave func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	l := a.lineOf(who, cfg)
+	a.place() // there may be more places than before
+	if len(l.waiting) > 0 || a.running >= a.total || !l.open() {
+		a.forget(l)
+		return nil, false
+	}
+	a.running++
+	l.running++
+	return func() { a.leave(l) }, true
+}
+
+// lineOf finds a token's line, under the settings of now.
+func (a *admission) lineOf(who *config.Token, cfg *config.Config) *line {
 	name, limit := "", 0
 	if who != nil {
 		name, limit = who.Name, who.Limits.Concurrent
@@ -93,6 +106,17 @@ func (a *admission) join(who *config.Token, cfg *config.Config) (*line, *waiter)
 		a.lines[name] = l
 	}
 	a.total, l.limit = cfg.MaxConcurrent, limit
+	return l
+}
+
+// open reports whether the token may have one more request under way.
+func (l *line) open() bool { return l.limit == 0 || l.running < l.limit }
+
+// join puts a request in its line, where it may be placed at once.
+func (a *admission) join(who *config.Token, cfg *config.Config) (*line, *waiter) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.lineOf(who, cfg)
 	w := &waiter{done: make(chan struct{})}
 	l.waiting = append(l.waiting, w)
 	a.waiting++
@@ -113,7 +137,7 @@ func (a *admission) join(who *config.Token, cfg *config.Config) (*line, *waiter)
 // place gives free places to those who wait, a line after the other.
 func (a *admission) place() {
 	for a.running < a.total {
-		i := slices.IndexFunc(a.turns, func(l *line) bool { return l.limit == 0 || l.running < l.limit })
+		i := slices.IndexFunc(a.turns, (*line).open)
 		if i < 0 {
 			return
 		}
@@ -183,16 +207,21 @@ func (a *admission) crowded(l *line, cfg *config.Config, why string) *front.Erro
 // enter takes a place for a request, until it is over. Its body is here: behind one that nobody reads it could not be seen that
 // the client leaves.
 func (s *Server) enter(in *inbound) *front.Error {
-	began := time.Now()
-	life := s.follow(in)
-	defer life.close()
-	leave, refusal := s.bounds.places.enter(life.ctx, in.token, s.settings())
-	if in.waited = time.Since(began); in.waited >= noticedWait {
-		s.meters.queued.Inc()
-	}
-	if refusal != nil {
-		in.access.gone = life.gone()
-		return refusal
+	cfg := s.settings()
+	leave, placed := s.bounds.places.tryEnter(in.token, cfg)
+	if !placed {
+		began := time.Now()
+		life := s.follow(in)
+		defer life.close()
+		var refusal *front.Error
+		leave, refusal = s.bounds.places.enter(life.ctx, in.token, cfg)
+		if in.waited = time.Since(began); in.waited >= noticedWait {
+			s.meters.queued.Inc()
+		}
+		if refusal != nil {
+			in.access.gone = life.gone()
+			return refusal
+		}
 	}
 	in.access.giveBack = append(in.access.giveBack, leave)
 	return nil

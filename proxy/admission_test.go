@@ -239,3 +239,35 @@ func TestAClientLeavesWhileItWaitsForItsPlace(t *testing.T) {
 		t.Errorf("%d lines of 499:\n%s", n, r.log.String())
 	}
 }
+
+// A place is taken without a wait only where one is free, and nobody of the same token waits for one.
+func TestAFreePlace(t *testing.T) {
+	a, cfg := newAdmission(), &config.Config{MaxConcurrent: 3, QueueTimeout: time.Minute}
+	one, other := &config.Token{Name: "one", Limits: config.Limits{Concurrent: 1}}, &config.Token{Name: "other"}
+	f := func(who *config.Token, want bool) (leave func()) {
+		t.Helper()
+		leave, ok := a.tryEnter(who, cfg)
+		if ok != want {
+			t.Errorf("%s: %v", who.Name, ok)
+		}
+		return leave
+	}
+	leaveOne := f(one, true)
+	f(one, false) // its own limit
+	leaves := []func(){f(other, true), f(other, true)}
+	f(other, false) // MAX_CONCURRENT
+	_, waiter := a.join(one, cfg)
+	leaves[0]()
+	if f(one, false); waiter.end != waits {
+		t.Errorf("who waits has ended: %d", waiter.end)
+	}
+	if leaveOne(); waiter.end != placed {
+		t.Errorf("who came first is %d", waiter.end)
+	}
+	f(one, false)
+	a.leave(a.lines["one"])
+	leaves[1]()
+	if len(a.lines)+len(a.turns)+a.running+a.waiting != 0 {
+		t.Errorf("left: %+v", a)
+	}
+}

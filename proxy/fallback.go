@@ -34,6 +34,9 @@ type dry struct {
 
 // fallbacksOf are the models that the rules name for one, in their order, and those that they name for these.
 func fallbacksOf(rules []config.ModelRule, name, target string) []string {
+	if len(rules) == 0 {
+		return nil
+	}
 	chain := []string{target}
 	for i := 0; i < len(chain); i++ {
 		for _, rule := range rules {

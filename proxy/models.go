@@ -121,22 +121,18 @@ func isModelID(s string) bool {
 
 // matches reports whether name fits pattern, in which * stands for any characters.
 func matches(pattern, name string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == name
+	part, pattern, more := strings.Cut(pattern, "*")
+	if !more {
+		return part == name
 	}
-	rest, ok := strings.CutPrefix(name, parts[0])
-	if !ok {
-		return false
-	}
-	for _, part := range parts[1 : len(parts)-1] {
-		_, after, found := strings.Cut(rest, part)
-		if !found {
-			return false
+	rest, ok := strings.CutPrefix(name, part)
+	for ok {
+		if part, pattern, more = strings.Cut(pattern, "*"); !more {
+			return strings.HasSuffix(rest, part)
 		}
-		rest = after
+		_, rest, ok = strings.Cut(rest, part)
 	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
+	return false
 }
 
 // names lists every id that /v1/models shows: the configured names that have no wildcard, the models that are advertised or

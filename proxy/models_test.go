@@ -125,3 +125,27 @@ func TestAModelOfVectorsGivesNoAnswers(t *testing.T) {
 		t.Errorf("Gemini was asked %d times", n)
 	}
 }
+
+func TestMatches(t *testing.T) {
+	f := func(pattern, name string, want bool) {
+		t.Helper()
+		if matches(pattern, name) != want {
+			t.Errorf("%s and %q: %v", pattern, name, !want)
+		}
+	}
+	f("gpt-5", "gpt-5", true)
+	f("gpt-5", "gpt-50", false)
+	f("", "", true)
+	f("*", "", true)
+	f("*", "anything", true)
+	f("claude-*", "claude-opus", true)
+	f("claude-*", "a-claude-opus", false)
+	f("*-flash", "gemini-3.8-flash", true)
+	f("*-flash", "gemini-3.8-flash-lite", false)
+	f("*haiku*", "claude-haiku-4", true)
+	f("*haiku*", "claude-opus-4", false)
+	f("a*b*c", "a-b-b-c", true)
+	f("a*b*c", "acb", false)
+	f("ab*ba", "aba", false) // the middle is nobody's twice
+	f("a**z", "az", true)
+}

@@ -33,38 +33,47 @@ type inbound struct {
 	token  *config.Token // whose request it is, nil where it came without one
 }
 
+// routes are what paths do.
+type routes struct {
+	native   *route            // what is Google's own API
+	of       map[string]*route // by path
+	below    *route            // a model's own page
+	resetKey *route
+}
+
+func newRoutes(s *Server) *routes {
+	converse := &route{method: "POST", serve: s.converse}
+	count := &route{method: "POST", serve: s.countTokens}
+	probe := &route{method: "GET", public: true, probe: true, serve: func(in *inbound) { in.SetStatusCode(fasthttp.StatusOK) }}
+	return &routes{
+		native: &route{serve: s.native},
+		of: map[string]*route{
+			"/v1/messages": converse, "/v1/chat/completions": converse, "/v1/responses": converse,
+			"/v1/messages/count_tokens": count, "/v1/responses/input_tokens": count,
+			"/v1/embeddings": {method: "POST", serve: s.embed},
+			"/v1/models":     {method: "GET", serve: s.listModels},
+			"/health":        {method: "GET", public: true, probe: true, serve: s.health},
+			"/stats":         {method: "GET", serve: s.stats},
+			"/metrics":       {method: "GET", admin: true, probe: true, serve: s.metrics},
+			"/":              probe, "/api/hello": probe,
+		},
+		below:    &route{method: "GET", serve: s.showModel},
+		resetKey: &route{method: "POST", admin: true, serve: s.resetKey},
+	}
+}
+
 // find returns the route of a request; nil is an unknown path.
-func (s *Server) find(in *inbound) *route {
-	if in.native != nil {
-		return &route{serve: s.native}
-	}
-	switch path := string(in.Path()); path {
-	case "/v1/messages":
-		return &route{method: "POST", serve: s.converse}
-	case "/v1/chat/completions":
-		return &route{method: "POST", serve: s.converse}
-	case "/v1/responses":
-		return &route{method: "POST", serve: s.converse}
-	case "/v1/embeddings":
-		return &route{method: "POST", serve: s.embed}
-	case "/v1/messages/count_tokens", "/v1/responses/input_tokens":
-		return &route{method: "POST", serve: s.countTokens}
-	case "/v1/models":
-		return &route{method: "GET", serve: s.listModels}
-	case "/health":
-		return &route{method: "GET", public: true, probe: true, serve: s.health}
-	case "/stats":
-		return &route{method: "GET", serve: s.stats}
-	case "/metrics":
-		return &route{method: "GET", admin: true, probe: true, serve: s.metrics}
-	case "/", "/api/hello":
-		return &route{method: "GET", public: true, probe: true, serve: func(in *inbound) { in.SetStatusCode(fasthttp.StatusOK) }}
-	}
-	if bytes.HasPrefix(in.Path(), []byte(resetKeyPath)) {
-		return &route{method: "POST", admin: true, serve: s.resetKey}
-	}
-	if bytes.HasPrefix(in.Path(), []byte("/v1/models/")) {
-		return &route{method: "GET", serve: s.showModel}
+func (r *routes) find(in *inbound) *route {
+	path := in.Path()
+	switch {
+	case in.native != nil:
+		return r.native
+	case r.of[string(path)] != nil:
+		return r.of[string(path)]
+	case bytes.HasPrefix(path, []byte(resetKeyPath)):
+		return r.resetKey
+	case bytes.HasPrefix(path, []byte("/v1/models/")):
+		return r.below
 	}
 	return nil
 }
@@ -74,7 +83,7 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	in := s.accept(rc)
 	defer s.rescue(func() { s.refuse(in, &front.Error{Kind: front.Internal, Message: "internal error"}) })
 	path := string(rc.Path())
-	switch r := s.find(in); {
+	switch r := s.routes.find(in); {
 	case r == nil:
 		s.refuse(in, unknownPath(path))
 	case !r.allows(rc) && wantsWebSocket(rc):

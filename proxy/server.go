@@ -70,6 +70,7 @@ type Server struct {
 	fetcher  *fetch.Fetcher
 	bounds   bounds
 	fronts   fronts
+	routes   *routes
 	inbound  upstream.Buffers // bodies of requests, but for those of Google's own API, which go on to Google as they are
 	usage    *usage
 	kept     kept
@@ -135,6 +136,7 @@ func New(cfg *config.Config, deps Deps) (*Server, error) {
 		pace: pace{hold: 10 * time.Second, ping: 10 * time.Second, listing: 6 * time.Hour, backoff: 500 * time.Millisecond, count: 3 * time.Second, idleGrace: 10 * time.Second,
 			bodyGrace: 30 * time.Second, bodyIdle: 20 * time.Second, stall: 2 * time.Minute, dawn: 5 * time.Minute, spare: spareConnections},
 	}
+	s.routes = newRoutes(s)
 	s.pool = keys.New(cfg.Keys, s.poolOptions(cfg))
 	s.live.Store(cfg)
 	s.tokens.Store(newGate(cfg))
