@@ -20,8 +20,8 @@ type Decoder struct {
 	room  []byte // for chunks to come
 }
 
-// roomSize is for a dozen chunks as they usually are.
-const roomSize = 4 << 10
+// roomSize is for half a dozen chunks as they usually are.
+const roomSize = 2 << 10
 
 // keep copies a chunk, for the events to own.
 func (d *Decoder) keep(data []byte) []byte {

@@ -25,7 +25,21 @@ type Reader struct {
 
 // NewReader reads from r. One goroutine may use it.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{br: bufio.NewReaderSize(r, 8<<10)}
+	return &Reader{br: bufio.NewReaderSize(r, readSize)}
+}
+
+// readSize is for a dozen frames as they usually are; each running answer has so much.
+const readSize = 4 << 10
+
+// maxReused is the largest memory, in bytes, that serves another stream.
+const maxReused = 64 << 10
+
+// Reset makes it read another stream, from its beginning. What Next returned is not valid any more. It reports false where its
+// memory is not worth keeping.
+func (r *Reader) Reset(another io.Reader) bool {
+	r.br.Reset(another)
+	r.line, r.frame, r.bare = r.line[:0], r.frame[:0], bareJSON{}
+	return cap(r.line)+cap(r.frame) <= maxReused
 }
 
 // Next returns the next payload, valid until the call after it. The error is io.EOF at the end of the stream,

@@ -17,6 +17,7 @@ type key struct {
 	id, label string
 	declared  string // the group that it was configured with
 	secret    config.Secret
+	header    []string // the secret as a header's value
 	proxy     *url.URL
 	egress    string // EgressName of proxy
 	group     *group
@@ -32,7 +33,7 @@ type key struct {
 }
 
 func newKey(c config.Key) *key {
-	return &key{id: ID(c.Secret), secret: c.Secret, rests: map[string]rest{}}
+	return &key{id: ID(c.Secret), secret: c.Secret, header: []string{c.Secret.Reveal()}, rests: map[string]rest{}}
 }
 
 // out is why the key is used for nothing at all.

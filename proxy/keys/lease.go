@@ -81,7 +81,7 @@ func (p *Pool) room() int { return min(max(1<<17/max(len(p.groups), 1), 32), max
 // Authorize puts the key into the one header that Google reads it from. Every call but the first counts as one more request
 // against the quota, since it is one.
 func (l *Lease) Authorize(h http.Header) {
-	h.Set("x-goog-api-key", l.key.secret.Reveal())
+	h["X-Goog-Api-Key"] = l.key.header
 	if l.sent.Add(1) == 1 || l.model == "" {
 		return
 	}

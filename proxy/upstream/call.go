@@ -44,12 +44,12 @@ func (c *Client) Call(ctx context.Context, lease *keys.Lease, method Method, mod
 	defer cancel(context.Canceled)
 	watch := time.AfterFunc(c.firstByte(len(body)), func() { cancel(errNoFirstByte) })
 	defer watch.Stop()
-	verb, address := http.MethodPost, c.address(strings.TrimPrefix(model, "models/"), string(method))
+	verb, address := http.MethodPost, c.address(strings.TrimPrefix(model, "models/"), string(method), "")
 	switch method {
 	case ListModels:
-		verb, address = http.MethodGet, c.base+"/v1beta/models?pageSize=1000"
+		verb, address = http.MethodGet, c.listing("pageSize=1000")
 	case listOne:
-		verb, address = http.MethodGet, c.base+"/v1beta/models?pageSize=1"
+		verb, address = http.MethodGet, c.listing("pageSize=1")
 	}
 	resp, err := c.send(ctx, lease, verb, address, content{bytes: body})
 	if err != nil {

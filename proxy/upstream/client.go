@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,8 +44,12 @@ type Client struct {
 	options  Options // FirstByte and Idle are in patience
 	patience atomic.Pointer[patience]
 	base     string
+	models   *url.URL // of all models
 	egresses *egresses
-	bodies   Buffers // of requests
+	bodies   Buffers   // of requests
+	readers  sync.Pool // of *gemini.Reader, for answers
+
+	agent, json []string // values of headers
 }
 
 // patience is how long Google may be silent. It never changes.
@@ -52,7 +57,14 @@ type patience struct{ firstByte, idle time.Duration }
 
 // New makes a client. Connections are kept for reuse; Close ends them.
 func New(o Options) *Client {
-	c := &Client{options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), egresses: newEgresses(o.ProxyURL)}
+	root := *o.BaseURL
+	if root.Path == "" {
+		root.Path = "/" // what JoinPath makes of "" begins with no slash
+	}
+	c := &Client{
+		options: o, base: strings.TrimSuffix(o.BaseURL.String(), "/"), egresses: newEgresses(o.ProxyURL),
+		models: root.JoinPath("v1beta", "models"), agent: []string{o.UserAgent}, json: []string{"application/json"},
+	}
 	c.Wait(o.FirstByte, o.Idle)
 	return c
 }
@@ -82,19 +94,32 @@ func (c *Client) Open(ctx context.Context, lease *keys.Lease, r *Request) (*Stre
 }
 
 // address is the URL of a method of a model.
-func (c *Client) address(model, method string) string {
-	return c.base + "/v1beta/models/" + url.PathEscape(model) + ":" + method
+func (c *Client) address(model, method, query string) *url.URL {
+	u := *c.models
+	u.Path += "/" + model + ":" + method
+	if escaped := url.PathEscape(model); escaped != model || u.RawPath != "" {
+		u.RawPath = c.models.EscapedPath() + "/" + escaped + ":" + method
+	}
+	u.RawQuery = query
+	return &u
 }
 
-func (c *Client) send(ctx context.Context, lease *keys.Lease, method, address string, body content) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, nil)
+// listing is the URL of the list of models.
+func (c *Client) listing(query string) *url.URL {
+	u := *c.models
+	u.RawQuery = query
+	return &u
+}
+
+func (c *Client) send(ctx context.Context, lease *keys.Lease, method string, address *url.URL, body content) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "", nil)
 	if err != nil {
 		return nil, err
 	}
+	req.URL, req.Host = address, address.Host
 	body.of(req)
 	lease.Authorize(req.Header)
-	req.Header.Set("User-Agent", c.options.UserAgent)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header["User-Agent"], req.Header["Content-Type"] = c.agent, c.json
 	resp, err := c.roundTrip(lease, req)
 	if err == nil {
 		unzip(resp)

@@ -36,7 +36,7 @@ type Passage struct {
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	watch  *time.Timer
+	watch  *watch
 	idle   time.Duration
 	lease  *keys.Lease
 	body   io.ReadCloser
@@ -53,20 +53,21 @@ func (c *Client) Forward(ctx context.Context, lease *keys.Lease, r *Raw) (*Passa
 	if r.Late {
 		limit = max(limit, c.patience.Load().idle)
 	}
-	watch := time.AfterFunc(limit, func() { cancel(errNoFirstByte) })
-	defer watch.Stop()
+	watch := newWatch(cancel, limit)
 	resp, err := c.sendRaw(ctx, lease, r)
 	if err != nil {
 		failed := c.unreached(ctx, err, lease)
+		watch.stop()
 		cancel(context.Canceled)
 		return nil, failed
 	}
 	p := &Passage{
 		Status: resp.StatusCode, Header: resp.Header,
-		ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.patience.Load().idle, lease: lease, body: resp.Body,
+		ctx: ctx, cancel: cancel, watch: watch, idle: c.patience.Load().idle, lease: lease, body: resp.Body,
 	}
 	p.first = make([]byte, firstRead)
 	n, err := io.ReadAtLeast(resp.Body, p.first, 1)
+	watch.end()
 	p.first, p.end = p.first[:n], err
 	if err != nil && !errors.Is(err, io.EOF) {
 		failed := network(ctx, err, lease)
@@ -104,9 +105,9 @@ func isFailure(first []byte) bool {
 // refused reads what an answer says that is an error. What is passed on holds no key.
 func (p *Passage) refused(tokens int) {
 	if p.end == nil {
-		p.watch.Reset(p.idle)
+		p.watch.begin(p.idle)
 		rest, err := io.ReadAll(io.LimitReader(p.body, maxErrorBody))
-		p.watch.Stop()
+		p.watch.end()
 		p.first, p.end = append(p.first, rest...), io.EOF
 		if err != nil {
 			p.end = err
@@ -131,9 +132,9 @@ func (p *Passage) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	if p.end == nil {
-		p.watch.Reset(p.idle)
+		p.watch.begin(p.idle)
 		n, err := p.body.Read(b)
-		p.watch.Stop()
+		p.watch.end()
 		if p.end = err; n > 0 {
 			return n, nil
 		}
@@ -183,7 +184,7 @@ func (p *Passage) LastWords(tail []byte, tokens int) *Error {
 
 // Close ends the answer, which reaches Google at once when it was still running.
 func (p *Passage) Close() error {
-	p.watch.Stop()
+	p.watch.stop()
 	p.cancel(context.Canceled)
 	return p.body.Close()
 }

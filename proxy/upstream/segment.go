@@ -15,18 +15,18 @@ import (
 type segment struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	watch  *time.Timer
+	watch  *watch
 	idle   time.Duration
 	body   io.ReadCloser
-	reader *gemini.Reader
+	reader *gemini.Reader // nil after close
+	of     *Client        // reader's
 }
 
 // open sends a call and waits for the head of its answer.
 func (c *Client) open(ctx context.Context, lease *keys.Lease, r *Request, body content) (*segment, *Error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := time.AfterFunc(c.firstByte(len(body.bytes)), func() { cancel(errNoFirstByte) })
-	defer watch.Stop()
-	resp, err := c.send(ctx, lease, http.MethodPost, c.address(r.model, "streamGenerateContent")+"?alt=sse", body)
+	watch := newWatch(cancel, c.firstByte(len(body.bytes)))
+	resp, err := c.send(ctx, lease, http.MethodPost, c.address(r.model, "streamGenerateContent", "alt=sse"), body)
 	var failed *Error
 	switch {
 	case err != nil:
@@ -34,28 +34,30 @@ func (c *Client) open(ctx context.Context, lease *keys.Lease, r *Request, body c
 	case resp.StatusCode != http.StatusOK:
 		failed = c.refusal(resp, lease, r.tokens)
 	default:
-		return &segment{
-			ctx: ctx, cancel: cancel, watch: idleWatch(cancel), idle: c.patience.Load().idle,
-			body: resp.Body, reader: gemini.NewReader(resp.Body),
-		}, nil
+		watch.end()
+		return &segment{ctx: ctx, cancel: cancel, watch: watch, idle: c.patience.Load().idle, body: resp.Body, reader: c.lendReader(resp.Body), of: c}, nil
 	}
+	watch.stop()
 	cancel(context.Canceled)
 	return nil, failed
 }
 
-// idleWatch is the timer that ends a silent answer; it is not running yet.
-func idleWatch(cancel context.CancelCauseFunc) *time.Timer {
-	t := time.AfterFunc(time.Hour, func() { cancel(errSilent) })
-	t.Stop()
-	return t
+// lendReader is a reader of body, until close: the memory of each is as large as many an answer.
+func (c *Client) lendReader(body io.Reader) *gemini.Reader {
+	if r, ok := c.readers.Get().(*gemini.Reader); ok {
+		r.Reset(body)
+		return r
+	}
+	return gemini.NewReader(body)
 }
 
-// next reads a frame.
-func (g *segment) next() ([]byte, error) {
-	if !g.reader.Ready() {
-		g.watch.Reset(g.idle)
-		defer g.watch.Stop()
+// next reads a frame. ready says that it is here.
+func (g *segment) next(ready bool) ([]byte, error) {
+	if ready {
+		return g.reader.Next()
 	}
+	g.watch.begin(g.idle)
+	defer g.watch.end()
 	return g.reader.Next()
 }
 
@@ -71,8 +73,14 @@ func (g *segment) failure(err error, lease *keys.Lease) *Error {
 	return e
 }
 
+// close may be called again; next may not.
 func (g *segment) close() error {
-	g.watch.Stop()
+	g.watch.stop()
 	g.cancel(context.Canceled)
-	return g.body.Close()
+	err := g.body.Close()
+	if g.of != nil && g.reader != nil && g.reader.Reset(nil) {
+		g.of.readers.Put(g.reader)
+	}
+	g.reader = nil
+	return err
 }

@@ -74,10 +74,11 @@ func (s *Stream) fill() {
 		s.err = s.verdict()
 		return
 	}
-	if !s.segment.reader.Ready() {
+	ready := s.segment.reader.Ready()
+	if !ready {
 		s.waits()
 	}
-	payload, err := s.segment.next()
+	payload, err := s.segment.next(ready)
 	if err != nil {
 		s.ended(err)
 		return
