@@ -40,11 +40,12 @@ func BenchmarkStreamedChunk(b *testing.B) {
 			b.ResetTimer()
 			x.pulled = &pulled{x: x, first: make(chan handed)}
 			close(x.pulled.first)
-			x.pulled.next, x.pulled.stop = iter.Pull(func(yield func(gemini.Event) bool) {
+			x.pulled.next, x.pulled.stop = iter.Pull(func(yield func([]gemini.Event) bool) {
 				x.yield = yield
 				for range b.N {
-					x.pass(ev)
+					x.pass(&ev)
 				}
+				x.pause()
 			})
 			if _, err := a.WriteTo(io.Discard); err != nil {
 				b.Fatal(err)

@@ -14,11 +14,14 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/upstream"
 )
 
-const maxHeld = 256 << 20 // bytes of an answer that is held back
+const (
+	maxHeld  = 256 << 20 // bytes of an answer that is held back
+	maxBatch = 64        // events that are handed over together
+)
 
 // exchange is one conversation step on its way to Gemini and back. run does all of it, and hands out events: those of the answer
 // that counts, not of attempts before it. Of a stream it is a coroutine of whoever takes the events (pulled): a goroutine of its own
-// would have to be woken for each of them, and wake the other.
+// would have to be woken for each of them, and wake the other. What arrived together is handed over together.
 type exchange struct {
 	*followed
 	s      *Server
@@ -41,9 +44,11 @@ type exchange struct {
 	counted   bool            // Google told the usage of the running attempt
 	guess     gemini.Estimate
 	committed bool
-	yield     func(gemini.Event) bool // takes the events of a stream; nil for an answer in one piece, which stays in held
-	pulled    *pulled                 // as it is pulled, nil likewise
-	failure   *front.Error            // why run ended, nil for a whole answer
+	batch     []gemini.Event            // of a stream, what came together and was not handed over yet
+	unsaid    bool                      // the first batch was handed over, and no pause told that it is to be sent
+	yield     func([]gemini.Event) bool // takes the batches of a stream; nil for an answer in one piece, which stays in held
+	pulled    *pulled                   // as it is pulled, nil likewise
+	failure   *front.Error              // why run ended, nil for a whole answer
 }
 
 // run makes attempts until one gives a whole answer or there is nothing left to try.
@@ -174,7 +179,7 @@ func (x *exchange) estimate(whole bool) {
 	switch {
 	case !whole:
 	case x.committed:
-		x.send(ev)
+		x.send(&ev)
 	default:
 		x.held = append(x.held, ev)
 	}
@@ -205,42 +210,42 @@ func (x *exchange) passOn(stream *upstream.Stream) *upstream.Error {
 }
 
 func (x *exchange) passAll(events []gemini.Event) *upstream.Error {
-	for _, ev := range events {
-		if lost := x.pass(ev); lost != nil {
-			return lost
+	for i := range events {
+		if failed := x.pass(&events[i]); failed != nil {
+			return failed
 		}
 	}
-	return nil
+	return x.lost()
 }
 
 // pass takes one event of the running attempt.
-func (x *exchange) pass(ev gemini.Event) *upstream.Error {
+func (x *exchange) pass(ev *gemini.Event) *upstream.Error {
 	switch ev.Kind {
 	case gemini.EventCall:
 		ev.Call.ClientID = x.codec.ToolIDPrefix() + randomID()
 		x.call.Unstrict(ev.Call)
-		x.remember(&ev)
+		x.remember(ev)
 	case gemini.EventServerCall, gemini.EventServerResult, gemini.EventText:
-		x.remember(&ev)
+		x.remember(ev)
 	case gemini.EventUsage:
 		x.access.usage, x.access.estimated, x.counted = ev.Usage, false, true
 	}
-	x.guess.Note(&ev)
-	if x.access.ttft == 0 && x.meaningful(&ev) {
+	x.guess.Note(ev)
+	if x.access.ttft == 0 && x.meaningful(ev) {
 		x.access.ttft = time.Since(x.access.began)
 	}
 	if x.committed {
 		x.send(ev)
-		return x.lost()
+		return nil
 	}
 	if x.heldSize += ev.Size(); x.heldSize > maxHeld {
 		return &upstream.Error{Kind: upstream.Garbled, Message: fmt.Sprintf("the answer is larger than %d MB", maxHeld>>20)}
 	}
-	x.held = append(x.held, ev)
-	if x.yield != nil && x.meaningful(&ev) {
+	x.held = append(x.held, *ev)
+	if x.yield != nil && x.meaningful(ev) {
 		x.commitContent()
 	}
-	return x.lost()
+	return nil
 }
 
 // meaningful reports whether an event is content that the client gets to see.
@@ -258,23 +263,36 @@ func (x *exchange) commitContent() {
 	if x.yield == nil {
 		return
 	}
-	for _, ev := range x.held {
-		x.send(ev)
+	for i := range x.held {
+		x.send(&x.held[i])
 	}
 	x.held = nil
+	x.handOver()
+	x.unsaid = true
 }
 
-// send hands an event to the writer; one that wants no more is gone.
-func (x *exchange) send(ev gemini.Event) {
-	if !x.yield(ev) {
+// send hands an event to the writer, soon.
+func (x *exchange) send(ev *gemini.Event) {
+	x.batch = append(x.batch, *ev)
+	if len(x.batch) >= maxBatch || ev.Size() >= flushSize {
+		x.handOver()
+	}
+}
+
+// handOver hands the writer what there is; one that wants no more is gone.
+func (x *exchange) handOver() {
+	x.unsaid = false
+	if !x.yield(x.batch) {
 		x.cancel(errOver)
 	}
+	clear(x.batch) // the chunks that they came in are not held until others take their places
+	x.batch = x.batch[:0]
 }
 
 // pause tells the writer that Gemini is waited for next: what it has is to be sent.
 func (x *exchange) pause() {
-	if x.committed && x.yield != nil {
-		x.send(gemini.Event{})
+	if len(x.batch) > 0 || x.unsaid {
+		x.handOver()
 	}
 }
 

@@ -7,19 +7,19 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
-// pulled is a running exchange as the one sees it who takes its events: it goes on whenever the next one is wanted, in that
+// pulled is a running exchange as the one sees it who takes its events: it goes on whenever the next ones are wanted, in that
 // goroutine. Only until the first event it runs by itself, since meanwhile the client may have to be told to wait.
 type pulled struct {
 	x     *exchange
-	next  func() (gemini.Event, bool)
+	next  func() ([]gemini.Event, bool)
 	stop  func()
 	first chan handed // closed when the first was taken
 }
 
-// handed is what next gave: an event, or the end.
+// handed is what next gave: events, which are there until it is called again, or the end.
 type handed struct {
-	ev gemini.Event
-	ok bool
+	events []gemini.Event
+	ok     bool
 }
 
 // pull starts an exchange.
@@ -29,14 +29,15 @@ func pull(x *exchange) *pulled {
 	x.pulled = p
 	go func() {
 		defer close(p.first)
-		ev, ok := p.next()
-		p.first <- handed{ev, ok}
+		events, ok := p.next()
+		p.first <- handed{events, ok}
 	}()
 	return p
 }
 
-func (p *pulled) run(yield func(gemini.Event) bool) {
+func (p *pulled) run(yield func([]gemini.Event) bool) {
 	p.x.yield = yield
+	defer p.x.pause() // what was left, whatever ended it
 	defer p.x.s.rescue(func() { p.x.failure = &front.Error{Kind: front.Internal, Message: "internal error"} })
 	p.x.run()
 }

@@ -20,15 +20,16 @@ type answer struct {
 	mu      sync.Mutex // of all below
 	early   bool       // the status went out before there was an event: buf holds the opening alone
 	encoder front.Encoder
-	ev      gemini.Event // the one that is being encoded; as a local variable it would be allocated for each
-	buf     []byte       // encoded, not written yet
-	ended   bool         // buf holds the last of it
-	problem string       // why the answer did not end well
-	w       io.Writer    // nil before and after WriteTo
-	wrote   time.Time    // when something was written last
-	total   int64        // bytes written
-	timer   *time.Timer  // until the next heartbeat may be due; nil likewise
+	buf     []byte      // encoded, not written yet
+	ended   bool        // buf holds the last of it
+	problem string      // why the answer did not end well
+	w       io.Writer   // nil before and after WriteTo
+	wrote   time.Time   // when something was written last
+	total   int64       // bytes written
+	timer   *time.Timer // until the next heartbeat may be due; nil likewise
 	closed  bool
+
+	pulling bool // the first events were taken
 }
 
 // stream starts the exchange and waits for what decides about the status.
@@ -42,7 +43,7 @@ func (s *Server) stream(in *inbound, x *exchange, encoder front.Encoder) {
 			x.refuse(in, x.failure)
 			return
 		}
-		a.take(first.ev, first.ok)
+		a.take(first.events, first.ok)
 	case <-hold.C:
 		a.buf, a.early = encoder.Ping(a.buf), true
 	}
@@ -61,17 +62,16 @@ func (a *answer) commitStatus(in *inbound) {
 	in.sendStream(a)
 }
 
-// take encodes an event, or the end. It reports whether what there is now is to be written: nothing may come for a while.
-func (a *answer) take(ev gemini.Event, ok bool) (write bool) {
+// take encodes events, or the end.
+func (a *answer) take(events []gemini.Event, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for i := range events {
+		a.buf = a.encoder.Event(a.buf, &events[i])
+	}
 	switch {
-	case ok && ev.Kind == 0:
-		return true
 	case ok:
-		a.ev = ev
-		a.buf = a.encoder.Event(a.buf, &a.ev)
-		return len(a.buf) >= flushSize
+		return
 	case a.x.failure != nil:
 		a.buf = a.encoder.Fail(a.buf, a.x.failure)
 		a.problem = a.x.failure.Message
@@ -79,7 +79,6 @@ func (a *answer) take(ev gemini.Event, ok bool) (write bool) {
 		a.buf = a.encoder.End(a.buf)
 	}
 	a.ended = true
-	return true
 }
 
 var errPanic = errors.New("internal error")
@@ -96,7 +95,7 @@ func (a *answer) WriteTo(w io.Writer) (total int64, err error) {
 		err = a.write()
 	}
 	for err == nil && !a.ended {
-		if write := a.take(a.next()); write && !a.ended {
+		if a.take(a.next()); !a.ended {
 			err = a.write()
 		}
 	}
@@ -106,10 +105,13 @@ func (a *answer) WriteTo(w io.Writer) (total int64, err error) {
 	return a.total, err
 }
 
-// next waits for an event, or for the end.
-func (a *answer) next() (ev gemini.Event, ok bool) {
-	if first, waiting := <-a.x.pulled.first; waiting {
-		return first.ev, first.ok
+// next waits for events, or for the end.
+func (a *answer) next() (events []gemini.Event, ok bool) {
+	if !a.pulling {
+		a.pulling = true
+		if first, waiting := <-a.x.pulled.first; waiting {
+			return first.events, first.ok
+		}
 	}
 	return a.x.pulled.next()
 }
