@@ -46,7 +46,8 @@ type conn struct {
 	closing atomic.Bool
 	stall   time.Duration
 
-	deadlineSet time.Time // when the write deadline was set last; only the connection's goroutine writes
+	wrote       atomic.Bool // something was written since the watcher looked last
+	deadlineSet time.Time   // when the write deadline was set last; only the connection's goroutine writes
 }
 
 func newConn(c net.Conn, stall time.Duration) *conn {
@@ -67,7 +68,9 @@ func (c *conn) Write(p []byte) (int, error) {
 		}
 		c.deadlineSet = now
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.wrote.Store(err == nil)
+	return n, err
 }
 
 // Close closes at once, or, after lingering was asked for, when the client has seen the end of the answer and stopped

@@ -45,10 +45,19 @@ func (f *followed) close() {
 func (f *followed) gone() bool { return errors.Is(context.Cause(f.ctx), errClientGone) }
 
 // watcher cancels requests whose clients are gone. fasthttp has no way to tell, and a goroutine a request, as net/http has
-// it, costs more than a look at each connection now and then.
+// it, costs more than a look at each connection now and then. Who is written to meanwhile needs no look: the second write behind
+// one's leaving fails.
 type watcher struct {
 	mu    sync.Mutex
 	conns map[*conn]context.CancelCauseFunc
+
+	silent []watched // of the running look; its goroutine's alone
+}
+
+// watched is a request and its client's connection.
+type watched struct {
+	conn   *conn
+	cancel context.CancelCauseFunc
 }
 
 func newWatcher() *watcher { return &watcher{conns: map[*conn]context.CancelCauseFunc{}} }
@@ -80,13 +89,21 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
+// look looks at those to whom nothing was written since the last time. Nobody waits meanwhile for the lock: a request that ends
+// before its connection is looked at is cancelled without effect.
 func (w *watcher) look() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	for c, cancel := range w.conns {
-		if _, gone := c.peek(); gone {
-			cancel(errClientGone)
-			delete(w.conns, c)
+		if !c.wrote.Swap(false) {
+			w.silent = append(w.silent, watched{c, cancel})
 		}
 	}
+	w.mu.Unlock()
+	for _, one := range w.silent {
+		if _, gone := one.conn.peek(); gone {
+			one.cancel(errClientGone)
+		}
+	}
+	clear(w.silent)
+	w.silent = w.silent[:0]
 }
