@@ -19,7 +19,7 @@ func TestTuneGarbage(t *testing.T) {
 			t.Errorf("with %q: %d percent, %d bytes", set, got, now)
 		}
 	}
-	f("", garbage, true)
+	f("", firstPercent, true)
 	f("GOGC", 100, true)
-	f("GOMEMLIMIT", garbage, false)
+	f("GOMEMLIMIT", firstPercent, false)
 }
