@@ -85,7 +85,7 @@ func TestTLS(t *testing.T) {
 	r = r.knowing(r.server.Addr + " " + tlsDomain)
 	ca.Points(tlsDomain, r.server.Addr)
 	first := r.ok(withKeys(), r.tlsArgs(ca, "--domain", strings.ToUpper(tlsDomain))...)
-	wantText(t, first.out, "The adapter serves at https://"+tlsDomain, "ANTHROPIC_BASE_URL=https://"+tlsDomain, "NODE_EXTRA_CA_CERTS")
+	wantText(t, first.out, "The adapter serves at https://"+tlsDomain, "ANTHROPIC_BASE_URL=https://"+tlsDomain, "private CA, whose root clients must trust")
 	if strings.Contains(first.out+first.err, "unencrypted") {
 		t.Errorf("plain HTTP is spoken of:\n%s%s", first.err, first.out)
 	}

@@ -76,7 +76,7 @@ func (a action) do(ctx context.Context, s *system) error {
 	case opDisarm:
 		return s.disarm(ctx)
 	case opSSHReload:
-		return s.systemctl(ctx, "try-reload-or-restart", sshUnit)
+		return s.reloadSSH(ctx)
 	case opSysctl:
 		return s.resetSysctls(a.Names)
 	case opSwapOff:

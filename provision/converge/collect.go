@@ -25,7 +25,7 @@ func collect(ctx context.Context, s *reader, want Want) (Facts, error) {
 	}
 	var wg sync.WaitGroup
 	var sshd sshdSettings
-	errs := make([]error, 5)
+	errs := make([]error, 6)
 	nginx, site := f.nginxInstalled(), f.path(nginxDefault)
 	wg.Go(func() { errs[0] = collectMachine(s, site, &f) })
 	wg.Go(func() { f.Units, errs[1] = collectUnits(ctx, s) })
@@ -33,6 +33,11 @@ func collect(ctx context.Context, s *reader, want Want) (Facts, error) {
 	wg.Go(func() { f.Firewall.UFW, f.Firewall.Rules, errs[3] = collectUFW(ctx, s) })
 	wg.Go(func() { sshd = askSSHD(ctx, s) })
 	wg.Go(func() { f.Nginx, errs[4] = collectNginx(ctx, s, nginx) })
+	wg.Go(func() {
+		if want.SHA256 != "" {
+			f.ReleaseSHA, errs[5] = plainSHA256(s, want.releaseGCA())
+		}
+	})
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return Facts{}, err
@@ -128,10 +133,7 @@ func collectFiles(s *reader, want Want) (Facts, error) {
 	if err := collectUsers(s, &f); err != nil {
 		return Facts{}, err
 	}
-	if want.SHA256 != "" {
-		f.ReleaseSHA, err = plainSHA256(s, want.releaseGCA())
-	}
-	if want.State != nil && err == nil {
+	if want.State != nil {
 		f.State, err = collectState(s)
 	}
 	return f, err
@@ -235,7 +237,7 @@ func collectSystemd(ctx context.Context, s *reader) (int, error) {
 }
 
 func watchedUnits() []string {
-	all := []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", "ssh.socket"}
+	all := []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", sshSocket}
 	for _, t := range timers() {
 		all = append(all, t.unit)
 	}

@@ -51,6 +51,7 @@ const (
 	nginxLimits  = "/etc/systemd/system/nginx.service.d/60-gemini-adapter.conf"
 	ufwUnit      = "ufw.service"
 	sshUnit      = "ssh.service"
+	sshSocket    = "ssh.socket"
 
 	sysctlConf      = "/etc/sysctl.d/60-gemini-adapter.conf"
 	limitsConf      = "/etc/security/limits.d/60-gemini-adapter.conf"

@@ -32,6 +32,7 @@ func (e *engine) plan(ctx context.Context, want Want, look planner) (Plan, error
 	}
 	notes := sweep(e.sys)
 	if died {
+		e.sys.early = nil // what was seen before is about to change
 		what := "an earlier deploy died half-way; it was taken back first"
 		if destroying(&e.sys.reader) {
 			what = "a destroy was cut short; what it had yet to put back was put back first"

@@ -23,6 +23,7 @@ func (a Agent) front(ctx context.Context, r *reader, in io.Reader, out io.Writer
 	if welcome, err := f.hello(); err != nil || !welcome {
 		return gone(err)
 	}
+	f.reader.askEarly(ctx)
 	m, err := f.next("want", "attach", "cancel")
 	if err != nil {
 		return gone(err)

@@ -12,6 +12,7 @@ const (
 	queryIPTables
 	queryIPTablesLegacy
 	querySSHD
+	querySSHDApart
 	queryNginx
 	queryNginxCandidate
 	queryCredential
@@ -34,6 +35,8 @@ func (q query) command() (name string, args []string) {
 		return "iptables-legacy-save", nil
 	case querySSHD:
 		return "sshd", []string{"-T"}
+	case querySSHDApart: // with the folder that it insists on, and that is there only while a service has it (systemd.exec(5))
+		return "systemd-run", []string{"--wait", "--quiet", "--collect", "--pipe", "--property=RuntimeDirectory=sshd", "--property=RuntimeDirectoryPreserve=yes", "/usr/sbin/sshd", "-T"}
 	case queryNginx: // it tells its version on stderr
 		return "nginx", []string{"-v"}
 	case queryNginxCandidate: // with its caches in memory alone

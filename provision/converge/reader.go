@@ -29,6 +29,8 @@ type reader struct {
 	handover string // file of the handover unit's control socket
 
 	startPatience time.Duration // tests have less of it
+
+	early *early // nil but between a hello and its plan
 }
 
 func newReader(root string) *reader {
@@ -66,8 +68,15 @@ func (s *reader) has(name string) bool {
 	return err == nil
 }
 
-// ask puts a query and returns what it said. It ends with ctx.
+// ask returns what a query says. It ends with ctx.
 func (s *reader) ask(ctx context.Context, q query) (string, error) {
+	if text, ok, err := s.early.take(ctx, q); ok {
+		return text, err
+	}
+	return s.put(ctx, q)
+}
+
+func (s *reader) put(ctx context.Context, q query) (string, error) {
 	name, args := q.command()
 	file, err := s.find(name)
 	if err != nil {

@@ -22,6 +22,9 @@ type sshdSettings struct {
 // askSSHD asks sshd for its settings. Without an answer the listeners have to do.
 func askSSHD(ctx context.Context, s *reader) sshdSettings {
 	out, err := s.ask(ctx, querySSHD)
+	if err != nil && strings.Contains(err.Error(), "privilege separation directory") {
+		out, err = s.ask(ctx, querySSHDApart) // ssh.socket starts a service for each connection, whose end takes the folder away
+	}
 	if err != nil {
 		return sshdSettings{}
 	}
@@ -88,7 +91,7 @@ func sshPorts(f Facts, configured []int, arrived int) []int {
 			ports = append(ports, l.Port)
 		}
 	}
-	if socket := f.Units["ssh.socket"]; socket.Active {
+	if socket := f.Units[sshSocket]; socket.Active {
 		for word := range strings.FieldsSeq(socket.Listen) {
 			if _, port, err := net.SplitHostPort(word); err == nil {
 				ports = appendPort(ports, port)

@@ -14,8 +14,23 @@ import (
 const (
 	sshdConf     = "/etc/ssh/sshd_config"
 	keysOnlyConf = "/etc/ssh/sshd_config.d/00-gca.conf"
+	privsepDir   = "/run/sshd" // without it sshd judges no settings; it is its services' own, and may be gone with the last of them
 	keysOnlyText = "# Written by gca deploy --harden-ssh: keys alone.\nPasswordAuthentication no\nChallengeResponseAuthentication no\n"
 )
+
+// reloadSSH has sshd read its files again, if it runs. One that ssh.socket started cannot come by the socket again by itself, so
+// it is started anew, which ends no session.
+func (s *system) reloadSSH(ctx context.Context) error {
+	units, err := collectUnits(ctx, &s.reader)
+	if err != nil {
+		return err
+	}
+	verb := "try-reload-or-restart"
+	if units[sshSocket].Active {
+		verb = "try-restart"
+	}
+	return s.systemctl(ctx, verb, sshUnit)
+}
 
 // sshd has passwords shut out, where that is wanted and they are let in.
 func (d *differ) sshd() {
@@ -76,6 +91,9 @@ func (sshdStep) try(ctx context.Context, s *system) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(s.at(staged))) }()
+	if err := os.MkdirAll(s.at(privsepDir), 0o755); err != nil {
+		return err
+	}
 	if _, err := s.run(ctx, "sshd", "-t", "-f", s.at(staged)); err != nil {
 		return fmt.Errorf("sshd would not start with its settings\n%w", err)
 	}
@@ -83,11 +101,11 @@ func (sshdStep) try(ctx context.Context, s *system) (err error) {
 }
 
 func (sshdStep) check(ctx context.Context, r *run) error {
-	out, err := r.sys.run(ctx, "sshd", "-T")
-	if err != nil {
-		return err
+	settings := askSSHD(ctx, &r.sys.reader)
+	if !settings.known {
+		return errors.New("sshd does not tell its settings any more")
 	}
-	if !parseSSHD(out).keysOnly() {
+	if !settings.keysOnly() {
 		return withHint(errors.New("sshd still lets passwords in"),
 			"see that "+sshdConf+" begins with: Include /etc/ssh/sshd_config.d/*.conf")
 	}

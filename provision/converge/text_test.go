@@ -183,6 +183,24 @@ func TestOtherFirewall_Legacy(t *testing.T) {
 	}
 }
 
+// Where ssh.socket starts a service for each connection, sshd's folder goes with the last of them.
+func TestAskSSHD_noFolder(t *testing.T) {
+	bin := t.TempDir()
+	s := newSystem(t.TempDir())
+	s.path = bin + ":/usr/bin:/bin"
+	for name, text := range map[string]string{
+		"sshd":        "echo 'Missing privilege separation directory: /run/sshd' >&2; exit 255",
+		"systemd-run": "case $* in *--property=RuntimeDirectory=sshd*' /usr/sbin/sshd -T') printf 'port 2222\npasswordauthentication yes\n' ;; esac",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := askSSHD(t.Context(), &s.reader); !got.known || !got.passwords || !slices.Equal(got.ports, []int{2222}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestParseListener(t *testing.T) {
 	f := func(line string, want Listener, inode string) {
 		t.Helper()
