@@ -225,9 +225,9 @@ func breakNginx(d *disturbance) result {
 func sickRelease(d *disturbance) result {
 	d.struck = true
 	switch way := d.way % 4; {
-	case way == 0:
-		return d.sickUnits("exit 1", "gemini-adapter-handover", "gemini-adapter")
-	case way == 1 || way == 2 && d.kind == kindSettings:
+	case way == 0 && d.from != nil:
+		return d.sickUnits("exit 1", "gemini-adapter-handover")
+	case way < 2 || way == 2 && d.kind == kindSettings:
 		return d.sickUnits(d.sickOfTheNew(), "gemini-adapter")
 	case way == 2:
 		far, args := d.wanting(*d.to)
