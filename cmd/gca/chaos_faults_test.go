@@ -230,14 +230,23 @@ func sickRelease(d *disturbance) result {
 	case way < 2 || way == 2 && d.kind == kindSettings:
 		return d.sickUnits(d.sickOfTheNew(), "gemini-adapter")
 	case way == 2:
-		far, args := d.wanting(*d.to)
-		far.gca = d.calm.sick()
-		return far.watched(func(string, *os.Process) {}, withKeys(), args...)
+		return d.sickBinary()
 	}
 	rule := "INPUT -p tcp --dport 80 -s " + d.server.Gateway + " -j DROP"
 	d.on("iptables -I " + rule)
 	got := d.deploy(func(string, *os.Process) {})
 	d.on("iptables -D " + rule)
+	return got
+}
+
+func (d *disturbance) sickBinary() result {
+	d.t.Helper()
+	far, args := d.wanting(*d.to)
+	far.gca = d.calm.sick()
+	got := far.watched(func(string, *os.Process) {}, withKeys(), args...)
+	if d.from != nil { // where there is an adapter, what was sent stays for the next try
+		d.on("rm -rf /opt/gemini-adapter/releases/" + releaseOf(d.t, far.gca))
+	}
 	return got
 }
 

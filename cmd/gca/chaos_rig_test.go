@@ -44,12 +44,7 @@ func newCalm(t *testing.T) *calm {
 	c := &calm{gcas: [2]string{buildOnce(t), nextGCA(t)}, texts: map[served]string{}, runs: map[kind]calmRun{}}
 	c.sick = sync.OnceValue(func() string { return sickGCA(t) })
 	for i, file := range c.gcas {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := sha256.Sum256(text)
-		c.releases[i] = fmt.Sprintf("%s-%x", version, sum[:6])
+		c.releases[i] = releaseOf(t, file)
 	}
 	t.Run("undisturbed", func(t *testing.T) { c.walk(t) })
 	return c
@@ -67,6 +62,17 @@ func (c *calm) walk(t *testing.T) {
 			c.fresh = r.text(true)
 		}
 	}
+}
+
+// releaseOf is what the release of a binary is named.
+func releaseOf(t testing.TB, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(text)
+	return fmt.Sprintf("%s-%x", version, sum[:6])
 }
 
 // nextGCA is a release with another site and other units: the texts that the binary carries are changed in it.
