@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers chaos test-records test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy soak compiler clean
+.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers chaos test-records test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy shots soak compiler clean
 
 export CGO_ENABLED = 0
 
@@ -68,6 +68,11 @@ test-servers:
 # fetches the clients once, into the user's cache folder. Each client's version is printed first.
 test-clients: build
 	GCA_BINARY=$(CURDIR)/bin/gca $(GO) test -count=1 -v -timeout 20m -run '^TestClient_' ./cmd/clients
+
+# The pictures of the README, from a deploy to a lab server and a conversation with the fake. Look at them before you commit them.
+shots:
+	mkdir -p docs/shots
+	GCA_SHOTS=$(CURDIR)/docs/shots $(GO) test -count=1 -timeout 10m -run '^(TestLab_Shots|TestShots_Chat)$$' ./cmd/gca
 
 # -race needs a C compiler.
 compiler:

@@ -19,6 +19,11 @@ const (
 // finish gives a tree of commands what all of them have: examples, and proposals for the shell.
 func finish(root *cobra.Command, g group) *cobra.Command {
 	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" { // of a shell that cobra does not know
+			cmd.Args, cmd.RunE = noSuchCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	for _, cmd := range below(root) {
 		completionExamples(cmd, root.Name())
 		moreExamples(cmd)
