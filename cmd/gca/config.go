@@ -229,7 +229,7 @@ func nothingLeft(lines *bufio.Reader, last string) error {
 
 func readValue(asker *prompt, lines *bufio.Reader, name string) (string, error) {
 	if asker != nil {
-		if config.IsSecret(name) && name != "BACKUP_S3_SECRET" || name == "MODEL_MAP" {
+		if slices.Contains([]string{"GEMINI_API_KEYS", "CLIENT_TOKENS", "ADMIN_TOKEN", "MODEL_MAP"}, name) {
 			name += ", commas between several"
 		}
 		return asker.secret(name)

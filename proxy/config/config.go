@@ -41,6 +41,7 @@ type Config struct {
 	ACMEDirectory *url.URL // ACME_DIRECTORY: where certificates come from, Let's Encrypt by default
 
 	Backups Backups // BACKUP_*: what is kept of backups
+	Alerts  Alerts  // ALERT_*: who is told of trouble
 
 	BehindProxy bool // others reach this through a proxy: client tokens are required even on loopback
 
@@ -130,5 +131,6 @@ func Default() *Config {
 		LogLevel:          slog.LevelInfo,
 		ACMEDirectory:     &url.URL{Scheme: "https", Host: "acme-v02.api.letsencrypt.org", Path: "/directory"},
 		Backups:           defaultBackups(),
+		Alerts:            defaultAlerts(),
 	}
 }

@@ -84,6 +84,9 @@ func (c *Config) same(name string, o *Config) bool {
 	case "STATE_URL":
 		return sameURL(c.StateURL, o.StateURL)
 	}
+	if alert, ok := findAlert(name); ok {
+		return alert.value(&c.Alerts) == alert.value(&o.Alerts)
+	}
 	return c.Show(name) == o.Show(name)
 }
 

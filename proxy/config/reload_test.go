@@ -51,6 +51,10 @@ func TestConfig_Reload(t *testing.T) {
 		"FETCH_URLS": "false", "ALLOW_ANONYMOUS": "true", "LOG_LEVEL": "debug", "TLS_NAME": "adapter.example.com", "ACME_DIRECTORY": "https://ca.example.com/acme",
 		"BACKUP_KEEP_DAYS": "7", "BACKUP_KEEP_COUNT": "7", "BACKUP_TO": "s3://s3.example.com/b", "BACKUP_S3_KEY": "k", "BACKUP_S3_SECRET": "s",
 		"BACKUP_RECIPIENTS": "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq", "BACKUP_SFTP_HOST_KEY": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"ALERT_SMTP_URL": "smtp://smtp.example.com", "ALERT_MAIL_FROM": "a@example.com", "ALERT_MAIL_TO": "a@example.com", "ALERT_WEBHOOK_URL": "https://x.example",
+		"ALERT_WEBHOOK_SECRET": "x", "ALERT_SLACK_URL": "https://x.example", "ALERT_TELEGRAM_TOKEN": "1:x", "ALERT_TELEGRAM_CHAT": "7", "ALERT_TELEGRAM_URL": "https://x.example",
+		"ALERT_FEISHU_URL": "https://x.example", "ALERT_FEISHU_SECRET": "x", "ALERT_DINGTALK_URL": "https://x.example", "ALERT_DINGTALK_SECRET": "x",
+		"ALERT_MIN_KEYS": "7", "ALERT_ERROR_PERCENT": "7", "ALERT_CERT_DAYS": "7", "ALERT_DISK_PERCENT": "7", "ALERT_SPEND_USD": "7",
 	}
 	for _, name := range Names() {
 		if samples[name] == "" {

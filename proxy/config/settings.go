@@ -60,6 +60,24 @@ var setters = map[string]func(*Config, string) error{
 	"BACKUP_S3_SECRET":      func(c *Config, v string) error { return secretWord(v, &c.Backups.S3Secret) },
 	"BACKUP_SFTP_HOST_KEY":  func(c *Config, v string) error { return hostKey(v, &c.Backups.SFTPHostKey) },
 	"LOG_LEVEL":             func(c *Config, v string) error { return level(v, &c.LogLevel) },
+	"ALERT_SMTP_URL":        setAlert("ALERT_SMTP_URL"),
+	"ALERT_MAIL_FROM":       setAlert("ALERT_MAIL_FROM"),
+	"ALERT_MAIL_TO":         setAlert("ALERT_MAIL_TO"),
+	"ALERT_WEBHOOK_URL":     setAlert("ALERT_WEBHOOK_URL"),
+	"ALERT_WEBHOOK_SECRET":  setAlert("ALERT_WEBHOOK_SECRET"),
+	"ALERT_SLACK_URL":       setAlert("ALERT_SLACK_URL"),
+	"ALERT_TELEGRAM_TOKEN":  setAlert("ALERT_TELEGRAM_TOKEN"),
+	"ALERT_TELEGRAM_CHAT":   setAlert("ALERT_TELEGRAM_CHAT"),
+	"ALERT_TELEGRAM_URL":    setAlert("ALERT_TELEGRAM_URL"),
+	"ALERT_FEISHU_URL":      setAlert("ALERT_FEISHU_URL"),
+	"ALERT_FEISHU_SECRET":   setAlert("ALERT_FEISHU_SECRET"),
+	"ALERT_DINGTALK_URL":    setAlert("ALERT_DINGTALK_URL"),
+	"ALERT_DINGTALK_SECRET": setAlert("ALERT_DINGTALK_SECRET"),
+	"ALERT_MIN_KEYS":        setAlert("ALERT_MIN_KEYS"),
+	"ALERT_ERROR_PERCENT":   setAlert("ALERT_ERROR_PERCENT"),
+	"ALERT_CERT_DAYS":       setAlert("ALERT_CERT_DAYS"),
+	"ALERT_DISK_PERCENT":    setAlert("ALERT_DISK_PERCENT"),
+	"ALERT_SPEND_USD":       setAlert("ALERT_SPEND_USD"),
 }
 
 // settingNames is the order in which the environment is read, so that errors come in the same order every time.
@@ -68,6 +86,9 @@ var settingNames = []string{
 	"REQUEST_TIMEOUT", "MAX_RETRIES", "HEALTH_CHECK_INTERVAL", "QUEUE_TIMEOUT", "STREAM_IDLE_TIMEOUT", "DRAIN_TIMEOUT",
 	"MAX_BODY", "MAX_CONCURRENT", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "FETCH_URLS", "ALLOW_ANONYMOUS", "TLS_NAME", "ACME_DIRECTORY", "LOG_LEVEL",
 	"BACKUP_KEEP_DAYS", "BACKUP_KEEP_COUNT", "BACKUP_TO", "BACKUP_RECIPIENTS", "BACKUP_S3_KEY", "BACKUP_S3_SECRET", "BACKUP_SFTP_HOST_KEY",
+	"ALERT_SMTP_URL", "ALERT_MAIL_FROM", "ALERT_MAIL_TO", "ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_SECRET", "ALERT_SLACK_URL", "ALERT_TELEGRAM_TOKEN", "ALERT_TELEGRAM_CHAT",
+	"ALERT_TELEGRAM_URL", "ALERT_FEISHU_URL", "ALERT_FEISHU_SECRET", "ALERT_DINGTALK_URL", "ALERT_DINGTALK_SECRET", "ALERT_MIN_KEYS",
+	"ALERT_ERROR_PERCENT", "ALERT_CERT_DAYS", "ALERT_DISK_PERCENT", "ALERT_SPEND_USD",
 }
 
 // ErrNoKeys is what Validate says when there is nothing to talk to Gemini with.

@@ -14,8 +14,10 @@ import (
 // Names returns the names of all settings, in the order in which people look for them.
 func Names() []string { return slices.Clone(settingNames) }
 
-// IsSecret reports whether a setting holds keys or tokens.
+// IsSecret reports whether a setting holds keys, tokens, or an address that lets whoever knows it send there.
 func IsSecret(name string) bool {
+	if s, alert := findAlert(name); alert {
+	}
 	return name == "GEMINI_API_KEYS" || name == "CLIENT_TOKENS" || name == "ADMIN_TOKEN" || name == "BACKUP_S3_SECRET"
 }
 
@@ -62,9 +64,12 @@ func WithoutLines(text string, names ...string) (string, error) {
 	return strings.Join(lines, ""), nil
 }
 
-// Show returns a setting as adapter.env could have it. It is empty for secrets and for names that are no setting; passwords
-// in URLs are masked, and users without one.
+// Show returns a setting as adapter.env could have it. It is empty for keys, tokens and names that are no setting; passwords
+// in URLs are masked, and users without one; of alerts' secrets it shows that they are set, and where they lead.
 func (c *Config) Show(name string) string {
+	if s, alert := findAlert(name); alert {
+		return s.show(&c.Alerts)
+	}
 	switch name {
 	case "HOST":
 		return c.Host

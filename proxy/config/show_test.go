@@ -66,7 +66,14 @@ func TestConfig_Show(t *testing.T) {
 	f("BACKUP_TO", "s3://s3.example.com/b/p?region=x, sftp://me@example.com:2222/~/b", "s3://s3.example.com/b/p?region=x,sftp://me@example.com:2222/~/b")
 	f("BACKUP_S3_KEY", "AKIA1", "AKIA1")
 	f("BACKUP_S3_SECRET", "s3cret", "***")
-	empty := []string{"BACKUP_TO", "BACKUP_RECIPIENTS", "BACKUP_S3_KEY", "BACKUP_SFTP_HOST_KEY", "PROXY_URL", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL"}
+	f("ALERT_SMTP_URL", "smtp://me@example.com:app-password@smtp.example.com:587", "smtp://smtp.example.com:587/***")
+	f("ALERT_SLACK_URL", "https://hooks.slack.com/services/T0/B0/xyz", "https://hooks.slack.com/***")
+	f("ALERT_DINGTALK_URL", "https://oapi.dingtalk.com/robot/send?access_token=xyz", "https://oapi.dingtalk.com/***")
+	f("ALERT_TELEGRAM_TOKEN", "123:abc", "***")
+	f("ALERT_TELEGRAM_CHAT", "-1001234567890", "-1001234567890")
+	f("ALERT_MAIL_TO", "Owner <a@example.com>, b@example.com", "a@example.com,b@example.com")
+	f("ALERT_SPEND_USD", "2.50", "2.5")
+	empty := []string{"BACKUP_TO", "BACKUP_RECIPIENTS", "BACKUP_S3_KEY", "BACKUP_SFTP_HOST_KEY", "PROXY_URL", "MODEL_MAP", "MODEL_FALLBACK", "STATE_URL", "ALERT_MAIL_FROM", "ALERT_MAIL_TO", "ALERT_TELEGRAM_CHAT"}
 	for _, name := range Names() {
 		text := Default().Show(name)
 		if text == "" && !slices.Contains(empty, name) && !IsSecret(name) {
