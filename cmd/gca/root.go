@@ -26,7 +26,7 @@ Start with:
 	root.AddCommand(newDoctor(io))
 	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
-	root.AddCommand(newMonitor(io, ssh), newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
+	root.AddCommand(newMonitor(io, ssh), newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newAlerts(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
 	root.AddCommand(buildCommands(io)...)
 	return finish(root, group{io, ssh})
 }
@@ -36,7 +36,7 @@ func newManageRoot(io *streams) *cobra.Command {
 	root.Example = "  gemini-manage status\n  sudo gemini-manage restart"
 	root.AddCommand(newStats(group{io, nil}), newUsage(group{io, nil}))
 	root.AddCommand(localVerbs(io)...)
-	root.AddCommand(newMonitor(io, nil), newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
+	root.AddCommand(newMonitor(io, nil), newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newAlerts(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
 	root.AddCommand(newDoctorHere(io))
 	return finish(root, group{io, nil})
 }

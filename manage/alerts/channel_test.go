@@ -165,6 +165,18 @@ func TestChannel_silent(t *testing.T) {
 	}
 }
 
+func TestTry(t *testing.T) {
+	s := newSink(t, "ok")
+	c := Channels(settings(t, "ALERT_SLACK_URL="+s.url.String()+"/services/hidden"), Ways{})[0]
+	if err := Try(t.Context(), c, "tokyo", begun()); err != nil || !strings.Contains(s.taken()[0].body, "[gca] tokyo: a test of the alerts") {
+		t.Errorf("%v, %v", err, s.taken())
+	}
+	s.say(500, "no\nway to /services/hidden")
+	if err := Try(t.Context(), c, "tokyo", begun()); err == nil || !strings.Contains(err.Error(), "no way to /***") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestMessage(t *testing.T) {
 	f := func(want string, all ...Notice) {
 		t.Helper()

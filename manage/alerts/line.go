@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -85,6 +86,16 @@ func (l *Line) send(ctx context.Context, c Channel, server string, now time.Time
 	l.Problem = oneLine(err.Error())
 	l.Next = now.Add(min(firstWait<<min(l.Tries, 10), longWait))
 	l.Tries++
+}
+
+// Try sends a test. The error holds no secret.
+func Try(ctx context.Context, c Channel, server string, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	if err := c.Send(ctx, Message{Server: server, Time: now, Test: true}); err != nil {
+		return errors.New(oneLine(err.Error()))
+	}
+	return nil
 }
 
 // maxProblem bounds what a channel's server says of a failure, in bytes.

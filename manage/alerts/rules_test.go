@@ -65,10 +65,10 @@ func TestState_failed(t *testing.T) {
 		}
 	}
 	at := begun().Add(-8 * time.Minute)
-	f(Sample{at, started, 100, 0}, 200, 20, "20 of 100 requests failed in the last 8 minutes")
-	f(Sample{at, started, 100, 0}, 200, 19, "")
-	f(Sample{at, started, 100, 0}, 119, 19, "")                        // too few to say
-	f(Sample{at, started.Add(-time.Hour), 100, 0}, 200, 100, "")       // another process counted
-	f(Sample{begun().Add(-time.Hour), started, 100, 0}, 200, 100, "")  // too long ago
-	f(Sample{begun().Add(time.Minute), started, 100, 0}, 200, 100, "") // the clock was set
+	f(Sample{Time: at, Started: started, Requests: 100, Errors: 0}, 200, 20, "20 of 100 requests failed in the last 8 minutes")
+	f(Sample{Time: at, Started: started, Requests: 100, Errors: 0}, 200, 19, "")
+	f(Sample{Time: at, Started: started, Requests: 100, Errors: 0}, 119, 19, "")                        // too few to say
+	f(Sample{Time: at, Started: started.Add(-time.Hour), Requests: 100, Errors: 0}, 200, 100, "")       // another process counted
+	f(Sample{Time: begun().Add(-time.Hour), Started: started, Requests: 100, Errors: 0}, 200, 100, "")  // too long ago
+	f(Sample{Time: begun().Add(time.Minute), Started: started, Requests: 100, Errors: 0}, 200, 100, "") // the clock was set
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
 const (
@@ -35,10 +36,16 @@ type State struct {
 
 // Sample is what a process had counted at a look.
 type Sample struct {
-	Time     time.Time `json:"time"`
-	Started  time.Time `json:"started"`
-	Requests int64     `json:"requests"`
-	Errors   int64     `json:"errors"`
+	Time     time.Time   `json:"time"`
+	Started  time.Time   `json:"started"`
+	Requests int64       `json:"requests"`
+	Errors   int64       `json:"errors"`
+	TTFT     control.Sum `json:"ttft"`
+}
+
+// SampleOf is what there is to remember of an adapter's figures.
+func SampleOf(s *control.Stats, now time.Time) Sample {
+	return Sample{now, s.Started, s.Requests, s.Errors, s.Totals.TTFT}
 }
 
 // Standing is how a rule stands.
@@ -146,7 +153,7 @@ func (s *State) remember(l Look) {
 		s.Boot, s.Restarts = l.Service.Boot, l.Service.Restarts
 	}
 	if l.Stats != nil {
-		s.Samples = append(s.Samples, Sample{l.Time, l.Stats.Started, l.Stats.Requests, l.Stats.Errors})
+		s.Samples = append(s.Samples, SampleOf(l.Stats, l.Time))
 	}
 	s.Samples = slices.DeleteFunc(s.Samples, func(one Sample) bool { return l.Time.Sub(one.Time) > errorWindow || one.Time.After(l.Time) })
 }

@@ -17,6 +17,7 @@ func Names() []string { return slices.Clone(settingNames) }
 // IsSecret reports whether a setting holds keys, tokens, or an address that lets whoever knows it send there.
 func IsSecret(name string) bool {
 	if s, alert := findAlert(name); alert {
+		return s.secret
 	}
 	return name == "GEMINI_API_KEYS" || name == "CLIENT_TOKENS" || name == "ADMIN_TOKEN" || name == "BACKUP_S3_SECRET"
 }

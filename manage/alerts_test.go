@@ -1,0 +1,87 @@
+package manage
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gemini-claude-adapter/gca/manage/alerts"
+)
+
+func TestReportAlerts(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	s := &alerts.State{Checked: now.Add(-time.Minute), Rules: []alerts.Standing{
+		{Rule: alerts.Disk, Firing: true, Since: now.Add(-time.Hour), What: "91% of the disk at / is used", Cure: "du"},
+		{Rule: alerts.Health, Since: now.Add(-2 * time.Hour), What: "it did not answer"},
+	}, Lines: []alerts.Line{
+		{Channel: "mail", Sent: now.Add(-time.Hour)},
+		{Channel: "slack"},
+		{Channel: "telegram", Queue: []alerts.Notice{{}}, Tries: 3, Problem: "the bot is blocked", Since: now.Add(-time.Hour), Next: now.Add(8 * time.Minute)},
+	}}
+	var got strings.Builder
+	if err := reportAlerts(s, "active", now).Print(&got, now); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+last look   1 minute ago; every two minutes (timer active)
+rules       no-keys      ok
+            few-keys     ok
+            health       ok, over since 2026-11-30 10:00 UTC
+            errors       ok
+            quota        ok
+            certificate  ok
+            renewal      ok
+            disk         FIRING since 2026-11-30 11:00 UTC
+            backup       ok
+            restart      ok
+            spend        ok
+channels    mail         last sent 2026-11-30 11:00 UTC
+            slack        nothing sent yet
+            telegram     FAILING since 2026-11-30 11:00 UTC, 1 notice waiting, next try 12:08 UTC
+problems    91% of the disk at / is used
+            cure: du
+            alerts do not arrive by telegram since 2026-11-30 11:00 UTC: the bot is blocked
+            cure: sudo gemini-manage alerts test
+`
+	if "\n"+got.String() != want {
+		t.Errorf("got:\n%s", got.String())
+	}
+}
+
+func TestAlertTrouble(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	f := func(s alerts.State, timer, want string) {
+		t.Helper()
+		all := alertTrouble(&s, timer, now)
+		if want == "" && len(all) > 0 || want != "" && (len(all) != 1 || !strings.Contains(all[0].What, want)) {
+			t.Errorf("got %v, want %q", all, want)
+		}
+	}
+	f(alerts.State{}, "active", "")
+	f(alerts.State{Checked: now.Add(-3 * time.Minute)}, "active", "")
+	f(alerts.State{Checked: now.Add(-time.Hour)}, "active", "the last look was 1 hour ago")
+	f(alerts.State{Checked: now.Add(-time.Hour)}, "inactive", "gemini-adapter-alerts.timer is inactive")
+}
+
+func TestParseMeminfo(t *testing.T) {
+	m := parseMeminfo("MemTotal:        1000000 kB\nMemFree: 1 kB\nMemAvailable:    250000 kB\nodd\n")
+	if m == nil || m.Total != 1000000<<10 || m.Available != 250000<<10 {
+		t.Errorf("got %+v", m)
+	}
+	if m := parseMeminfo("MemTotal: x kB\n"); m != nil {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestRoom(t *testing.T) {
+	r := Room{Disks: []DiskRoom{{"/", 100 << 30, 5 << 30}}, Memory: &MemoryRoom{1 << 30, 10 << 20}}
+	if got := r.Line(); got != "/ 95% used, 5.0 GB free; memory 10 MB free of 1.0 GB" {
+		t.Errorf("got %q", got)
+	}
+	if all := r.Problems(); len(all) != 2 {
+		t.Errorf("got %v", all)
+	}
+	if all := readRoom().Disks; len(all) == 0 || all[0].Total <= 0 {
+		t.Errorf("here: %v", all)
+	}
+}
