@@ -94,6 +94,7 @@ func alertTrouble(s *alerts.State, timer string, now time.Time) []Problem {
 		}
 	}
 	switch {
+	case len(s.Lines) == 0: // nobody wants to be alerted
 	case timer != "active":
 		all = append(all, Problem{"nobody is alerted, since " + AlertsTimer + " is " + timer, "sudo systemctl enable --now " + AlertsTimer})
 	case !s.Checked.IsZero() && now.Sub(s.Checked) > late:

@@ -52,12 +52,16 @@ func TestAlertTrouble(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	f := func(s alerts.State, timer, want string) {
 		t.Helper()
+		s.Lines = []alerts.Line{{Channel: "mail"}}
 		all := alertTrouble(&s, timer, now)
 		if want == "" && len(all) > 0 || want != "" && (len(all) != 1 || !strings.Contains(all[0].What, want)) {
 			t.Errorf("got %v, want %q", all, want)
 		}
 	}
 	f(alerts.State{}, "active", "")
+	if all := alertTrouble(&alerts.State{}, "inactive", now); len(all) > 0 {
+		t.Errorf("nobody wants to be alerted: %v", all)
+	}
 	f(alerts.State{Checked: now.Add(-3 * time.Minute)}, "active", "")
 	f(alerts.State{Checked: now.Add(-time.Hour)}, "active", "the last look was 1 hour ago")
 	f(alerts.State{Checked: now.Add(-time.Hour)}, "inactive", "gemini-adapter-alerts.timer is inactive")

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gemini-claude-adapter/gca/manage/alerts"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
@@ -31,24 +32,126 @@ service     active, release 0.1.0-abc, up 1h0m0s
 health      degraded
 keys        1 active of 2
             k1-1111                  active    7 requests, 0 failures
-            k2-2222 (spare)          resting   0 requests, 3 failures: quota a minute, back in 12s
+            k2-2222 (spare)          resting   0 requests, 3 failures: quota a
+            minute, back in 12s
 requests    7 answered, 1 error, 2 open streams
 problems    1 of 2 keys are active
             cure: gemini-manage logs
 `)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3, Handover: true, Ending: &control.Status{OpenStreams: 1}}, `
 service     active, release unknown
-restart     under way: the one before takes no new requests, and has 1 open stream to finish
+restart     under way: the one before takes no new requests, and has 1 open
+            stream to finish
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo gemini-manage status
+            keys and traffic are left out for this user; see all: sudo
+            gemini-manage status
 `)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3}, `
 service     active, release unknown
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo gemini-manage status
+            keys and traffic are left out for this user; see all: sudo
+            gemini-manage status
 `)
+}
+
+// TestReport_Print_screen: everything that there is to say, on a screen of 80 columns; cures alone may be longer, to be copied.
+func TestReport_Print_screen(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	adapter := &control.Status{Started: now.Add(-75 * time.Hour), Requests: 81234, Errors: 12, OpenStreams: 3, Saved: 40, Keys: []control.Key{
+		{ID: "k-9f8e7d6c-1111", Label: "tokyo-free-tier-one", State: "active", Requests: 40617, Failures: 20},
+		{ID: "k-1a2b3c4d-2222", State: "disabled", Reason: "Google says that it is not valid", Failures: 3},
+	}}
+	known := &alerts.State{Checked: now, Lines: []alerts.Line{{Channel: "mail"}, {Channel: "telegram", Problem: "the bot was blocked by the user", Since: now.Add(-time.Hour), Queue: []alerts.Notice{{}}}}}
+	r := Report{State: "active", Release: "1.0.0-0123456789ab", Health: "degraded", Active: 1, Total: 2, Adapter: adapter,
+		Certificate: &CertReport{Name: "adapter.example.com", NotAfter: now.AddDate(0, 0, 60)},
+		Recent:      &Recent{600, 410, 2, 412.4},
+		Backup:      &LastBackup{Made: now.Add(-6 * time.Hour), Tried: now.Add(-6 * time.Hour), File: "gemini-adapter-tokyo-20261130T060000Z.tar.gz", Size: 412_000},
+		Room:        Room{[]DiskRoom{{"/", 40 << 30, 2 << 30}}, &MemoryRoom{1 << 30, 400 << 20}}, Alerts: reportAlerts(known, "active", now)}
+	r.problem("1 of 2 keys are active", keyCure(r.Adapter))
+	r.Problems = append(append(r.Problems, r.Room.Problems()...), alertTrouble(known, "active", now)...)
+	var got strings.Builder
+	if err := r.Print(&got, now); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+service     active, release 1.0.0-0123456789ab, up 75h0m0s
+health      degraded
+keys        1 active of 2
+            k-9f8e7d6c-1111 (tokyo-free-tier-one) active    40617 requests, 20
+            failures
+            k-1a2b3c4d-2222          disabled  0 requests, 3 failures: Google
+            says that it is not valid
+requests    81234 answered, 12 errors, 3 open streams
+recent      410 requests, 2 errors in the last 10 minutes, first token after
+            412ms
+            40 failures that clients never saw, another key served
+certificate adapter.example.com, until 2027-01-29 12:00 UTC (60 days left)
+backup      6 hours ago, 0.4 MB in gemini-adapter-tokyo-20261130T060000Z.tar.gz
+machine     / 95% used, 2.0 GB free; memory 400 MB free of 1.0 GB
+alerts      by mail, telegram
+problems    1 of 2 keys are active
+            cure: gemini-manage keys test says why; gemini-manage keys add, then keys remove, replaces it
+            the disk of / is 95% full
+            cure: sudo du -xh --max-depth 3 / | sort -h | tail -n 20
+            alerts do not arrive by telegram since 2026-11-30 11:00 UTC: the bot
+            was blocked by the user
+            cure: sudo gemini-manage alerts test
+`
+	if "\n"+got.String() != want {
+		t.Errorf("got:\n%s", got.String())
+	}
+	for line := range strings.Lines(got.String()) {
+		if !strings.Contains(line, "cure: ") && len([]rune(strings.TrimSuffix(line, "\n"))) > screenWidth {
+			t.Errorf("%d columns: %s", len([]rune(line)), line)
+		}
+	}
+}
+
+// TestReport_Print_down: without an adapter there is still what the machine says.
+func TestReport_Print_down(t *testing.T) {
+	r := Report{State: "failed", Release: "1.0.0-0123456789ab", Room: Room{Disks: []DiskRoom{{"/", 40 << 30, 20 << 30}}}, Backup: &LastBackup{}}
+	r.problem("the service is failed (failed)", "sudo gemini-manage start")
+	var got strings.Builder
+	if err := r.Print(&got, time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+service     failed, release 1.0.0-0123456789ab
+backup      none yet
+machine     / 50% used, 20.0 GB free
+problems    the service is failed (failed)
+            cure: sudo gemini-manage start
+`
+	if "\n"+got.String() != want || r.Healthy() {
+		t.Errorf("got:\n%s", got.String())
+	}
+}
+
+func TestRecentTraffic(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	started := now.Add(-time.Hour)
+	stats := &control.Stats{Status: control.Status{Started: started, Requests: 100, Errors: 10}, Totals: control.Totals{TTFT: control.Sum{Count: 60, MS: 9000}}}
+	f := func(known *alerts.State, want string) {
+		t.Helper()
+		got := "nothing"
+		if r := recentTraffic(known, stats, now); r != nil {
+			got = r.line()
+		}
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	sample := func(ago time.Duration, started time.Time) alerts.Sample {
+		return alerts.Sample{Time: now.Add(-ago), Started: started, Requests: 60, Errors: 9, TTFT: control.Sum{Count: 50, MS: 8000}}
+	}
+	f(nil, "nothing")
+	f(&alerts.State{}, "nothing")
+	f(&alerts.State{Samples: []alerts.Sample{sample(30*time.Minute, started), sample(8*time.Minute, started), sample(time.Minute, started)}}, "40 requests, 1 error in the last 8 minutes, first token after 100ms")
+	f(&alerts.State{Samples: []alerts.Sample{sample(8*time.Minute, started.Add(-time.Hour))}}, "nothing")
+	stats.Started = now.Add(-20 * time.Second)
+	f(nil, "100 requests, 10 errors in the last 20 seconds, first token after 150ms")
 }
 
 func TestReport_Print_manyKeys(t *testing.T) {
@@ -67,7 +170,7 @@ func TestReport_Print_manyKeys(t *testing.T) {
 	if err := r.Print(&got, now); err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(got.String(), "\n")
+	lines := strings.Split(strings.ReplaceAll(got.String(), "rate\n            limited", "rate limited"), "\n")
 	for i, want := range map[int]string{
 		3: "k30                      disabled  0 requests, 0 failures: invalid", 4: "k25                      resting", 5: "k20                      active    0 requests, 0 failures: rate limited for some models, back in 1m0s",
 		6: "k00", 19: "and 24 more keys: gemini-manage keys list", 20: "0 answered, 0 errors, 0 open streams, 2 waiting for a key",
