@@ -121,6 +121,8 @@ func serverFiles() []string {
 		"etc/systemd/system/gemini-adapter-cert.timer",
 		"etc/systemd/system/gemini-adapter-backup.service",
 		"etc/systemd/system/gemini-adapter-backup.timer",
+		"etc/systemd/system/gemini-adapter-alerts.service",
+		"etc/systemd/system/gemini-adapter-alerts.timer",
 		"etc/nginx/sites-available/gemini-adapter",
 		"etc/nginx/modules-enabled/99-gemini-adapter.conf",
 	}

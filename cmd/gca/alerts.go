@@ -76,7 +76,7 @@ func newAlertsTest(g group) *cobra.Command {
 		Args:    g.args(0, 0),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if g.ssh == nil {
-				return testAlerts(cmd.Context(), g.io, asJSON)
+				return tryAlerts(cmd.Context(), g.io, asJSON)
 			}
 			return g.ssh.runRemote(cmd.Context(), g.io, given[0], rootAlways, nil, g.io.out, withJSON(asJSON, "alerts", "test")...)
 		},
@@ -85,7 +85,7 @@ func newAlertsTest(g group) *cobra.Command {
 	return g.finish(cmd)
 }
 
-func testAlerts(ctx context.Context, io *streams, asJSON bool) error {
+func tryAlerts(ctx context.Context, io *streams, asJSON bool) error {
 	good, bad := 0, 0
 	err := manage.TestAlerts(ctx, func(t manage.AlertTest) error {
 		said := "delivered"

@@ -41,6 +41,7 @@ func ownFolders() []Folder {
 		{Path: configDir, What: "settings, keys and tokens"},
 		{Path: stateDir, What: "key states, signatures and usage"},
 		{Path: "/var/lib/gca-acme", What: "answers to certificate authorities"},
+		{Path: alertsDir, What: "how the alerts stand"},
 		{Path: runtimeDir, What: "the control sockets"},
 		{Path: gcaDir, What: "what deploys wrote down"},
 		{Path: filepath.Dir(releasesDir), What: "the releases"},
@@ -117,7 +118,7 @@ func destroy(ctx context.Context, s *system, o DestroyOptions, say func(string))
 		return Destruction{}, err
 	}
 	say("stopping the adapter")
-	if err := s.stopAdapter(ctx); err != nil {
+	if err := errors.Join(s.stopTimers(ctx), s.stopAdapter(ctx)); err != nil {
 		return done, err
 	}
 	if err := openDestroy(ctx, s, o); err != nil {
@@ -164,6 +165,20 @@ const (
 	answersTime = 30 * time.Second // for answers that are under way, before they are cut off
 	endPause    = 200 * time.Millisecond
 )
+
+// stopTimers stops what would begin something meanwhile, and what it has begun: a user whose process runs cannot be removed.
+func (s *system) stopTimers(ctx context.Context) error {
+	units, err := collectUnits(ctx, &s.reader)
+	if err != nil {
+		return err
+	}
+	for _, t := range timers() {
+		if units[t.unit].Loaded {
+			err = errors.Join(err, s.systemctl(ctx, "stop", t.unit, t.service))
+		}
+	}
+	return err
+}
 
 // stopAdapter stops its units, whoever still reads an answer.
 func (s *system) stopAdapter(ctx context.Context) error {

@@ -113,6 +113,8 @@ func (d *differ) server() {
 	d.system()
 	d.begin(GroupAdapter)
 	d.timer(backupTimer())
+	d.dir(alertsDir, 0o755, serviceUser, serviceUser)
+	d.timer(alertsTimer())
 	d.fail2ban()
 	d.logins()
 }

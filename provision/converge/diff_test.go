@@ -28,6 +28,7 @@ func TestDiff_Fresh(t *testing.T) {
 		"file:/etc/systemd/journald.conf.d/60-gemini-adapter.conf", "unit:journald",
 		"file:/etc/apt/apt.conf.d/52gemini-adapter", "file:/etc/needrestart/conf.d/60-gemini-adapter.conf",
 		"file:/etc/systemd/system/gemini-adapter-backup.service", "file:/etc/systemd/system/gemini-adapter-backup.timer", "unit:gemini-adapter-backup.timer",
+		"dir:/var/lib/gca-alerts", "file:/etc/systemd/system/gemini-adapter-alerts.service", "file:/etc/systemd/system/gemini-adapter-alerts.timer", "unit:gemini-adapter-alerts.timer",
 		"file:/etc/fail2ban/jail.d/gemini-adapter.local", "unit:fail2ban", ArmedStep, "firewall:ufw",
 	}
 	p := mustDiff(t, freshFacts(), testWant(t))

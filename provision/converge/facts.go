@@ -147,7 +147,7 @@ func (f Facts) plainSettings() error {
 func managedPaths() []string {
 	return []string{
 		releasesDir, currentLink, nextLink, "/usr/local/bin/gca", "/usr/local/bin/gemini-manage",
-		configDir, nextConfig, stateDir, nginxEnabled, nginxDefault, acmeWebroot,
+		configDir, nextConfig, stateDir, nginxEnabled, nginxDefault, acmeWebroot, alertsDir,
 	}
 }
 

@@ -27,6 +27,9 @@ const (
 
 	TemplateBackupService = "gemini-adapter-backup.service.tmpl"
 	TemplateBackupTimer   = "gemini-adapter-backup.timer.tmpl"
+
+	TemplateAlertsService = "gemini-adapter-alerts.service.tmpl"
+	TemplateAlertsTimer   = "gemini-adapter-alerts.timer.tmpl"
 )
 
 // handoverText is what the service's template comes to for the handover unit.
@@ -40,7 +43,7 @@ func TemplateNames() []string {
 	return []string{
 		TemplateService, TemplateSocket, TemplateSite, TemplateMain, TemplateNginxUnit, TemplateSysctl, TemplateLimits,
 		TemplateJournald, TemplateApt, TemplateNeedrestart, TemplateFail2ban,
-		TemplateCertService, TemplateCertTimer, TemplateBackupService, TemplateBackupTimer,
+		TemplateCertService, TemplateCertTimer, TemplateBackupService, TemplateBackupTimer, TemplateAlertsService, TemplateAlertsTimer,
 	}
 }
 

@@ -75,6 +75,8 @@ func TestRender(t *testing.T) {
 	f("backup-service.golden", TemplateBackupService, Facts{}, usual)
 	f("backup-timer-245.golden", TemplateBackupTimer, Facts{Systemd: 245}, usual)
 	f("backup-timer-252.golden", TemplateBackupTimer, Facts{Systemd: 252}, usual)
+	f("alerts-service.golden", TemplateAlertsService, Facts{}, usual)
+	f("alerts-timer.golden", TemplateAlertsTimer, Facts{}, usual)
 	f("site-9000-ipv4.golden", TemplateSite, Facts{}, other)
 	f("main.golden", TemplateMain, Facts{Hardware: Hardware{OpenFiles: 1 << 20}}, usual)
 	f("main-container.golden", TemplateMain, Facts{Hardware: Hardware{OpenFiles: 4096}}, other)

@@ -21,7 +21,7 @@ func (t timer) file() string        { return unitDir + t.unit }
 func (t timer) serviceFile() string { return unitDir + t.service }
 
 // timers are all that a deploy may lay down.
-func timers() []timer { return []timer{certificateTimer(), backupTimer()} }
+func timers() []timer { return []timer{certificateTimer(), backupTimer(), alertsTimer()} }
 
 func certificateTimer() timer {
 	return timer{"gemini-adapter-cert.timer", "gemini-adapter-cert.service", TemplateCertTimer, TemplateCertService,
@@ -32,6 +32,14 @@ func backupTimer() timer {
 	return timer{"gemini-adapter-backup.timer", "gemini-adapter-backup.service", TemplateBackupTimer, TemplateBackupService,
 		"have systemd back the adapter up every day"}
 }
+
+func alertsTimer() timer {
+	return timer{"gemini-adapter-alerts.timer", "gemini-adapter-alerts.service", TemplateAlertsTimer, TemplateAlertsService,
+		"have systemd look every two minutes whether anybody has to be alerted"}
+}
+
+// alertsDir holds how the alerts stand. The adapter's user looks, so that what talks to the internet is not root.
+const alertsDir = "/var/lib/gca-alerts"
 
 // timer has systemd keep to a timer.
 func (d *differ) timer(t timer) {

@@ -14,7 +14,7 @@ import (
 // ours reports whether what lies at a path changes by itself, without a person: the adapter's own files, what is
 // staged, and swap.
 func ours(path string) bool {
-	return path == swapFile || path == acmeWebroot || path == runtimeDir || path == stateDir || strings.HasPrefix(path, stateDir+"/") || path == nextLink || path == nextConfig
+	return path == swapFile || path == acmeWebroot || path == alertsDir || path == runtimeDir || path == stateDir || strings.HasPrefix(path, stateDir+"/") || path == nextLink || path == nextConfig
 }
 
 // fingerprint tells the content of a path from any other.
