@@ -17,41 +17,55 @@ import (
 )
 
 const doctorLong = `doctor looks at a server, before a deploy and after one, and changes nothing: system, memory, disk, clock, name service,
-package manager, ports and who holds them, firewalls, Docker, the way to Gemini and, where an adapter is there, whether it
-serves. For each thing that is not well it says what is, what that means, and what cures it. A server that is well gets one
-line.
+package manager, ports and who holds them, firewalls, Docker, the way to Gemini and, where an adapter is there, all that it
+needs, its units, and whether it serves. For each thing that is not well it says what is, what that means, and what cures it,
+in the order in which they have to be mended; what only follows from another one is named below it. A server that is well
+gets one line.
+
+--fix mends what can be mended without harm, and looks again: units that are stopped or would not start at boot, packages
+that were left half-way, the adapter's own files, units and site as the last deploy made them, with its journal and checks.
 
 Exit code 0 is well or able to serve all the same, 1 an adapter that does not serve, 7 a server that cannot be deployed to.`
 
 // newDoctor is the command of a laptop; without a host it looks at this machine, if an adapter is there.
 func newDoctor(io *streams) *cobra.Command {
 	f := &deployFlags{dryRun: true}
+	fix := false
 	cmd := &cobra.Command{
 		Use:     "doctor [[user@]host[:port]]",
 		Short:   "Say what is not well with a server, and what cures it",
 		Long:    doctorLong,
-		Example: "  gca doctor root@203.0.113.9\n  gca doctor --json root@tokyo.example.com",
+		Example: "  gca doctor root@203.0.113.9\n  gca doctor --fix root@tokyo.example.com",
 		Args:    args(0, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if len(given) == 0 {
 				if _, err := os.Stat(manageTool); err != nil {
 					return &usageError{"which server? no adapter is installed on this machine\nhint: gca doctor root@YOUR-SERVER"}
 				}
-				return examineHere(cmd.Context(), io, f.json)
+				return examineHere(cmd.Context(), io, f.json, fix)
+			}
+			if fix {
+				return f.ssh.runRemote(cmd.Context(), io, given[0], rootAlways, nil, io.out, withJSON(f.json, "doctor", "--fix")...)
 			}
 			return f.examine(cmd, io, given[0])
 		},
 	}
 	f.addShared(cmd)
+	fixFlag(cmd, &fix)
 	return cmd
+}
+
+func fixFlag(cmd *cobra.Command, fix *bool) {
+	cmd.Flags().BoolVar(fix, "fix", false, "mend what can be mended without harm on a server with an adapter, and look again")
 }
 
 // newDoctorHere is the command of the server itself.
 func newDoctorHere(io *streams) *cobra.Command {
-	asJSON := false
+	asJSON, fix := false, false
 	cmd := &cobra.Command{Use: "doctor", Short: "Say what is not well with this server, and what cures it", Long: doctorLong, Args: args(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return examineHere(cmd.Context(), io, asJSON) }}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, schema 1")
+		RunE: func(cmd *cobra.Command, _ []string) error { return examineHere(cmd.Context(), io, asJSON, fix) }}
+	jsonFlag(cmd, &asJSON)
+	fixFlag(cmd, &fix)
 	return cmd
 }
 
@@ -73,7 +87,7 @@ func (f *deployFlags) examine(cmd *cobra.Command, io *streams, target string) er
 	return tellFindings(io, report.Host, report.Findings, f.json)
 }
 
-func examineHere(ctx context.Context, io *streams, asJSON bool) error {
+func examineHere(ctx context.Context, io *streams, asJSON, fix bool) error {
 	if os.Geteuid() != 0 {
 		return manage.ErrNotRoot
 	}
@@ -86,12 +100,35 @@ func examineHere(ctx context.Context, io *streams, asJSON bool) error {
 		return err
 	}
 	agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}}
-	found, err := agent.Diagnose(ctx, converge.Want{Mode: converge.ModeDoctor, Version: version, SHA256: self.SHA256, Templates: templates})
+	look := func() ([]converge.Finding, error) {
+		return agent.Diagnose(ctx, converge.Want{Mode: converge.ModeDoctor, Version: version, SHA256: self.SHA256, Templates: templates})
+	}
+	found, err := look()
+	if err == nil && fix && len(found) > 0 {
+		found, err = mendHere(ctx, io, found, look)
+	}
 	if err != nil {
 		return err
 	}
 	return tellFindings(io, "this server", found, asJSON)
 }
+
+// mendHere mends what it can and looks again. What could not be mended is told, and is among the findings again.
+func mendHere(ctx context.Context, io *streams, found []converge.Finding, look func() ([]converge.Finding, error)) ([]converge.Finding, error) {
+	_, err := applyHere(io, func(m manage.Machine) (converge.Applied, error) {
+		return converge.Applied{}, m.Repair(ctx, found, func(command string) { screenLine(io, "mending: "+command) })
+	})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		screenLine(io, "gca: "+err.Error())
+	}
+	return look()
+}
+
+// screenLine tells how it goes. A screen that has gone is no reason to stop half-way.
+func screenLine(io *streams, text string) { _, _ = fmt.Fprintln(io.err, visible(text)) }
 
 // doctorReport is what doctor prints with --json.
 type doctorReport struct {
@@ -134,11 +171,19 @@ func printFindings(io *streams, host string, found []converge.Finding, asJSON bo
 	}
 	var b strings.Builder
 	for _, f := range found {
+		if f.Follows != "" {
+			continue
+		}
 		mark := "!"
 		if f.Level != converge.LevelWarn {
 			mark = "✗"
 		}
 		fmt.Fprintf(&b, "%s %-10s %s\n  %-10s %s\n  %-10s cure: %s\n", mark, f.ID, visible(f.What), "", visible(f.Means), "", visible(f.Cure))
+		for _, other := range found {
+			if other.Follows == f.ID {
+				fmt.Fprintf(&b, "  %-10s and so: %s\n", "", visible(other.What))
+			}
+		}
 	}
 	_, err := fmt.Fprint(io.out, b.String())
 	return err

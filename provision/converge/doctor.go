@@ -3,7 +3,6 @@ package converge
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -31,7 +30,9 @@ func (a Agent) diagnose(ctx context.Context, s *reader, want Want) ([]Finding, e
 	case err != nil:
 		found = append(found, asRefusal(RefusedSettings, err).Finding())
 	default:
-		settings.Keys = max(settings.Keys, 1) // a deploy asks for them
+		if facts.path(currentLink).Kind == PathAbsent {
+			settings.Keys = max(settings.Keys, 1) // a deploy asks for them
+		}
 		for _, refusal := range append(portsTaken(facts, settings), refuseTLS(facts, settings), refuseFirewall(facts, want, settings)) {
 			if refusal != nil {
 				found = append(found, refusal.Finding())
@@ -41,47 +42,9 @@ func (a Agent) diagnose(ctx context.Context, s *reader, want Want) ([]Finding, e
 	}
 	found = append(found, examine(facts)...)
 	if facts.path(currentLink).Kind != PathAbsent {
-		found = append(found, a.serving(ctx, s, facts, want, settings)...)
+		found = append(found, a.serving(ctx, s, facts, want, settings, err)...)
 	}
-	return found, nil
-}
-
-// serving looks at an adapter that was deployed.
-func (a Agent) serving(ctx context.Context, s *reader, f Facts, want Want, settings Settings) []Finding {
-	var found []Finding
-	for _, unit := range []string{socketUnit, nginxUnit} {
-		if u := f.Units[unit]; !u.Active || !u.Enabled {
-			state := "does not run"
-			if u.Active {
-				state = "would not start at boot"
-			}
-			found = append(found, Finding{"unit", LevelFail, unit + " " + state, "clients get no answer", "systemctl enable --now " + unit})
-		}
-	}
-	if len(found) == 0 {
-		if err := (healthStep{tls: settings.TLSName}).ask(ctx, s); err != nil {
-			found = append(found, Finding{"adapter", LevelFail, fmt.Sprintf("the adapter does not answer through Nginx: %s", plainly(err)), "clients get no answer",
-				"journalctl -u gemini-adapter -u nginx -n 50"})
-		}
-	}
-	if f.release() != want.Release() {
-		return found // what another release would change is no drift
-	}
-	plan, err := Diff(f, want, a.ReadSettings)
-	if err != nil {
-		return found // it is among the refusals
-	}
-	// Who gets in is what the flags of a deploy say, of which this want knows nothing.
-	steps := slices.DeleteFunc(plan.Steps(), func(st StepInfo) bool { return st.Group == GroupFirewall || st.Group == GroupSSH })
-	if len(steps) == 0 {
-		return found
-	}
-	var titles []string
-	for _, st := range steps {
-		titles = append(titles, st.Title)
-	}
-	return append(found, Finding{"drift", LevelWarn, "the server is not any more what the last deploy made of it; a deploy would " + joinSome(titles),
-		"somebody, or an upgrade, has changed that since", "gca plan HOST   # shows it, and gca deploy HOST puts it right"})
+	return inOrder(found), nil
 }
 
 // survey is compare for a plan that is to be shown: with a look at what may keep it from working, where there is something to do.
@@ -114,6 +77,6 @@ func ClockFinding(ahead time.Duration) Finding {
 	if ahead < 0 {
 		side = "behind"
 	}
-	return Finding{"clock", LevelWarn, fmt.Sprintf("the server's clock is %s %s the one here", strings.TrimSuffix(ahead.Abs().String(), "0s"), side),
-		"packages and certificates that are good for a time are refused, and daily budgets change at the wrong hour; one of the two clocks is wrong", "timedatectl set-ntp true && timedatectl"}
+	return warning("clock", fmt.Sprintf("the server's clock is %s %s the one here", strings.TrimSuffix(ahead.Abs().String(), "0s"), side),
+		"packages and certificates that are good for a time are refused, and daily budgets change at the wrong hour; one of the two clocks is wrong", "timedatectl set-ntp true && timedatectl").fixedBy("timedatectl", "set-ntp", "true")
 }

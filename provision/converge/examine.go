@@ -22,7 +22,7 @@ func examine(f Facts) []Finding {
 	var found []Finding
 	add := func(bad bool, id, what, means, cure string) {
 		if bad {
-			found = append(found, Finding{id, LevelWarn, what, means, cure})
+			found = append(found, warning(id, what, means, cure))
 		}
 	}
 	if f.path(currentLink).Kind == PathAbsent { // who runs an adapter knows its size
@@ -31,7 +31,10 @@ func examine(f Facts) []Finding {
 	found = append(found, room(f.Hardware)...)
 	add(f.AptHolder != "", "packages", "the package manager is at work: "+f.AptHolder, "a deploy that installs something waits for it", "wait for its end; a deploy does so by itself")
 	left := f.Dpkg.Unfinished
-	add(len(left) > 0, "dpkg", "dpkg was stopped half-way: "+strings.Join(left[:min(len(left), 5)], ", "), "nothing can be installed before that is finished", "dpkg --configure -a")
+	if len(left) > 0 {
+		found = append(found, warning("dpkg", "dpkg was stopped half-way: "+strings.Join(left[:min(len(left), 5)], ", "), "nothing can be installed before that is finished", "dpkg --configure -a").
+			fixedBy("dpkg", "--force-confold", "--configure", "-a"))
+	}
 	for _, l := range f.Listeners {
 		add(l.Port == tlsPort && l.Program != "nginx" && !isLoopback(l.Address), "port-443", fmt.Sprintf("port 443 is held by %s (pid %d)", programName(l), l.PID),
 			"Nginx cannot serve HTTPS there", fmt.Sprintf("systemctl status %d   # names its unit; then systemctl disable --now UNIT", l.PID))
@@ -48,15 +51,15 @@ func examine(f Facts) []Finding {
 func size(hw Hardware) []Finding {
 	var found []Finding
 	if hw.Cores > 0 && hw.Cores < leastCores {
-		found = append(found, Finding{"cpu", LevelWarn, fmt.Sprintf("the server may use %.2f of a core", hw.Cores), "answers come late where many are under way", "rent one with a core or more"})
+		found = append(found, warning("cpu", fmt.Sprintf("the server may use %.2f of a core", hw.Cores), "answers come late where many are under way", "rent one with a core or more"))
 	}
 	if hw.Memory > 0 && hw.Memory < leastMemory {
-		found = append(found, Finding{"memory", LevelWarn, fmt.Sprintf("the server has %d MB of memory", hw.Memory>>20),
-			"with less than 1 GB, packages and many answers at once may find none left", "rent one with 1 GB or more"})
+		found = append(found, warning("memory", fmt.Sprintf("the server has %d MB of memory", hw.Memory>>20),
+			"with less than 1 GB, packages and many answers at once may find none left", "rent one with 1 GB or more"))
 	}
 	if hw.DiskTotal > 0 && hw.DiskTotal < leastDisk {
-		found = append(found, Finding{"disk", LevelWarn, fmt.Sprintf("the disk has %.1f GB", float64(hw.DiskTotal)/(1<<30)),
-			"with less than 20 GB, logs, updates and backups may fill it", "rent one with 20 GB or more"})
+		found = append(found, warning("disk", fmt.Sprintf("the disk has %.1f GB", float64(hw.DiskTotal)/(1<<30)),
+			"with less than 20 GB, logs, updates and backups may fill it", "rent one with 20 GB or more"))
 	}
 	return found
 }
@@ -65,13 +68,13 @@ func size(hw Hardware) []Finding {
 func room(hw Hardware) []Finding {
 	var found []Finding
 	if free := min(hw.DiskFree, hw.VarFree); free < leastFree {
-		found = append(found, Finding{"disk-free", LevelWarn, fmt.Sprintf("the disk has %d MB left", free>>20),
-			"a full one keeps logs, backups and updates from being written", roomHint})
+		found = append(found, warning("disk-free", fmt.Sprintf("the disk has %d MB left", free>>20),
+			"a full one keeps logs, backups and updates from being written", roomHint))
 	}
 	for _, fs := range []Inodes{hw.Inodes, hw.VarInodes} {
 		if fs.Total > 0 && fs.Free < fs.Total/leastInodes {
-			found = append(found, Finding{"inodes", LevelWarn, fmt.Sprintf("the disk has room for %d more files, of %d", fs.Free, fs.Total),
-				"without any, nothing can be written, whatever room there is", "find / -xdev -type f -printf '%h\\n' | sort | uniq -c | sort -n | tail   # shows where they are"})
+			found = append(found, warning("inodes", fmt.Sprintf("the disk has room for %d more files, of %d", fs.Free, fs.Total),
+				"without any, nothing can be written, whatever room there is", "find / -xdev -type f -printf '%h\\n' | sort | uniq -c | sort -n | tail   # shows where they are"))
 			break
 		}
 	}

@@ -19,6 +19,27 @@ type Finding struct {
 	What  string `json:"what"`  // is the case
 	Means string `json:"means"` // for the adapter
 	Cure  string `json:"cure"`  // the command that mends it, or what to do where none does
+
+	Follows string   `json:"follows,omitempty"` // id of the finding that this one is no more than a consequence of
+	Fix     []string `json:"fix,omitempty"`     // the command that mends it and can do no harm; see [AsDeployed]
+}
+
+// AsDeployed is the Fix of what is mended as a deploy would: the adapter's own files, units and site are put right again, with
+// a journal and the health checks.
+const AsDeployed = "as deployed"
+
+func warning(id, what, means, cure string) Finding {
+	return Finding{ID: id, Level: LevelWarn, What: what, Means: means, Cure: cure}
+}
+
+func failure(id, what, means, cure string) Finding {
+	return Finding{ID: id, Level: LevelFail, What: what, Means: means, Cure: cure}
+}
+
+// fixedBy is the finding with the command that mends it.
+func (f Finding) fixedBy(command ...string) Finding {
+	f.Fix = command
+	return f
 }
 
 // Text is the finding in one paragraph.

@@ -120,7 +120,8 @@ func askControl(ctx context.Context, socket, release string) error {
 	if err := askRelease(ctx, client, release); err != nil {
 		return err
 	}
-	return askHealth(ctx, client, "http://adapter/v1/health")
+	_, err := askHealth(ctx, client, "http://adapter/v1/health")
+	return err
 }
 
 func askRelease(ctx context.Context, client *http.Client, release string) error {

@@ -16,6 +16,8 @@ const (
 	queryNginx
 	queryNginxCandidate
 	queryCredential
+	queryServiceWords
+	queryNginxWords
 )
 
 // command is the whole command line of a query.
@@ -41,6 +43,10 @@ func (q query) command() (name string, args []string) {
 		return "nginx", []string{"-v"}
 	case queryNginxCandidate: // with its caches in memory alone
 		return "apt-cache", []string{"-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "policy", "nginx"}
+	case queryServiceWords:
+		return "journalctl", []string{"--unit", serviceUnit, "--unit", handoverUnit, "--identifier", "gemini-adapter", "--lines", "1", "--no-pager", "--output", "cat"}
+	case queryNginxWords:
+		return "journalctl", []string{"--unit", nginxUnit, "--identifier", "nginx", "--lines", "20", "--no-pager", "--output", "cat"}
 	case queryCredential: // a unit of its own that tries to read a credential, and is gone when it ends
 		return "systemd-run", []string{"--wait", "--quiet", "--collect", "--property=LoadCredential=probe:/etc/os-release",
 			"--property=User=nobody", "--property=PrivateMounts=yes", "/bin/sh", "-c", `test -r "$CREDENTIALS_DIRECTORY/probe"`}

@@ -88,8 +88,8 @@ func (e Exit) try(ctx context.Context) *Finding {
 		return e.lost(base, err)
 	}
 	if resp.StatusCode == http.StatusBadRequest && strings.Contains(string(body), regionWords) {
-		return &Finding{string(RefusedRegion), LevelWarn, "Google refuses Gemini to this server's region" + e.by(), "no key gets an answer this way",
-			"rent a server in a region of https://ai.google.dev/gemini-api/docs/available-regions, or go out by a proxy there: proxy=http://HOST:PORT behind each key in --keys-file FILE"}
+		return &Finding{ID: string(RefusedRegion), Level: LevelWarn, What: "Google refuses Gemini to this server's region" + e.by(), Means: "no key gets an answer this way",
+			Cure: "rent a server in a region of https://ai.google.dev/gemini-api/docs/available-regions, or go out by a proxy there: proxy=http://HOST:PORT behind each key in --keys-file FILE"}
 	}
 	return nil
 }
@@ -111,8 +111,8 @@ func (e Exit) lost(base *url.URL, err error) *Finding {
 	}
 	lookup, noName := errors.AsType[*net.DNSError](err)
 	invalid, untimely := errors.AsType[x509.CertificateInvalidError](err)
-	f := &Finding{"egress", LevelWarn, fmt.Sprintf("%s cannot be reached from the server%s: %s", base.Host, e.by(), plainly(err)), means,
-		"curl -sS -o /dev/null -w '%{http_code}\\n' " + base.String() + "   # on the server; see what its provider and its firewall let out"}
+	f := &Finding{ID: "egress", Level: LevelWarn, What: fmt.Sprintf("%s cannot be reached from the server%s: %s", base.Host, e.by(), plainly(err)), Means: means,
+		Cure: "curl -sS -o /dev/null -w '%{http_code}\\n' " + base.String() + "   # on the server; see what its provider and its firewall let out"}
 	switch {
 	case noName:
 		f.ID, f.What = "dns", fmt.Sprintf("the server cannot find the address of %s", lookup.Name)

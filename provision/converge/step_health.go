@@ -68,6 +68,12 @@ func LocalTransport(name, address string) *http.Transport {
 
 // ask asks once.
 func (st healthStep) ask(ctx context.Context, s *reader) error {
+	_, err := st.status(ctx, s)
+	return err
+}
+
+// status is what the adapter says of itself: healthy, degraded or unhealthy.
+func (st healthStep) status(ctx context.Context, s *reader) (string, error) {
 	address := st.address
 	if address == "" {
 		address = s.web
@@ -82,28 +88,28 @@ func (st healthStep) ask(ctx context.Context, s *reader) error {
 func (healthStep) check(context.Context, *run) error { return nil }
 
 // askHealth wants the adapter's own words: 200, or 503 when it runs and has no usable key.
-func askHealth(ctx context.Context, client *http.Client, url string) error {
+func askHealth(ctx context.Context, client *http.Client, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return "", err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, healthBody))
 	if closeErr := resp.Body.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	var health struct {
 		Status string `json:"status"`
 	}
 	known := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusServiceUnavailable
 	if err := json.Unmarshal(body, &health); err != nil || !known || health.Status == "" {
-		return fmt.Errorf("%s answers %s, which is not the adapter", url, resp.Status)
+		return "", fmt.Errorf("%s answers %s, which is not the adapter", url, resp.Status)
 	}
-	return nil
+	return health.Status, nil
 }
