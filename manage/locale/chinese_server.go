@@ -11,7 +11,6 @@ func findings() []message {
 		{"%s would not start at boot", "%s 不会开机启动"},
 		{"clients get no answer", "客户端得不到回答"},
 		{"clients get no answer where they come the same way", "走同样线路的客户端得不到回答"},
-		{"the adapter does not answer through Nginx: %s", "经 Nginx 访问，适配器没有应答：%s"},
 		{"the adapter answers on the server, and not at %s from here: %v", "适配器在服务器上有应答，但从本机访问 %s 没有应答：%v"},
 		{"the server is not any more what the last deploy made of it; a deploy would %s", "服务器已不是上次部署后的样子；再部署一次会：%s"},
 		{"somebody, or an upgrade, has changed that since", "之后有人或某次升级改动过"},

@@ -81,7 +81,7 @@ func oomKills(s *reader) []Finding {
 // askUnits looks at the units, with their own last words where one does not run.
 func askUnits(ctx context.Context, s *reader, f Facts) []Finding {
 	var found []Finding
-	add := func(id, unit, means, words, cure string) {
+	down := func(id, unit, means, words, cure string) {
 		u := f.Units[unit]
 		state := "does not run"
 		switch {
@@ -94,7 +94,7 @@ func askUnits(ctx context.Context, s *reader, f Facts) []Finding {
 		}
 		found = append(found, failure(id, unit+" "+state, means, cure).fixedBy("systemctl", "enable", "--now", unit))
 	}
-	add("socket", socketUnit, noAnswer, "", "systemctl enable --now "+socketUnit)
+	down("socket", socketUnit, noAnswer, "", "systemctl enable --now "+socketUnit)
 	if service := f.Units[serviceUnit]; !f.Units[handoverUnit].Active && (!service.Active || strings.HasPrefix(service.Sub, "auto-restart")) {
 		found = append(found, failure("service", serviceUnit+" does not run"+said(ctx, s, queryServiceWords), noAnswer, "gemini-manage error-logs; then gemini-manage restart").
 			fixedBy("systemctl", "start", serviceUnit))
@@ -103,13 +103,13 @@ func askUnits(ctx context.Context, s *reader, f Facts) []Finding {
 	if !f.Units[nginxUnit].Active {
 		words = strings.TrimPrefix(said(ctx, s, queryNginxWords), "; its last words: ")
 	}
-	add("nginx", nginxUnit, noAnswer, words, "nginx -t; systemctl enable --now "+nginxUnit)
+	down("nginx", nginxUnit, noAnswer, words, "nginx -t; systemctl enable --now "+nginxUnit)
 	if f.Units[fail2banUnit].Loaded {
-		add("fail2ban", fail2banUnit, "who guesses passwords is not kept out", "", "systemctl enable --now "+fail2banUnit)
+		down("fail2ban", fail2banUnit, "who guesses passwords is not kept out", "", "systemctl enable --now "+fail2banUnit)
 	}
 	for _, t := range timers() {
 		if u := f.Units[t.unit]; u.Loaded {
-			add("timer", t.unit, "nobody will "+strings.TrimPrefix(t.title, "have systemd "), "", "systemctl enable --now "+t.unit)
+			down("timer", t.unit, "nobody will "+strings.TrimPrefix(t.title, "have systemd "), "", "systemctl enable --now "+t.unit)
 		}
 	}
 	for i := range found {
