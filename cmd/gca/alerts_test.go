@@ -80,5 +80,6 @@ func testAlerts(t *testing.T, r *rig) {
 	if said := r.on("cat /var/lib/gca-alerts/state.json; journalctl -u gemini-adapter-alerts -o cat"); strings.Contains(said, "hook-secret-path") || strings.Contains(said, "Starting") {
 		t.Errorf("a secret, or the timer's noise, is in\n%s", said)
 	}
+	testBundle(t, r)
 	r.on("gemini-manage start; systemctl reset-failed gemini-adapter-alerts.service; " + look + "gemini-manage config set ALERT_WEBHOOK_URL=; " + look + "systemctl start gemini-adapter-alerts.timer; gemini-manage status")
 }

@@ -91,19 +91,11 @@ func examineHere(ctx context.Context, io *streams, asJSON, fix bool) error {
 	if os.Geteuid() != 0 {
 		return manage.ErrNotRoot
 	}
-	self, err := payload.Self()
+	look, err := doctorHere()
 	if err != nil {
 		return err
 	}
-	templates, err := templateTexts()
-	if err != nil {
-		return err
-	}
-	agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}}
-	look := func() ([]converge.Finding, error) {
-		return agent.Diagnose(ctx, converge.Want{Mode: converge.ModeDoctor, Version: version, SHA256: self.SHA256, Templates: templates})
-	}
-	found, err := look()
+	found, err := look(ctx)
 	if err == nil && fix && len(found) > 0 {
 		found, err = mendHere(ctx, io, found, look)
 	}
@@ -113,8 +105,24 @@ func examineHere(ctx context.Context, io *streams, asJSON, fix bool) error {
 	return tellFindings(io, "this server", found, asJSON)
 }
 
+// doctorHere returns what looks at this server.
+func doctorHere() (func(context.Context) ([]converge.Finding, error), error) {
+	self, err := payload.Self()
+	if err != nil {
+		return nil, err
+	}
+	templates, err := templateTexts()
+	if err != nil {
+		return nil, err
+	}
+	agent := converge.Agent{Version: version, SHA256: self.SHA256, ReadSettings: readSettings, Certificates: cert.Authority{}}
+	return func(ctx context.Context) ([]converge.Finding, error) {
+		return agent.Diagnose(ctx, converge.Want{Mode: converge.ModeDoctor, Version: version, SHA256: self.SHA256, Templates: templates})
+	}, nil
+}
+
 // mendHere mends what it can and looks again. What could not be mended is told, and is among the findings again.
-func mendHere(ctx context.Context, io *streams, found []converge.Finding, look func() ([]converge.Finding, error)) ([]converge.Finding, error) {
+func mendHere(ctx context.Context, io *streams, found []converge.Finding, look func(context.Context) ([]converge.Finding, error)) ([]converge.Finding, error) {
 	_, err := applyHere(io, func(m manage.Machine) (converge.Applied, error) {
 		return converge.Applied{}, m.Repair(ctx, found, func(command string) { screenLine(io, "mending: "+command) })
 	})
@@ -124,7 +132,7 @@ func mendHere(ctx context.Context, io *streams, found []converge.Finding, look f
 	if err != nil {
 		screenLine(io, "gca: "+err.Error())
 	}
-	return look()
+	return look(ctx)
 }
 
 // screenLine tells how it goes. A screen that has gone is no reason to stop half-way.

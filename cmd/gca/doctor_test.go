@@ -92,6 +92,13 @@ func TestTrap_Doctor(t *testing.T) {
 		if got.code != exitFailed {
 			t.Errorf("exit code %d, want %d", got.code, exitFailed)
 		}
+		r.on("systemctl disable -q --now gemini-adapter-backup.timer nginx; rm /etc/nginx/sites-enabled/gemini-adapter")
+		broken := r.run(nil, r.verb(words("doctor"), "--fix")...)
+		if broken.code != exitOK || !strings.HasSuffix(broken.out, "this server: all well\n") {
+			t.Errorf("--fix: exit code %d\n%s%s", broken.code, broken.out, broken.err)
+		}
+		wantText(t, broken.err, "mending: systemctl enable --now gemini-adapter.socket", "mending: systemctl enable --now nginx.service", "mending: put right what the last deploy made")
+		r.serves()
 	})
 }
 

@@ -23,7 +23,7 @@ Start with:
 	}
 	ssh := &sshFlags{}
 	root.AddCommand(newDeploy(io), newPlan(io), newServe(io), newAgent(io), newConnect(io), newTest(io), newAsk(io), newChat(io), newSetup(io), newPerf(io), newVersion(io), newHealth(io), newExport(io))
-	root.AddCommand(newDoctor(io))
+	root.AddCommand(newDoctor(io), newBundle(io, ssh))
 	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
 	root.AddCommand(newMonitor(io, ssh), newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newAlerts(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
@@ -37,7 +37,7 @@ func newManageRoot(io *streams) *cobra.Command {
 	root.AddCommand(newStats(group{io, nil}), newUsage(group{io, nil}))
 	root.AddCommand(localVerbs(io)...)
 	root.AddCommand(newMonitor(io, nil), newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newAlerts(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
-	root.AddCommand(newDoctorHere(io))
+	root.AddCommand(newDoctorHere(io), newBundle(io, nil))
 	return finish(root, group{io, nil})
 }
 

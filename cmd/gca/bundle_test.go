@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// testBundle gathers one of an adapter that is stopped and has keys, tokens and a webhook: none of them is in it.
+func testBundle(t *testing.T, r *rig) {
+	file := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	got := r.ok(nil, r.verb(words("bundle"), "-o", file)...)
+	wantText(t, got.err, "status.txt", "doctor.json", "logs/adapter.txt", "searched for every key, token, password and webhook")
+	text, err := exec.Command("tar", "-xzOf", file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	wantText(t, string(text), "the service is inactive", "PRETTY_NAME=", "ALERT_WEBHOOK_URL=http", "gemini-adapter.socket does not run")
+	for _, secret := range append([]string{"hook-secret-path"}, goodKeys...) {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("%s is in the bundle", secret)
+		}
+	}
+	if again := r.run(nil, r.verb(words("bundle"), "-o", file)...); again.code == exitOK || !strings.Contains(again.err, "is there already") {
+		t.Errorf("a bundle was overwritten: %d %s", again.code, again.err)
+	}
+}
