@@ -23,7 +23,7 @@ func dependencies() []dependency {
 		{"service", slices.Concat(machine, files, []string{"socket", "oom"})},
 		{"adapter", slices.Concat(machine, files, []string{"socket", "service"})},
 		{"port-443", nil}, {"site", nil}, {string(RefusedTLS), []string{"dns"}}, {"certificate", []string{"clock"}},
-		{string(RefusedNginx), []string{"port", "port-443", "site", "certificate"}},
+		{string(RefusedNginx), []string{"port", "port-443", "certificate"}},
 		{"web", []string{"adapter", "service", "socket", "nginx", "site", "certificate"}},
 		{"firewall", nil}, {"web-port", []string{"web", "firewall"}},
 		{"egress", []string{"dns"}}, {string(RefusedRegion), nil},
