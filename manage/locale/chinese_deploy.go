@@ -50,6 +50,7 @@ func steps() []message {
 		{"let Nginx serve %s, and send what comes in plain HTTP there", "让 Nginx 提供 %s，并把明文 HTTP 请求转到那里"},
 		{"have systemd renew the certificate before half of its life is over", "让 systemd 在证书有效期过半之前自动续期"},
 		{"have systemd back the adapter up every day", "让 systemd 每天备份适配器"},
+		{"arm a timer that puts everything back, should this be cut short", "设定计时器：如果中途中断，就全部恢复原状"},
 		{"have systemd look every two minutes whether anybody has to be alerted", "让 systemd 每两分钟检查一次是否需要告警"},
 		{"take the stock default site out of Nginx", "从 Nginx 移除自带的默认站点"},
 		{"let each Nginx worker hold %d connections", "让每个 Nginx 进程可保持 %d 个连接"},

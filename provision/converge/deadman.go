@@ -6,18 +6,21 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
 
 // The dead man's timer takes a deploy back that may have shut everybody out. It is armed before the firewall or sshd is
-// touched, and a new SSH login disarms it ([Agent.Prove]). Its units are files of their own, so that neither the worker's
+// touched, and a new SSH login disarms it ([Agent.Prove]). It also guards a restore, which stops the adapter for a moment and is
+// carried out by a process that may be killed then: that one disarms it in the end. Its units are files of their own, so that neither the worker's
 // death nor a boot, by which the worker is gone and the new rules stay, keeps it from going off.
 const (
 	deadManName    = "gca-deadman"
 	deadManTimer   = deadManName + ".timer"
 	deadManService = deadManName + ".service"
-	deadManTime    = 2 * time.Minute // from the arming, or from a boot, to the end
+	deadManTime    = 2 * time.Minute  // from the arming, or from a boot, to the end
+	guardTime      = 10 * time.Second // likewise for a restore; while that goes on, the guard waits for it
 
 	deadManAsks     = 5 * time.Minute // for a worker to have put everything back by itself
 	deadManPatience = time.Minute     // for others who are at work on the server
@@ -26,34 +29,41 @@ const (
 // ArmedStep is the id of the step after which a deploy is not to be committed before a new login has got in.
 const ArmedStep = "unit:" + deadManName
 
-// deadManFiles are the units by path; gca is the file of the release that takes everything back.
-func deadManFiles(gca string) map[string]string {
+// guardStepID is the id of the step after which a change is taken back should its process die.
+const guardStepID = "unit:gca-guard"
+
+// files are the units by path.
+func (st deadManStep) files() map[string]string {
 	return map[string]string{
 		unitFile(deadManService): `# Written by gca for the time of one deploy.
 [Unit]
-Description=Take back a deploy of the Gemini adapter that let no new SSH login in
+Description=Take back a change of the Gemini adapter that came to no good end
 [Service]
 Type=oneshot
 Restart=on-failure
 RestartSec=10
-ExecStart=` + gca + ` agent --dead-man
+ExecStart=` + st.gca + ` agent --dead-man
 `,
 		unitFile(deadManTimer): fmt.Sprintf(`# Written by gca for the time of one deploy.
 [Unit]
-Description=Wait for a new SSH login after a change of the firewall or of sshd
+Description=Wait for %s
 [Timer]
 OnActiveSec=%d
 AccuracySec=1
 [Install]
 WantedBy=timers.target
-`, int(deadManTime/time.Second)),
+`, st.awaits, int(st.time/time.Second)),
 	}
 }
 
 func unitFile(name string) string { return "/etc/systemd/system/" + name }
 
 // deadManStep arms the timer.
-type deadManStep struct{ gca string }
+type deadManStep struct {
+	gca    string // file of the release that takes everything back
+	awaits string // what disarms it, in words
+	time   time.Duration
+}
 
 // Disarmed last, it goes off once more where taking back dies half-way.
 func (deadManStep) before(context.Context, *run) (reversal, error) {
@@ -65,7 +75,7 @@ func (st deadManStep) apply(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	for path, text := range deadManFiles(st.gca) {
+	for path, text := range st.files() {
 		if err := r.sys.writeFile(path, []byte(text), 0o644, root); err != nil {
 			return err
 		}
@@ -173,7 +183,7 @@ func (a Agent) takeBackAlone(ctx context.Context, s *system) error {
 	}
 	if died {
 		want := Want{Version: a.Version, SHA256: a.SHA256}
-		back := RolledBack{Reason: errNoLogin.Error()}
+		back := RolledBack{Reason: deadManReason(&s.reader).Error()}
 		errs := undo(ctx, s)
 		if len(errs) == 0 {
 			errs = append(errs, leave(s, want))
@@ -187,5 +197,18 @@ func (a Agent) takeBackAlone(ctx context.Context, s *system) error {
 	}
 	return errors.Join(err, s.disarm(ctx))
 }
+
+// deadManReason says why the open journal is taken back.
+func deadManReason(s *reader) error {
+	records, err := readJournal(s, openDir)
+	guarded := func(r record) bool { return r.Step == guardStepID }
+	armed := func(r record) bool { return r.Step == ArmedStep }
+	if err == nil && slices.ContainsFunc(records, guarded) && !slices.ContainsFunc(records, armed) {
+		return errCutShort
+	}
+	return errNoLogin
+}
+
+var errCutShort = calledOff{"the restore was cut short"}
 
 var errNoLogin = calledOff{fmt.Sprintf("no new SSH login got in within %s of the change to the firewall or to sshd", deadManTime)}

@@ -202,3 +202,45 @@ func TestDiff_Harden(t *testing.T) {
 	f(func(f *Facts, _ *Want) { f.SSHD = false }, "sshd does not tell its settings")
 	f(func(_ *Facts, w *Want) { w.Harden = false }, "")
 }
+
+// A restore whose process is killed, at whatever step, is taken back by its guard, so an adapter serves; one that ends leaves none.
+func TestGuard(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	m.put(stateDir+"/state.db", "before")
+	before := m.tree()
+	w := m.want("")
+	w.Scope, w.Settings = ScopeAdapter, []Setting{{Name: "LOG_LEVEL", Value: "debug"}}
+	w.State = []StateFile{{Name: "state.db", Mode: 0o600, Content: []byte("restored")}}
+	w = m.agent().complete(&m.sys.reader, w)
+	facts, err := collect(t.Context(), &m.sys.reader, w)
+	m.must(err)
+	p, err := Diff(facts, w, readTestSettings)
+	m.must(err)
+	armed := slices.Index(ids(p), guardStepID)
+	if stop := slices.Index(ids(p), "unit:stop"); armed < 0 || stop != armed+1 {
+		t.Fatalf("the adapter stops without a guard: %q", ids(p))
+	}
+	for last := armed; last < len(p.steps); last++ {
+		for _, dies := range []bool{false, true} {
+			m.carry(p, last, dies)
+			if reason := deadManReason(&m.sys.reader); last > armed && reason != errCutShort {
+				t.Errorf("it is taken back since %q", reason)
+			}
+			m.must(m.agent().deadMan(t.Context(), newLike(m.sys)))
+			m.same(before, "died at "+p.steps[last].id)
+			units, err := collectUnits(t.Context(), &m.sys.reader)
+			if err != nil || !units[serviceUnit].Active || !units[socketUnit].Active {
+				t.Errorf("died at %s, nothing serves: %+v, %v", p.steps[last].id, units, err)
+			}
+		}
+	}
+	_, err = m.agent().local(t.Context(), m.sys, w, Events{})
+	m.must(err)
+	for _, name := range []string{deadManTimer, deadManService} {
+		if st, err := m.sys.look(unitFile(name)); err != nil || st.Kind != PathAbsent {
+			t.Errorf("in the end %s is %+v, %v", name, st, err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -73,6 +74,9 @@ func (d *differ) state() {
 	}
 	d.serviceChanged = true
 	if d.serving() || d.f.Units[socketUnit].Active {
+		_, guard, _ := strings.Cut(guardStepID, ":")
+		d.add(KindUnit, guard, "arm a timer that puts everything back, should this be cut short",
+			deadManStep{d.w.releaseGCA(), "the end of a restore", guardTime})
 		d.add(KindUnit, "stop", "stop the adapter", stopStep{d.stopTime()})
 	}
 	d.add(KindState, stateDir, fmt.Sprintf("put %d files into %s", len(d.w.State), stateDir), stateStep{d.w.State})

@@ -20,7 +20,7 @@ func (d *differ) logins() {
 	d.begin(d.steps[at].group)
 	_, name, _ := strings.Cut(ArmedStep, ":")
 	d.steps = slices.Insert(d.steps, at, d.step(KindUnit, name,
-		fmt.Sprintf("arm a timer that takes everything back in %s, unless a new login gets in", plural(int(deadManTime/time.Minute), "minute")), deadManStep{d.w.releaseGCA()}))
+		fmt.Sprintf("arm a timer that takes everything back in %s, unless a new login gets in", plural(int(deadManTime/time.Minute), "minute")), deadManStep{d.w.releaseGCA(), "a new SSH login after a change of the firewall or of sshd", deadManTime}))
 }
 
 // webPorts are those that clients come in by.

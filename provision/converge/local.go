@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -64,6 +65,19 @@ func (a Agent) alone(ctx context.Context, s *system, want Want, purpose string, 
 		return Applied{}, &RolledBackError{end}
 	case doneMessage:
 		applied.Notes, applied.Site = end.Notes, plan.site
+		if err := e.unguard(ctx, plan); err != nil {
+			applied.Notes = append(applied.Notes, "the timer that guarded this could not be disarmed, and finds nothing to do: "+err.Error())
+		}
 	}
 	return applied, nil
+}
+
+// unguard disarms the timer of a plan that is carried out, and committed.
+func (e *engine) unguard(ctx context.Context, plan Plan) error {
+	if !slices.ContainsFunc(plan.steps, func(s Step) bool { return s.id == guardStepID }) {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	// One that has gone off waits for the lock, which is still ours.
+	return errors.Join(e.sys.systemctl(ctx, "stop", deadManService), e.sys.disarm(ctx))
 }

@@ -222,7 +222,7 @@ func TestDiff_WholeFiles(t *testing.T) {
 	w.KeepOld = true
 	w.State = []StateFile{{Name: "state.db", Mode: 0o600, Content: []byte("db")}}
 	p := mustDiff(t, equal, w)
-	want := []string{"file:" + settingsOld, "file:" + settingsFile, "file:" + tokensFile, "check:settings", "unit:stop", "state:" + stateDir}
+	want := []string{"file:" + settingsOld, "file:" + settingsFile, "file:" + tokensFile, "check:settings", guardStepID, "unit:stop", "state:" + stateDir}
 	if got := stepNames(p, GroupSettings); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
