@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers chaos test-records test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy shots soak compiler clean
+.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers chaos test-records drill test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy shots soak compiler clean
 
 export CGO_ENABLED = 0
 
@@ -59,7 +59,7 @@ unit: compiler
 
 # The long walks, left out above: real clients; on lab servers every trap by its number, two systems by three logins with a reboot and a restore, and what
 # packages, bans, kernel settings and sshd do.
-LONG = ^(TestTrap|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
+LONG = ^(TestTrap|TestMigrate|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
 
 test-servers:
 	GCA_EVERY=1 $(GO) test -count=1 -timeout 60m -run '$(LONG)|^(TestJournal_UndoAfterEveryStep|TestAgent_CutAnywhere)$$' ./cmd/gca ./provision/converge ./provision/remote
@@ -90,6 +90,11 @@ chaos:
 DEATHS ?= 1000
 test-records:
 	GCA_DEATHS=$(DEATHS) $(GO) test -count=1 -timeout 90m -v -run '^TestChaos$$' ./cmd/gca
+
+# The disaster drill: a server that serves, a backup, and the server is gone; a new machine becomes the same adapter. It prints
+# the seconds from an empty machine to the first answer.
+drill:
+	$(GO) test -count=1 -v -timeout 15m -run '^TestDrill$$' ./cmd/gca
 
 # Twenty restarts under 200 open streams and a closed loop of requests, none of which may be lost; make test makes do with three.
 test-handovers:

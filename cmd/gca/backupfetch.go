@@ -85,6 +85,31 @@ func (f *backupFlags) fromAfar(ctx context.Context, target string) error {
 	if err != nil {
 		return err
 	}
+	if f.out == "-" {
+		return s.pass(f.io.out, f.fetch(ctx, target, s))
+	}
+	file, err := f.save(ctx, target, s)
+	if err != nil {
+		return err
+	}
+	return s.tell(f.io, file, f.json)
+}
+
+// save fetches a backup into its file.
+func (f *backupFlags) save(ctx context.Context, target string, s *saving) (file string, err error) {
+	file = f.out
+	if file == "" {
+		host, err := remote.ParseHost(target)
+		if err != nil {
+			return "", &usageError{err.Error()}
+		}
+		file = manage.ArchiveName(host.Name(), time.Now()) + manage.SealedSuffix
+	}
+	return file, manage.SaveArchive(file, f.fetch(ctx, target, s), s.check)
+}
+
+// fetch has the server write the archive.
+func (f *backupFlags) fetch(ctx context.Context, target string, s *saving) func(io.Writer) error {
 	words := []string{"backup", "-o", "-"}
 	for _, to := range s.recipients {
 		words = append(words, "--recipient", to)
@@ -92,26 +117,11 @@ func (f *backupFlags) fromAfar(ctx context.Context, target string) error {
 	if f.logs {
 		words = append(words, "--with-logs")
 	}
-	fetch := func(w io.Writer) error {
+	return func(w io.Writer) error {
 		p := &byteCount{to: w, io: f.io, live: isTerminal(f.io.err)}
 		err := f.ssh.runRemote(ctx, f.io, target, rootAlways, nil, p, words...)
 		return errors.Join(err, p.end())
 	}
-	if f.out == "-" {
-		return s.pass(f.io.out, fetch)
-	}
-	file := f.out
-	if file == "" {
-		host, err := remote.ParseHost(target)
-		if err != nil {
-			return &usageError{err.Error()}
-		}
-		file = manage.ArchiveName(host.Name(), time.Now()) + manage.SealedSuffix
-	}
-	if err := manage.SaveArchive(file, fetch, s.check); err != nil {
-		return err
-	}
-	return s.tell(f.io, file, f.json)
 }
 
 // sealed says whom the archive is for: who is named, or this machine.

@@ -23,6 +23,7 @@ import (
 type restoreFlags struct {
 	group
 	binary  string
+	again   string // command that goes on after a cut; "" is the same restore
 	keyFile string
 	yes     bool
 	json    bool
@@ -163,11 +164,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	if err := f.agree(a, name, "Make "+target+" an adapter like that? Whatever adapter is there loses its settings, keys and tokens, and clients with other tokens are shut out."); err != nil {
 		return err
 	}
-	done, err := f.send(cmd.Context(), target, name, key)
-	var bare *noAdapterError
-	if errors.As(err, &bare) {
-		done, err = f.begin(cmd, target, name, key, a, texts)
-	}
+	done, err := f.move(cmd, target, opened{name, key, a, texts})
 	if err != nil && !cfg.Clients() {
 		_, told := fmt.Fprintf(f.io.err, "The archive has no client token, and the server makes one for it; if it was not shown: gca config set %s CLIENT_TOKENS=-\n", target)
 		return errors.Join(err, told)
@@ -175,12 +172,30 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	if err != nil {
 		return err
 	}
-	host, _, err := f.ssh.parse(cmd.Context(), target, f.io)
-	if err != nil {
-		return err
-	}
-	done.URL = converge.Site{TLS: done.TLS}.URL(host.Name())
 	return f.tellMoved(a, target, done)
+}
+
+// opened is an archive in a file that was read, and found right.
+type opened struct {
+	name  string
+	key   *manage.BackupKey // may be nil
+	a     *manage.Archive
+	texts config.Texts
+}
+
+// move makes the server at target what the archive says, and tells where it serves.
+func (f *restoreFlags) move(cmd *cobra.Command, target string, o opened) (restoreResult, error) {
+	done, err := f.send(cmd.Context(), target, o.name, o.key)
+	var bare *noAdapterError
+	if errors.As(err, &bare) {
+		done, err = f.begin(cmd, target, o)
+	}
+	if err != nil {
+		return done, err
+	}
+	host, _, err := f.ssh.parse(cmd.Context(), target, f.io)
+	done.URL = converge.Site{TLS: done.TLS}.URL(host.Name())
+	return done, err
 }
 
 const maxAnswer = 64 << 10 // bytes of a result
@@ -208,12 +223,12 @@ func (f *restoreFlags) send(ctx context.Context, target, name string, key *manag
 }
 
 // begin makes a server an adapter with what the archive holds, and has that restore the rest.
-func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, key *manage.BackupKey, a *manage.Archive, texts config.Texts) (restoreResult, error) {
-	deployed, err := f.deploy(cmd, target, name, a, texts)
+func (f *restoreFlags) begin(cmd *cobra.Command, target string, o opened) (restoreResult, error) {
+	deployed, err := f.deploy(cmd, target, o)
 	if err != nil && !partial(err) {
 		return restoreResult{}, err
 	}
-	done, err := f.send(cmd.Context(), target, name, key)
+	done, err := f.send(cmd.Context(), target, o.name, o.key)
 	done.Changed += deployed.Changed
 	done.Safety = "" // before the restore there was nothing
 	var failed *statusError
@@ -226,7 +241,7 @@ func (f *restoreFlags) begin(cmd *cobra.Command, target, name string, key *manag
 }
 
 // deploy makes the server an adapter of this release that begins with what the archive holds.
-func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, a *manage.Archive, texts config.Texts) (provision.Result, error) {
+func (f *restoreFlags) deploy(cmd *cobra.Command, target string, o opened) (provision.Result, error) {
 	// All connections of a restore use what was typed for the first one.
 	d := &deployFlags{ssh: *f.ssh, binary: f.binary, yes: true}
 	opts, err := d.options(cmd, f.io, target)
@@ -234,13 +249,21 @@ func (f *restoreFlags) deploy(cmd *cobra.Command, target, name string, a *manage
 		return provision.Result{}, err
 	}
 	// After a cut the same restore finishes the deploy first.
-	opts.Command = strings.Replace(opts.Command, "gca deploy", "gca restore", 1) + " " + remote.Quote(name)
-	opts.Seed = &provision.Seed{Env: converge.NewSecret(texts.Env), Keys: converge.NewSecret(texts.Keys), Tokens: converge.NewSecret(texts.Tokens),
-		Certificates: a.Certificates(), Roots: a.Roots(), Name: tlsOf(texts)}
+	if opts.Command = f.again; f.again == "" {
+		opts.Command = goesOn(cmd, "gca restore", target, o.name)
+	}
+	opts.Seed = &provision.Seed{Env: converge.NewSecret(o.texts.Env), Keys: converge.NewSecret(o.texts.Keys), Tokens: converge.NewSecret(o.texts.Tokens),
+		Certificates: o.a.Certificates(), Roots: o.a.Roots(), Name: tlsOf(o.texts)}
 	screen := newScreen(f.io, false)
 	opts.SSH.Prompts.Waiting = screen.warn
 	result, err := provision.Deploy(cmd.Context(), opts, d.ui(f.io, screen, opts.Host.String(), nil))
 	return result, errors.Join(err, screen.end(err == nil))
+}
+
+// goesOn is a command as it was given, to be typed once more.
+func goesOn(cmd *cobra.Command, name, target, rest string) string {
+	again, _ := sameCommand(cmd, target)
+	return strings.Replace(again, "gca deploy", name, 1) + " " + remote.Quote(rest)
 }
 
 // tlsOf is the name that an archive's adapter was reached by, "" for plain HTTP.

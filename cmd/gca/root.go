@@ -26,7 +26,7 @@ Start with:
 	root.AddCommand(newDoctor(io), newBundle(io, ssh))
 	root.AddCommand(newStats(group{io, ssh}), newUsage(group{io, ssh}))
 	root.AddCommand(hostVerbs(io, ssh)...)
-	root.AddCommand(newMonitor(io, ssh), newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newAlerts(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
+	root.AddCommand(newMonitor(io, ssh), newConfig(io, ssh), newKeys(io, ssh), newTokens(io, ssh), newCert(io, ssh), newAlerts(io, ssh), newBackup(io, ssh), newRestore(io, ssh), newMigrate(io), newUpgrade(io), newRollback(io, ssh), newDestroy(io, ssh))
 	root.AddCommand(buildCommands(io)...)
 	return finish(root, group{io, ssh})
 }
