@@ -24,10 +24,11 @@ func foreign(text, mark string) string {
 
 var callIDs = regexp.MustCompile(`"(toolu|call)_(\d+)"`)
 
-// marked is a conversation of so many turns whose texts, ids, arguments and results have the mark; its last call has no result, and
-// further ones several texts.
+// marked is a conversation of so many turns whose texts, ids, arguments, results and signatures have the mark; its last call has no
+// result, and the first message several texts.
 func marked(path, mark string, turns int, stream bool) string {
-	body := callIDs.ReplaceAllString(string(longRequest(path, turns)), `"${1}_`+mark+`$2"`)
+	body := callIDs.ReplaceAllString(string(longRequest(path, turns)), `"${1}_`+mark+`_$2"`)
+	body = string(thoughtful([]byte(body), mark))
 	body = strings.NewReplacer(`"ok"`, `"`+mark+`"`, `"path":"a"`, `"path":"\u00e4`+mark+`\n"`, `\"path\":\"a\"`, `\"path\":\"\\n`+mark+`\"`,
 		`\"x\"`, mark, `"go"`, `[{"type":"`+map[bool]string{true: "input_"}[path == replies]+`text","text":"`+mark+`"},{"type":"text","text":"\u4e16`+mark+`"}]`,
 		`"max_tokens":32000`, fmt.Sprintf(`"max_tokens":32000,"stream":%t,"instructions":%q`, stream, mark)).Replace(body)
@@ -67,16 +68,21 @@ func TestNothingOfARequestIsInAnother(t *testing.T) {
 	wait.Wait()
 }
 
-// A request of 100 KB is translated in memory that was there before. The least of several runs counts: the pool may be emptied
-// at any time.
+// A request of 100 KB is translated in memory that was there before, but for thought signatures, which are copied. The least of
+// several runs counts: the pool may be emptied at any time.
 func TestTranslatingTakesLittleMemory(t *testing.T) {
-	for _, path := range []string{messages, completions, replies} {
-		translate, body := translator(t, path), longRequest(path, 40)
+	f := func(path string, body []byte, signatures float64) {
+		t.Helper()
+		translate := translator(t, path)
 		for range 3 { // from the second time on tools are known
 			translate(body)
 		}
-		if objects, bytes := allocated(func() { translate(body) }, false); objects > 20 || bytes > 16<<10 {
+		if objects, bytes := allocated(func() { translate(body) }, false); objects > 20 || bytes > 16<<10+signatures {
 			t.Errorf("%s: %.0f objects, %.0f bytes", path, objects, bytes)
 		}
 	}
+	for _, path := range []string{messages, completions, replies} {
+		f(path, longRequest(path, 40), 0)
+	}
+	f(messages, thoughtful(longRequest(messages, 40), strings.Repeat("Ab+/", 200)), 40*800)
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/json"
 	"io"
 	"iter"
 	"log/slog"
@@ -74,11 +75,11 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkTranslate is a request of 100 KB on its way from the client's bytes to Gemini's, tools known.
+// BenchmarkTranslate is a request of 100 KB on its way from the client's bytes to Gemini's, tools known. What encoding/json takes to
+// say that it is JSON is the measure.
 func BenchmarkTranslate(b *testing.B) {
-	for _, path := range []string{messages, completions, replies} {
-		b.Run(strings.Trim(strings.Split(path, "?")[0], "/"), func(b *testing.B) {
-			body := longRequest(path, 40)
+	f := func(name, path string, body []byte) {
+		b.Run(name, func(b *testing.B) {
 			translate := translator(b, path)
 			translate(body)
 			translate(body)
@@ -89,6 +90,19 @@ func BenchmarkTranslate(b *testing.B) {
 			}
 		})
 	}
+	for _, path := range []string{messages, completions, replies} {
+		f(strings.Trim(strings.Split(path, "?")[0], "/"), path, longRequest(path, 40))
+	}
+	f("thinking", messages, thoughtful(longRequest(messages, 40), strings.Repeat("Ab+/", 200)))
+	b.Run("valid", func(b *testing.B) {
+		body := longRequest(messages, 40)
+		b.SetBytes(int64(len(body)))
+		for b.Loop() {
+			if !json.Valid(body) {
+				b.Fatal("no JSON")
+			}
+		}
+	})
 }
 
 // BenchmarkAnswer is a whole answer of 200 pieces, in one.

@@ -174,7 +174,7 @@ func (x *exchange) relay(lease *keys.Lease) *upstream.Error {
 
 // estimate stands in for the usage that Google did not tell. Of an answer that is whole the client hears of it.
 func (x *exchange) estimate(whole bool) {
-	x.access.usage, x.access.estimated = x.guess.Usage(x.call.Request), true
+	x.access.usage, x.access.estimated = x.guess.Usage(x.req.Tokens()), true
 	ev := gemini.Event{Kind: gemini.EventUsage, Usage: x.access.usage}
 	switch {
 	case !whole:
@@ -260,6 +260,7 @@ func (x *exchange) commitContent() {
 		return
 	}
 	x.committed = true
+	x.call.Settle()
 	if x.yield == nil {
 		return
 	}

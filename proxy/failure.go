@@ -153,6 +153,9 @@ func (x *exchange) otherModel() string {
 
 // count is the length of the prompt, where an error needs one.
 func (x *exchange) count() int {
+	if x.committed {
+		return x.req.Tokens() // the request itself is gone
+	}
 	if n := x.s.counts.ask(x.ctx, x.call.Target, x.tries.conversation, x.call.Request); n > 0 {
 		return n
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -45,6 +46,17 @@ func longRequest(path string, turns int) []byte {
 	}
 	b.WriteString("]}")
 	return []byte(b.String())
+}
+
+var toolUses = regexp.MustCompile(`\{"type":"tool_use","id":"(\w+)"`)
+
+// thoughtful puts a block of thinking, with a thought signature, before each call of a request in Anthropic's protocol.
+func thoughtful(body []byte, signature string) []byte {
+	return toolUses.ReplaceAllFunc(body, func(call []byte) []byte {
+		record := front.Record{ClientID: string(toolUses.FindSubmatch(call)[1]), UpstreamID: "up", Signature: signature}
+		sealed := front.Seal("gemini-3.8-flash", record)
+		return append([]byte(`{"type":"thinking","thinking":"hm","signature":"`+sealed+`"},`), call...)
+	})
 }
 
 // translator is the way of a request from its bytes to those that Gemini gets.

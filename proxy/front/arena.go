@@ -21,8 +21,13 @@ type Arena struct {
 	Bytes     gemini.Slab[byte]
 	Own       Own // what the codec has beside, nil in the beginning
 
-	pairs matches
-	home  *Arenas
+	pairs   matches
+	carried []Record          // Call.Carried
+	known   map[string]int    // of these, by the client's id
+	ids     map[string]string // Google's, likewise
+	sealed  gemini.Walker     // through what they came in
+	letters letters           // of theirs
+	home    *Arenas
 }
 
 // Own is what a codec keeps in an arena.
@@ -48,11 +53,25 @@ func (a *Arenas) Get() *Arena {
 
 // Release gives an arena back. Nobody may look at what is in it any more.
 func (a *Arena) Release() {
-	size := a.Walker.Release() + a.Parts.Reset() + a.Contents.Reset() + a.Calls.Reset() + a.Responses.Reset() + a.Bytes.Reset() + a.pairs.reset()
+	size := a.Walker.Release() + a.Parts.Reset() + a.Contents.Reset() + a.Calls.Reset() + a.Responses.Reset() + a.Bytes.Reset() + a.pairs.reset() +
+		a.sealed.Release() + gemini.Recycle(&a.carried)
+	a.known, a.ids, a.letters = fresh(a.known), fresh(a.ids), letters{}
 	if a.Own != nil {
 		size += a.Own.Reset()
 	}
 	if a.home != nil && size <= largestKept {
 		a.home.pool.Put(a)
 	}
+}
+
+// keptIDs is how many ids a map has at most that serves further requests: it keeps the room that it had.
+const keptIDs = 4096
+
+// fresh empties a map by ids for the next use.
+func fresh[V any](m map[string]V) map[string]V {
+	if m == nil || len(m) > keptIDs {
+		return map[string]V{}
+	}
+	clear(m)
+	return m
 }

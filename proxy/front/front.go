@@ -80,7 +80,7 @@ func NewCall(arena *Arena) *Call {
 		config  gemini.GenerationConfig
 	}{}
 	made.request.GenerationConfig = &made.config
-	made.call.arena, made.call.Request = arena, &made.request
+	made.call.arena, made.call.Request, made.call.Carried = arena, &made.request, arena.carried
 	return &made.call
 }
 
@@ -92,13 +92,26 @@ func (c *Call) memory() *Arena {
 	return c.arena
 }
 
-// Release says that the request is over: its memory serves others. What a call has beside its requests stays.
-func (c *Call) Release() {
+// Settle says that the request is not made again, for whichever model: what it was made of serves others from now on. What the
+// answer's encoder needs stays.
+func (c *Call) Settle() {
 	if c.arena == nil {
 		return
 	}
+	c.arena.carried = c.Carried
 	c.arena.Release()
-	c.arena, c.Request, c.decoded, c.Carried, c.Own = nil, nil, nil, nil, nil
+	c.arena, c.Carried = nil, nil
+	for _, r := range []*gemini.Request{c.Request, c.decoded} {
+		if r != nil {
+			r.Contents, r.SystemInstruction = nil, nil
+		}
+	}
+}
+
+// Release says that the request is over, settled or not.
+func (c *Call) Release() {
+	c.Settle()
+	c.Request, c.decoded, c.Own = nil, nil, nil
 }
 
 // BuiltIn says which tools of Google's own the client asked for.

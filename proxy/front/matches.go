@@ -46,10 +46,7 @@ func (m *matches) match(contents []gemini.Content) {
 		}
 	}
 	m.all, m.results, m.nextCall, m.nextFound = m.calls.Make(calls)[:0], m.answers.Make(results)[:0], 0, 0
-	if m.open == nil {
-		m.open = make(map[string]int, calls)
-	}
-	clear(m.open)
+	m.open = fresh(m.open)
 	for i := range contents {
 		for j := range contents[i].Parts {
 			switch p := &contents[i].Parts[j]; {
@@ -112,14 +109,7 @@ func (m *matches) taken(response *gemini.FunctionResponse) bool {
 	return m.results[m.nextFound].taken
 }
 
-// keptIDs is how many ids a map for further requests has room for at most.
-const keptIDs = 4096
-
 func (m *matches) reset() (size int) {
-	if len(m.open) > keptIDs {
-		m.open = nil
-	}
-	clear(m.open)
-	m.all, m.results = nil, nil
+	m.open, m.all, m.results = fresh(m.open), nil, nil
 	return m.calls.Reset() + m.answers.Reset()
 }

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
@@ -49,50 +50,101 @@ func Seal(model string, records ...Record) string {
 	return envelopePrefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
-// Unseal returns the records of a string that Seal made. Anything else, such as another server's signature, is not ok.
-func Unseal(s string) (records []Record, ok bool) {
-	body, ok := strings.CutPrefix(s, envelopePrefix)
+// Carry takes the records of a string that Seal made to those that the request carried, and returns them. Anything else, such as
+// another server's signature, is not ok.
+func (c *Call) Carry(sealed []byte) (records []Record, ok bool) {
+	body, ok := bytes.CutPrefix(sealed, []byte(envelopePrefix))
 	if !ok || len(body) > maxEnvelope {
 		return nil, false
 	}
-	b, err := base64.RawURLEncoding.DecodeString(body)
+	a := c.memory()
+	decoded := a.Bytes.Make(base64.RawURLEncoding.DecodedLen(len(body)))
+	n, err := base64.RawURLEncoding.Decode(decoded, body)
 	if err != nil {
 		return nil, false
 	}
-	var e envelope
-	if err := json.Unmarshal(b, &e); err != nil {
+	from, model := len(c.Carried), ""
+	w := &a.sealed
+	w.Start(decoded[:n])
+	w.Object("an object", func(name []byte) {
+		switch string(name) {
+		case "m":
+			model = w.String()
+		case "r":
+			w.Array("an array", func(int) { c.Carried = append(c.Carried, a.record()) })
+		default:
+			w.Skip()
+		}
+	})
+	if w.Done() != nil {
+		c.Carried = c.Carried[:from]
 		return nil, false
 	}
-	for _, r := range e.Records {
-		records = append(records, Record{
-			ClientID: r.ClientID, UpstreamID: r.UpstreamID, Signature: r.Signature, Model: e.Model,
-			Before: r.Before, After: r.After,
-		})
+	for i := range c.Carried[from:] {
+		c.Carried[from+i].Model = model
 	}
-	return records, true
+	return c.Carried[from:], true
+}
+
+// record reads one of an envelope.
+func (a *Arena) record() (r Record) {
+	w := &a.sealed
+	w.Object("an object", func(name []byte) {
+		switch string(name) {
+		case "c":
+			r.ClientID = w.String()
+		case "u":
+			r.UpstreamID = w.String()
+		case "s":
+			r.Signature = a.letters.of(w.Unquoted())
+		case "b":
+			r.Before = a.letters.of(w.Unquoted())
+		case "a":
+			r.After = a.letters.of(w.Unquoted())
+		default:
+			w.Skip()
+		}
+	})
+	return r
+}
+
+// letters makes long strings, many of them in one piece of memory.
+type letters struct{ room strings.Builder }
+
+// lettersSize is how many bytes they have at once.
+const lettersSize = 8 << 10
+
+func (l *letters) of(b []byte) string {
+	if len(b) > lettersSize/2 {
+		return string(b)
+	}
+	from := l.room.Len()
+	if from+len(b) > l.room.Cap() {
+		l.room, from = strings.Builder{}, 0
+		l.room.Grow(lettersSize)
+	}
+	l.room.Write(b) // never fails
+	return l.room.String()[from:]
 }
 
 // restorer puts back what the parts of a history came with.
 type restorer struct {
-	arena  *Arena
-	known  map[string]Record // carried, by the client's id
-	target string
-	lookup Lookup
-	server bool              // Google's own tools are declared, so that what they did may go back
-	ids    map[string]string // Google's, by the client's; nil as long as there is none
+	arena   *Arena
+	carried []Record
+	known   map[string]int // carried, by the client's id
+	target  string
+	lookup  Lookup
+	server  bool              // Google's own tools are declared, so that what they did may go back
+	ids     map[string]string // Google's, by the client's
 }
 
 // restore puts back the signatures and ids that target's family made, what Google's own tools did where they are declared
 // again, and the dummy where a signature is missing that must be there. contents must be Prepare's own copy.
 func restore(contents []gemini.Content, call *Call, target string, lookup Lookup) {
 	family := gemini.FamilyOf(target)
-	r := restorer{arena: call.memory(), target: target, lookup: lookup, server: call.BuiltIn != BuiltIn{} && family.Signatures}
-	if len(call.Carried) > 0 {
-		r.known = make(map[string]Record, len(call.Carried))
-	}
-	for _, record := range call.Carried {
-		r.known[record.ClientID] = mergeRecords(r.known[record.ClientID], record)
-	}
+	r := restorer{arena: call.memory(), carried: call.Carried, target: target, lookup: lookup, server: call.BuiltIn != BuiltIn{} && family.Signatures}
+	r.known, r.arena.ids = r.arena.index(call.Carried), fresh(r.arena.ids)
+	r.ids = r.arena.ids
 	for i := range contents {
 		r.content(&contents[i])
 	}
@@ -112,8 +164,7 @@ func (r *restorer) content(c *gemini.Content) {
 		case p.FunctionCall != nil:
 			record := r.find(p.FunctionCall.ClientID)
 			p.ThoughtSignature = record.Signature
-			r.called(p.FunctionCall.ClientID, record.UpstreamID)
-			if record.UpstreamID != "" {
+			if r.ids[p.FunctionCall.ClientID] = record.UpstreamID; record.UpstreamID != "" {
 				p.FunctionCall = r.arena.Calls.New(*p.FunctionCall)
 				p.FunctionCall.ID = record.UpstreamID
 			}
@@ -123,16 +174,6 @@ func (r *restorer) content(c *gemini.Content) {
 		}
 	}
 	c.Parts = parts
-}
-
-// called notes which of Google's ids the results of a call have that come next, "" if none.
-func (r *restorer) called(id, upstream string) {
-	switch {
-	case r.ids != nil:
-		r.ids[id] = upstream
-	case upstream != "":
-		r.ids = map[string]string{id: upstream}
-	}
 }
 
 // withServerParts puts the parts of Google's own tools around the calls that they belong to, and in the place of the texts
@@ -191,6 +232,20 @@ func serverParts(list string) []gemini.Part {
 	return out
 }
 
+// index finds records by the client's id; the first of an id is completed by the others.
+func (a *Arena) index(records []Record) map[string]int {
+	a.known = fresh(a.known)
+	for i := range records {
+		first, known := a.known[records[i].ClientID]
+		if !known {
+			a.known[records[i].ClientID] = i
+			continue
+		}
+		records[first] = mergeRecords(records[first], records[i])
+	}
+	return a.known
+}
+
 // mergeRecords completes a by b, which is about the same call.
 func mergeRecords(a, b Record) Record {
 	for _, field := range []struct{ to, from *string }{
@@ -208,7 +263,11 @@ func mergeRecords(a, b Record) Record {
 // which model made it is believed unless the proxy remembers better. What Google's own tools did is asked of the proxy's
 // memory too: the carrier of a call is gone before the tools that follow it have run.
 func (r *restorer) find(clientID string) Record {
-	record, carried := r.known[clientID]
+	var record Record
+	at, carried := r.known[clientID]
+	if carried {
+		record = r.carried[at]
+	}
 	if (!carried || record.Model == "" || r.server) && r.lookup != nil {
 		if remembered, found := r.lookup(clientID); found && carried && record.Model != "" {
 			record = mergeRecords(record, remembered)

@@ -201,6 +201,9 @@ func TestRecorderIsBounded(t *testing.T) {
 	}
 }
 
+// Unseal is what a string that Seal made holds.
+func Unseal(s string) (records []Record, ok bool) { return new(Call).Carry([]byte(s)) }
+
 func TestSealAndUnseal(t *testing.T) {
 	in := []Record{{ClientID: "toolu_1", UpstreamID: "u", Signature: "A+/=_-", Model: flash38, Before: `[{"a": "<"}]`, After: "[]"}, {ClientID: "toolu_2", Model: flash38}}
 	out, ok := Unseal(Seal(flash38, in...))

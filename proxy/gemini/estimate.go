@@ -47,9 +47,9 @@ func (e *Estimate) Note(ev *Event) {
 // Said is how many tokens the answer has so far, without its thoughts.
 func (e *Estimate) Said() int { return (e.said + 3) / 4 }
 
-// Usage is the estimate for an answer to req.
-func (e *Estimate) Usage(req *Request) Usage {
-	u := Usage{Prompt: req.EstimateTokens(), Candidates: e.Said(), Thoughts: (e.thought + 3) / 4}
+// Usage is the estimate for an answer to a prompt of so many tokens.
+func (e *Estimate) Usage(prompt int) Usage {
+	u := Usage{Prompt: prompt, Candidates: e.Said(), Thoughts: (e.thought + 3) / 4}
 	u.Total = u.Prompt + u.Candidates + u.Thoughts
 	return u
 }

@@ -10,7 +10,7 @@ type Slab[T any] struct {
 }
 
 const (
-	slabSize = 16        // how many are made at once, at least
+	slabSize = 8         // how many are made at once, at least
 	slabMost = 256 << 10 // how many bytes, unless one slice has more
 )
 

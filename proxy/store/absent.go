@@ -1,6 +1,9 @@
 package store
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 const (
 	maxAbsent   = 16 << 10
@@ -36,7 +39,7 @@ func (a *absent) add(id string, revision int64) {
 		clear(a.ids)
 		a.revision = revision
 	}
-	a.ids[id] = struct{}{}
+	a.ids[strings.Clone(id)] = struct{}{} // the request has its words in one piece
 }
 
 // remove takes an id that now has a record.

@@ -16,13 +16,16 @@ func (d *decoder) assistant(blocks []block) gemini.Content {
 		b := &blocks[i]
 		if b.isServerTool() {
 			told.add(b)
-			told.ids = append(told.ids, d.carry(b.encrypted)...)
+			records, _ := d.call.Carry(b.encrypted) // anybody else's is left out
+			for _, r := range records {
+				told.ids = append(told.ids, r.ClientID)
+			}
 			continue
 		}
 		d.open = told.end(d.open)
 		switch b.kind {
 		case "thinking":
-			d.carry(b.signature)
+			d.call.Carry(b.signature) // likewise
 		case "redacted_thinking":
 		case "tool_use":
 			d.open = append(d.open, gemini.Part{FunctionCall: d.arena.Calls.New(gemini.FunctionCall{

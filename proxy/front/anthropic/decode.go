@@ -151,7 +151,8 @@ func (r *request) checkTurn(interleaved bool) error {
 type decoder struct {
 	req     *request
 	call    *front.Call
-	carried map[string]bool // the ids in call.Carried, nil if there are none
+	carried map[string]bool // ids in call.Carried
+	noted   int             // so many of these
 	arena   *front.Arena
 
 	open []gemini.Part // of the content that is being made

@@ -76,7 +76,7 @@ func (b *block) field(w *reader, name string, depth int) {
 	case "text":
 		b.text = w.Text()
 	case "signature":
-		b.signature = w.String()
+		b.signature = w.Unquoted()
 	case "id":
 		b.id = w.String()
 	case "name":
@@ -121,7 +121,7 @@ func (b *block) readContent(w *reader, depth int) {
 	}
 	b.content, b.body = readContent(w, "", depth)
 	for i := range b.content {
-		if b.encrypted == "" {
+		if len(b.encrypted) == 0 {
 			b.encrypted = b.content[i].encrypted
 		}
 	}
@@ -140,7 +140,7 @@ func (b *block) rareField(w *reader, name string) {
 	case "citations":
 		b.cites = readEnabled(w)
 	case "encrypted_content":
-		b.encrypted = w.String()
+		b.encrypted = w.Unquoted()
 	case "tool":
 		if w.Kind() != '{' {
 			w.Skip()

@@ -3,9 +3,9 @@ package anthropic
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 
-	"github.com/gemini-claude-adapter/gca/proxy/front"
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
 
@@ -51,38 +51,36 @@ func (t *telling) end(parts []gemini.Part) []gemini.Part {
 	return parts
 }
 
-// carry takes what an opaque string of ours holds, and returns the ids that it is about. Anybody else's is left out.
-func (d *decoder) carry(sealed string) (ids []string) {
-	records, ok := front.Unseal(sealed)
-	if !ok {
-		return nil
-	}
-	d.call.Carried = append(d.call.Carried, records...)
-	if d.carried == nil {
-		d.carried = map[string]bool{}
-	}
-	for _, r := range records {
-		d.carried[r.ClientID] = true
-		ids = append(ids, r.ClientID)
-	}
-	return ids
-}
-
 // ours leaves to each telling the one id that something is carried for, or any, which still tells it from the model's words.
 func (d *decoder) ours(parts []gemini.Part) {
+	if !slices.ContainsFunc(parts, func(p gemini.Part) bool { return p.ServerID != "" }) {
+		return // as nearly always
+	}
+	carried := d.carriedIDs()
 	for i := range parts {
 		if parts[i].ServerID == "" {
-			continue // as nearly always
+			continue
 		}
 		known := ""
 		for id := range strings.SplitSeq(parts[i].ServerID, " ") {
-			if known == "" && d.carried[id] {
+			if known == "" && carried[id] {
 				known = id
 			}
 		}
 		first, _, _ := strings.Cut(parts[i].ServerID, " ")
 		parts[i].ServerID = cmp.Or(known, first)
 	}
+}
+
+// carriedIDs are those of what the request carried so far.
+func (d *decoder) carriedIDs() map[string]bool {
+	if d.carried == nil {
+		d.carried = map[string]bool{}
+	}
+	for ; d.noted < len(d.call.Carried); d.noted++ {
+		d.carried[d.call.Carried[d.noted].ClientID] = true
+	}
+	return d.carried
 }
 
 // serverUse says what was asked of the tool.

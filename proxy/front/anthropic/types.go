@@ -50,7 +50,7 @@ type block struct {
 	title     gemini.Text
 	context   gemini.Text
 	url       gemini.Text
-	signature string
+	signature []byte
 	id        string
 	name      string
 	input     json.RawMessage
@@ -60,7 +60,7 @@ type block struct {
 	body      contentKind
 	object    json.RawMessage // content that is one object
 	cites     bool            // citations are enabled
-	encrypted string          // encrypted_content that an item of content, or the block itself, has
+	encrypted []byte          // encrypted_content that an item of content, or the block itself, has
 	isError   bool
 	source    *source
 	tool      *tool // tool_addition

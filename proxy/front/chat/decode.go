@@ -241,7 +241,7 @@ func (d *decoder) said(m *message) gemini.Content {
 	if len(m.content) == 0 && !m.refusal.Empty() {
 		d.open = append(d.open, gemini.Part{Text: m.refusal})
 	}
-	if len(m.calls) > 0 && m.calls[0].signature == "" {
+	if len(m.calls) > 0 && len(m.calls[0].signature) == 0 {
 		m.calls[0].signature = m.signature // clients that keep one only for the message as a whole
 	}
 	for i := range m.calls {
@@ -249,10 +249,8 @@ func (d *decoder) said(m *message) gemini.Content {
 		d.open = append(d.open, gemini.Part{FunctionCall: d.arena.Calls.New(gemini.FunctionCall{
 			Name: d.call.Tools.Upstream(c.name), Args: d.arena.Object(c.args), ClientID: c.id,
 		})})
-		if records, ok := front.Unseal(c.signature); ok {
-			d.call.Carried = append(d.call.Carried, records...)
-		} else if c.signature != "" {
-			d.call.Carried = append(d.call.Carried, front.Record{ClientID: c.id, Signature: c.signature})
+		if _, ours := d.call.Carry(c.signature); !ours && len(c.signature) > 0 {
+			d.call.Carried = append(d.call.Carried, front.Record{ClientID: c.id, Signature: string(c.signature)})
 		}
 	}
 	return d.content(gemini.RoleModel)

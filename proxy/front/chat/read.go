@@ -174,10 +174,10 @@ func (m *message) readFunctionCall(w *reader) {
 }
 
 // readSignature reads extra_content.google.thought_signature.
-func readSignature(w *gemini.Walker) (signature string) {
+func readSignature(w *gemini.Walker) (signature []byte) {
 	if w.Kind() != '{' {
 		w.Skip()
-		return ""
+		return nil
 	}
 	w.Object("", func(name []byte) {
 		if string(name) != "google" || w.Kind() != '{' {
@@ -186,7 +186,7 @@ func readSignature(w *gemini.Walker) (signature string) {
 		}
 		w.Object("", func(name []byte) {
 			if string(name) == "thought_signature" && w.Kind() == '"' {
-				signature = w.String()
+				signature = w.Unquoted()
 				return
 			}
 			w.Skip()

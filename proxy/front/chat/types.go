@@ -44,7 +44,7 @@ type message struct {
 	refusal    gemini.Text
 	calls      []toolCall
 	callID     string
-	signature  string   // of the answer as a whole
+	signature  []byte   // of the answer as a whole
 	leftOut    []string // types of parts
 }
 
@@ -52,7 +52,7 @@ type toolCall struct {
 	id        string
 	name      string
 	args      json.RawMessage
-	signature string
+	signature []byte
 }
 
 // choice is tool_choice: a mode, or with kind function, custom or allowed_tools the tools that it names.

@@ -63,9 +63,7 @@ func (d *decoder) content(it *item) gemini.Content {
 	case "message":
 		return d.message(it)
 	case "reasoning":
-		if records, ok := front.Unseal(it.encrypted); ok {
-			d.call.Carried = append(d.call.Carried, records...)
-		}
+		d.call.Carry(it.encrypted) // anybody else's is left out
 	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "tool_search_call":
 		return d.functionCall(it)
 	case "tool_search_output":

@@ -35,7 +35,8 @@ func (c Codec) Decode(body []byte) (*front.Call, error) {
 	arena := c.arenas.Get()
 	m := memoryOf(arena)
 	d := &m.decoder
-	d.asked.request, d.req, d.arena, d.order = &m.request, &m.request, arena, &m.order
+	d.asked = &asked{}
+	d.req, d.arena, d.order = &d.asked.request, arena, &m.order
 	err := m.parse(body, arena, c.tools)
 	if err == nil {
 		err = d.req.check()
@@ -55,7 +56,7 @@ func (c Codec) Decode(body []byte) (*front.Call, error) {
 func (d *decoder) decode() error {
 	r, call := d.req, d.call
 	call.Model, call.Stream, call.IncludeUsage, call.SingleCall = r.model, r.stream, r.includeUsage, r.noParallel
-	call.Own, call.LeftOut, call.Conversation = &d.asked, r.leftOut, cmp.Or(r.cacheKey, r.user)
+	call.Own, call.LeftOut, call.Conversation = d.asked, r.leftOut, cmp.Or(r.cacheKey, r.user)
 	d.config()
 	if err := d.tools(); err != nil {
 		return err
@@ -64,12 +65,13 @@ func (d *decoder) decode() error {
 	if err := call.SetContents(d.contents()); err != nil {
 		return front.Invalidf("input", "expected at least one item with content")
 	}
+	r.input = nil // it does not stay
 	return nil
 }
 
-// asked is what the encoder of an answer must know of its request.
+// asked is what the encoder of an answer must know of its request, for longer than there is the memory that the request is made in.
 type asked struct {
-	*request
+	request
 	declared *declared
 }
 
@@ -131,7 +133,7 @@ func notFound(param, what, id string) *front.Error {
 type decoder struct {
 	req   *request
 	call  *front.Call
-	asked asked
+	asked *asked
 	arena *front.Arena
 	order *gemini.Slab[*item]
 

@@ -22,7 +22,7 @@ type item struct {
 	output    []gemini.Part   // of a call's output
 	chunks    json.RawMessage // output, where it is a list that is not of content parts
 	failed    bool            // status says so
-	encrypted string          // encrypted_content
+	encrypted []byte          // encrypted_content
 	tools     json.RawMessage // of a tool_search_output: what was found
 
 	hasContent, hasOutput bool
@@ -57,7 +57,17 @@ func (f *fault) string(w *gemini.Walker) string {
 	case '"', 'n':
 		return w.String()
 	}
-	return f.text(w).String()
+	f.text(w)
+	return ""
+}
+
+func (f *fault) bytes(w *gemini.Walker) []byte {
+	switch w.Kind() {
+	case '"', 'n':
+		return w.Unquoted()
+	}
+	f.text(w)
+	return nil
 }
 
 func readItem(w *reader) item {
@@ -106,7 +116,7 @@ func (it *item) field(w *reader, name string) {
 	case "status":
 		it.failed = f.string(w.Walker) == "failed"
 	case "encrypted_content":
-		it.encrypted = f.string(w.Walker)
+		it.encrypted = f.bytes(w.Walker)
 	default:
 		w.Skip()
 	}

@@ -65,7 +65,6 @@ type reader struct {
 // memory is what an arena has for this protocol: what is read of a request, and what it is made of.
 type memory struct {
 	reader  reader
-	request request
 	decoder decoder
 	order   gemini.Slab[*item]
 }
@@ -93,7 +92,7 @@ func memoryOf(arena *front.Arena) *memory {
 }
 
 func (m *memory) parse(body []byte, arena *front.Arena, known *front.Known[*declared]) error {
-	w, r := &m.reader, &m.request
+	w, r := &m.reader, m.decoder.req
 	w.Walker, w.arena, w.known = &arena.Walker, arena, known
 	w.Start(body)
 	w.Object("an object", func(name []byte) { r.field(w, string(name)) })
