@@ -4,6 +4,7 @@ FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
 .PHONY: build payloads dist demo demo-down test check unit test-clients test-servers chaos test-records drill test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy shots soak compiler clean
+.PHONY: man completions licences release-files release-tag release-tools release-check snapshot release vulnerabilities
 
 export CGO_ENABLED = 0
 
@@ -12,7 +13,7 @@ build:
 	$(GO) build -trimpath -ldflags '-s -w' -o bin/gca ./cmd/gca
 
 # What a release carries: the binaries of both kinds of server, compressed into provision/payload/carried. They are never committed.
-RELEASE = -trimpath -ldflags '-s -w'
+RELEASE = -trimpath -buildvcs=auto -ldflags '-s -w'
 payloads:
 	GOOS=linux GOARCH=amd64 $(GO) build $(RELEASE) -o bin/gca-linux-amd64 ./cmd/gca
 	GOOS=linux GOARCH=arm64 $(GO) build $(RELEASE) -o bin/gca-linux-arm64 ./cmd/gca
@@ -27,7 +28,64 @@ GOARCH ?= $(shell $(GO) env GOARCH)
 
 # The manual pages, in bin/man: man bin/man/gca-deploy.1
 man:
+	rm -rf bin/man
 	$(GO) run -tags man ./cmd/gca man bin/man
+
+# What the shells complete, in bin/completions.
+completions:
+	mkdir -p bin/completions
+	$(GO) build -o bin/completions/.gca ./cmd/gca
+	for shell in bash zsh fish; do bin/completions/.gca completion $$shell >bin/completions/gca.$$shell || exit 1; done
+	rm bin/completions/.gca
+
+# The licences of everything that is linked into gca, in bin/THIRD_PARTY. One that was not looked at before ends this.
+licences:
+	mkdir -p bin
+	GOOS= GOARCH= $(GO) run ./cmd/licences >bin/THIRD_PARTY
+
+# What a release consists of beside its binaries, and the binaries for servers that they carry.
+release-files: payloads man completions licences
+	rm -rf bin/man.gz && cp -r bin/man bin/man.gz && gzip -9 -n bin/man.gz/*
+
+# A release is tagged with the version that the program itself tells.
+GCA_VERSION := $(shell sed -n 's/^const version = "\(.*\)"$$/\1/p' cmd/gca/main.go)
+release-tag:
+	@test '$(TAG)' = 'v$(GCA_VERSION)' || { echo 'the tag is $(TAG), but cmd/gca/main.go says $(GCA_VERSION)'; exit 1; }
+
+# The tools of releases. They are no tools of go.mod: goreleaser alone has 1800 packages, which would choose the versions of what
+# is linked into gca. Each one is built with the versions that its own release was tested with, under Go's checksum database.
+GORELEASER = github.com/goreleaser/goreleaser/v2@v2.17.0
+CYCLONEDX  = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+TOOLS      = $(CURDIR)/bin/tools
+release-tools: $(TOOLS)/$(notdir $(subst /v2@,@,$(GORELEASER))) $(TOOLS)/$(notdir $(CYCLONEDX))
+$(TOOLS)/goreleaser@%:
+	GOFLAGS= GOOS= GOARCH= GOBIN=$(TOOLS) $(GO) install $(GORELEASER) && touch $@
+# The bill of materials names the sum of the tool that wrote it, so that is built without the folders of this machine, too.
+$(TOOLS)/cyclonedx-gomod@%:
+	GOFLAGS= GOOS= GOARCH= GOBIN=$(TOOLS) $(GO) install -trimpath $(CYCLONEDX) && touch $@
+
+RELEASER = PATH="$(TOOLS):$$PATH" GCA_VERSION=$(GCA_VERSION) $(TOOLS)/goreleaser
+release-check: release-tools
+	$(RELEASER) check
+
+# A release of two targets in dist/release, and what it weighs; nothing is published. A laptop's binary stays under 60 MB.
+snapshot: release-tools
+	GCA_TWO_TARGETS=1 $(RELEASER) release --snapshot --clean
+	@find dist/release -type f \( -name 'gca' -o -name 'gca.exe' -o -name 'gca-*' -o -name SHA256SUMS \) -printf '%10s  %P\n' | sort -k2
+	@heavy=$$(find dist/release -type f \( -name gca -o -name gca.exe \) -size +60000000c); \
+		test -z "$$heavy" || { echo "more than 60 MB: $$heavy"; exit 1; }
+
+release: release-tools
+	$(RELEASER) release --clean
+
+# What is known of holes in what is linked. Where Go's database is not reached, VULNDB=module takes it as the module proxy has it.
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VULNMODULE  = golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
+VULNDB     ?= https://vuln.go.dev
+vulnerabilities:
+	$(GO) build -o bin/gca-symbols ./cmd/gca
+	db='$(VULNDB)'; test "$$db" != module || db=file://$$(cd / && $(GO) mod download -json $(VULNMODULE) | sed -n 's/.*"Dir": "\(.*\)",$$/\1/p')/data/osv; \
+		GOFLAGS= $(GO) run $(GOVULNCHECK) -mode binary -db "$$db" bin/gca-symbols
 
 # A throwaway server, a deploy, an answer: the whole of it, on this machine. It stays up until demo-down.
 demo:
@@ -59,7 +117,7 @@ unit: compiler
 
 # The long walks, left out above: real clients; on lab servers every trap by its number, two systems by three logins with a reboot and a restore, and what
 # packages, bans, kernel settings and sshd do.
-LONG = ^(TestTrap|TestMigrate|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
+LONG = ^(TestBalancer$$|TestTrap|TestMigrate|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
 
 test-servers:
 	GCA_EVERY=1 $(GO) test -count=1 -timeout 60m -run '$(LONG)|^(TestJournal_UndoAfterEveryStep|TestAgent_CutAnywhere)$$' ./cmd/gca ./provision/converge ./provision/remote
@@ -74,8 +132,10 @@ shots:
 	mkdir -p docs/shots
 	GCA_SHOTS=$(CURDIR)/docs/shots $(GO) test -count=1 -timeout 10m -run '^(TestLab_Shots|TestShots_Chat)$$' ./cmd/gca
 
-# -race needs a C compiler.
+# -race needs a C compiler, and the test of install.sh a shell that is not bash.
 compiler:
+	@command -v busybox >/dev/null || { echo 'installing busybox, by which install.sh is tested'; \
+		apt-get install -y -q busybox || { apt-get update -q && apt-get install -y -q busybox; }; }
 	@command -v gcc >/dev/null || { echo 'installing gcc and libc6-dev, which go test -race needs'; \
 		apt-get install -y -q gcc libc6-dev || { apt-get update -q && apt-get install -y -q gcc libc6-dev; }; }
 
