@@ -66,14 +66,8 @@ func NewBundle(ctx context.Context, o BundleOptions) (*Bundle, error) {
 		}
 		return report.Print(w, time.Now())
 	}))
-	b.add("logs/adapter.txt", printed(func(w io.Writer) error { return Logs(ctx, w, LogOptions{Lines: o.Lines}) }))
-	b.add("logs/errors.txt", printed(func(w io.Writer) error {
-		_, err := ErrorLogs(ctx, LogOptions{Lines: o.Lines}, func(line LogLine) error {
-			_, err := fmt.Fprintln(w, line)
-			return err
-		})
-		return err
-	}))
+	b.add("logs/adapter.txt", logText(ctx, o.Lines, Logs))
+	b.add("logs/errors.txt", logText(ctx, o.Lines, ErrorLogs))
 	commands := bundleCommands()
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
 		b.add(name, said(ctx, commands[name]...))
@@ -98,6 +92,17 @@ func (b *Bundle) add(name string, content []byte) {
 		content = content[len(content)-maxPart:]
 	}
 	b.Parts = append(b.Parts, BundlePart{name, content})
+}
+
+// logText are the last lines of a log.
+func logText(ctx context.Context, lines int, read func(context.Context, LogOptions, func(LogLine) error) (int, error)) []byte {
+	return printed(func(w io.Writer) error {
+		_, err := read(ctx, LogOptions{Lines: lines}, func(line LogLine) error {
+			_, err := fmt.Fprintln(w, line)
+			return err
+		})
+		return err
+	})
 }
 
 func (b *Bundle) status(ctx context.Context) {

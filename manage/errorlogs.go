@@ -24,6 +24,8 @@ type LogLine struct {
 	Time   time.Time `json:"time"`
 	Source string    `json:"source"` // adapter, systemd or nginx
 	Text   string    `json:"text"`   // as it was logged
+
+	level Level // of error logs, Error
 }
 
 const (
@@ -42,7 +44,7 @@ func ErrorLogs(ctx context.Context, o LogOptions, show func(LogLine) error) (int
 		return 0, err
 	}
 	started := time.Now()
-	lines, cursor, err := journalErrors(ctx, o.Lines)
+	lines, cursor, err := journalLast(ctx, o, journalEntry.trouble)
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +52,7 @@ func ErrorLogs(ctx context.Context, o LogOptions, show func(LogLine) error) (int
 	if err != nil {
 		return 0, err
 	}
-	lines = append(lines, fromNginx...)
+	lines = append(lines, slices.DeleteFunc(fromNginx, func(line LogLine) bool { return !o.wants(line) })...)
 	slices.SortStableFunc(lines, func(a, b LogLine) int { return a.Time.Compare(b.Time) })
 	lines = lines[max(0, len(lines)-o.Lines):]
 	for _, line := range lines {
@@ -61,25 +63,39 @@ func ErrorLogs(ctx context.Context, o LogOptions, show func(LogLine) error) (int
 	if !o.Follow {
 		return len(lines), nil
 	}
-	since := "--after-cursor=" + cursor
-	if cursor == "" {
-		since = "--since=@" + strconv.FormatInt(started.Unix(), 10)
-	}
-	return len(lines), follow(ctx, since, offset, show)
+	return len(lines), follow(ctx, goOn(cursor, started), offset, func(line LogLine) error {
+		if !o.wants(line) {
+			return nil
+		}
+		return show(line)
+	})
 }
 
-// journalErrors returns the last n lines of trouble in the journal, newest first, and the cursor of the newest entry of all.
-func journalErrors(ctx context.Context, n int) (found []LogLine, cursor string, err error) {
+// goOn has journalctl begin where it ended.
+func goOn(cursor string, started time.Time) string {
+	if cursor == "" {
+		return "--since=@" + strconv.FormatInt(started.Unix(), 10)
+	}
+	return "--after-cursor=" + cursor
+}
+
+// journalLast returns the last lines of the journal that are picked and wanted, newest first, and the cursor of the newest
+// entry of all.
+func journalLast(ctx context.Context, o LogOptions, pick func(journalEntry) (LogLine, bool)) (found []LogLine, cursor string, err error) {
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()
-	err = journal(ctx, []string{"--reverse", "--lines", strconv.Itoa(journalDepth)}, func(e journalEntry) error {
+	args := []string{"--reverse", "--lines", strconv.Itoa(journalDepth)}
+	if !o.Since.IsZero() {
+		args = append(args, "--since=@"+strconv.FormatInt(o.Since.Unix(), 10))
+	}
+	err = journal(ctx, args, func(e journalEntry) error {
 		if cursor == "" {
 			cursor = e.Cursor
 		}
-		if line, ok := e.trouble(); ok {
+		if line, ok := pick(e); ok && o.wants(line) {
 			found = append(found, line)
 		}
-		if len(found) == n {
+		if len(found) == o.Lines {
 			enough()
 		}
 		return nil
@@ -153,13 +169,11 @@ const ownChange = SocketUnit + ": Socket unit configuration has changed while un
 // trouble turns an entry into a line, if it is about trouble. The adapter's lines are JSON objects with a level of their own;
 // whatever else it writes are the last words of a crash.
 func (e journalEntry) trouble() (LogLine, bool) {
-	micros, err := strconv.ParseInt(e.Time, 10, 64)
-	if err != nil {
-		return LogLine{}, false
+	line, ok := e.line()
+	if !ok {
+		return line, false
 	}
-	line := LogLine{Schema: 1, Time: time.UnixMicro(micros), Source: "adapter", Text: e.text()}
-	if e.Identifier != "gemini-adapter" {
-		line.Source = "systemd"
+	if line.Source == "systemd" {
 		return line, e.Priority != "" && e.Priority <= "4" && !strings.HasPrefix(line.Text, ownChange)
 	}
 	var own struct {
@@ -247,7 +261,7 @@ func parseNginx(text string) (lines []LogLine) {
 }
 
 func nginxLine(raw string, last time.Time) LogLine {
-	line := LogLine{Schema: 1, Time: last, Source: "nginx", Text: plainText(raw)}
+	line := LogLine{Schema: 1, Time: last, Source: "nginx", Text: plainText(raw), level: Error}
 	if len(raw) > len(nginxTimeForm) {
 		if at, err := time.ParseInLocation(nginxTimeForm, raw[:len(nginxTimeForm)], time.Local); err == nil {
 			line.Time, line.Text = at, plainText(strings.TrimSpace(raw[len(nginxTimeForm):]))

@@ -44,9 +44,9 @@ func TestParseNginx(t *testing.T) {
 	lines := parseNginx("the rest of a line\n2026/11/23 02:14:00 [crit] 1#1: first\n  and more\n2026/11/23 02:14:05 [emerg] 1#1: \x1b[2Jsecond")
 	at := time.Date(2026, 11, 23, 2, 14, 0, 0, time.Local)
 	want := []LogLine{
-		{1, at, "nginx", "[crit] 1#1: first"},
-		{1, at, "nginx", "  and more"},
-		{1, at.Add(5 * time.Second), "nginx", "[emerg] 1#1: ?[2Jsecond"},
+		{1, at, "nginx", "[crit] 1#1: first", Error},
+		{1, at, "nginx", "  and more", Error},
+		{1, at.Add(5 * time.Second), "nginx", "[emerg] 1#1: ?[2Jsecond", Error},
 	}
 	if len(lines) != len(want) {
 		t.Fatalf("got %+v", lines)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -101,31 +100,6 @@ func mayManage(ctx context.Context) error {
 		err = ErrNotInstalled
 	}
 	return err
-}
-
-// LogOptions chooses what Logs shows.
-type LogOptions struct {
-	Lines  int // the last so many, 1 or more
-	Follow bool
-}
-
-// Logs copies the adapter's journal to w, oldest line first, until ctx ends if Follow is set.
-func Logs(ctx context.Context, w io.Writer, o LogOptions) error {
-	if err := mayReadJournal(ctx); err != nil {
-		return err
-	}
-	args := []string{"--unit", ServiceUnit, "--unit", HandoverUnit, "--no-pager", "--output", "short-iso", "--lines", strconv.Itoa(o.Lines)}
-	if o.Follow {
-		args = append(args, "--follow")
-	}
-	cmd := exec.CommandContext(ctx, "journalctl", args...)
-	var complaint strings.Builder
-	cmd.Stdout, cmd.Stderr = w, &complaint
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	if err := cmd.Run(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("cannot read the journal: %s\nhint: sudo gemini-manage logs", strings.TrimSpace(complaint.String()))
-	}
-	return nil
 }
 
 // mayReadJournal asks before the first line is shown: journalctl shows a journal that it may not read as an empty one, and

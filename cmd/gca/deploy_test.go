@@ -97,6 +97,13 @@ func testAnswers(t *testing.T, r *rig) {
 	if !strings.Contains(logs.out, "/v1/messages") {
 		t.Errorf("gca logs shows no request:\n%s", logs.out)
 	}
+	one := r.ok(nil, append(append([]string{"logs"}, r.login()...), "-n", "1", "--since", "1h", "--grep", "/v1/messages", "--level", "info", "--json", r.target())...)
+	if strings.Count(one.out, "\n") != 1 || !strings.Contains(one.out, `"source":"adapter"`) || !strings.Contains(one.out, "/v1/messages") {
+		t.Errorf("one line that was asked for: %s", one.out)
+	}
+	if none := r.ok(nil, append(append([]string{"logs"}, r.login()...), "--level", "error", r.target())...); none.out != "" || !strings.Contains(none.err, "no such line") {
+		t.Errorf("errors of an adapter that has none: %s%s", none.out, none.err)
+	}
 }
 
 // testLockStep lets the fake send a chunk only when the one before has arrived here. Whatever buffers hangs the stream.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -25,7 +26,9 @@ type verb struct {
 }
 
 func verbs() []verb {
-	status, logs, trouble, reload := &statusVerb{}, &logsVerb{}, &errorLogsVerb{}, &reloadVerb{}
+	status, reload := &statusVerb{}, &reloadVerb{}
+	logs := &logsVerb{read: manage.Logs, none: "the adapter's journal has no such line"}
+	trouble := &logsVerb{read: manage.ErrorLogs, none: "nothing went wrong: no such line in the adapter's journal, nor in Nginx's error log", trouble: true}
 	return []verb{
 		{name: "start", need: rootAlways, short: "Start the adapter", local: plain(manage.Start, "the adapter serves")},
 		{name: "stop", need: rootAlways, short: "Stop the adapter; requests do not bring it back", local: plain(manage.Stop, "the adapter is stopped; requests get 502 until it is started")},
@@ -161,66 +164,86 @@ func (r *reloadVerb) run(ctx context.Context, io *streams) error {
 	return manage.PrintReloaded(io.words(), reloaded)
 }
 
-type logsVerb struct{ options manage.LogOptions }
+const everyLevel = "debug"
+
+// logsVerb shows the journal, or what went wrong.
+type logsVerb struct {
+	read    func(context.Context, manage.LogOptions, func(manage.LogLine) error) (int, error)
+	none    string // what is said where there is no line
+	trouble bool   // every line has the same level
+
+	lines              int
+	follow, json       bool
+	since, grep, level string
+}
 
 func (l *logsVerb) flags(cmd *cobra.Command) {
-	cmd.Flags().IntVarP(&l.options.Lines, "lines", "n", 50, "show the last `N` lines")
-	cmd.Flags().BoolVarP(&l.options.Follow, "follow", "f", false, "go on showing new lines until Ctrl-C")
+	cmd.Flags().IntVarP(&l.lines, "lines", "n", 50, "show the last `N` lines")
+	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on showing new lines until Ctrl-C")
+	cmd.Flags().StringVar(&l.since, "since", "", "nothing older than `TIME`: 10m, 2h, 3d, or \"2026-01-31 15:04\"")
+	cmd.Flags().StringVar(&l.grep, "grep", "", "only lines that match the regular expression `PATTERN`")
+	if !l.trouble {
+		cmd.Flags().StringVar(&l.level, "level", everyLevel, "only lines of this `LEVEL` or above: debug, info, warn, error")
+	}
+	jsonLinesFlag(cmd, &l.json)
+}
+
+func jsonLinesFlag(cmd *cobra.Command, asJSON *bool) {
+	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON lines, schema 1")
 }
 
 func (l *logsVerb) carry() []string {
-	words := []string{"--lines", strconv.Itoa(l.options.Lines)}
-	if l.options.Follow {
-		words = append(words, "--follow")
+	words := []string{"--lines", strconv.Itoa(l.lines)}
+	for name, value := range map[string]string{"--since": l.since, "--grep": l.grep, "--level": l.level} {
+		if value != "" && value != everyLevel { // which a server of an older release does not know
+			words = append(words, name, value)
+		}
+	}
+	for name, set := range map[string]bool{"--follow": l.follow, "--json": l.json} {
+		if set {
+			words = append(words, name)
+		}
 	}
 	return words
 }
 
-func (l *logsVerb) check() error {
-	if l.options.Lines < 1 {
-		return &usageError{fmt.Sprintf("--lines %d: expected 1 or more", l.options.Lines)}
+func (l *logsVerb) options() (o manage.LogOptions, err error) {
+	o = manage.LogOptions{Lines: l.lines, Follow: l.follow}
+	if l.lines < 1 {
+		return o, &usageError{fmt.Sprintf("--lines %d: expected 1 or more", l.lines)}
 	}
-	return nil
+	if l.since != "" {
+		if o.Since, err = manage.ParseSince(l.since, time.Now()); err != nil {
+			return o, &usageError{"--since: " + err.Error()}
+		}
+	}
+	if l.grep != "" {
+		if o.Grep, err = regexp.Compile(l.grep); err != nil {
+			return o, &usageError{"--grep: " + err.Error()}
+		}
+	}
+	if l.level != "" {
+		if o.Level, err = manage.ParseLevel(l.level); err != nil {
+			return o, &usageError{"--level: " + err.Error()}
+		}
+	}
+	return o, nil
 }
 
 func (l *logsVerb) run(ctx context.Context, io *streams) error {
-	if err := l.check(); err != nil {
+	options, err := l.options()
+	if err != nil {
 		return err
 	}
-	return manage.Logs(ctx, io.out, l.options)
-}
-
-type errorLogsVerb struct {
-	logsVerb
-	json bool
-}
-
-func (l *errorLogsVerb) flags(cmd *cobra.Command) {
-	l.logsVerb.flags(cmd)
-	cmd.Flags().BoolVar(&l.json, "json", false, "print JSON lines, schema 1")
-}
-
-func (l *errorLogsVerb) carry() []string {
-	words := l.logsVerb.carry()
-	if l.json {
-		words = append(words, "--json")
-	}
-	return words
-}
-
-func (l *errorLogsVerb) run(ctx context.Context, io *streams) error {
-	if err := l.check(); err != nil {
-		return err
-	}
-	n, err := manage.ErrorLogs(ctx, l.options, func(line manage.LogLine) error {
+	n, err := l.read(ctx, options, func(line manage.LogLine) error {
 		if l.json {
 			return json.NewEncoder(io.out).Encode(line)
 		}
 		_, err := fmt.Fprintln(io.out, line)
 		return err
 	})
-	if err == nil && n == 0 && !l.options.Follow {
-		_, err = fmt.Fprintln(io.err, "nothing went wrong: no such line in the adapter's journal, nor in Nginx's error log")
+	if err == nil && n == 0 && !options.Follow {
+		_, err = fmt.Fprintln(io.err, l.none)
 	}
 	return err
 }
