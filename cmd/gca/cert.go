@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	goio "io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,7 @@ func showCertificate(ctx context.Context, io *streams, asJSON bool) error {
 	if asJSON {
 		err = json.NewEncoder(io.words()).Encode(report)
 	} else {
-		err = report.Print(io.words(), time.Now())
+		err = printReport(io, func(w goio.Writer) error { return report.Print(w, time.Now()) })
 	}
 	if err == nil && len(report.Problems) > 0 {
 		return &statusError{exitFailed}

@@ -174,7 +174,7 @@ func printFindings(io *streams, host string, found []converge.Finding, asJSON bo
 		return json.NewEncoder(io.out).Encode(doctorReport{1, host, len(found) == 0, found})
 	}
 	if len(found) == 0 {
-		_, err := fmt.Fprintf(io.out, "%s: all well\n", host)
+		_, err := fmt.Fprintln(io.out, io.lang.Say("%s: all well", io.lang.Text(host)))
 		return err
 	}
 	var b strings.Builder
@@ -193,6 +193,9 @@ func printFindings(io *streams, host string, found []converge.Finding, asJSON bo
 			}
 		}
 	}
-	_, err := fmt.Fprint(io.out, b.String())
+	_, err := fmt.Fprint(io.out, io.lang.Report(b.String(), findingWidth))
 	return err
 }
+
+// findingWidth is how wide the names of findings are.
+const findingWidth = 13

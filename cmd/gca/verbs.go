@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	goio "io"
 	"os"
 	"regexp"
 	"strconv"
@@ -126,12 +129,23 @@ func (s *statusVerb) run(ctx context.Context, io *streams) error {
 	if s.json {
 		err = json.NewEncoder(io.words()).Encode(report)
 	} else {
-		err = report.Print(io.words(), time.Now())
+		err = printReport(io, func(w goio.Writer) error { return report.Print(w, time.Now()) })
 	}
 	if err == nil && !report.Healthy() {
 		return &statusError{exitFailed}
 	}
 	return err
+}
+
+// reportWidth is how wide the names of status' lines are.
+const reportWidth = 12
+
+// printReport prints a report in the person's language.
+func printReport(io *streams, print func(goio.Writer) error) error {
+	var b bytes.Buffer
+	err := print(&b)
+	_, writeErr := fmt.Fprint(io.words(), io.lang.Report(b.String(), reportWidth))
+	return errors.Join(err, writeErr)
 }
 
 type reloadVerb struct{ json bool }

@@ -1,0 +1,56 @@
+package locale
+
+// standing is how an adapter is: the names and lines of status and of cert status, problems and their cures.
+func standing() []message {
+	return []message{
+		{"%s: all well", "%s：一切正常"},
+		{"this server", "本服务器"},
+		{"cure: %s", "解决办法：%s"},
+		{"and so: %s", "因此：%s"},
+
+		{"service", "服务"},
+		{"restart", "重启"},
+		{"health", "健康"},
+		{"keys", "密钥"},
+		{"requests", "请求"},
+		{"certificate", "证书"},
+		{"problems", "问题"},
+		{"address", "地址"},
+		{"issuer", "签发者"},
+		{"renewal", "续期"},
+		{"last try", "上次尝试"},
+
+		{"active, release %s", "运行中，版本 %s"},
+		{"active, release %s, up %s", "运行中，版本 %s，已运行 %s"},
+		{"inactive, release %s", "未运行，版本 %s"},
+		{"failed, release %s", "启动失败，版本 %s"},
+		{"under way", "进行中"},
+		{"under way: the one before takes no new requests, and has %s to finish", "进行中：旧的不再接收新请求，还有 %s 未完成"},
+		{"%d active of %d", "活跃 %d 个，共 %d 个"},
+		{"keys and traffic are left out for this user; see all: %s", "当前用户看不到密钥和流量；查看全部：%s"},
+		{"%d answered, %s, %s", "已应答 %d 次，%s，%s"},
+		{"%d answered, %s, %s, %d waiting for a key", "已应答 %d 次，%s，%s，%d 个在等待密钥"},
+		{"%d errors", "%d 个错误"},
+		{"1 error", "1 个错误"},
+		{"%d open streams", "%d 个进行中的流"},
+		{"1 open stream", "1 个进行中的流"},
+		{"%d failures that clients never saw, another key served", "%d 次失败客户端没有察觉，由其他密钥代替完成"},
+		{"%d answers of another model, by MODEL_FALLBACK", "%d 次由其他模型回答（MODEL_FALLBACK）"},
+		{"none: plain HTTP, tokens and prompts travel unencrypted", "没有：明文 HTTP，令牌和提示词都不加密传输"},
+		{"%s, until %s (%d days left)", "%s，有效至 %s（还剩 %d 天）"},
+		{"%s, until %s (%d hours left)", "%s，有效至 %s（还剩 %d 小时）"},
+		{"from %s on, looked at every eight hours (timer %s)", "自 %s 起，每八小时检查一次（计时器 %s）"},
+
+		{"%d of %d keys are active", "%[2]d 个密钥中有 %[1]d 个活跃"},
+		{"the service is %s (%s)", "服务状态为 %s（%s）"},
+		{"requests through Nginx fail: %s", "经 Nginx 的请求失败：%s"},
+		{"the way out to Gemini, %s: %s", "通往 Gemini 的出口 %s：%s"},
+		{"the certificate is not for %s", "证书不是给 %s 的"},
+		{"the certificate was not renewed at %s: %s; %s", "证书在 %s 续期失败：%s；%s"},
+		{"nothing renews the certificate, since %s is %s; %s", "没有东西在为证书续期，因为 %s 的状态是 %s；%s"},
+		{"the certificate should have been renewed by now; %s", "证书早该续期了；%s"},
+		{"it ends at %s", "到期时间 %s"},
+		{"it ended at %s, and clients refuse it", "已于 %s 到期，客户端会拒绝"},
+		{"%s does not start (%s); the adapter that stood in for it during the restart goes on serving", "%s 启动不了（%s）；重启期间顶替它的适配器继续提供服务"},
+	}
+}
