@@ -19,6 +19,10 @@ func standing() []message {
 		{"issuer", "签发者"},
 		{"renewal", "续期"},
 		{"last try", "上次尝试"},
+		{"recent", "最近"},
+		{"backup", "备份"},
+		{"machine", "机器"},
+		{"alerts", "告警"},
 
 		{"active, release %s", "运行中，版本 %s"},
 		{"active, release %s, up %s", "运行中，版本 %s，已运行 %s"},
