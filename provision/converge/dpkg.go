@@ -71,11 +71,20 @@ func eachPackage(s *reader, tell func(stanza)) error {
 
 // stillInstalled are those of the packages that are there.
 func stillInstalled(s *reader, names []string) ([]string, error) {
-	there := map[string]bool{}
-	err := eachPackage(s, func(p stanza) { there[p.name] = strings.HasSuffix(p.status, " installed") })
+	return withStatus(s, names, func(status string) bool { return strings.HasSuffix(status, " installed") })
+}
+
+// unpurged are those of the packages of which something is left.
+func unpurged(s *reader, names []string) ([]string, error) {
+	return withStatus(s, names, func(status string) bool { return status != "" && !strings.HasSuffix(status, " not-installed") })
+}
+
+func withStatus(s *reader, names []string, is func(status string) bool) ([]string, error) {
+	status := map[string]string{}
+	err := eachPackage(s, func(p stanza) { status[p.name] = p.status })
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		plain, _, _ := strings.Cut(name, ":") // of its architecture
-		return !there[plain]
+		return !is(status[plain])
 	}), err
 }
 

@@ -400,11 +400,13 @@ func TestPurge_LeavesWhatIsNeeded(t *testing.T) {
 	}
 }
 
-// A package that cannot be configured is removed all the same; apt-get's own failure is said with dpkg's.
+// A package that cannot be configured is removed all the same; apt-get's own failure is said with dpkg's, unless nothing of the
+// package is left: then a hook failed that runs when all is done.
 func TestPurge_BrokenPackage(t *testing.T) {
-	f := func(apt string, words ...string) {
+	f := func(left, apt string, words ...string) {
 		t.Helper()
 		m := newMachine(t)
+		m.put(dpkgStatus, left)
 		bin := filepath.SplitList(m.sys.path)[0]
 		for name, script := range map[string]string{"dpkg": "echo dpkg is stuck >&2; exit 1", "apt-get": apt} {
 			m.must(os.Remove(filepath.Join(bin, name)))
@@ -420,6 +422,12 @@ func TestPurge_BrokenPackage(t *testing.T) {
 			}
 		}
 	}
-	f("exit 0")
-	f("echo apt is stuck >&2; exit 100", "dpkg is stuck", "apt is stuck")
+	const half, settings, none = "Package: nginx\nStatus: install ok half-configured\n", "Package: nginx\nStatus: deinstall ok config-files\n", "Package: nginx\nStatus: unknown ok not-installed\n"
+	f(half, "exit 0")
+	f(half, "echo apt is stuck >&2; exit 100", "dpkg is stuck", "apt is stuck")
+	f(settings, "echo apt is stuck >&2; exit 100", "apt is stuck")
+	const hook = "case $* in *simulate*) ;; *) exit 100 ;; esac"
+	f(half, hook, "dpkg is stuck", "exit status 100")
+	f(none, hook)
+	f("", hook)
 }

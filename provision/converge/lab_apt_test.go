@@ -113,6 +113,11 @@ func TestLab_AptFails(t *testing.T) {
 	before = tg.tree()
 	f("the disk is full", "hint: df -h")
 	tg.same(before, "full disk")
-	tg.sh("umount /var/cache/apt/archives; mkdir -p /var/cache/apt/archives/partial")
+	tg.sh(`umount /var/cache/apt/archives; mkdir -p /var/cache/apt/archives/partial; echo 'DPkg::Post-Invoke {"exit 1";};' >/etc/apt/apt.conf.d/99hook`)
+
+	before = tg.tree()
+	f("Problem executing scripts DPkg::Post-Invoke") // when everything is installed, and again when all of it is purged
+	tg.same(before, "failing hook")
+	tg.sh("rm /etc/apt/apt.conf.d/99hook")
 	tg.must(-1)
 }
