@@ -50,10 +50,14 @@ func (p *pacer) collected() {
 	for i := range p.samples {
 		used += p.samples[i].Value.Uint64()
 	}
-	percent := max(garbage, int(leastGarbage*100/used))
+	percent := percentOf(used)
 	if percent < p.percent*9/10 || percent > p.percent*11/10 { // each change stops all that runs for a moment
 		debug.SetGCPercent(percent)
 		p.percent = percent
 	}
 	p.await()
 }
+
+// percentOf is how much garbage may pile up beside so many bytes in use. More than in the beginning are never right: the runtime
+// lets pile up as much of its 4 MB in any case, however little is in use.
+func percentOf(used uint64) int { return min(max(garbage, int(leastGarbage*100/used)), firstPercent) }

@@ -23,3 +23,19 @@ func TestTuneGarbage(t *testing.T) {
 	f("GOGC", 100, true)
 	f("GOMEMLIMIT", firstPercent, false)
 }
+
+// However little is in use, no more garbage piles up than 40 MB: the runtime's least heap grows with the percents.
+func TestPercentOf(t *testing.T) {
+	f := func(used uint64, want int) {
+		t.Helper()
+		if got := percentOf(used); got != want {
+			t.Errorf("%d bytes in use: %d percent, want %d", used, got, want)
+		}
+	}
+	f(1, firstPercent)
+	f(2<<20, firstPercent)
+	f(4<<20, firstPercent)
+	f(20<<20, 200)
+	f(40<<20, garbage)
+	f(4<<30, garbage)
+}
