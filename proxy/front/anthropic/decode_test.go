@@ -18,6 +18,8 @@ import (
 // The names of the golden files carry the numbers of the conformance list.
 func TestDecodeGolden(t *testing.T) { fronttest.GoldenDecode(t, Codec{}) }
 
+func TestDecodeAgain(t *testing.T) { fronttest.DecodeAgain(t, Codec{}, New()) }
+
 func TestDecodeRefusesInWordsThatNameTheField(t *testing.T) {
 	f := func(body, want string) {
 		t.Helper()

@@ -16,6 +16,8 @@ import (
 // The names of the golden files carry the numbers of the conformance list.
 func TestDecodeGolden(t *testing.T) { fronttest.GoldenDecode(t, Codec{}) }
 
+func TestDecodeAgain(t *testing.T) { fronttest.DecodeAgain(t, Codec{}, New()) }
+
 // refuses checks that a body is refused in words that begin with want, and with the field that is named.
 func refuses(t *testing.T, body, want string) {
 	t.Helper()

@@ -11,6 +11,8 @@ import (
 
 func TestDecodeGolden(t *testing.T) { fronttest.GoldenDecode(t, Codec{}) }
 
+func TestDecodeAgain(t *testing.T) { fronttest.DecodeAgain(t, Codec{}, New()) }
+
 // prepared is the request that goes to Google.
 func prepared(t *testing.T, body string) string {
 	t.Helper()
