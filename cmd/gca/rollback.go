@@ -96,6 +96,9 @@ func (f *rollbackFlags) here(ctx context.Context, name string) error {
 	if !goOn {
 		return err
 	}
+	if exec.CommandContext(ctx, to.Binary, "agent", "--adopt", "--help").Run() != nil {
+		return &usageError{fmt.Sprintf("release %s is from before rollbacks, and cannot take over by itself; nothing was changed\nhint: on your laptop, with the gca of that release: gca deploy", to.Name)}
+	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), to.Binary, "agent", "--adopt")
 	cmd.Stderr = f.io.err
 	err = cmd.Run()
