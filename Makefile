@@ -22,7 +22,9 @@ payloads:
 # A gca that deploys to either kind of server from wherever it runs, and downloads nothing: make dist GOOS=darwin GOARCH=arm64
 dist: payloads
 	GOOS= GOARCH= $(GO) test -count=1 -tags payloads -run '^TestCarried_release$$' ./provision/payload
-	GOOS=$(GOOS) GOARCH=$(GOARCH) $(GO) build $(RELEASE) -tags payloads -o dist/gca-$(GOOS)-$(GOARCH)$(if $(filter windows,$(GOOS)),.exe) ./cmd/gca
+	GOOS=$(GOOS) GOARCH=$(GOARCH) $(GO) build $(RELEASE) -tags payloads -o $(CARRIER) ./cmd/gca
+	@echo "$(CARRIER): $$(wc -c <$(CARRIER)) bytes"
+CARRIER = dist/gca-$(GOOS)-$(GOARCH)$(if $(filter windows,$(GOOS)),.exe)
 GOOS   ?= $(shell $(GO) env GOOS)
 GOARCH ?= $(shell $(GO) env GOARCH)
 
