@@ -86,7 +86,7 @@ func (x *exchange) attempt(lease *keys.Lease) (failed *upstream.Error) {
 		x.call.Learn()
 		return nil
 	}
-	if failed.Kind == upstream.Unusable {
+	if failed.Kind == upstream.Unusable && !x.committed { // what was committed gave its memory back
 		if x.unusable++; x.unusable == maxAgain {
 			front.Vary(x.call)
 			x.encode()

@@ -62,7 +62,7 @@ folder.`
 	cmd.Flags().BoolVar(&f.logs, "with-logs", false, "take the adapter's journal and Nginx's logs as well")
 	cmd.Flags().StringArrayVar(&f.recipients, "recipient", nil, "encrypt to `age1…`, the public half of a backup key (repeatable)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, schema 1")
-	cmd.AddCommand(newBackupList(f.group), newBackupVerify(streams), newBackupPrune(f.group))
+	cmd.AddCommand(newBackupList(f.group), newBackupVerify(f.group), newBackupPrune(f.group))
 	cmd.AddCommand(newBackupSSHKey(f.group))
 	if ssh != nil {
 		cmd.AddCommand(newBackupKey(streams))

@@ -21,7 +21,12 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/store"
 )
 
-func newBackupVerify(streams *streams) *cobra.Command {
+func newBackupVerify(g group) *cobra.Command {
+	streams := g.io
+	example := "  gemini-manage backup verify /var/backups/gemini-adapter/gca-tokyo-20261123T021400Z.tar.gz"
+	if g.ssh != nil {
+		example = "  gca backup verify gca-tokyo-20261123T021400Z.tar.gz.age"
+	}
 	var asJSON bool
 	var keyFile string
 	cmd := &cobra.Command{
@@ -29,7 +34,7 @@ func newBackupVerify(streams *streams) *cobra.Command {
 		Short: "Read an archive whole, and see whether an adapter would start with it; nothing is changed",
 		Long: `verify reads an archive to its last byte, compares every hash, and restores it into a scratch folder, in memory where the system
 has a place for that. There this gca is to accept its settings, keys and tokens, and to read its state. The folder is removed.`,
-		Example: "  gca backup verify gca-tokyo-20261123T021400Z.tar.gz.age",
+		Example: example,
 		Args:    args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			key, err := findKey(keyFile)

@@ -13,8 +13,8 @@ type Toolset struct {
 	tools []gemini.Tool                // which are decls
 	names ToolNames
 
-	once  sync.Once // of clean
-	clean []gemini.Tool
+	mu    sync.Mutex
+	clean []gemini.Tool // nil until somebody needs it
 }
 
 // NewToolset makes one. The last of two with one name wins.
@@ -45,7 +45,11 @@ func NewToolset(tools []Tool) *Toolset {
 
 // cleaned is the set with its schemas clean, which does not depend on what schemas remembers.
 func (s *Toolset) cleaned(schemas *Schemas) []gemini.Tool {
-	s.once.Do(func() { s.clean = cleanTools(s.tools, schemas) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clean == nil {
+		s.clean = cleanTools(s.tools, schemas)
+	}
 	return s.clean
 }
 
