@@ -33,15 +33,15 @@ func ListReleases(read converge.SettingsReader) (*ReleaseList, error) {
 	return &ReleaseList{1, list, site}, nil
 }
 
-// Choose returns the release to go back to: the one whose name, version or beginning of a name it is, the one before the
-// current one for "".
+// Choose returns the release to go back to: the one whose name, version or beginning of a name it is, the one that was in force
+// before the current one for "". What was sent and refused served nobody, and is gone back to by name alone.
 func (l *ReleaseList) Choose(name string) (converge.Release, error) {
 	var found []converge.Release
 	for _, r := range l.Releases {
 		switch {
 		case r.Name == name:
 			return r, l.refuseCurrent(r)
-		case name == "" && !r.Current, name != "" && strings.HasPrefix(r.Name, name):
+		case name == "" && !r.Current && !r.Since.IsZero(), name != "" && strings.HasPrefix(r.Name, name):
 			found = append(found, r)
 		}
 	}
@@ -49,7 +49,7 @@ func (l *ReleaseList) Choose(name string) (converge.Release, error) {
 	case len(found) == 1, len(found) > 1 && name == "":
 		return found[0], l.refuseCurrent(found[0])
 	case name == "":
-		return converge.Release{}, fmt.Errorf("no release is kept but the current one, %s\nhint: gca deploy --binary FILE brings another one", l.current())
+		return converge.Release{}, fmt.Errorf("no release is kept that was in force before the current one, %s\nhint: rollback --list shows all that are kept; gca deploy --binary FILE brings another one", l.current())
 	}
 	problem := "no release that is kept is named"
 	if len(found) > 1 {
