@@ -119,7 +119,7 @@ unit: compiler
 
 # The long walks, left out above: real clients; on lab servers every trap by its number, two systems by three logins with a reboot and a restore, and what
 # packages, bans, kernel settings and sshd do.
-LONG = ^(TestBalancer$$|TestTrap|TestMigrate|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
+LONG = ^(TestBalancer$$|TestRelease$$|TestTrap|TestMigrate|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
 
 test-servers:
 	GCA_EVERY=1 $(GO) test -count=1 -timeout 60m -run '$(LONG)|^(TestJournal_UndoAfterEveryStep|TestAgent_CutAnywhere)$$' ./cmd/gca ./provision/converge ./provision/remote
