@@ -33,6 +33,9 @@ func (d *deploy) follow(ctx context.Context, a *agent, running converge.Running)
 	d.reachBy(plan.Site)
 	d.result.Release = running.Release
 	applied, err := a.Follow(d.events(plan.Steps))
+	if err == nil && running.State == converge.RunUndoing { // it had been applied before, and cannot be committed any more
+		err = a.RolledBack()
+	}
 	var back *converge.RolledBackError
 	if running.State == converge.RunUndoing && errors.As(err, &back) && len(back.FailedUndo) == 0 {
 		d.begun = false

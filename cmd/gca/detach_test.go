@@ -235,6 +235,26 @@ func TestDeploy_putBackAlone(t *testing.T) {
 	}
 }
 
+// A deploy that comes while another one is being put back, which had been applied whole, waits for the end of that, and then does
+// its own work.
+func TestDeploy_whilePutBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	deaf := " INPUT -p tcp --dport 80 -s " + r.server.Gateway + " -j DROP"
+	r.on("apt-get -q -y purge ufw 2>&1; iptables -I" + deaf) // so that nothing is committed, and there is a package to take away again
+	got := r.begin("looking at http://", withKeys(), r.deployArgs()...).interrupt()
+	wantEnd(t, "Ctrl-C while looking", got, exitInterrupted, "the server goes on by itself")
+	r.holdPackages()
+	abort := r.begin("an unfinished deploy of release", nil, append(append([]string{"deploy", "--abort"}, r.login()...), r.target())...)
+	r.on("for i in $(seq 300); do grep -q undone /var/lib/gca/journal/open/journal && exit 0; sleep 0.1; done; exit 1")
+	wantEnd(t, "Ctrl-C while it is put back", abort.interrupt(), exitInterrupted, "the server goes on by itself")
+	again := r.begin("it is being put back", withKeys(), r.deployArgs()...)
+	r.letPackagesGo()
+	r.on("iptables -D" + deaf)
+	wantEnd(t, "the deploy after it", again.end(), exitOK, "called off by gca deploy --abort", "everything was put back", "Client token, shown this once")
+	r.ok(nil, "test")
+}
+
 // otherGCA is a binary that differs from the rig's in a byte that nothing reads.
 func (r *rig) otherGCA() string {
 	r.t.Helper()
