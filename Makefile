@@ -115,14 +115,14 @@ check:
 	$(GO) tool staticcheck ./...
 
 unit: compiler
-	CGO_ENABLED=1 $(GO) test -race -timeout 25m -skip '$(LONG)' ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 35m -skip '$(LONG)' ./...
 
 # The long walks, left out above: real clients; on lab servers every trap by its number, two systems by three logins with a reboot and a restore, and what
 # packages, bans, kernel settings and sshd do.
-LONG = ^(TestBalancer$$|TestRelease$$|TestTrap|TestMigrate|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull))
+LONG = ^(TestBalancer$$|TestRelease$$|TestTrap|TestMigrate|TestLockout|TestMatrix|TestCut|TestHandover_odd|TestUpgrade|TestTLS|TestLab_|TestClient_|TestDestroy_packages|TestDeploy_(impossible|noMirror|diskFull|stalled|silentLaptop|abortSilent|putBackAlone|whilePutBack|twoLaptops))
 
 test-servers:
-	GCA_EVERY=1 $(GO) test -count=1 -timeout 60m -run '$(LONG)|^(TestJournal_UndoAfterEveryStep|TestAgent_CutAnywhere)$$' ./cmd/gca ./provision/converge ./provision/remote
+	GCA_EVERY=1 $(GO) test -count=1 -timeout 120m -run '$(LONG)|^(TestJournal_UndoAfterEveryStep|TestAgent_CutAnywhere)$$' ./cmd/gca ./provision/converge ./provision/remote
 
 # The real Claude Code, Codex and Gemini CLI, headless, through the adapter to the fake. Needs npm and node 20 or newer; npm
 # fetches the clients once, into the user's cache folder. Each client's version is printed first.
