@@ -26,7 +26,7 @@ type Arena struct {
 	known   map[string]int    // of these, by the client's id
 	ids     map[string]string // Google's, likewise
 	sealed  gemini.Walker     // through what they came in
-	letters letters           // of theirs
+	letters gemini.Letters    // of theirs
 	home    *Arenas
 }
 
@@ -51,11 +51,41 @@ func (a *Arenas) Get() *Arena {
 	return arena
 }
 
+// Decode makes a call: read reads its body in an arena and returns what fills the call from there. Where either fails the arena is
+// given back, and the error is for the client.
+func (a *Arenas) Decode(read func(*Arena) (fill func(*Call) error, err error)) (*Call, error) {
+	arena := a.Get()
+	var call *Call
+	fill, err := read(arena)
+	if err == nil {
+		call = newCall(arena)
+		err = fill(call)
+	}
+	if err != nil {
+		arena.Release()
+		return nil, AsError(err)
+	}
+	return call, nil
+}
+
+// OwnOf returns what a codec keeps in an arena, made at the first time.
+func OwnOf[M any, P interface {
+	*M
+	Own
+}](a *Arena) P {
+	m, ok := a.Own.(P)
+	if !ok {
+		m = new(M)
+		a.Own = m
+	}
+	return m
+}
+
 // Release gives an arena back. Nobody may look at what is in it any more.
 func (a *Arena) Release() {
 	size := a.Walker.Release() + a.Parts.Reset() + a.Contents.Reset() + a.Calls.Reset() + a.Responses.Reset() + a.Bytes.Reset() + a.pairs.reset() +
 		a.sealed.Release() + gemini.Recycle(&a.carried)
-	a.known, a.ids, a.letters = fresh(a.known), fresh(a.ids), letters{}
+	a.known, a.ids, a.letters = fresh(a.known), fresh(a.ids), gemini.Letters{}
 	if a.Own != nil {
 		size += a.Own.Reset()
 	}

@@ -72,8 +72,8 @@ type Call struct {
 	arena        *Arena          // where it lies
 }
 
-// NewCall makes the call of a request that is decoded in an arena.
-func NewCall(arena *Arena) *Call {
+// newCall makes the call of a request that is decoded in an arena.
+func newCall(arena *Arena) *Call {
 	made := &struct {
 		call    Call
 		request gemini.Request

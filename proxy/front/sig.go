@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/gemini-claude-adapter/gca/proxy/gemini"
 )
@@ -96,11 +95,11 @@ func (a *Arena) record() (r Record) {
 		case "u":
 			r.UpstreamID = w.String()
 		case "s":
-			r.Signature = a.letters.of(w.Unquoted())
+			r.Signature = a.letters.Of(w.Unquoted(), lettersSize)
 		case "b":
-			r.Before = a.letters.of(w.Unquoted())
+			r.Before = a.letters.Of(w.Unquoted(), lettersSize)
 		case "a":
-			r.After = a.letters.of(w.Unquoted())
+			r.After = a.letters.Of(w.Unquoted(), lettersSize)
 		default:
 			w.Skip()
 		}
@@ -108,24 +107,8 @@ func (a *Arena) record() (r Record) {
 	return r
 }
 
-// letters makes long strings, many of them in one piece of memory.
-type letters struct{ room strings.Builder }
-
-// lettersSize is how many bytes they have at once.
+// lettersSize is how many bytes of signatures lie in one piece of memory.
 const lettersSize = 8 << 10
-
-func (l *letters) of(b []byte) string {
-	if len(b) > lettersSize/2 {
-		return string(b)
-	}
-	from := l.room.Len()
-	if from+len(b) > l.room.Cap() {
-		l.room, from = strings.Builder{}, 0
-		l.room.Grow(lettersSize)
-	}
-	l.room.Write(b) // never fails
-	return l.room.String()[from:]
-}
 
 // restorer puts back what the parts of a history came with.
 type restorer struct {

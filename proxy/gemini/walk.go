@@ -25,9 +25,9 @@ type Walker struct {
 	found   *FormatError // there
 	// elements counts what was read of arrays so far, at any depth.
 	elements int
-	words    *[64]string     // of String, by their beginnings and ends: ids and names come twice or more
-	letters  strings.Builder // what words are made of
-	bytes    Slab[byte]      // what has escapes, without them
+	words    *[64]string // of String, by their beginnings and ends: ids and names come twice or more
+	letters  Letters     // what words are made of
+	bytes    Slab[byte]  // what has escapes, without them
 }
 
 // lettersSize is how many bytes of words are made at once: a word keeps the others with it as long as it is kept.
@@ -78,7 +78,7 @@ func (w *Walker) Release() (size int) {
 	if w.words != nil {
 		clear(w.words[:])
 	}
-	w.letters = strings.Builder{}
+	w.letters = Letters{}
 	return w.bytes.Reset() + cap(w.scan.open) + Recycle(&w.path)
 }
 
@@ -333,13 +333,7 @@ func (w *Walker) spell(b []byte) string {
 	if w.lenient {
 		return string(b)
 	}
-	from := w.letters.Len()
-	if from+len(b) > w.letters.Cap() {
-		w.letters, from = strings.Builder{}, 0
-		w.letters.Grow(lettersSize)
-	}
-	w.letters.Write(b) // never fails
-	return w.letters.String()[from:]
+	return w.letters.Of(b, lettersSize)
 }
 
 // Plain reports whether nothing that was read so far has a character that stands as \uXXXX.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -67,6 +68,13 @@ func FuzzResume(f *testing.F) {
 			t.Errorf("something else fits behind %q", text)
 		}
 	})
+}
+
+// idleWatch is one of a call whose head is there.
+func idleWatch(cancel context.CancelCauseFunc) *watch {
+	w := newWatch(cancel, time.Hour)
+	w.end()
+	return w
 }
 
 // FuzzStream reads anything in place of an answer: it ends, and in one of the ways that are known.

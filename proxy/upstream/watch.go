@@ -27,13 +27,6 @@ func newWatch(cancel context.CancelCauseFunc, d time.Duration) *watch {
 	return w
 }
 
-// idleWatch is one of a call whose head is there.
-func idleWatch(cancel context.CancelCauseFunc) *watch {
-	w := newWatch(cancel, time.Hour)
-	w.end()
-	return w
-}
-
 // begin waits for more of the answer, for d at most.
 func (w *watch) begin(d time.Duration) {
 	w.mu.Lock()

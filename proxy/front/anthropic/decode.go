@@ -55,23 +55,18 @@ func (c Codec) DecodePrompt(body []byte) (*front.Call, error) {
 
 // decode reads a body, and has finish make the call of it.
 func (c Codec) decode(body []byte, finish func(*decoder) error) (*front.Call, error) {
-	arena := c.arenas.Get()
-	m := memoryOf(arena)
-	d := &m.decoder
-	d.req, d.arena = &m.request, arena
-	err := m.parse(body, arena, c.tools)
-	if err == nil {
-		err = d.req.check()
-	}
-	if err == nil {
-		d.call = front.NewCall(arena)
-		err = finish(d)
-	}
-	if err != nil {
-		arena.Release()
-		return nil, front.AsError(err)
-	}
-	return d.call, nil
+	return c.arenas.Decode(func(arena *front.Arena) (func(*front.Call) error, error) {
+		m := front.OwnOf[memory](arena)
+		d := &m.decoder
+		d.req, d.arena = &m.request, arena
+		if err := m.parse(body, arena, c.tools); err != nil {
+			return nil, err
+		}
+		return func(call *front.Call) error {
+			d.call = call
+			return finish(d)
+		}, d.req.check()
+	})
 }
 
 // decode makes the call but for its limit and its history.

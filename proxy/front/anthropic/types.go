@@ -144,16 +144,6 @@ func (m *memory) Reset() (size int) {
 	return size
 }
 
-// memoryOf is arena's.
-func memoryOf(arena *front.Arena) *memory {
-	m, ok := arena.Own.(*memory)
-	if !ok {
-		m = &memory{}
-		arena.Own = m
-	}
-	return m
-}
-
 func (m *memory) parse(body []byte, arena *front.Arena, tools *front.Known[*tools]) error {
 	w, r := &m.reader, &m.request
 	w.Walker, w.tools = &arena.Walker, tools

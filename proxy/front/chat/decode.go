@@ -26,28 +26,21 @@ func (Codec) ToolIDPrefix() string { return "call_" }
 // Decode reads the body of POST /v1/chat/completions. What has no counterpart in Gemini, such as logprobs, penalties and
 // fields that nobody knows, is left out without an error.
 func (c Codec) Decode(body []byte) (*front.Call, error) {
-	arena := c.arenas.Get()
-	m := memoryOf(arena)
-	d := &m.decoder
-	d.req, d.arena = &m.request, arena
-	err := m.parse(body, arena, c.tools)
-	if err == nil {
-		err = d.req.check()
-	}
-	if err == nil {
-		d.call = front.NewCall(arena)
-		err = d.decode()
-	}
-	if err != nil {
-		arena.Release()
-		return nil, front.AsError(err)
-	}
-	return d.call, nil
+	return c.arenas.Decode(func(arena *front.Arena) (func(*front.Call) error, error) {
+		m := front.OwnOf[memory](arena)
+		d := &m.decoder
+		d.req, d.arena = &m.request, arena
+		if err := m.parse(body, arena, c.tools); err != nil {
+			return nil, err
+		}
+		return d.decode, d.req.check()
+	})
 }
 
-// decode makes the call.
-func (d *decoder) decode() error {
-	r, call := d.req, d.call
+// decode fills the call.
+func (d *decoder) decode(call *front.Call) error {
+	r := d.req
+	d.call = call
 	d.legacy = (r.tools == nil || len(r.tools.list) == 0) && (len(r.functions) > 0 || r.functionCall.kind != "")
 	call.Model, call.Stream, call.IncludeUsage = r.model, r.stream, r.includeUsage
 	call.LeftOut, call.SingleCall, call.BuiltIn = r.leftOut, r.noParallel || d.legacy, r.builtIn

@@ -105,16 +105,6 @@ func (m *memory) Reset() (size int) {
 	return size
 }
 
-// memoryOf is arena's.
-func memoryOf(arena *front.Arena) *memory {
-	m, ok := arena.Own.(*memory)
-	if !ok {
-		m = &memory{}
-		arena.Own = m
-	}
-	return m
-}
-
 func (m *memory) parse(body []byte, arena *front.Arena, known *front.Known[*declared]) error {
 	w, r := &m.reader, &m.request
 	w.Walker, w.arena, w.known = &arena.Walker, arena, known

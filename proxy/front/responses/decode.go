@@ -32,29 +32,22 @@ func (Codec) Error(e *front.Error, requestID string) (status int, body []byte) {
 // Decode reads the body of POST /v1/responses. What has no counterpart in Gemini, such as verbosity, items and tools of
 // hosted kinds, and fields that nobody knows, is left out without an error.
 func (c Codec) Decode(body []byte) (*front.Call, error) {
-	arena := c.arenas.Get()
-	m := memoryOf(arena)
-	d := &m.decoder
-	d.asked = &asked{}
-	d.req, d.arena, d.order = &d.asked.request, arena, &m.order
-	err := m.parse(body, arena, c.tools)
-	if err == nil {
-		err = d.req.check()
-	}
-	if err == nil {
-		d.call = front.NewCall(arena)
-		err = d.decode()
-	}
-	if err != nil {
-		arena.Release()
-		return nil, front.AsError(err)
-	}
-	return d.call, nil
+	return c.arenas.Decode(func(arena *front.Arena) (func(*front.Call) error, error) {
+		m := front.OwnOf[memory](arena)
+		d := &m.decoder
+		d.asked = &asked{}
+		d.req, d.arena, d.order = &d.asked.request, arena, &m.order
+		if err := m.parse(body, arena, c.tools); err != nil {
+			return nil, err
+		}
+		return d.decode, d.req.check()
+	})
 }
 
-// decode makes the call.
-func (d *decoder) decode() error {
-	r, call := d.req, d.call
+// decode fills the call.
+func (d *decoder) decode(call *front.Call) error {
+	r := d.req
+	d.call = call
 	call.Model, call.Stream, call.IncludeUsage, call.SingleCall = r.model, r.stream, r.includeUsage, r.noParallel
 	call.Own, call.LeftOut, call.Conversation = d.asked, r.leftOut, cmp.Or(r.cacheKey, r.user)
 	d.config()
