@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/gemini-claude-adapter/gca"
 	"github.com/gemini-claude-adapter/gca/manage/client"
 	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision"
@@ -245,29 +243,6 @@ func sameCommand(cmd *cobra.Command, target string) (again, abort string) {
 	})
 	again = remote.Quote(append(words, target)...)
 	return again, remote.Quote(append(words, "--abort", target)...)
-}
-
-// templateTexts are the templates of a deploy.
-func templateTexts() (map[string]string, error) { return textsOf("templates") }
-
-// textsOf are the files of an embedded folder, by name.
-func textsOf(dir string) (map[string]string, error) {
-	entries, err := fs.ReadDir(gca.Templates, dir)
-	if err != nil {
-		return nil, err
-	}
-	texts := make(map[string]string)
-	for _, entry := range entries {
-		if entry.IsDir() {
-			continue
-		}
-		text, err := fs.ReadFile(gca.Templates, dir+"/"+entry.Name())
-		if err != nil {
-			return nil, err
-		}
-		texts[entry.Name()] = string(text)
-	}
-	return texts, nil
 }
 
 // givenKeys reads the keys of --keys-file or the environment, nil if there are none.

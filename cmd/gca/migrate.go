@@ -194,8 +194,7 @@ func (f *migrateFlags) drained(cmd *cobra.Command, from, to string, s *saving) (
 }
 
 func (f *migrateFlags) stage(format string, args ...any) {
-	// A screen that has gone is no reason to stop half-way.
-	_, _ = fmt.Fprintf(f.io.err, "== "+format+"\n", args...)
+	screenLine(f.io, fmt.Sprintf("== "+format, args...))
 }
 
 // records are the names that clients come by.

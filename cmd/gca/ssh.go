@@ -71,7 +71,7 @@ func (f *sshFlags) parse(ctx context.Context, text string, io *streams) (remote.
 // loginPrompts ask on the terminal; p is nil where nobody can be asked.
 func loginPrompts(io *streams, p *prompt) remote.Prompts {
 	// A screen that has gone is no reason to stop waiting.
-	waiting := func(text string) { _, _ = fmt.Fprintln(io.err, visible(text)) }
+	waiting := func(text string) { screenLine(io, text) }
 	if p == nil {
 		return remote.Prompts{Waiting: waiting}
 	}
