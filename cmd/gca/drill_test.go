@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/lab"
+	"github.com/gemini-claude-adapter/gca/proxy/store/storetest"
 )
 
 // The disaster drill: a server that serves, a backup, and the server is gone. A new machine becomes the same adapter: the same
@@ -23,13 +24,15 @@ func TestDrill(t *testing.T) {
 	for i := range 5 {
 		r.ok(nil, "ask", fmt.Sprintf("question %d", i))
 	}
-	file := filepath.Join(t.TempDir(), "tokyo.tar.gz.age")
-	r.ok(nil, r.verb(words("backup"), "-o", file)...)
+	file, used := "", int64(0)
+	storetest.Until(t, "a backup has the requests, which are written within a second", func() bool {
+		file = filepath.Join(t.TempDir(), "tokyo.tar.gz.age")
+		r.ok(nil, r.verb(words("backup"), "-o", file)...)
+		used = requestsIn(t, r, file)
+		return used >= 5
+	})
 	const held = "cd /etc/gemini-adapter; sha256sum adapter.env keys tokens; sha256sum /var/lib/gca/tls/*"
-	before, used := r.on(held), requestsIn(t, r, file)
-	if used < 5 {
-		t.Fatalf("the backup has %d requests", used)
-	}
+	before := r.on(held)
 	if err := r.server.PowerCut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
