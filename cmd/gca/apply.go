@@ -41,7 +41,7 @@ func applyHere(io *streams, change func(manage.Machine) (converge.Applied, error
 		return converge.Applied{}, ofChange(err)
 	}
 	for _, note := range applied.Notes {
-		show.line("  ! " + io.lang.Text(note))
+		show.line("  ! " + hanging(io.lang.Text(note)))
 	}
 	return applied, show.broken
 }
@@ -82,7 +82,7 @@ func (s *stepLines) plan(plan converge.PlanMessage) {
 		s.titles[step.ID] = s.io.lang.Text(step.Title)
 	}
 	for _, note := range plan.Notes {
-		s.line("  ! " + s.io.lang.Text(note))
+		s.line("  ! " + hanging(s.io.lang.Text(note)))
 	}
 	for _, step := range plan.Steps {
 		s.line("  + " + s.titles[step.ID])

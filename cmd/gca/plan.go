@@ -37,7 +37,7 @@ func (s *screen) showPlan(plan provision.Plan) (bool, error) {
 	defer s.mu.Unlock()
 	for _, note := range plan.Notes {
 		note = visible(note)
-		s.put(line{Type: "warning", Text: note}, s.bad.Sprint("  ! ")+s.io.lang.Text(note))
+		s.put(line{Type: "warning", Text: note}, s.bad.Sprint("  ! ")+hanging(s.io.lang.Text(note)))
 	}
 	if s.display == displayJSON {
 		for _, step := range plan.Steps {

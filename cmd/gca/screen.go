@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,8 +126,11 @@ func (s *screen) keep(err error) {
 
 func (s *screen) warn(text string) {
 	text = visible(text)
-	s.emit(line{Type: "warning", Text: text}, s.bad.Sprint("  ! ")+s.io.lang.Text(text))
+	s.emit(line{Type: "warning", Text: text}, s.bad.Sprint("  ! ")+hanging(s.io.lang.Text(text)))
 }
+
+// hanging has the lines after the first, such as a hint, stand below the first word of what "  ! " marks.
+func hanging(text string) string { return strings.ReplaceAll(text, "\n", "\n    ") }
 
 func (s *screen) connected(c provision.Connection) {
 	ms := float64(c.RTT.Round(time.Millisecond/10)) / float64(time.Millisecond)

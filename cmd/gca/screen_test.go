@@ -42,7 +42,7 @@ func aDeploy(s *screen) {
 		s.step(step, converge.StepEvent{ID: step.ID, State: converge.StepStart})
 		s.step(step, converge.StepEvent{ID: step.ID, State: converge.StepDone, Seconds: 0.2})
 	}
-	s.warn("something odd\x07")
+	s.warn("something odd\x07\nhint: look at it")
 	s.phase(provision.PhaseVerify, "http://host")
 }
 
@@ -74,6 +74,7 @@ func TestScreen_terminal(t *testing.T) {
 		"  Debian",
 		"  ✓ packages     12s  install nginx",
 		"  ! something odd\uFFFD",
+		"    hint: look at it",
 		"  ✓ nginx       0.4s  2 steps",
 		"  ✓ verify      0.0s  http://host from here",
 		"",
@@ -123,6 +124,7 @@ applying 3 steps
   … reload Nginx
   ✓ reload Nginx  0.2s
   ! something odd�
+    hint: look at it
 looking at http://host from here
 `
 	if out.String() != want {
