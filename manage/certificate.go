@@ -33,6 +33,9 @@ type CertReport struct {
 
 // Certificate looks at what Nginx shows to clients, and at what renews it. Any user may.
 func Certificate(ctx context.Context) (*CertReport, error) {
+	if err := mustBeInstalled(ctx); err != nil {
+		return nil, err
+	}
 	e, err := findEntrance(ctx, plainEntrance, secureEntrance)
 	switch {
 	case e == nil:
@@ -173,6 +176,9 @@ func (r *CertReport) Print(w io.Writer, now time.Time) error {
 func RenewCertificate(ctx context.Context, agent converge.Agent, always bool) (converge.Renewal, error) {
 	if os.Geteuid() != 0 {
 		return converge.Renewal{}, ErrNotRoot
+	}
+	if _, err := ReadEnv(); err != nil {
+		return converge.Renewal{}, err
 	}
 	return agent.Renew(ctx, always)
 }

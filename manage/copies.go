@@ -223,6 +223,9 @@ func BackupSSHKey() (string, error) {
 	if os.Geteuid() != 0 {
 		return "", ErrNotRoot
 	}
+	if _, err := ReadEnv(); err != nil {
+		return "", err
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		return "", err

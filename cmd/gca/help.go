@@ -25,6 +25,9 @@ func finish(root *cobra.Command, g group) *cobra.Command {
 		}
 	}
 	for _, cmd := range below(root) {
+		if cmd.Parent().Name() == "completion" {
+			cmd.Args = args(0, 0)
+		}
 		completionExamples(cmd, root.Name())
 		moreExamples(cmd)
 	}

@@ -56,10 +56,11 @@ func (c cleanup) Run() int {
 
 // TestScripts are the specification of the commands, as far as no server is needed.
 func TestScripts(t *testing.T) {
-	binary := buildOnce(t)
+	binary, archive := buildOnce(t), archiveOf(t, file{"etc/gemini-adapter/adapter.env", []byte("HOST=127.0.0.1\n")}, file{"etc/gemini-adapter/keys", []byte("key-one-1111\n")})
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
 		env.Setenv("HOME", env.WorkDir+"/home")
 		env.Setenv("GCA_BINARY", binary)
+		env.Setenv("ARCHIVE", archive)
 		return nil
 	}})
 }

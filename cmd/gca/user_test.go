@@ -23,12 +23,13 @@ func (s scriptTB) Fatalf(format string, args ...any) { s.Fatal(fmt.Sprintf(forma
 func (s scriptTB) Errorf(format string, args ...any) { s.Fatal(fmt.Sprintf(format, args...)) }
 
 // TestUserScripts are the specification of the user's commands. Each script has an adapter of its own: $URL, $TOKEN of the client
-// laptop, $ADMIN_TOKEN.
+// laptop, $ADMIN_TOKEN, and $ADAPTER_PORT.
 func TestUserScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/user", RequireExplicitExec: true, Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until}, Setup: func(env *testscript.Env) error {
 		a := clienttest.Start(scriptTB{env.T(), env})
 		for name, value := range map[string]string{
 			"HOME": env.WorkDir + "/home", "XDG_CONFIG_HOME": "", "URL": a.URL, "TOKEN": clienttest.Token, "ADMIN_TOKEN": clienttest.AdminToken,
+			"ADAPTER_PORT": a.URL[strings.LastIndex(a.URL, ":")+1:],
 		} {
 			env.Setenv(name, value)
 		}
