@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -98,6 +99,9 @@ func NewCA(tb testing.TB, o CAOptions) *CA {
 	return c
 }
 
+// readyName is a name that leads somewhere from the beginning, so that its answer tells that the name server is at work.
+const readyName = "ready.test."
+
 func (c *CA) serveNames(tb testing.TB) {
 	tb.Helper()
 	names, err := challtestsrv.New(challtestsrv.Config{Log: log.New(io.Discard, "", 0), DNSAddrs: []string{c.DNS}})
@@ -106,19 +110,22 @@ func (c *CA) serveNames(tb testing.TB) {
 	}
 	names.SetDefaultDNSIPv4("")
 	names.SetDefaultDNSIPv6("")
+	names.AddDNSARecord(readyName, []string{"192.0.2.1"})
 	c.names = names
-	names.Run() // it listens a moment later
+	names.Run() // it listens a moment later, and tells nobody of a port that another one has
 	tb.Cleanup(names.Shutdown)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", c.DNS)
-		if err == nil {
-			err = conn.Close()
-		}
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			tb.Fatalf("the name server does not listen: %v", err)
+	for _, network := range []string{"udp", "tcp"} {
+		asked := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, c.DNS)
+		}}
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			_, err := asked.LookupNetIP(tb.Context(), "ip4", readyName)
+			if err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				tb.Fatalf("the name server does not answer over %s: %v", network, err)
+			}
 		}
 	}
 }
