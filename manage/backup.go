@@ -23,7 +23,7 @@ type BackupOptions struct {
 	Version string // of the running program
 	Logs    bool   // the adapter's journal and Nginx's logs as well
 
-	LocalOnly bool                                 // of KeepBackup: copies are left to the next one
+	LocalOnly bool                                 // of KeepBackup: copies, and what is due, are left to the next one
 	Progress  func(place string, sent, size int64) // of KeepBackup: how far a copy is, in bytes; may be nil
 }
 
@@ -31,7 +31,6 @@ type BackupOptions struct {
 type Backup struct {
 	Manifest Manifest
 	LeftOut  []string // paths in the service's folder that are links, devices or the like
-	unpruned error    // why archives that are due could not be removed
 	spool    *spool
 }
 
@@ -40,9 +39,6 @@ func (b *Backup) Notes() []string {
 	var notes []string
 	for _, path := range b.LeftOut {
 		notes = append(notes, path+" was left out: it is not a plain file of its own")
-	}
-	if b.unpruned != nil {
-		notes = append(notes, "archives that are due could not all be removed: "+b.unpruned.Error())
 	}
 	return notes
 }
@@ -198,9 +194,8 @@ func hostPart(host string) string {
 	return host[:min(len(host), 64)]
 }
 
-// saveHere saves the backup in BackupDir under its usual name, and removes the archives there that are due. Those that cannot be
-// removed are no error of this one: they are named in its Notes.
-func (b *Backup) saveHere(keep Retention) (file string, a *Archive, err error) {
+// saveHere saves the backup in BackupDir under its usual name.
+func (b *Backup) saveHere() (file string, a *Archive, err error) {
 	for made := b.Manifest.Created; ; made = made.Add(time.Second) {
 		file = filepath.Join(BackupDir, ArchiveName(b.Manifest.Host, made))
 		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
@@ -209,9 +204,6 @@ func (b *Backup) saveHere(keep Retention) (file string, a *Archive, err error) {
 			return "", nil, err
 		}
 	}
-	if a, err = b.Save(file); err != nil {
-		return "", nil, err
-	}
-	_, b.unpruned = prune(BackupDir, time.Now(), keep, os.Remove)
-	return file, a, nil
+	a, err = b.Save(file)
+	return file, a, err
 }

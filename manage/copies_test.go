@@ -118,6 +118,10 @@ func TestLastBackup_copies(t *testing.T) {
 	if len(problems) != 1 || problems[0].What != "the backup of 2026-11-23 03:14 UTC was not copied to s3://a/b: no" {
 		t.Errorf("got %+v", problems)
 	}
+	l.uncopied(first.Add(2*time.Hour), "the settings cannot be read")
+	if problems := l.Problems(first.Add(2 * time.Hour)); len(problems) != 1 || !strings.Contains(problems[0].What, "04:14 UTC was not copied to s3://a/b: the settings") || !l.Copies[0].Made.Equal(first) {
+		t.Errorf("got %+v", problems)
+	}
 }
 
 func TestMeasureSealed(t *testing.T) {

@@ -77,27 +77,37 @@ type KeptBackup struct {
 
 // KeepBackup backs this server up in BackupDir under the usual name, removes the archives there that are due, copies it to the
 // places that the settings name, and records how all this went. It needs root. The error is a [*CopyError] if the backup was made,
-// and not copied everywhere.
+// and not copied everywhere. Where the settings cannot be read nobody knows what is due, and nothing is removed.
 func KeepBackup(ctx context.Context, o BackupOptions) (KeptBackup, error) {
 	set, unread := backupsHere()
 	begun := now()
-	kept, host, err := keep(ctx, o, retentionOf(set))
+	kept, host, err := keep(ctx, o)
 	if errors.Is(err, ErrNotRoot) || errors.Is(err, ErrNotInstalled) {
 		return kept, err
 	}
-	if unread != nil {
-		kept.Notes = append(kept.Notes, "archives are kept as they are by default, for the settings cannot be read: "+firstLine(unread.Error()))
-	}
-	var copies []CopyOutcome
+	copied := func(*LastBackup) {}
 	var notCopied error
-	if err == nil && !o.LocalOnly && len(set.To) > 0 {
-		c := &copier{set: set, access: accessOf(set), file: kept.File, host: host, keep: retentionOf(set), progress: o.Progress}
-		copies, notCopied = c.everywhere(ctx)
+	switch {
+	case err != nil || o.LocalOnly:
+	case unread != nil:
+		notCopied = &CopyError{[]error{fmt.Errorf("the settings cannot be read, which say where to, and which archives are due: %w", unread)}}
+		copied = func(last *LastBackup) {
+			last.uncopied(begun, "the settings cannot be read: "+firstLine(unread.Error()))
+		}
+	default:
+		if _, err := prune(BackupDir, time.Now(), retentionOf(set), os.Remove); err != nil {
+			kept.Notes = append(kept.Notes, "archives that are due could not all be removed: "+err.Error())
+		}
+		var copies []CopyOutcome
+		if len(set.To) > 0 {
+			c := &copier{set: set, access: accessOf(set), file: kept.File, host: host, keep: retentionOf(set), progress: o.Progress}
+			copies, notCopied = c.everywhere(ctx)
+		}
+		copied = func(last *LastBackup) { last.copied(copies) }
 	}
 	noted := record(BackupDir, func(last *LastBackup) {
-		if last.made(begun, kept, err); err == nil && !o.LocalOnly {
-			last.copied(copies)
-		}
+		last.made(begun, kept, err)
+		copied(last)
 	})
 	if noted != nil {
 		kept.Notes = append(kept.Notes, "how this backup went could not be noted for status: "+noted.Error())
@@ -106,12 +116,12 @@ func KeepBackup(ctx context.Context, o BackupOptions) (KeptBackup, error) {
 }
 
 // keep makes a backup in BackupDir. host is the server's name as the names of its archives have it.
-func keep(ctx context.Context, o BackupOptions, due Retention) (kept KeptBackup, host string, err error) {
+func keep(ctx context.Context, o BackupOptions) (kept KeptBackup, host string, err error) {
 	b, err := NewBackup(ctx, o)
 	if err != nil {
 		return kept, "", err
 	}
-	kept.File, kept.Archive, err = b.saveHere(due)
+	kept.File, kept.Archive, err = b.saveHere()
 	kept.Notes = b.Notes()
 	return kept, hostPart(b.Manifest.Host), errors.Join(err, b.Close())
 }
@@ -136,6 +146,13 @@ func (l *LastBackup) copied(outcomes []CopyOutcome) {
 		}
 	}
 	l.Copies = outcomes
+}
+
+// uncopied notes why nothing was copied to any of the places that are known.
+func (l *LastBackup) uncopied(tried time.Time, why string) {
+	for i := range l.Copies {
+		l.Copies[i].Tried, l.Copies[i].Error = tried, why
+	}
 }
 
 // stale is from when on the last backup is too long ago: a day, and what a timer may be late.

@@ -252,8 +252,9 @@ func testRestoreHere(t *testing.T, r *rig, file string) {
 	before := r.on(held)
 	r.ok(nil, r.verb(words("config set"), "PORT=9200", "MAX_RETRIES=")...)
 	r.on("echo other >/var/lib/gemini-adapter/usage.db; echo new >/var/lib/gemini-adapter/later.db; : >/etc/gemini-adapter/tokens")
-	r.put(file, "/root/adapter.tar.gz")
-	said := r.on("gemini-manage restore --yes /root/adapter.tar.gz 2>&1")
+	const archive = "/var/backups/gemini-adapter/gca-elsewhere-20200101T000000Z.tar.gz" // which is due for a long time
+	r.put(file, archive)
+	said := r.on("gemini-manage restore --yes " + archive + " 2>&1; mv " + archive + " /root/adapter.tar.gz")
 	if after := r.on(held); after != before {
 		t.Errorf("the restore left:\n%s\n%s", differ(before, after), said)
 	}

@@ -78,6 +78,19 @@ func testBackupNightly(t *testing.T, r *rig) {
 	copied := t.TempDir() + "/copy.tar.gz.age"
 	r.fetch("cat ~admin/kept/"+l.Copies[1].File, copied)
 	wantText(t, r.ok(nil, "backup", "verify", copied).out, "an adapter starts with it: 3 keys")
+	testBackupUnread(t, r)
 	r.ok(nil, r.verb(words("config set"), "BACKUP_TO=", "BACKUP_S3_KEY=", "BACKUP_S3_SECRET=", "BACKUP_RECIPIENTS=", "BACKUP_SFTP_HOST_KEY=")...)
 	r.on("rm -r ~admin/kept")
+}
+
+// testBackupUnread has a mistake in the settings cost no archive that they would keep, nor hide that nothing was copied.
+func testBackupUnread(t *testing.T, r *rig) {
+	const old = "/var/backups/gemini-adapter/gca-old-20200101T000000Z.tar.gz"
+	r.on("echo x >" + old + "; cp -p /etc/gemini-adapter/adapter.env /root/right.env; printf 'BACKUP_KEEP_DAYS=3650\nMAX_RETRIES=many\n' >>/etc/gemini-adapter/adapter.env")
+	wantText(t, r.on("gemini-manage backup 2>&1 || echo code $?"), "the settings cannot be read, which say where to", "MAX_RETRIES", "code 3")
+	wantText(t, r.on("gemini-manage status || true"), "sftp://admin@127.0.0.1/~/kept: the settings cannot be read")
+	r.on("test -e " + old + "; cp -p /root/right.env /etc/gemini-adapter/adapter.env; gemini-manage backup")
+	if left := r.on("ls " + old + " 2>/dev/null || true"); left != "" {
+		t.Errorf("what is due by the settings was left: %s", left)
+	}
 }
