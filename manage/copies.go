@@ -163,9 +163,9 @@ func (c *copier) prune(ctx context.Context, u *url.URL) error {
 	return errors.Join(err, place.Close())
 }
 
-// copiesIn lists the copies of servers whose names match host, newest first.
+// copiesIn lists the copies, unfinished ones among them, of servers whose names match host, newest first.
 func copiesIn(ctx context.Context, place offsite.Place, host string) ([]Kept, error) {
-	named, err := regexp.Compile(`^gca-` + host + `-([0-9]{8}T[0-9]{6}Z)\.tar\.gz` + regexp.QuoteMeta(SealedSuffix) + `$`)
+	named, err := regexp.Compile(`^gca-` + host + `-([0-9]{8}T[0-9]{6}Z)\.tar\.gz` + regexp.QuoteMeta(SealedSuffix) + `(\.part)?$`)
 	if err != nil {
 		return nil, err
 	}
@@ -211,6 +211,7 @@ func copiesAt(ctx context.Context, u *url.URL, access offsite.Access) ([]Kept, e
 		return nil, err
 	}
 	found, err := copiesIn(ctx, place, ".*")
+	found = slices.DeleteFunc(found, Kept.unfinished)
 	for i := range found {
 		found[i].Place = offsite.Name(u)
 	}

@@ -51,6 +51,13 @@ func TestCopies(t *testing.T) {
 		_, err := kept.PutObject("backups", name, nil, strings.NewReader("x"), 1, nil)
 		must(t, err)
 	}
+	cut := "all/" + ArchiveName("tokyo", time.Now().AddDate(0, 0, -9)) + ".age.part" // as SFTP leaves it
+	_, err := kept.PutObject("backups", cut, nil, strings.NewReader("x"), 1, nil)
+	must(t, err)
+	at, err := copiesAt(t.Context(), good, c.access)
+	if err != nil || len(at) != 1 { // a neighbour's
+		t.Errorf("there are %+v, %v", at, err)
+	}
 	var names []string
 	for days := 3; days >= 0; days-- {
 		c.file = filepath.Join(dir, ArchiveName("tokyo", time.Now().AddDate(0, 0, -days)))
@@ -65,7 +72,10 @@ func TestCopies(t *testing.T) {
 			t.Errorf("got %+v", outcomes)
 		}
 	}
-	at, err := copiesAt(t.Context(), good, c.access)
+	if _, err := kept.HeadObject("backups", cut); err == nil {
+		t.Error("what a copy that was cut short left is still there")
+	}
+	at, err = copiesAt(t.Context(), good, c.access)
 	must(t, err)
 	var there []string
 	for _, one := range at {

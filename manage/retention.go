@@ -117,7 +117,8 @@ type Kept struct {
 	Size    int64     `json:"size"`    // bytes
 }
 
-func (b Kept) unfinished() bool { return strings.HasSuffix(b.File, ".part") }
+// unfinished tells what a backup that was cut short has left: a part, or the name alone, which is taken before the rename.
+func (b Kept) unfinished() bool { return strings.HasSuffix(b.File, ".part") || b.Size == 0 }
 
 // Backups lists the archives in BackupDir, newest first. It needs root.
 func Backups() ([]Kept, error) {

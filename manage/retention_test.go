@@ -17,7 +17,14 @@ func TestPrune(t *testing.T) {
 		t.Helper()
 		dir := t.TempDir()
 		for _, name := range before {
-			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			name, empty := strings.CutSuffix(name, " empty")
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("archive"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if !empty {
+				continue
+			}
+			if err := os.Truncate(filepath.Join(dir, name), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -46,6 +53,8 @@ func TestPrune(t *testing.T) {
 		[]string{name(0), "last.json", "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"})
 	f(Retention{30 * 24 * time.Hour, 2}, []string{name(0), name(0) + ".part", name(1), name(2), name(3)}, []string{name(0), name(0) + ".part", name(1)})
 	f(Retention{time.Hour, 1}, []string{name(5), name(6)}, []string{name(5)})
+	// A power cut between a name and its archive leaves the name, which is no newest one.
+	f(Retention{time.Hour, 1}, []string{name(0) + " empty", name(2) + " empty", name(5), name(6)}, []string{name(0), name(5)})
 }
 
 // One that cannot be removed keeps none of the others.
@@ -53,7 +62,7 @@ func TestPrune_stuck(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	dir := t.TempDir()
 	for days := range 4 {
-		if err := os.WriteFile(filepath.Join(dir, ArchiveName("tokyo", now.AddDate(0, 0, -days))), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, ArchiveName("tokyo", now.AddDate(0, 0, -days))), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
