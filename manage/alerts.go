@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -17,8 +18,12 @@ import (
 // AlertsTimer is the unit that has the alerts looked after.
 const AlertsTimer = "gemini-adapter-alerts.timer"
 
-// alertsFile is how the alerts stand. The folder belongs to the adapter's user, by whom the timer looks.
-const alertsFile = "/var/lib/gca-alerts/state.json"
+// How the alerts stand is a file in a folder of the adapter's user, by whom the timer looks.
+const (
+	alertsDir  = "/var/lib/gca-alerts"
+	alertsName = "state.json"
+	alertsFile = alertsDir + "/" + alertsName
+)
 
 // late is from when on the last look is too long ago; the timer looks every two minutes.
 const late = 10 * time.Minute
@@ -51,7 +56,7 @@ func Alerts(ctx context.Context) (*AlertsReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := alerts.Load(alertsFile)
+	s, err := loadAlerts(alertsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +65,34 @@ func Alerts(ctx context.Context) (*AlertsReport, error) {
 		s.Enqueue(alerts.Channels(set, ways), nil)
 	}
 	return reportAlerts(s, timer.Active, time.Now()), nil
+}
+
+// loadAlerts reads how the alerts stand; where nobody has looked yet the state is empty. Root reads it too, so what the adapter's
+// user could have put in the file's place is neither followed nor waited for.
+func loadAlerts(dir string) (*alerts.State, error) {
+	s, err := readAlerts(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &alerts.State{Schema: 1}, nil
+	case err != nil:
+		file := dir + "/" + alertsName
+		return nil, fmt.Errorf("cannot read how the alerts stand: %s: %w\nhint: sudo rm %[1]s   # they begin anew", file, err)
+	}
+	return s, nil
+}
+
+func readAlerts(dir string) (s *alerts.State, err error) {
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	f, _, err := openPlain(folder, alertsName)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return alerts.Read(f)
 }
 
 func reportAlerts(s *alerts.State, timer string, now time.Time) *AlertsReport {
@@ -160,11 +193,14 @@ func alertSettings() (alerts.Settings, alerts.Ways, error) {
 
 // CheckAlerts is what the timer does: it looks once, and tells what changed. A channel that fails is no error: it is tried again.
 func CheckAlerts(ctx context.Context) error {
+	if os.Geteuid() == 0 {
+		return errors.New("the alerts are looked after by the adapter's user, in its own folder\nhint: systemctl start gemini-adapter-alerts.service")
+	}
 	set, ways, err := alertSettings()
 	if err != nil {
 		return err
 	}
-	s, err := alerts.Load(alertsFile)
+	s, err := loadAlerts(alertsDir)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,12 @@
+//go:build unix
+
 package manage
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,4 +93,35 @@ func TestRoom(t *testing.T) {
 	if all := readRoom().Disks; len(all) == 0 || all[0].Total <= 0 {
 		t.Errorf("here: %v", all)
 	}
+}
+
+func TestLoadAlerts(t *testing.T) {
+	dir := t.TempDir()
+	for _, none := range []string{dir, filepath.Join(dir, "none")} {
+		if s, err := loadAlerts(none); err != nil || s.Schema != 1 {
+			t.Errorf("nobody has looked yet: %v, %v", s, err)
+		}
+	}
+	file := filepath.Join(dir, alertsName)
+	must(t, (&alerts.State{Rules: []alerts.Standing{{Rule: alerts.Disk, Firing: true}}}).Save(file))
+	if s, err := loadAlerts(dir); err != nil || len(s.Firing()) != 1 {
+		t.Errorf("got %v, %v", s, err)
+	}
+	// What the adapter's user puts there instead is not followed by root, nor waited for.
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	f := func(plant func() error, want string) {
+		t.Helper()
+		must(t, os.Rename(file, elsewhere))
+		must(t, plant())
+		if _, err := loadAlerts(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "hint: sudo rm "+file) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+		must(t, os.Remove(file))
+		must(t, os.Rename(elsewhere, file))
+	}
+	f(func() error { return os.Symlink(elsewhere, file) }, "not a plain file")
+	f(func() error { return syscall.Mkfifo(file, 0o644) }, "not a plain file")
+	f(func() error { return os.Link(elsewhere, file) }, "not a plain file")
+	f(func() error { return os.Mkdir(file, 0o755) }, "not a plain file")
+	f(func() error { return os.WriteFile(file, []byte("{"), 0o644) }, "unexpected EOF")
 }

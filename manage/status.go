@@ -71,7 +71,7 @@ func Status(ctx context.Context) (*Report, error) {
 		r.Release = filepath.Base(target)
 	}
 	now := time.Now()
-	known, alertsErr := alerts.Load(alertsFile)
+	known, alertsErr := loadAlerts(alertsDir)
 	if up := r.judgeService(ctx, u, behind); up {
 		r.askAdapter(ctx, u.Active != "active", known, now)
 		r.judgeEntrance(ctx, true)

@@ -2,11 +2,7 @@ package alerts
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -69,21 +65,10 @@ type Notice struct {
 	Cure   string    `json:"cure"`
 }
 
-// Load reads the state; a file that is not there is an empty state.
-func Load(file string) (*State, error) {
+// Read reads a state as Save has written it.
+func Read(r io.Reader) (*State, error) {
 	s := &State{Schema: 1}
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = json.NewDecoder(io.LimitReader(f, maxState)).Decode(s)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("cannot read how the alerts stand: %s: %w\nhint: sudo rm %[1]s   # they begin anew", file, err)
-	}
-	return s, nil
+	return s, json.NewDecoder(io.LimitReader(r, maxState)).Decode(s)
 }
 
 // Save writes the state in one step. Everybody may read it.
