@@ -58,7 +58,7 @@ func showAlerts(ctx context.Context, io *streams, asJSON bool) error {
 	if asJSON {
 		err = json.NewEncoder(io.out).Encode(report)
 	} else {
-		err = report.Print(io.words(), time.Now())
+		err = report.Print(io.people(), time.Now())
 	}
 	if err == nil && len(report.Problems) > 0 {
 		return &statusError{exitFailed}
@@ -98,7 +98,7 @@ func tryAlerts(ctx context.Context, io *streams, asJSON bool) error {
 		if asJSON {
 			return json.NewEncoder(io.out).Encode(t)
 		}
-		_, err := fmt.Fprintf(io.words(), "%-9s %s\n", t.Channel, said)
+		_, err := fmt.Fprintf(io.people(), "%-9s %s\n", t.Channel, said)
 		return err
 	})
 	switch {

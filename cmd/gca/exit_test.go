@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/manage/client"
 	"github.com/gemini-claude-adapter/gca/provision"
 	"github.com/gemini-claude-adapter/gca/provision/remote"
+	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
 func TestExitCode(t *testing.T) {
@@ -73,4 +77,24 @@ func TestVisibleWriter(t *testing.T) {
 	if want := "✓ done\n\uFFFD[2J\uFFFD\tü€𝄞\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}
+}
+
+// What an adapter says of itself, and what clients made it remember, cannot either.
+func TestReports_visible(t *testing.T) {
+	f := func(print func(*streams) error, want string) {
+		t.Helper()
+		var out bytes.Buffer
+		if err := print(&streams{out: &out}); err != nil || strings.Contains(out.String(), "\x1b") || !strings.Contains(out.String(), want) {
+			t.Errorf("got %q, %v, want %q", out.String(), err, want)
+		}
+	}
+	f(func(s *streams) error {
+		return printReport(s, func(w io.Writer) error {
+			return (&manage.Report{State: "active", Health: "\x1b[2Jhealthy"}).Print(w, time.Now())
+		})
+	}, "health      \uFFFD[2Jhealthy")
+	f(func(s *streams) error {
+		rests := []control.Rest{{Model: "\x1b]0;m\a", Reason: "quota", Until: time.Now().Add(time.Hour)}}
+		return (&manage.KeyList{Keys: []manage.KeyEntry{{Key: control.Key{ID: "k", Rests: rests}}}}).Print(s.people(), time.Now())
+	}, "\uFFFD]0;m\uFFFD: quota")
 }

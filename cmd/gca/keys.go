@@ -75,7 +75,7 @@ func newKeysList(g group) *cobra.Command {
 			case asJSON:
 				return json.NewEncoder(g.io.out).Encode(list)
 			}
-			return list.Print(g.io.out, time.Now())
+			return list.Print(g.io.people(), time.Now())
 		},
 	}
 	jsonFlag(cmd, &asJSON)

@@ -44,6 +44,10 @@ func (s *streams) words() io.Writer {
 	return renamed{s.out, s.target}
 }
 
+// people is where a report for people goes: it names commands, and has words in it of servers, of their clients, and of whoever
+// answered them, none of which a terminal is to obey.
+func (s *streams) people() io.Writer { return &visibleWriter{to: s.words()} }
+
 // renamed is a writer of whole messages in which each command of the server becomes the laptop's.
 type renamed struct {
 	to     io.Writer

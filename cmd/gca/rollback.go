@@ -61,7 +61,7 @@ func (f *rollbackFlags) choose(list *manage.ReleaseList, name, where string) (to
 		return to, false, json.NewEncoder(f.io.out).Encode(list)
 	}
 	if f.list {
-		return to, false, list.Print(f.io.out, time.Now())
+		return to, false, list.Print(f.io.people(), time.Now())
 	}
 	if to, err = list.Choose(name); err != nil {
 		return to, false, &usageError{err.Error()}
@@ -73,7 +73,7 @@ func (f *rollbackFlags) choose(list *manage.ReleaseList, name, where string) (to
 	if asker == nil {
 		return to, false, errNobodyToAsk
 	}
-	if err := list.Print(f.io.err, time.Now()); err != nil {
+	if err := list.Print(&visibleWriter{to: f.io.err}, time.Now()); err != nil {
 		return to, false, err
 	}
 	yes, err := asker.confirm("Go back to "+to.Name+" on "+where+"?", true)

@@ -46,7 +46,7 @@ func newTokensList(g group) *cobra.Command {
 			case asJSON:
 				return json.NewEncoder(g.io.out).Encode(list)
 			}
-			return list.Print(g.io.out)
+			return list.Print(g.io.people())
 		},
 	}
 	jsonFlag(cmd, &asJSON)

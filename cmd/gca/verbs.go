@@ -144,7 +144,7 @@ const reportWidth = 12
 func printReport(io *streams, print func(goio.Writer) error) error {
 	var b bytes.Buffer
 	err := print(&b)
-	_, writeErr := fmt.Fprint(io.words(), io.lang.Report(b.String(), reportWidth))
+	_, writeErr := fmt.Fprint(io.people(), io.lang.Report(b.String(), reportWidth))
 	return errors.Join(err, writeErr)
 }
 
