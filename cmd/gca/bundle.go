@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"time"
@@ -83,13 +84,16 @@ func (f *bundleFlags) here(ctx context.Context) error {
 	return err
 }
 
+// maxBundle bounds in bytes what a server may send.
+const maxBundle = 64 << 20
+
 // fromAfar has the server gather it, and keeps it here.
 func (f *bundleFlags) fromAfar(ctx context.Context, target string) (err error) {
 	fetch := func(w io.Writer) error {
 		return f.ssh.runRemote(ctx, f.io, target, rootAlways, nil, w, "bundle", "-o", "-", "--lines", strconv.Itoa(f.lines))
 	}
 	if f.out == "-" {
-		return fetch(f.io.out)
+		return fetch(manage.AtMost(f.io.out, maxBundle))
 	}
 	file := f.out
 	if file == "" {
@@ -102,11 +106,14 @@ func (f *bundleFlags) fromAfar(ctx context.Context, target string) (err error) {
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s is there already\nhint: -o FILE names another one", file)
 	}
-	part, err := os.OpenFile(file+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	part, err := os.OpenFile(file+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s.part is there already: another bundle is being fetched, or was cut short\nhint: rm %[1]s.part if no other one is", file)
+	}
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(fetch(part), part.Close()); err == nil {
+	if err = errors.Join(fetch(manage.AtMost(part, maxBundle)), part.Close()); err == nil {
 		err = os.Rename(part.Name(), file)
 	}
 	if err != nil {

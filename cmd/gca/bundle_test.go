@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -24,5 +25,25 @@ func testBundle(t *testing.T, r *rig) {
 	}
 	if again := r.run(nil, r.verb(words("bundle"), "-o", file)...); again.code == exitOK || !strings.Contains(again.err, "is there already") {
 		t.Errorf("a bundle was overwritten: %d %s", again.code, again.err)
+	}
+	testBundleAfar(t, r)
+}
+
+// testBundleAfar has a server send what has no end, and a link lie where the bundle is to come.
+func testBundleAfar(t *testing.T, r *rig) {
+	dir := t.TempDir()
+	file, elsewhere := filepath.Join(dir, "bundle.tar.gz"), filepath.Join(dir, "elsewhere")
+	if err := os.Symlink(elsewhere, file+".part"); err != nil {
+		t.Fatal(err)
+	}
+	r.fails(nil, exitFailed, "hint: rm "+file+".part", r.verb(words("bundle"), "-o", file)...)
+	if err := os.Remove(file + ".part"); err != nil {
+		t.Fatal(err)
+	}
+	r.on("cd /usr/local/bin; mv gemini-manage /root/; printf '#!/bin/sh\nexec cat /dev/zero\n' >gemini-manage; chmod 755 gemini-manage")
+	r.fails(nil, exitFailed, "there are more than the 67108864 bytes that are expected", r.verb(words("bundle"), "-o", file)...)
+	r.on("mv /root/gemini-manage /usr/local/bin/")
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }
