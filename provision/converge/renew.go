@@ -64,13 +64,30 @@ func (a Agent) renew(ctx context.Context, s *system, always bool) (done Renewal,
 	if err != nil {
 		return done, err
 	}
-	if always || due(now.Content, done.Name, time.Now()) {
-		if err := s.obtain(ctx, a.Certificates, s.certRequest(facts, Want{}, settings)); err != nil {
-			return done, err
-		}
-		done.Renewed = true
+	done.Renewed = always || due(now.Content, done.Name, time.Now())
+	if done.Renewed {
+		err = s.obtain(ctx, a.Certificates, s.certRequest(facts, Want{}, settings))
+	} else {
+		err = s.forgetFailure()
+	}
+	if err != nil {
+		done.Renewed = false
+		return done, err
 	}
 	return done, s.serveCertificate(ctx, &done)
+}
+
+// forgetFailure lets go of a failure to get a certificate that is not due: somebody tried too early, and nothing is wrong.
+func (s *system) forgetFailure() error {
+	text, err := s.readText(renewalFile)
+	if err != nil {
+		return err
+	}
+	var last RenewalRecord
+	if json.Unmarshal([]byte(text), &last) == nil && last.Problem == "" {
+		return nil
+	}
+	return ignoreMissing(os.Remove(s.at(renewalFile)))
 }
 
 func due(text []byte, name string, now time.Time) bool {

@@ -84,6 +84,39 @@ func TestRenew(t *testing.T) {
 	f(old, false, &source{err: errors.New("too many\nhint: wait")}, false, "too many")
 }
 
+// What a person tried in vain, long before it was due, is no trouble for the weeks until then; nor is what was called off.
+func TestRenew_forgets(t *testing.T) {
+	const name = "adapter.example.com"
+	now := time.Now()
+	young := certificateFor(t, name, now.Add(-24*time.Hour), now.Add(89*24*time.Hour))
+	m := renewing(t, young)
+	m.must(os.WriteFile(m.sys.at(certFile(name)), young, 0o600))
+	renew := func(ctx context.Context, ca *source, always bool) (record string) {
+		t.Helper()
+		if _, err := (Agent{ReadSettings: readTestSettings, Certificates: ca}).renew(ctx, m.sys, always); err != nil && ca.err == nil {
+			t.Fatal(err)
+		}
+		record, err := m.sys.readText(renewalFile)
+		m.must(err)
+		return record
+	}
+	if got := renew(t.Context(), &source{err: errors.New("too many\nhint: wait")}, true); !strings.Contains(got, "too many") {
+		t.Errorf("of a try that failed is written down %q", got)
+	}
+	if got := renew(t.Context(), &source{}, false); got != "" {
+		t.Errorf("where nothing is due is written down %q", got)
+	}
+	got := renew(t.Context(), &source{text: young}, true)
+	if got == "" || renew(t.Context(), &source{}, false) != got {
+		t.Errorf("a certificate that came is forgotten: %q", got)
+	}
+	off, cancel := context.WithCancel(t.Context())
+	cancel()
+	if now := renew(off, &source{err: context.Canceled}, true); now != got {
+		t.Errorf("of one that was called off is written down %q", now)
+	}
+}
+
 // One who speaks plain HTTP has nothing to renew, and a deploy that is at work is not disturbed.
 func TestRenew_nothing(t *testing.T) {
 	m := renewing(t, certificateFor(t, "x.example.com", time.Now(), time.Now().Add(time.Hour)))

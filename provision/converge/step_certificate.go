@@ -40,6 +40,9 @@ func (s *system) obtain(ctx context.Context, source CertSource, request CertRequ
 	if err == nil {
 		err = s.putPrivate(certFile(request.Name), certificate)
 	}
+	if ctx.Err() != nil && err != nil { // called off: that says nothing of the CA
+		return err
+	}
 	return errors.Join(err, s.record(request.Name, err))
 }
 
