@@ -88,15 +88,18 @@ func TestMigrate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ok(nil, "ask", "before")
+	r.on("echo refused-key-four-4444 >>/etc/gemini-adapter/keys; gemini-manage reload; gemini-manage keys test || true") // which keeps nobody from moving
 	file := filepath.Join(t.TempDir(), "move.tar.gz.age")
 	r.fails(nil, exitUsage, "are the same server", "migrate", "--yes", "old", "old")
+	r.fails(nil, exitUsage, "hint: -o FILE", "migrate", "--yes", "-o", "-", "old", "new")
 	other.on(`mkdir -p /etc/systemd/system/gemini-adapter.service.d
 printf '[Service]\nExecStartPre=/bin/sh -c "! [ -e /var/lib/gemini-adapter/usage.db ]"\n' >/etc/systemd/system/gemini-adapter.service.d/picky.conf`)
-	r.fails(nil, exitRolledBack, "old serves as before, and its backup is in "+file, "migrate", "--yes", "--drain", "-o", file, "old", "new")
+	r.fails(nil, exitRolledBack, "old serves as before, and its backup is in "+file+"; the same command, with another file behind -o, goes on", "migrate", "--yes", "--drain", "-o", file, "old", "new")
 	r.serves()
 	other.on("rm -r /etc/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
 	second := filepath.Join(t.TempDir(), "again.tar.gz.age")
 	got := r.ok(nil, "migrate", "--yes", "--drain", "-o", second, "old", "new")
+	wantText(t, got.err, "! 3 of 4 keys are active")
 	wantText(t, got.out, "new serves at http://", "with the same keys, tokens and usage", "old is stopped")
 	if state := r.on("systemctl is-active gemini-adapter || true"); state != "inactive\n" {
 		t.Errorf("the old adapter is %s", state)

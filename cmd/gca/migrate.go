@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/manage"
-	"github.com/gemini-claude-adapter/gca/provision"
 )
 
 // A migration only ever adds until the new server serves: a backup is fetched, the new server becomes the same adapter, and is
@@ -73,6 +73,9 @@ type dnsChange struct {
 
 func (f *migrateFlags) run(cmd *cobra.Command, from, to string) error {
 	ctx := cmd.Context()
+	if f.old.out == "-" {
+		return &usageError{"the archive of a migration stays in a file\nhint: -o FILE"}
+	}
 	if err := f.meet(cmd, from, to); err != nil {
 		return err
 	}
@@ -94,15 +97,14 @@ func (f *migrateFlags) run(cmd *cobra.Command, from, to string) error {
 		return f.kept(err, from, file)
 	}
 	f.stage("look whether %s serves", to)
-	err = f.restore.ssh.runRemote(ctx, f.io, to, rootIfFree, nil, io.Discard, "status")
-	var unwell *statusError
-	if errors.As(err, &unwell) {
-		err = fmt.Errorf("%s does not serve as it should\nhint: gca status %s, then the same command again", to, to)
-	}
-	if err != nil {
+	if err := f.serves(ctx, to); err != nil {
 		return f.kept(err, from, file)
 	}
-	result := migrateResult{Schema: 1, Archive: file, URL: done.URL, DNS: records(ctx, done, to)}
+	host, _, err := f.restore.ssh.parse(ctx, to, f.io)
+	if err != nil {
+		return err
+	}
+	result := migrateResult{Schema: 1, Archive: file, URL: done.URL, DNS: records(ctx, done, host.Name())}
 	if f.drain {
 		if result.Archive, err = f.drained(cmd, from, to, s); err != nil {
 			return errors.Join(err, f.bringBack(ctx, from, file))
@@ -143,11 +145,7 @@ func (f *migrateFlags) agree(a *manage.Archive, from, to string) error {
 	if f.drain {
 		drain = "Then " + from + " finishes its answers and stops."
 	}
-	err := ask.agree(a, "", "Make "+to+" this adapter? Whatever adapter is there loses its settings, keys and tokens. "+drain)
-	if err != nil && err.Error() == "nothing was changed" {
-		return provision.ErrDeclined
-	}
-	return err
+	return ask.agree(a, "", "Make "+to+" this adapter? Whatever adapter is there loses its settings, keys and tokens. "+drain)
 }
 
 // arrive makes the new server the adapter of the archive.
@@ -159,9 +157,35 @@ func (f *migrateFlags) arrive(cmd *cobra.Command, to, file string, s *saving) (r
 	return f.restore.move(cmd, to, opened{file, s.key, s.archive, texts})
 }
 
+// serves looks whether the new adapter answers where clients come in. What else is not well with it, as keys that rest or a disk
+// that fills, may have come along from the old one: it is told, and keeps nobody from moving.
+func (f *migrateFlags) serves(ctx context.Context, to string) error {
+	var answer bytes.Buffer
+	err := f.restore.ssh.runRemote(ctx, f.io, to, rootIfFree, nil, manage.AtMost(&answer, maxReport), "status", "--json")
+	var unwell *statusError
+	if err != nil && !(errors.As(err, &unwell) && unwell.code == exitFailed) {
+		return err
+	}
+	var report manage.Report
+	if err := json.Unmarshal(answer.Bytes(), &report); err != nil {
+		return fmt.Errorf("the server's status cannot be read: %.200q", answer.String())
+	}
+	for _, problem := range report.Problems {
+		screenLine(f.io, "  ! "+problem.What)
+	}
+	if report.Health == "" {
+		return fmt.Errorf("%s does not serve\nhint: gca status %s, then the same command again", to, to)
+	}
+	return nil
+}
+
 // kept says that the old server is as it was.
 func (f *migrateFlags) kept(err error, from, file string) error {
-	_, told := fmt.Fprintf(f.io.err, "%s serves as before, and its backup is in %s; the same command goes on.\n", from, file)
+	again := "the same command goes on"
+	if f.old.out != "" {
+		again = "the same command, with another file behind -o, goes on"
+	}
+	_, told := fmt.Fprintf(f.io.err, "%s serves as before, and its backup is in %s; %s.\n", from, file, again)
 	return errors.Join(err, told)
 }
 
@@ -198,7 +222,7 @@ func (f *migrateFlags) stage(format string, args ...any) {
 }
 
 // records are the names that clients come by.
-func records(ctx context.Context, done restoreResult, to string) []dnsChange {
+func records(ctx context.Context, done restoreResult, host string) []dnsChange {
 	changes := []dnsChange{}
 	if done.TLS == "" || net.ParseIP(done.TLS) != nil {
 		return changes
@@ -206,10 +230,6 @@ func records(ctx context.Context, done restoreResult, to string) []dnsChange {
 	now, err := net.DefaultResolver.LookupHost(ctx, done.TLS)
 	if err != nil {
 		now = []string{}
-	}
-	_, host, found := strings.Cut(to, "@")
-	if !found {
-		host = to
 	}
 	return append(changes, dnsChange{done.TLS, now, host})
 }

@@ -78,7 +78,7 @@ func (f *restoreFlags) agree(a *manage.Archive, name, question string) error {
 	}
 	yes, err := asker.confirm(question, false)
 	if err == nil && !yes {
-		err = errors.New("nothing was changed")
+		err = provision.ErrDeclined
 	}
 	return err
 }
