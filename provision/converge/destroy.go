@@ -215,12 +215,11 @@ func (s *system) stopAdapter(ctx context.Context) error {
 	return s.systemctl(ctx, "stop", running...)
 }
 
-// removeFolders removes what nothing else needs any more. Of the journals those stay that hold what was left.
+// removeFolders removes what nothing else needs any more. Of the journals those stay that hold what was left. The lock goes last:
+// who deploys again meanwhile would have its release removed.
 func (s *system) removeFolders(folders []Folder) error {
-	for _, path := range []string{runDir, LockFile} {
-		if err := os.RemoveAll(s.at(path)); err != nil {
-			return err
-		}
+	if err := os.RemoveAll(s.at(runDir)); err != nil {
+		return err
 	}
 	for _, folder := range folders {
 		if folder.Path != gcaDir {
@@ -242,7 +241,7 @@ func (s *system) removeFolders(folders []Folder) error {
 			return err
 		}
 	}
-	return nil
+	return ignoreMissing(os.Remove(s.at(LockFile)))
 }
 
 // splitLeft parts what was left, since somebody changed it, from what failed.

@@ -19,23 +19,43 @@ const (
 // takeLock makes sure that one deploy runs at a time; what says which. The kernel lets go of the lock when the process
 // ends, however it ends.
 func takeLock(s *system, now time.Time, what string) (release func() error, err error) {
-	f, err := os.OpenFile(s.at(LockFile), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	for {
+		f, err := os.OpenFile(s.at(LockFile), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		there, err := s.hold(f, fmt.Sprintf("pid %d since %s: %s\n", os.Getpid(), now.UTC().Format(time.RFC3339), what))
+		switch {
+		case err != nil:
+			return nil, errors.Join(err, f.Close())
+		case there:
+			return f.Close, nil
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
 	}
+}
+
+// hold takes the lock of an open file, and writes down for whom. Not there is a file that a destroy has removed meanwhile: its
+// lock keeps nobody away.
+func (s *system) hold(f *os.File, text string) (there bool, err error) {
 	taken, err := awaitLock(f)
-	if err == nil && !taken {
-		err = lockedBy(&s.reader)
-	}
-	if err == nil {
-		text := fmt.Sprintf("pid %d since %s: %s\n", os.Getpid(), now.UTC().Format(time.RFC3339), what)
-		_, err = f.WriteString(text)
-		err = errors.Join(err, f.Truncate(int64(len(text))))
-	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return false, err
 	}
-	return f.Close, nil
+	if !taken {
+		return false, lockedBy(&s.reader)
+	}
+	held, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if now, err := os.Stat(s.at(LockFile)); err != nil || !os.SameFile(now, held) {
+		return false, ignoreMissing(err)
+	}
+	_, err = f.WriteString(text)
+	return true, errors.Join(err, f.Truncate(int64(len(text))))
 }
 
 // Lock keeps deploys away from this server while something is changed beside them, until release; what says to them what that
