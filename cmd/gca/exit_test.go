@@ -98,3 +98,13 @@ func TestReports_visible(t *testing.T) {
 		return (&manage.KeyList{Keys: []manage.KeyEntry{{Key: control.Key{ID: "k", Rests: rests}}}}).Print(s.people(), time.Now())
 	}, "\uFFFD]0;m\uFFFD: quota")
 }
+
+// Ctrl-C while a release that was gone back to is awaited says what is in force, and does not call that a failure.
+func TestRollback_interrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := (&rollbackFlags{}).putBack(ctx, "root@vps", "0.2.0-aa", "0.1.0-bb", &provision.Error{Kind: provision.KindRolledBack})
+	if exitCode(err) != exitInterrupted || !strings.Contains(complaint(err), "0.1.0-bb is in force") || !strings.Contains(complaint(err), "hint: gca status root@vps") {
+		t.Errorf("got %d, %v", exitCode(err), err)
+	}
+}
