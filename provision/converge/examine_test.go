@@ -106,6 +106,13 @@ func TestReach(t *testing.T) {
 	f([]Exit{barred, good}, "warn region")
 	f([]Exit{{BaseURL: "http://127.0.0.1:1"}}, "warn egress")
 	f([]Exit{{BaseURL: "http://no-such-name.invalid"}}, "warn dns")
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("a redirect was followed, with the key %q", r.Header.Get("x-goog-api-key"))
+	}))
+	t.Cleanup(elsewhere.Close)
+	portal := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusFound))
+	t.Cleanup(portal.Close)
+	f([]Exit{{BaseURL: portal.URL, Key: NewSecret("AIzaSyTest1")}})
 	f([]Exit{{BaseURL: good.BaseURL, Proxy: NewSecret("http://user:secret@127.0.0.1:1")}}, "warn egress")
 	for _, found := range reach(t.Context(), []Exit{{BaseURL: good.BaseURL, Proxy: NewSecret("http://user:secret@127.0.0.1:1")}}) {
 		if strings.Contains(found.Text(), "secret") || !strings.Contains(found.What, "through the proxy 127.0.0.1:1") {

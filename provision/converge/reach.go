@@ -79,7 +79,9 @@ func (e Exit) try(ctx context.Context) *Finding {
 	if !e.Key.Empty() {
 		req.Header.Set("x-goog-api-key", e.Key.Reveal())
 	}
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	// What an answer leads to is not told the key.
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
 	if err != nil {
 		return e.lost(base, err)
 	}
