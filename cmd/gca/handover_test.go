@@ -43,16 +43,7 @@ func handovers(t *testing.T) int {
 func TestHandover(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ready()...)
-	r.fake.Respond(func(rec fakegemini.Recorded) (fakegemini.Answer, bool) {
-		if !bytes.Contains(rec.Body, []byte("long story")) {
-			return fakegemini.Answer{}, false
-		}
-		var parts []fakegemini.Chunk
-		for i := range streamParts {
-			parts = append(parts, fakegemini.Text(fmt.Sprintf("part %d. ", i)).Wait(streamPause))
-		}
-		return fakegemini.Reply(parts...), true
-	})
+	r.tellsLongStories()
 	token := regexp.MustCompile(`Client token, shown this once: (\S+)\nAdmin token, shown this once: (\S+)`).FindStringSubmatch(r.deploy().out)
 	if token == nil {
 		t.Fatal("no tokens")
@@ -67,6 +58,20 @@ func TestHandover(t *testing.T) {
 		r := r.in(t)
 		r.scores("gemini-adapter.service")
 		r.scores("gemini-adapter-handover.service")
+	})
+}
+
+// tellsLongStories has Gemini take its time over the streams of under.
+func (r *rig) tellsLongStories() {
+	r.fake.Respond(func(rec fakegemini.Recorded) (fakegemini.Answer, bool) {
+		if !bytes.Contains(rec.Body, []byte("long story")) {
+			return fakegemini.Answer{}, false
+		}
+		var parts []fakegemini.Chunk
+		for i := range streamParts {
+			parts = append(parts, fakegemini.Text(fmt.Sprintf("part %d. ", i)).Wait(streamPause))
+		}
+		return fakegemini.Reply(parts...), true
 	})
 }
 

@@ -36,7 +36,7 @@ func newManageRoot(io *streams) *cobra.Command {
 	root.Example = "  gemini-manage status\n  sudo gemini-manage restart"
 	root.AddCommand(newStats(group{io, nil}), newUsage(group{io, nil}))
 	root.AddCommand(localVerbs(io)...)
-	root.AddCommand(newMonitor(io, nil), newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newAlerts(io, nil), newBackup(io, nil), newRestore(io, nil), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
+	root.AddCommand(newMonitor(io, nil), newConfig(io, nil), newKeys(io, nil), newTokens(io, nil), newCert(io, nil), newAlerts(io, nil), newBackup(io, nil), newRestore(io, nil), newUpgradeHere(io), newRollback(io, nil), newDestroy(io, nil), newVersion(io))
 	root.AddCommand(newDoctorHere(io), newBundle(io, nil))
 	return finish(root, group{io, nil})
 }

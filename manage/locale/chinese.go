@@ -28,6 +28,8 @@ func asked() []message {
 		{"Which key is to be reset?", "要重置哪个密钥？"},
 		{"Go?", "开始吗？"},
 		{"Go back to %s on %s?", "把 %[2]s 退回到 %[1]s 吗？"},
+		{"Back %s up, and install these?", "先备份 %s，然后安装这些更新吗？"},
+		{"%d security updates", "%d 个安全更新"},
 		{"Write this?", "写入以上内容吗？"},
 		{"Put this back?", "还原以上内容吗？"},
 		{"%s is not known yet. Its %s key is %s. Is that right?", "第一次连接 %s。它的 %s 主机密钥是 %s。正确吗？"},

@@ -45,6 +45,7 @@ func findings() []message {
 		{"the server cannot find the address of %s", "服务器查不到 %s 的地址"},
 		{"no answer within %s s", "%s 秒内没有应答"},
 
+		{"unattended-upgrades is not installed on this server, which tells security updates from others", "这台服务器没有安装 unattended-upgrades，它用来区分安全更新和其他更新"},
 		{"the server runs %s; gca deploys to Debian and Ubuntu", "服务器的系统是 %s；gca 只能部署到 Debian 和 Ubuntu"},
 		{"the server runs %s, which is too old", "服务器的系统是 %s，太旧了"},
 		{"systemd does not run this server; gca needs it", "这台服务器没有运行 systemd；gca 需要它"},
@@ -131,6 +132,7 @@ func cures() []message {
 		{"add `include /etc/nginx/sites-enabled/*;` to its http block", "在它的 http 段里加上 `include /etc/nginx/sites-enabled/*;`"},
 		{"mv %s /etc/nginx/sites-enabled/mysite, take `default_server` out of its listen lines, then deploy again", "mv %s /etc/nginx/sites-enabled/mysite，去掉其 listen 行里的 `default_server`，再部署一次"},
 		{"apt-get install --only-upgrade nginx", "apt-get install --only-upgrade nginx"},
+		{"apt-get install unattended-upgrades   # on the server; a deploy does so, too", "apt-get install unattended-upgrades   # 在服务器上执行；重新部署也会安装它"},
 		{"rent a server of one of these; nothing was changed", "租一台这类的服务器；没有做任何改动"},
 		{"use a server, not a bare container; nothing was changed", "请使用服务器，而不是光秃秃的容器；没有做任何改动"},
 		{"use a server with Debian 12 or Ubuntu 22.04 or later", "请使用 Debian 12 或 Ubuntu 22.04 及以上的服务器"},

@@ -97,7 +97,7 @@ func collectWarnings(s *reader, f *Facts) error {
 			f.AptHolder = fmt.Sprintf("%s (pid %d)", programOf(s, pid), pid)
 		}
 	}
-	_, err := os.Stat(s.at("/run/reboot-required"))
+	_, err := os.Stat(s.at(rebootFile))
 	f.Reboot = err == nil
 	enforce, err := s.readText("/sys/fs/selinux/enforce")
 	f.SELinux = strings.TrimSpace(enforce) == "1"

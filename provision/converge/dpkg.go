@@ -26,7 +26,7 @@ func wantedPackages() []string {
 }
 
 // stanza is what is read of one package.
-type stanza struct{ name, status, stockSite string }
+type stanza struct{ name, architecture, version, status, stockSite string }
 
 func collectDpkg(s *reader) (Dpkg, error) {
 	var d Dpkg
@@ -74,6 +74,17 @@ func stillInstalled(s *reader, names []string) ([]string, error) {
 	return withStatus(s, names, func(status string) bool { return strings.HasSuffix(status, " installed") })
 }
 
+// versions are those of the packages that are installed, by name and architecture: "libssl3:amd64".
+func versions(s *reader) (map[string]string, error) {
+	there := map[string]string{}
+	err := eachPackage(s, func(p stanza) {
+		if strings.HasSuffix(p.status, " installed") {
+			there[p.name+":"+p.architecture] = p.version
+		}
+	})
+	return there, err
+}
+
 // unpurged are those of the packages of which something is left.
 func unpurged(s *reader, names []string) ([]string, error) {
 	return withStatus(s, names, func(status string) bool { return status != "" && !strings.HasSuffix(status, " not-installed") })
@@ -94,6 +105,12 @@ func (p *stanza) read(line string) {
 	}
 	if status, ok := strings.CutPrefix(line, "Status: "); ok {
 		p.status = status
+	}
+	if version, ok := strings.CutPrefix(line, "Version: "); ok {
+		p.version = version
+	}
+	if architecture, ok := strings.CutPrefix(line, "Architecture: "); ok {
+		p.architecture = architecture
 	}
 	if w := strings.Fields(line); strings.HasPrefix(line, " "+nginxStock+" ") && len(w) > 1 {
 		p.stockSite = w[1]
