@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 
-.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers chaos test-records drill test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy shots soak compiler clean
+.PHONY: build payloads dist demo demo-down test check unit test-clients test-servers test-compose chaos test-records drill test-handovers fuzz bench bench-keys bench-micro bench-micro-keep bench-scale bench-nginx bench-deploy shots soak compiler clean
 .PHONY: man completions licences release-files release-tag release-tools release-check snapshot release vulnerabilities
 
 export CGO_ENABLED = 0
@@ -14,6 +14,8 @@ build:
 
 # What a release carries: the binaries of both kinds of server, compressed into provision/payload/carried. They are never committed.
 RELEASE = -trimpath -buildvcs=auto -ldflags '-s -w'
+# It is built by the Go that go.mod names, or by a newer one, whatever this machine is set to: holes in older ones' library are mended there.
+payloads dist release-files snapshot release vulnerabilities: export GOTOOLCHAIN = auto
 payloads:
 	GOOS=linux GOARCH=amd64 $(GO) build $(RELEASE) -o bin/gca-linux-amd64 ./cmd/gca
 	GOOS=linux GOARCH=arm64 $(GO) build $(RELEASE) -o bin/gca-linux-arm64 ./cmd/gca
@@ -61,10 +63,10 @@ CYCLONEDX  = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 TOOLS      = $(CURDIR)/bin/tools
 release-tools: $(TOOLS)/$(notdir $(subst /v2@,@,$(GORELEASER))) $(TOOLS)/$(notdir $(CYCLONEDX))
 $(TOOLS)/goreleaser@%:
-	GOFLAGS= GOOS= GOARCH= GOBIN=$(TOOLS) $(GO) install $(GORELEASER) && touch $@
+	env -u GOTOOLCHAIN GOFLAGS= GOOS= GOARCH= GOBIN=$(TOOLS) $(GO) install $(GORELEASER) && touch $@
 # The bill of materials names the sum of the tool that wrote it, so that is built without the folders of this machine, too.
 $(TOOLS)/cyclonedx-gomod@%:
-	GOFLAGS= GOOS= GOARCH= GOBIN=$(TOOLS) $(GO) install -trimpath $(CYCLONEDX) && touch $@
+	env -u GOTOOLCHAIN GOFLAGS= GOOS= GOARCH= GOBIN=$(TOOLS) $(GO) install -trimpath $(CYCLONEDX) && touch $@
 
 RELEASER = PATH="$(TOOLS):$$PATH" GCA_VERSION=$(GCA_VERSION) $(TOOLS)/goreleaser
 release-check: release-tools
@@ -87,7 +89,7 @@ VULNDB     ?= https://vuln.go.dev
 vulnerabilities:
 	$(GO) build -o bin/gca-symbols ./cmd/gca
 	db='$(VULNDB)'; test "$$db" != module || db=file://$$(cd / && $(GO) mod download -json $(VULNMODULE) | sed -n 's/.*"Dir": "\(.*\)",$$/\1/p')/data/osv; \
-		GOFLAGS= $(GO) run $(GOVULNCHECK) -mode binary -db "$$db" bin/gca-symbols
+		env -u GOTOOLCHAIN GOFLAGS= $(GO) run $(GOVULNCHECK) -mode binary -db "$$db" bin/gca-symbols
 
 # A throwaway server, a deploy, an answer: the whole of it, on this machine. It stays up until demo-down.
 demo:
@@ -128,6 +130,11 @@ test-servers:
 # fetches the clients once, into the user's cache folder. Each client's version is printed first.
 test-clients: build
 	GCA_BINARY=$(CURDIR)/bin/gca $(GO) test -count=1 -v -timeout 20m -run '^TestClient_' ./cmd/clients
+
+# What gca export compose writes, as an engine runs it: COMPOSE=podman-compose takes Podman. Its Nginx comes from a registry.
+COMPOSE ?= docker compose
+test-compose:
+	GCA_COMPOSE='$(COMPOSE)' $(GO) test -count=1 -v -timeout 15m -run '^TestCompose$$' ./cmd/gca
 
 # The pictures of the README, from a deploy to a lab server and a conversation with the fake. Look at them before you commit them.
 shots:

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	goversion "go/version"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -140,6 +141,10 @@ func testReleaseDeploys(t *testing.T, dir, made string) {
 	var built versionReport
 	if err := json.Unmarshal([]byte(r.ok(nil, "version", "--json").out), &built); err != nil || len(built.Carries) != 2 || built.Modified {
 		t.Fatalf("it is %+v, %v", built, err)
+	}
+	_, toolchain, _ := strings.Cut(readText(t, filepath.Join(dir, "go.mod")), "\ntoolchain ")
+	if toolchain, _, _ = strings.Cut(toolchain, "\n"); !goversion.IsValid(toolchain) || goversion.Compare(built.Go, toolchain) < 0 {
+		t.Errorf("it was built by %s, and go.mod wants %s", built.Go, toolchain)
 	}
 	head, err := exec.Command("git", "-C", dir, "rev-parse", "HEAD").Output()
 	if err != nil || built.Commit != strings.TrimSpace(string(head)) {
