@@ -76,7 +76,7 @@ type Balancer struct {
 func (b Balancer) Render(templates map[string]string) (string, error) {
 	v := view{
 		Origin: "Written by gca export nginx-balancer: several adapters behind one Nginx, such as /etc/nginx/conf.d/gemini-balancer.conf.",
-		Nginx:  oldestNginx(), IPv6: true, Webroot: acmeWebroot, Roots: debianRoots, MaxBody: b.MaxBody, Errors: nginxErrors(b.MaxBody),
+		Nginx:  oldestNginx(), IPv6: true, Webroot: acmeWebroot, Roots: debianRoots, MaxBody: b.MaxBody, Errors: nginxErrors(b.MaxBody, onServer),
 	}
 	if b.Certificate != "" {
 		v.TLS = &tlsView{URL: "https://$host", File: b.Certificate}
@@ -93,10 +93,10 @@ func (b Balancer) Render(templates map[string]string) (string, error) {
 	return render(TemplateSite, templates[TemplateSite], v)
 }
 
-// ContainerSite is the site of an Nginx that shares its network with the adapter's container: plain HTTP.
-func ContainerSite(templates map[string]string, port int, maxBody int64) (string, error) {
+// ContainerSite is the site of an Nginx before the adapter's container at HOST:PORT: plain HTTP.
+func ContainerSite(templates map[string]string, server string, maxBody int64) (string, error) {
 	return render(TemplateSite, templates[TemplateSite], view{
 		Origin: "Written by gca export compose: the site before the adapter's container.",
-		Nginx:  oldestNginx(), Webroot: acmeWebroot, Port: port, MaxBody: maxBody, Errors: nginxErrors(maxBody),
+		Nginx:  oldestNginx(), Webroot: acmeWebroot, Server: server, MaxBody: maxBody, Errors: nginxErrors(maxBody, inContainer),
 	})
 }

@@ -72,6 +72,6 @@ func TestRenderBalancer(t *testing.T) {
 		Certificate: "/etc/ssl/balancer.pem", MaxBody: 50 << 20}
 	got, err = secure.Render(texts)
 	golden("balancer-tls.golden", got, err)
-	got, err = ContainerSite(texts, 8000, 50<<20)
+	got, err = ContainerSite(texts, "10.213.94.2:8000", 50<<20)
 	golden("site-container.golden", got, err)
 }

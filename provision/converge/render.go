@@ -64,7 +64,8 @@ type view struct {
 	WorkerShutdown bool // nginx.conf has no worker_shutdown_timeout of its own
 	Errors         []nginxError
 	Origin         string   // of the site: whose text it is
-	Backends       []string // of a balancer: HOST:PORT of adapters on other servers; empty is the one at Port
+	Backends       []string // of a balancer: HOST:PORT of adapters on other servers; empty is the one at Server
+	Server         string   // HOST:PORT of the one adapter
 	Hops           []Hop    // of a balancer: what turns plain HTTP to a port into HTTPS to a server
 	Roots          string   // of a balancer: the file with the roots that hops trust
 	OpenFiles      int      // for Nginx, at most workerFiles; 0 where the server does not say how many it allows
@@ -106,7 +107,13 @@ type nginxError struct {
 	Message    string // has no quotes, backslashes or dollar signs
 }
 
-func nginxErrors(maxBody int64) []nginxError {
+// Where somebody looks whose adapter does not answer.
+const (
+	onServer    = "run gemini-manage status on the server"
+	inContainer = "see docker compose logs gemini-adapter"
+)
+
+func nginxErrors(maxBody int64, look string) []nginxError {
 	return []nginxError{
 		{400, "400", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", 0,
 			"the request is not valid HTTP"},
@@ -119,11 +126,11 @@ func nginxErrors(maxBody int64) []nginxError {
 		{500, "500", "api_error", "server_error", "INTERNAL", 0,
 			"Nginx failed on the server; see /var/log/nginx/error.log there"},
 		{502, "502", "api_error", "server_error", "UNAVAILABLE", 5,
-			"the adapter does not answer; run gemini-manage status on the server"},
+			"the adapter does not answer; " + look},
 		{503, "503", "overloaded_error", "server_error", "UNAVAILABLE", 5,
-			"the adapter is stopped or busy; run gemini-manage status on the server"},
+			"the adapter is stopped or busy; " + look},
 		{504, "504", "timeout_error", "server_error", "DEADLINE_EXCEEDED", 5,
-			"the adapter did not answer in time; run gemini-manage status on the server"},
+			"the adapter did not answer in time; " + look},
 	}
 }
 
@@ -151,13 +158,14 @@ func newView(f Facts, w Want, s Settings) view {
 		Webroot:        acmeWebroot,
 		TLS:            newTLSView(s.TLSName),
 		Port:           s.Port,
+		Server:         fmt.Sprintf("127.0.0.1:%d", s.Port),
 		MaxBody:        s.MaxBody,
 		DrainSeconds:   nginxDrain,
 		StopSeconds:    drain + 10,
 		WorkerFiles:    !hasDirective(conf, "worker_rlimit_nofile") && files > 0,
 		OpenFiles:      files,
 		WorkerShutdown: !hasDirective(conf, "worker_shutdown_timeout"),
-		Errors:         nginxErrors(s.MaxBody),
+		Errors:         nginxErrors(s.MaxBody, onServer),
 		Origin:         "Written by gca. A change made here is put back by the next deploy; MAX_BODY and PORT are set in /etc/gemini-adapter/adapter.env.",
 		Sysctls:        set,
 		SSHPorts:       jailPorts(f.SSHPorts),

@@ -104,7 +104,7 @@ func TestRender(t *testing.T) {
 
 // Nginx's variables and quotes in a message would end in its configuration.
 func TestNginxErrors(t *testing.T) {
-	for _, e := range nginxErrors(12345) {
+	for _, e := range nginxErrors(12345, onServer) {
 		if e.Message == "" || strings.ContainsAny(e.Message, `$"'\{}`+"\n") {
 			t.Errorf("%d: %q", e.Status, e.Message)
 		}

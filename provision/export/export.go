@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -34,6 +36,14 @@ const (
 
 // User is the number of the user and the group that the adapter is in its container. Nobody has it on any system.
 const User = 65532
+
+// The network of compose's two containers. Its addresses are fixed: Nginx asks for a name's address once, when it starts, and
+// would miss an adapter that comes back at another one.
+const (
+	composeSubnet  = "10.213.94.0/29"
+	composeAdapter = "10.213.94.2"
+	composeNginx   = "10.213.94.3"
+)
 
 // SettingsFile holds settings, keys and tokens. It is written once, and left alone after that.
 const SettingsFile = "adapter.env"
@@ -89,7 +99,7 @@ func (c Container) texts() ([]namedText, error) {
 		return texts, err
 	}
 	compose, err := c.render(ComposeTemplate)
-	site, siteErr := converge.ContainerSite(c.Templates, c.Port, c.MaxBody)
+	site, siteErr := converge.ContainerSite(c.Templates, net.JoinHostPort(composeAdapter, strconv.Itoa(c.Port)), c.MaxBody)
 	return append(texts, namedText{"compose.yaml", compose}, namedText{"nginx.conf", site}), errors.Join(err, siteErr)
 }
 
@@ -100,7 +110,10 @@ func (c Container) render(name string) (string, error) {
 		return "", fmt.Errorf("template %s: %w", name, err)
 	}
 	var out strings.Builder
-	err = t.Execute(&out, struct{ User, Port, StopSeconds int }{User, c.Port, c.Drain + 10})
+	err = t.Execute(&out, struct {
+		User, Port, StopSeconds int
+		Subnet, Adapter, Nginx  string
+	}{User, c.Port, c.Drain + 10, composeSubnet, composeAdapter, composeNginx})
 	return out.String(), err
 }
 

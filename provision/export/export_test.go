@@ -60,12 +60,12 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	compose := read(t, filepath.Join(dir, "compose.yaml"))
-	for _, line := range []string{"stop_grace_period: 610s", `network_mode: "service:nginx"`, "env_file: adapter.env", "cap_drop: [ALL]"} {
+	for _, line := range []string{"stop_grace_period: 610s", "ipv4_address: 10.213.94.2", "subnet: 10.213.94.0/29", "env_file: adapter.env", "cap_drop: [ALL]"} {
 		if !strings.Contains(compose, line) {
 			t.Errorf("compose.yaml has no %q", line)
 		}
 	}
-	if site := read(t, filepath.Join(dir, "nginx.conf")); !strings.Contains(site, "server 127.0.0.1:8000 ") || strings.Contains(site, "[::]") {
+	if site := read(t, filepath.Join(dir, "nginx.conf")); !strings.Contains(site, "server 10.213.94.2:8000 ") || strings.Contains(site, "[::]") {
 		t.Errorf("nginx.conf is\n%s", site)
 	}
 }
