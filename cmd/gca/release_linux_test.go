@@ -73,15 +73,6 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-func readText(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func testReleaseArchive(t *testing.T, file string) {
 	packed := readText(t, file)
 	gz, err := gzip.NewReader(strings.NewReader(packed))

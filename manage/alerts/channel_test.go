@@ -153,6 +153,16 @@ func TestChannel_mail(t *testing.T) {
 	}
 }
 
+// A server without TLS gets no password, though it would take it.
+func TestChannel_plainMail(t *testing.T) {
+	server := &mailServer{}
+	server.serve(t, nil, false)
+	err := send(t, "ALERT_SMTP_URL=smtp://me@example.com:app-password@"+server.addr+"\nALERT_MAIL_TO=a@example.com", Ways{})
+	if err == nil || !strings.Contains(err.Error(), "STARTTLS") || len(server.logins) > 0 || len(server.taken()) > 0 {
+		t.Errorf("%v, logins are %q", err, server.logins)
+	}
+}
+
 // A server that says nothing holds nobody up.
 func TestChannel_silent(t *testing.T) {
 	server := newMailServer(t, false)

@@ -23,7 +23,7 @@ type mailServer struct {
 
 	mu     sync.Mutex
 	mails  []string // with their headers
-	users  []string
+	logins []string // users who sent a password
 	refuse error // of every mail
 }
 
@@ -34,15 +34,22 @@ func newMailServer(t *testing.T, implicit bool) *mailServer {
 	t.Cleanup(certified.Close)
 	m := &mailServer{roots: x509.NewCertPool()}
 	m.roots.AddCert(certified.Certificate())
+	m.serve(t, &tls.Config{Certificates: certified.TLS.Certificates}, implicit)
+	return m
+}
+
+// serve speaks plain SMTP alone without a config.
+func (m *mailServer) serve(t *testing.T, config *tls.Config, implicit bool) {
+	t.Helper()
 	server := smtp.NewServer(m)
-	server.TLSConfig = &tls.Config{Certificates: certified.TLS.Certificates}
+	server.TLSConfig, server.AllowInsecureAuth = config, config == nil
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.addr = listener.Addr().String()
 	if implicit {
-		listener = tls.NewListener(listener, server.TLSConfig)
+		listener = tls.NewListener(listener, config)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -51,7 +58,6 @@ func newMailServer(t *testing.T, implicit bool) *mailServer {
 		_ = server.Close()
 		<-ended
 	})
-	return m
 }
 
 func (m *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) {
@@ -79,6 +85,9 @@ func (s *mailSession) AuthMechanisms() []string { return []string{sasl.Plain} }
 
 func (s *mailSession) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, user, password string) error {
+		s.server.mu.Lock()
+		defer s.server.mu.Unlock()
+		s.server.logins = append(s.server.logins, user)
 		if user != "me@example.com" || password != "app-password" {
 			return errors.New("the password " + password + " is not that of " + user)
 		}
@@ -102,7 +111,7 @@ func (s *mailSession) Data(r io.Reader) error {
 	text, err := io.ReadAll(r)
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	s.server.mails, s.server.users = append(s.server.mails, string(text)), append(s.server.users, s.user)
+	s.server.mails = append(s.server.mails, string(text))
 	return err
 }
 
