@@ -237,7 +237,7 @@ func collectSystemd(ctx context.Context, s *reader) (int, error) {
 }
 
 func watchedUnits() []string {
-	all := []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", sshSocket}
+	all := []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", sshUnit, sshSocket}
 	for _, t := range timers() {
 		all = append(all, t.unit)
 	}

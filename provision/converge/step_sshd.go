@@ -18,20 +18,6 @@ const (
 	keysOnlyText = "# Written by gca deploy --harden-ssh: keys alone.\nPasswordAuthentication no\nChallengeResponseAuthentication no\n"
 )
 
-// reloadSSH has sshd read its files again, if it runs. One that ssh.socket started cannot come by the socket again by itself, so
-// it is started anew, which ends no session.
-func (s *system) reloadSSH(ctx context.Context) error {
-	units, err := collectUnits(ctx, &s.reader)
-	if err != nil {
-		return err
-	}
-	verb := "try-reload-or-restart"
-	if units[sshSocket].Active {
-		verb = "try-restart"
-	}
-	return s.systemctl(ctx, verb, sshUnit)
-}
-
 // sshd has passwords shut out, where that is wanted and they are let in.
 func (d *differ) sshd() {
 	if !d.w.Harden || d.f.KeysOnly {
