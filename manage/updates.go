@@ -72,7 +72,7 @@ func (m Machine) InstallUpdates(ctx context.Context, r *UpdateReport, o BackupOp
 
 // Print writes the report for a person who calls the server host; "" is this server.
 func (r *UpdateReport) Print(w io.Writer, host string) error {
-	p := &printer{w: w, width: screenWidth}
+	p := &printer{w: w}
 	if len(r.Pending) > 0 {
 		p.line("pending", "%s: %s", count(len(r.Pending), "security update"), strings.Join(r.Pending, " "))
 	}
@@ -91,7 +91,7 @@ func (r *UpdateReport) Print(w io.Writer, host string) error {
 	}
 	if r.Unread != "" {
 		p.line("not read", "%s; updates from there are not known", r.Unread)
-		p.raw("cure: apt-get update   # on the server; its mirrors are in /etc/apt/sources.list and /etc/apt/sources.list.d")
+		p.line("", "cure: apt-get update   # on the server; its mirrors are in /etc/apt/sources.list and /etc/apt/sources.list.d")
 	}
 	if r.Backup != "" {
 		p.line("backup", "%s, of before", r.Backup)
@@ -125,5 +125,5 @@ func (r *UpdateReport) printReboot(p *printer, host string) {
 	if host != "" {
 		command = "gca upgrade --packages --reboot " + host
 	}
-	p.raw("cure: " + command)
+	p.line("", "cure: %s", command)
 }

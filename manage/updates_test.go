@@ -30,13 +30,11 @@ func TestUpdateReport_Print(t *testing.T) {
 		"            linux-image-2:amd64 6.1, new",
 		"            old:all 1, removed",
 		"left out    nginx is marked to be held back",
-		"not read    W: Failed to fetch http://127.0.0.1:9/  Connection refused; updates",
-		"            from there are not known",
+		"not read    W: Failed to fetch http://127.0.0.1:9/  Connection refused; updates from there are not known",
 		"            cure: apt-get update   # on the server; its mirrors are in /etc/apt/sources.list and /etc/apt/sources.list.d",
 		"backup      /var/backups/gemini-adapter/x.tar.gz, of before",
 		"reboot      needed, for linux-image-2",
 		"            cure: gca upgrade --packages --reboot root@tokyo")
 	f(UpdateReport{Reboot: converge.Reboot{Stale: []string{"nginx.service"}}}, "", "updated     nothing: no security update is missing",
-		"reboot      due, since nginx.service still run what was there before an update;",
-		"            to restart that would do, too", "            cure: gemini-manage upgrade --packages --reboot")
+		"reboot      due, since nginx.service still run what was there before an update; to restart that would do, too", "            cure: gemini-manage upgrade --packages --reboot")
 }

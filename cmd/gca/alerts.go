@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	goio "io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,7 @@ func showAlerts(ctx context.Context, io *streams, asJSON bool) error {
 	if asJSON {
 		err = json.NewEncoder(io.out).Encode(report)
 	} else {
-		err = report.Print(io.people(), time.Now())
+		err = printReport(io, func(w goio.Writer) error { return report.Print(w, time.Now()) })
 	}
 	if err == nil && len(report.Problems) > 0 {
 		return &statusError{exitFailed}

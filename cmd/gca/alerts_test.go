@@ -75,7 +75,7 @@ func testAlerts(t *testing.T, r *rig) {
 		t.Errorf("alerts while one fires: exit code %d", shown.code)
 	}
 	wantText(t, r.on("su -s /bin/sh nobody -c 'gemini-manage alerts' || true"), "health       FIRING since ")
-	wantText(t, r.on("gemini-manage status || true"), "the service is inactive", "alerts      by webhook; firing: health", "backup      none yet", "machine     / ")
+	wantText(t, r.on("gemini-manage status || true"), "the service is inactive", "alerts      told by webhook; firing: health", "backup      none yet", "machine     / ")
 	wantText(t, r.on("stat -c '%a %U' /var/lib/gca-alerts /var/lib/gca-alerts/state.json"), "755 gemini\n644 gemini")
 	if said := r.on("cat /var/lib/gca-alerts/state.json; journalctl -u gemini-adapter-alerts -o cat"); strings.Contains(said, "hook-secret-path") || strings.Contains(said, "Starting") {
 		t.Errorf("a secret, or the timer's noise, is in\n%s", said)

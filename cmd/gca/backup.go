@@ -123,7 +123,7 @@ func (f *backupFlags) keep(ctx context.Context, options manage.BackupOptions) er
 
 func tellNotes(io *streams, notes []string) error {
 	for _, note := range notes {
-		if _, err := fmt.Fprintln(io.err, "gca: "+visible(note)); err != nil {
+		if _, err := fmt.Fprintln(io.err, "gca: "+visible(io.lang.Text(note))); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func (s *saving) tell(streams *streams, file string, asJSON bool) error {
 		how = "saved and read back; it is encrypted, and the key in " + s.key.File + " opens it"
 	}
 	if s.opens() {
-		if err := a.Print(streams.err, time.Now()); err != nil {
+		if err := tellArchive(streams.err, streams, a); err != nil {
 			return err
 		}
 	}

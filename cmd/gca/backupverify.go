@@ -12,7 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +61,7 @@ func tellVerified(streams *streams, name string, a *manage.Archive, tried trial,
 		return json.NewEncoder(streams.out).Encode(verifyResult{
 			backupResult{Schema: 1, File: name, Size: a.Size, SHA256: a.SHA256, Sealed: a.Sealed, Manifest: &a.Manifest}, tried})
 	}
-	if err := a.Print(streams.out, time.Now()); err != nil {
+	if err := tellArchive(streams.out, streams, a); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(streams.out, "whole: every file is what it was when the archive was made\nan adapter starts with it: %s, %s, usage of %s with %s\n",

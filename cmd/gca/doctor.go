@@ -193,9 +193,9 @@ func printFindings(io *streams, host string, found []converge.Finding, asJSON bo
 			}
 		}
 	}
-	_, err := fmt.Fprint(io.out, io.lang.Report(b.String(), findingWidth))
+	_, err := fmt.Fprint(io.out, io.lang.Report(b.String(), findingIndent))
 	return err
 }
 
-// findingWidth is how wide the names of findings are.
-const findingWidth = 13
+// findingIndent is how wide the names of findings are, in columns.
+const findingIndent = 13

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func newKeysList(g group) *cobra.Command {
 			case asJSON:
 				return json.NewEncoder(g.io.out).Encode(list)
 			}
-			return list.Print(g.io.people(), time.Now())
+			return printTable(g.io, func(w io.Writer) error { return list.Print(w, time.Now()) })
 		},
 	}
 	jsonFlag(cmd, &asJSON)

@@ -48,6 +48,14 @@ func (s *streams) words() io.Writer {
 // answered them, none of which a terminal is to obey.
 func (s *streams) people() io.Writer { return &visibleWriter{to: s.words()} }
 
+// named is a text with the commands that this person can type.
+func (s *streams) named(text string) string {
+	if s.target == "" {
+		return text
+	}
+	return renamed{target: s.target}.text(text)
+}
+
 // renamed is a writer of whole messages in which each command of the server becomes the laptop's.
 type renamed struct {
 	to     io.Writer
@@ -55,11 +63,14 @@ type renamed struct {
 }
 
 func (r renamed) Write(p []byte) (int, error) {
-	text := converge.ForHost(managed.ReplaceAllStringFunc(string(p), r.command), r.target)
-	if _, err := io.WriteString(r.to, text); err != nil {
+	if _, err := io.WriteString(r.to, r.text(string(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+func (r renamed) text(there string) string {
+	return converge.ForHost(managed.ReplaceAllStringFunc(there, r.command), r.target)
 }
 
 func (r renamed) command(there string) string {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -69,7 +68,7 @@ func (f *restoreFlags) agree(a *manage.Archive, name, question string) error {
 	if name == "-" && f.yes {
 		return nil
 	}
-	if err := a.Print(f.io.err, time.Now()); err != nil || f.yes {
+	if err := tellArchive(f.io.err, f.io, a); err != nil || f.yes {
 		return err
 	}
 	asker := newPrompt(f.io, f.ssh != nil && f.ssh.noInput)

@@ -46,7 +46,7 @@ func newTokensList(g group) *cobra.Command {
 			case asJSON:
 				return json.NewEncoder(g.io.out).Encode(list)
 			}
-			return list.Print(g.io.people())
+			return printTable(g.io, list.Print)
 		},
 	}
 	jsonFlag(cmd, &asJSON)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	goio "io"
 	"os"
@@ -135,17 +133,6 @@ func (s *statusVerb) run(ctx context.Context, io *streams) error {
 		return &statusError{exitFailed}
 	}
 	return err
-}
-
-// reportWidth is how wide the names of status' lines are.
-const reportWidth = 12
-
-// printReport prints a report in the person's language.
-func printReport(io *streams, print func(goio.Writer) error) error {
-	var b bytes.Buffer
-	err := print(&b)
-	_, writeErr := fmt.Fprint(io.people(), io.lang.Report(b.String(), reportWidth))
-	return errors.Join(err, writeErr)
 }
 
 type reloadVerb struct{ json bool }

@@ -76,7 +76,7 @@ const hint = "\nhint: "
 
 // What a server says is bounded in what it may cost.
 const (
-	deepest = 4       // values within values that are looked up
+	deepest = 6       // values within values that are looked up
 	longest = 4 << 10 // bytes of a text that is looked up
 )
 

@@ -164,7 +164,7 @@ func (x *texts) literal(folder string, lit *ast.CompositeLit, local map[string][
 	for i, e := range lit.Elts {
 		pair, keyed := e.(*ast.KeyValueExpr)
 		switch {
-		case name == "Finding" && !keyed && i >= 2:
+		case name == "Finding" && !keyed && i >= 2, (name == "Problem" || name == "Trouble") && !keyed:
 			x.add(e, local)
 		case keyed && (name == "Finding" || name == "Error" && folder == "provision") && slices.Contains([]string{"What", "Means", "Cure", "Message", "Hint"}, nameOf(pair.Key)):
 			x.add(pair.Value, local)
