@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -89,6 +91,7 @@ func TestMigrate(t *testing.T) {
 	}
 	r.ok(nil, "ask", "before")
 	r.on("echo refused-key-four-4444 >>/etc/gemini-adapter/keys; gemini-manage reload; gemini-manage keys test || true") // which keeps nobody from moving
+	r.on("sed -i /role=admin/d /etc/gemini-adapter/tokens; gemini-manage reload")                                        // the new server makes one
 	file := filepath.Join(t.TempDir(), "move.tar.gz.age")
 	r.fails(nil, exitUsage, "are the same server", "migrate", "--yes", "old", "old")
 	r.fails(nil, exitUsage, "hint: -o FILE", "migrate", "--yes", "-o", "-", "old", "new")
@@ -105,9 +108,25 @@ printf '[Service]\nExecStartPre=/bin/sh -c "! [ -e /var/lib/gemini-adapter/usage
 		t.Errorf("the old adapter is %s", state)
 	}
 	other.serves()
-	const held = "cd /etc/gemini-adapter; sha256sum keys tokens; cat /var/lib/gemini-adapter/usage.db"
+	const held = "cd /etc/gemini-adapter; sha256sum keys; grep -v role=admin tokens; cat /var/lib/gemini-adapter/usage.db"
 	if before, now := r.on(held), other.on(held); now != before {
 		t.Errorf("the new server has:\n%s", differ(before, now))
+	}
+	admin := regexp.MustCompile(`Admin token, shown this once: (\S+)`).FindStringSubmatch(got.out)
+	if admin == nil {
+		t.Fatalf("no admin token in:\n%s", got.out)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+other.server.Addr+"/stats", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+admin[1])
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("the admin token that is shown gets %s, %v", resp.Status, err)
 	}
 	after := filepath.Join(t.TempDir(), "after.tar.gz.age")
 	other.ok(nil, other.verb(words("backup"), "-o", after)...)

@@ -106,7 +106,7 @@ func (f *migrateFlags) run(cmd *cobra.Command, from, to string) error {
 	}
 	result := migrateResult{Schema: 1, Archive: file, URL: done.URL, DNS: records(ctx, done, host.Name())}
 	if f.drain {
-		if result.Archive, err = f.drained(cmd, from, to, s); err != nil {
+		if result.Archive, done, err = f.drained(cmd, from, to, s); err != nil {
 			return errors.Join(err, f.bringBack(ctx, from, file))
 		}
 		result.Drained = true
@@ -199,22 +199,22 @@ func (f *migrateFlags) bringBack(ctx context.Context, from, file string) error {
 	return f.kept(nil, from, file)
 }
 
-// drained stops the old adapter, and has what it counted meanwhile follow.
-func (f *migrateFlags) drained(cmd *cobra.Command, from, to string, s *saving) (file string, err error) {
+// drained stops the old adapter, and has what it counted meanwhile follow. Tokens that had to be made the first time are made anew.
+func (f *migrateFlags) drained(cmd *cobra.Command, from, to string, s *saving) (file string, done restoreResult, err error) {
 	ctx := cmd.Context()
 	f.stage("stop %s, when its open answers are finished", from)
 	if err := f.old.ssh.runRemote(ctx, f.io, from, rootAlways, strings.NewReader(""), io.Discard, "stop"); err != nil {
-		return "", err
+		return "", done, err
 	}
 	f.stage("bring along what it counted meanwhile")
 	if f.old.out != "" {
 		f.old.out += ".drained"
 	}
 	if file, err = f.old.save(ctx, from, s); err != nil {
-		return file, err
+		return file, done, err
 	}
-	_, err = f.arrive(cmd, to, file, s)
-	return file, err
+	done, err = f.arrive(cmd, to, file, s)
+	return file, done, err
 }
 
 func (f *migrateFlags) stage(format string, args ...any) {
