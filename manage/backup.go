@@ -23,8 +23,8 @@ type BackupOptions struct {
 	Version string // of the running program
 	Logs    bool   // the adapter's journal and Nginx's logs as well
 
-	LocalOnly bool                                 // of KeepBackup: copies, and what is due, are left to the next one
-	Progress  func(place string, sent, size int64) // of KeepBackup: how far a copy is, in bytes; may be nil
+	Safety   bool                                 // of KeepBackup: before something else. Copies and what is due are left to the next one, and settings may be gone
+	Progress func(place string, sent, size int64) // of KeepBackup: how far a copy is, in bytes; may be nil
 }
 
 // Backup is what a server's backup is made of, gathered and hashed. Close it after use.
@@ -66,7 +66,7 @@ func NewBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
 		return nil, err
 	}
 	m := Manifest{Schema: archiveSchema, GCA: o.Version, Release: filepath.Base(release), Host: host, Created: time.Now().UTC().Truncate(time.Second)}
-	return gather(ctx, "/", BackupDir, m, o.Logs)
+	return gather(ctx, "/", BackupDir, m, o)
 }
 
 func makeBackupDir() error {
@@ -77,7 +77,7 @@ func makeBackupDir() error {
 }
 
 // gather fills m from the files under root. What it holds meanwhile lies in a nameless file in dir.
-func gather(ctx context.Context, root, dir string, m Manifest, logs bool) (*Backup, error) {
+func gather(ctx context.Context, root, dir string, m Manifest, o BackupOptions) (*Backup, error) {
 	top, err := os.OpenRoot(root)
 	if err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func gather(ctx context.Context, root, dir string, m Manifest, logs bool) (*Back
 	if err != nil {
 		return nil, errors.Join(err, top.Close())
 	}
-	c := &collector{root: top, spool: s, dir: dir}
-	if err := errors.Join(c.collect(ctx, logs), top.Close()); err != nil {
+	c := &collector{root: top, spool: s, dir: dir, torn: o.Safety}
+	if err := errors.Join(c.collect(ctx, o.Logs), top.Close()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	m.Files = s.files

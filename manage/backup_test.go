@@ -42,7 +42,7 @@ func gathered(t *testing.T, root string) (*Backup, error) {
 	t.Helper()
 	m := goodManifest()
 	m.Files = nil
-	return gather(t.Context(), root, t.TempDir(), m, false)
+	return gather(t.Context(), root, t.TempDir(), m, BackupOptions{})
 }
 
 // What the service could plant in its folder, to have root read other people's files, is named and left out.
@@ -84,6 +84,27 @@ func TestGather_planted(t *testing.T) {
 	must(t, err)
 	if text, ok := a.File(statePrefix + "state.db"); !ok || string(text) != "state" {
 		t.Errorf("the state came back as %q", text)
+	}
+	must(t, b.Close())
+}
+
+// A server that lost its settings is what a restore is for, which first saves what there is.
+func TestGather_torn(t *testing.T) {
+	root := serverAt(t, map[string]string{keysPath: "one\n", statePrefix + "state.db": "state"})
+	m := goodManifest()
+	m.Files = nil
+	b, err := gather(t.Context(), root, t.TempDir(), m, BackupOptions{Safety: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	must(t, b.Write(&packed))
+	a, err := ReadArchive(&packed, testVersion, nil)
+	must(t, err)
+	for name, want := range map[string]string{envPath: noSettings, keysPath: "one\n", statePrefix + "state.db": "state"} {
+		if text, ok := a.File(name); !ok || string(text) != want {
+			t.Errorf("%s came back as %q", name, text)
+		}
 	}
 	must(t, b.Close())
 }

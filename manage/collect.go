@@ -20,16 +20,12 @@ type collector struct {
 	spool   *spool
 	dir     string   // for nameless files
 	leftOut []string // what was there, and is no plain file of its own
+	torn    bool     // settings that are gone are no reason to fail
 }
 
 // collect takes settings, keys, tokens, certificates, state, units and site, and the logs if they are asked for.
 func (c *collector) collect(ctx context.Context, logs bool) error {
-	for _, name := range []string{envPath, keysPath, tokensPath} {
-		if err := c.file(c.root, name, name); err != nil && (name == envPath || !errors.Is(err, fs.ErrNotExist)) {
-			return err
-		}
-	}
-	if err := errors.Join(c.certificates(), c.state(ctx)); err != nil {
+	if err := errors.Join(c.settings(), c.certificates(), c.state(ctx)); err != nil {
 		return err
 	}
 	for _, name := range serverFiles() {
@@ -41,6 +37,26 @@ func (c *collector) collect(ctx context.Context, logs bool) error {
 		return nil
 	}
 	return errors.Join(c.journal(ctx), c.folder("var/log/nginx", nginxLogName, nginxLogPath))
+}
+
+// noSettings takes the place of settings that are gone: an archive has some.
+const noSettings = "# There was no adapter.env when this was saved.\n"
+
+// settings takes settings, keys and tokens; keys and tokens may be in the settings.
+func (c *collector) settings() error {
+	for _, name := range []string{envPath, keysPath, tokensPath} {
+		err := c.file(c.root, name, name)
+		switch gone := errors.Is(err, fs.ErrNotExist); {
+		case gone && name == envPath && c.torn:
+			err = c.spool.add(ManifestFile{Path: name, Mode: 0o640, User: "root", Group: "root"}, strings.NewReader(noSettings))
+		case gone && name != envPath:
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errNotPlain is a path that is no plain file of its own.

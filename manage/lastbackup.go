@@ -88,7 +88,7 @@ func KeepBackup(ctx context.Context, o BackupOptions) (KeptBackup, error) {
 	copied := func(*LastBackup) {}
 	var notCopied error
 	switch {
-	case err != nil || o.LocalOnly:
+	case err != nil || o.Safety:
 	case unread != nil:
 		notCopied = &CopyError{[]error{fmt.Errorf("the settings cannot be read, which say where to, and which archives are due: %w", unread)}}
 		copied = func(last *LastBackup) {

@@ -68,7 +68,7 @@ func BenchmarkYear(b *testing.B) {
 	for b.Loop() {
 		m := goodManifest()
 		m.Files = nil
-		made, err := gather(b.Context(), root, b.TempDir(), m, false)
+		made, err := gather(b.Context(), root, b.TempDir(), m, BackupOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -263,6 +263,12 @@ func testRestoreHere(t *testing.T, r *rig, file string) {
 		t.Fatalf("no safety backup is named:\n%s", said)
 	}
 	r.on("gemini-manage backup verify " + safety[1] + " | grep -q later.db")
+	for _, loss := range []string{"rm adapter.env", "echo \"ADMIN_TOKEN='never closed\" >>adapter.env"} {
+		r.on("cd /etc/gemini-adapter; " + loss)
+		if said := r.on("gemini-manage restore --yes /root/adapter.tar.gz 2>&1 || echo code $?"); r.on(held) != before {
+			t.Errorf("after %s the restore left:\n%s\n%s", loss, differ(before, r.on(held)), said)
+		}
+	}
 	r.serves()
 	r.ok(nil, "test")
 	testRestoreState(t, r)
