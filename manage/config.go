@@ -52,7 +52,7 @@ const (
 func ReadEnv() (string, error) {
 	text, err := readConfigFile(EnvFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", ErrNotInstalled
+		return "", noSettingsIn(currentRelease)
 	}
 	return text, err
 }
@@ -63,7 +63,7 @@ func ReadTexts() (config.Texts, error) { return readTextsIn(configDir) }
 func readTextsIn(dir string) (texts config.Texts, err error) {
 	texts.Env, err = readConfigFile(filepath.Join(dir, config.EnvFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = ErrNotInstalled
+		err = noSettingsIn(currentRelease)
 	}
 	if err != nil {
 		return texts, err
@@ -74,6 +74,17 @@ func readTextsIn(dir string) (texts config.Texts, err error) {
 		}
 	}
 	return texts, nil
+}
+
+// errSettingsGone is an adapter whose settings somebody has removed.
+var errSettingsGone = errors.New(EnvFile + " is gone\nhint: from your laptop: gca restore root@THIS-SERVER ARCHIVE brings it back; gca deploy root@THIS-SERVER makes a new one")
+
+// noSettingsIn says why there is no adapter.env, on a server whose current release would be at a path.
+func noSettingsIn(current string) error {
+	if _, err := os.Lstat(current); err == nil {
+		return errSettingsGone
+	}
+	return ErrNotInstalled
 }
 
 func readConfigFile(name string) (string, error) {

@@ -3,6 +3,8 @@ package manage
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,19 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/keys"
 )
+
+func TestNoSettingsIn(t *testing.T) {
+	current := filepath.Join(t.TempDir(), "current")
+	if err := noSettingsIn(current); !errors.Is(err, ErrNotInstalled) {
+		t.Errorf("where there is no release: %v", err)
+	}
+	if err := os.Symlink("releases/gone", current); err != nil {
+		t.Fatal(err)
+	}
+	if err := noSettingsIn(current); !errors.Is(err, errSettingsGone) || !strings.Contains(err.Error(), "hint: from your laptop: gca restore ") {
+		t.Errorf("where there is one: %v", err)
+	}
+}
 
 func TestConfig(t *testing.T) {
 	const text = "PORT=9000 # ours\nGEMINI_API_KEYS=AIza-a-long-key-of-google-1234,short\nCLIENT_TOKENS=tok-secret\nPROXY_URL=http://me:pass-secret@proxy:1\nTIMEZONE_CHECK=60\nGEMINI_API_KEY=AIza-misspelt-secret\n"

@@ -127,7 +127,7 @@ func keepEntrance(want *converge.Want, a *Archive) error {
 		return nil
 	}
 	text, err := ReadEnv()
-	if err != nil && !errors.Is(err, ErrNotInstalled) {
+	if err != nil && !errors.Is(err, errSettingsGone) {
 		return err
 	}
 	now, unread := config.EnvValues(text)
