@@ -42,9 +42,24 @@ func backupsHere() (config.Backups, error) {
 	if err != nil {
 		return config.Default().Backups, err
 	}
-	cfg, err := config.ParseEnv(text)
+	return backupsOf(text)
+}
+
+// backupsOf are the settings of backups in an adapter.env. A mistake in another setting does not count.
+func backupsOf(text string) (config.Backups, error) {
+	values, err := config.EnvValues(text)
 	if err != nil {
 		return config.Default().Backups, err
+	}
+	for _, name := range config.Names() {
+		value, set := values[name]
+		if err := config.Check(name, value); set && err != nil && strings.HasPrefix(name, "BACKUP_") {
+			return config.Default().Backups, err
+		}
+	}
+	cfg, elsewhere := config.ParseEnv(text)
+	if cfg == nil {
+		return config.Default().Backups, elsewhere
 	}
 	return cfg.Backups, nil
 }

@@ -79,6 +79,23 @@ func TestPrune_stuck(t *testing.T) {
 	}
 }
 
+// A mistake elsewhere in the settings keeps no backup from those that are its own.
+func TestBackupsOf(t *testing.T) {
+	f := func(text string, days int, wrong string) {
+		t.Helper()
+		set, err := backupsOf(text)
+		if set.KeepDays != days || (err == nil) != (wrong == "") || err != nil && !strings.Contains(err.Error(), wrong) {
+			t.Errorf("%q: %d days, %v", text, set.KeepDays, err)
+		}
+	}
+	f("BACKUP_KEEP_DAYS=365\n", 365, "")
+	f("BACKUP_KEEP_DAYS=365\nMAX_RETRIES=many\nUNHEARD_OF=1\n", 365, "")
+	f("MAX_RETRIES=many\n", 30, "")
+	f("BACKUP_KEEP_DAYS=365\nBACKUP_TO=nowhere\n", 30, "BACKUP_TO")
+	f("BACKUP_KEEP_DAYS=365\nPORT=1\nPORT=2\n", 30, "PORT is set a second time")
+	f("BACKUP_KEEP_DAYS=365\nADMIN_TOKEN='never closed\n", 30, "line 2")
+}
+
 func TestRetention_words(t *testing.T) {
 	if got := (Retention{30 * 24 * time.Hour, 1}).String(); got != "30 days, at most 1 archive" {
 		t.Error(got)
