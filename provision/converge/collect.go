@@ -161,6 +161,9 @@ func collectState(s *reader) (map[string]string, error) {
 	}
 	sums := map[string]string{}
 	for _, entry := range entries {
+		if setAside(entry.Name()) {
+			continue
+		}
 		sum, err := plainSHA256(s, filepath.Join(stateDir, entry.Name()))
 		if err != nil && !errors.Is(err, errNotPlain) {
 			return nil, err

@@ -104,3 +104,29 @@ func TestLocal_StateAndPort(t *testing.T) {
 		t.Errorf("the socket listens at %q, not at %q as before", now, was)
 	}
 }
+
+// A restore leaves a database alone that the adapter set aside as damaged, for no backup has what is in it.
+func TestStateStep_setAside(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.deploy("AIzaSyTest1")
+	m.must(err)
+	aside := stateDir + "/state.db.damaged-20261101T000000Z"
+	for path, text := range map[string]string{stateDir + "/state.db": "now", stateDir + "/old.db": "goes", aside: "what is left", aside + "-wal": "of it"} {
+		m.put(path, text)
+	}
+	st, r := stateStep{[]StateFile{{Name: "state.db", Mode: 0o600, Content: []byte("restored")}}}, &run{sys: m.sys}
+	rev, err := st.before(t.Context(), r)
+	m.must(err)
+	for _, a := range rev.Undo {
+		if strings.Contains(a.Path, "damaged") {
+			t.Errorf("the undo is about %s", a.Path)
+		}
+	}
+	m.must(st.apply(t.Context(), r))
+	m.must(st.check(t.Context(), r))
+	for path, want := range map[string]string{stateDir + "/state.db": "restored", stateDir + "/old.db": "", aside: "what is left", aside + "-wal": "of it"} {
+		if text, err := m.sys.readText(path); err != nil || text != want {
+			t.Errorf("%s is %q, %v", path, text, err)
+		}
+	}
+}

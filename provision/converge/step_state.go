@@ -35,7 +35,7 @@ func (stopStep) check(ctx context.Context, r *run) error {
 	return err
 }
 
-// stateStep gives the adapter's own folder other files, and leaves none of the old ones there.
+// stateStep gives the adapter's own folder other files, and leaves none of the old ones there, but for what was set aside.
 type stateStep struct{ files []StateFile }
 
 // before keeps each file that is there.
@@ -47,7 +47,9 @@ func (st stateStep) before(_ context.Context, r *run) (reversal, error) {
 	}
 	known := map[string]bool{}
 	for _, entry := range entries {
-		known[entry.Name()] = true
+		if !setAside(entry.Name()) {
+			known[entry.Name()] = true
+		}
 	}
 	for _, file := range st.files {
 		known[file.Name] = true
@@ -68,6 +70,10 @@ func (st stateStep) before(_ context.Context, r *run) (reversal, error) {
 // companions are what SQLite keeps beside a database while it is open, or after a crash. Beside another database of that name
 // they would ruin it.
 var companions = []string{"-wal", "-shm", "-journal"}
+
+// setAside tells a database that the adapter found damaged, and began another one for. It may be the only trace of the last days,
+// no backup has it, and nothing opens it: it stays.
+func setAside(name string) bool { return strings.Contains(name, ".damaged-") }
 
 func isCompanion(name string) bool {
 	return slices.ContainsFunc(companions, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
@@ -105,7 +111,7 @@ func (st stateStep) apply(_ context.Context, r *run) error {
 		return err
 	}
 	for _, entry := range entries {
-		if wanted[entry.Name()] {
+		if wanted[entry.Name()] || setAside(entry.Name()) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(r.sys.at(stateDir), entry.Name())); err != nil {
