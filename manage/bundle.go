@@ -9,14 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 // Bundle is what somebody who is asked for help wants to know of a server, and nothing that is secret.
@@ -50,14 +53,18 @@ func NewBundle(ctx context.Context, o BundleOptions) (*Bundle, error) {
 	if os.Geteuid() != 0 {
 		return nil, ErrNotRoot
 	}
-	texts, err := ReadTexts()
-	if err != nil {
+	texts, unread := ReadTexts()
+	if unread != nil && !errors.Is(unread, errSettingsGone) {
+		return nil, unread
+	}
+	former, err := readConfigFile(filepath.Join(configDir, envOld)) // logs may have its secrets, too
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	b := &Bundle{}
 	b.add("versions.txt", versions(ctx, o.Version))
 	b.status(ctx)
-	b.add("settings.txt", settingsText())
+	b.add("settings.txt", settingsText(texts, unread))
 	b.doctor(ctx, o)
 	b.add("alerts.txt", printed(func(w io.Writer) error {
 		report, err := Alerts(ctx)
@@ -72,7 +79,7 @@ func NewBundle(ctx context.Context, o BundleOptions) (*Bundle, error) {
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
 		b.add(name, said(ctx, commands[name]...))
 	}
-	return b, b.mask(secretsOf(texts))
+	return b, b.mask(secretsOf(texts, config.Texts{Env: former}))
 }
 
 // bundleCommands are what tells of the system, by the name of the part.
@@ -129,11 +136,10 @@ func (b *Bundle) doctor(ctx context.Context, o BundleOptions) {
 }
 
 // settingsText are the settings as `config get` shows them.
-func settingsText() []byte {
+func settingsText(texts config.Texts, unread error) []byte {
 	return printed(func(w io.Writer) error {
-		texts, err := ReadTexts()
-		if err != nil {
-			return err
+		if unread != nil {
+			return unread
 		}
 		report, err := Config(texts)
 		if err != nil {

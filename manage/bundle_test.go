@@ -48,10 +48,36 @@ func TestBundle_mask(t *testing.T) {
 	if b.Masked < len(stands) {
 		t.Errorf("%d places were masked", b.Masked)
 	}
+	if old := secretsOf(texts, config.Texts{Env: "ADMIN_TOKEN=hidden-admin-of-before\n"}); len(old[0]) < len("hidden-admin-of-before") || !slices.Contains(old, "hidden-admin-of-before") {
+		t.Errorf("of settings of before: %q", old)
+	}
 	torn := secretsOf(config.Texts{Env: "ADMIN_TOKEN='never closed\nno line at all\n"})
 	if !slices.Contains(torn, "never closed") {
 		t.Errorf("of settings that cannot be read: %q", torn)
 	}
+}
+
+// Whatever the settings and the logs hold: no secret is left, or nothing is written.
+func FuzzBundle_mask(f *testing.F) {
+	f.Add("ADMIN_TOKEN=hidden-admin\nPROXY_URL=http://user:pass%2Fword@proxy:1\n", "key-1111 proxy=socks5://u@h:1\n", []byte("Bearer hidden.token.0123456789 key-1111 pass/word"))
+	f.Add("ADMIN_TOKEN=****\n", "", []byte("********"))
+	f.Add("ALERT_SLACK_URL=https://a/b\xff\n", "# a\n", []byte("\xff/b"))
+	f.Fuzz(func(t *testing.T, env, keys string, content []byte) {
+		secrets := secretsOf(config.Texts{Env: env, Keys: keys})
+		b := &Bundle{}
+		b.add("log.txt", slices.Clone(content))
+		if b.mask(secrets) != nil {
+			return
+		}
+		for _, secret := range secrets {
+			if bytes.Contains(b.Parts[0].Content, []byte(secret)) {
+				t.Errorf("%q is left in %q", secret, b.Parts[0].Content)
+			}
+		}
+		if looksSecret.Match(b.Parts[0].Content) {
+			t.Errorf("what looks like a secret is left in %q", b.Parts[0].Content)
+		}
+	})
 }
 
 func TestBundle_Save(t *testing.T) {

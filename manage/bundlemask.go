@@ -22,8 +22,16 @@ var looksSecret = regexp.MustCompile(`AIza[0-9A-Za-z_-]{20,}|\bgca-[0-9A-Za-z_-]
 
 const mask = "***"
 
-// secretsOf are all secret texts of the settings, keys and tokens, as they are written there and as they stand in JSON and URLs.
-func secretsOf(texts config.Texts) []string {
+// secretsOf are all secret texts of settings, keys and tokens, as they are written there and as they stand in JSON and URLs.
+func secretsOf(texts ...config.Texts) []string {
+	var all []string
+	for _, one := range texts {
+		all = append(all, writtenSecrets(one)...)
+	}
+	return variants(all)
+}
+
+func writtenSecrets(texts config.Texts) []string {
 	var all []string
 	values, err := config.EnvValues(texts.Env)
 	if err != nil { // what cannot be read is secret whole
@@ -56,7 +64,7 @@ func secretsOf(texts config.Texts) []string {
 			all = append(all, strings.Fields(hash + " ")[0])
 		}
 	}
-	return variants(all)
+	return all
 }
 
 // partsOfURL are the password in a URL, a user without one, and, of a webhook, the path.

@@ -57,13 +57,15 @@ func ReadEnv() (string, error) {
 	return text, err
 }
 
-// ReadTexts returns the texts of this server's adapter.env, keys and tokens.
+// ReadTexts returns the texts of this server's adapter.env, keys and tokens. Keys and tokens may be
+// there beside the error that there is no adapter.env.
 func ReadTexts() (config.Texts, error) { return readTextsIn(configDir) }
 
 func readTextsIn(dir string) (texts config.Texts, err error) {
 	texts.Env, err = readConfigFile(filepath.Join(dir, config.EnvFile))
+	var none error
 	if errors.Is(err, fs.ErrNotExist) {
-		err = noSettingsIn(currentRelease)
+		none, err = noSettingsIn(currentRelease), nil
 	}
 	if err != nil {
 		return texts, err
@@ -73,7 +75,7 @@ func readTextsIn(dir string) (texts config.Texts, err error) {
 			return texts, err
 		}
 	}
-	return texts, nil
+	return texts, none
 }
 
 // errSettingsGone is an adapter whose settings somebody has removed.

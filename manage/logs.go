@@ -60,6 +60,22 @@ func ParseSince(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time: expected how long ago, such as 10m, 2h or 3d, or a moment, such as \"2026-01-31 15:04\"", text)
 }
 
+// maxPattern bounds a pattern in bytes. What matches one takes time that grows with the line alone, whatever the pattern (package
+// regexp), and what one comes to in memory is bounded there, so its length is all that is left.
+const maxPattern = 1000
+
+// ParsePattern reads the regular expression that lines are to match.
+func ParsePattern(text string) (*regexp.Regexp, error) {
+	if len(text) > maxPattern {
+		return nil, fmt.Errorf("the pattern has %d bytes: expected %d at most", len(text), maxPattern)
+	}
+	pattern, err := regexp.Compile(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w\nhint: a pattern is a regular expression of Go; put \\ before each of . + * ? ( ) [ { ^ $ | that stands for itself", err)
+	}
+	return pattern, nil
+}
+
 // wants reports whether a line is asked for.
 func (o LogOptions) wants(line LogLine) bool {
 	return !line.Time.Before(o.Since) && (o.Grep == nil || o.Grep.MatchString(line.Text)) && line.level >= o.Level

@@ -3,8 +3,10 @@ package manage
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestParseSince(t *testing.T) {
@@ -75,4 +77,25 @@ func TestParseLevel(t *testing.T) {
 	if _, err := ParseLevel("loud"); err == nil {
 		t.Error("loud is a level")
 	}
+}
+
+// A pattern is refused in words, or a line is found by itself.
+func FuzzParsePattern(f *testing.F) {
+	f.Add("status=5..", "status=503")
+	f.Add("(a+)+$", strings.Repeat("a", 500)+"!")
+	f.Add("(((a{1,1000}){1,1000}){1,1000})", "a")
+	f.Add("[", "\xff")
+	f.Fuzz(func(t *testing.T, text, line string) {
+		pattern, err := ParsePattern(text)
+		if err != nil && !strings.Contains(err.Error(), "\nhint: ") && len(text) <= maxPattern {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err == nil {
+			LogOptions{Grep: pattern}.wants(LogLine{Text: line})
+		}
+		literal, err := ParsePattern(regexp.QuoteMeta(line))
+		if utf8.ValidString(line) && len(regexp.QuoteMeta(line)) <= maxPattern && (err != nil || !(LogOptions{Grep: literal}).wants(LogLine{Text: "before " + line})) {
+			t.Errorf("%q does not find itself: %v", line, err)
+		}
+	})
 }

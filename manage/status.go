@@ -79,6 +79,9 @@ func Status(ctx context.Context) (*Report, error) {
 		r.judgeEntrance(ctx, false)
 	}
 	r.judgeMachine(now)
+	if err := r.judgeRuns(ctx, now); err != nil {
+		r.problem(firstLine(err.Error()), "systemctl list-timers --all")
+	}
 	if alertsErr != nil {
 		r.problem(firstLine(alertsErr.Error()), "sudo rm "+alertsFile+"   # they begin anew")
 	} else {

@@ -119,7 +119,13 @@ func (f *backupFlags) fetch(ctx context.Context, target string, s *saving) func(
 	}
 	return func(w io.Writer) error {
 		p := &byteCount{to: w, io: f.io, live: isTerminal(f.io.err)}
-		err := f.ssh.runRemote(ctx, f.io, target, rootAlways, nil, p, words...)
+		former := &formerRelease{to: f.io.err, mark: "unknown flag: --recipient"}
+		e := manageErrand(target, rootAlways, words...)
+		e.stdout, e.stderr = p, former
+		err := f.ssh.runThere(ctx, f.io, target, e)
+		if former.seen {
+			err = former.refusal(target, "encrypted backups")
+		}
 		return errors.Join(err, p.end())
 	}
 }

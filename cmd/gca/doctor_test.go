@@ -86,6 +86,7 @@ func TestTrap_Doctor(t *testing.T) {
 		wantText(t, r.on("gemini-manage doctor"), "this server: all well")
 		r.on("echo '# mine' >>/etc/nginx/sites-available/gemini-adapter")
 		wantText(t, r.doctor().out, "drift", "gca plan "+r.target(), "gca deploy "+r.target()+" puts it right")
+		testFailedRun(t, r)
 		r.on("systemctl disable -q --now gemini-adapter.socket; systemctl stop gemini-adapter")
 		got := r.doctor()
 		wantText(t, got.out, "gemini-adapter.socket does not run")
@@ -100,6 +101,31 @@ func TestTrap_Doctor(t *testing.T) {
 		wantText(t, broken.err, "mending: systemctl enable --now gemini-adapter.socket", "mending: systemctl enable --now nginx.service", "mending: put right what the last deploy made")
 		r.serves()
 	})
+}
+
+// sickBackup has the timer's next backups fail, by a line of their unit; wellBackup ends that.
+const (
+	sickBackup = `mkdir -p /run/systemd/system/gemini-adapter-backup.service.d
+printf '[Service]\n%s\n' >/run/systemd/system/gemini-adapter-backup.service.d/sick.conf
+systemctl daemon-reload; ! systemctl start gemini-adapter-backup 2>/dev/null`
+	wellBackup = `rm -r /run/systemd/system/gemini-adapter-backup.service.d; systemctl daemon-reload; systemctl start gemini-adapter-backup`
+)
+
+// testFailedRun has a timer's run fail, one that tells why and one that cannot, and Nginx have settings that it would not start with.
+func testFailedRun(t *testing.T, r *rig) {
+	r.on(strings.Replace(sickBackup, "%s", "InaccessiblePaths=/etc/gemini-adapter", 1) + "; echo 'nonsense on;' >/etc/nginx/conf.d/x.conf")
+	wantText(t, r.doctor().out, "gemini-adapter-backup.service failed at its last run; its last words: gemini-manage: ", "cure: systemctl start gemini-adapter-backup.service",
+		`Nginx refuses the settings that are on the disk: unknown directive "nonsense" in /etc/nginx/conf.d/x.conf:1`)
+	told := r.run(nil, r.verb(words("status"))...).out
+	wantText(t, told, "the backup of ", " failed: ")
+	if strings.Contains(told, "the last run of") {
+		t.Errorf("it is told twice:\n%s", told)
+	}
+	r.on(wellBackup + "; rm /etc/nginx/conf.d/x.conf")
+	r.on(strings.Replace(sickBackup, "%s", `ExecStart=\nExecStart=/bin/sh -c "kill -9 $$$$"`, 1))
+	wantText(t, r.run(nil, r.verb(words("status"))...).out, "the last run of gemini-adapter-backup.service failed", "cure: gca ")
+	r.on(wellBackup)
+	r.ok(nil, r.verb(words("status"))...)
 }
 
 // Keys alone: the one who asks for it has one, and knows whom it shuts out; what sshd makes of it is asked of sshd.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	goio "io"
 	"os"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -219,7 +218,7 @@ func (l *logsVerb) options() (o manage.LogOptions, err error) {
 		}
 	}
 	if l.grep != "" {
-		if o.Grep, err = regexp.Compile(l.grep); err != nil {
+		if o.Grep, err = manage.ParsePattern(l.grep); err != nil {
 			return o, &usageError{"--grep: " + err.Error()}
 		}
 	}

@@ -242,7 +242,7 @@ func collectSystemd(ctx context.Context, s *reader) (int, error) {
 func watchedUnits() []string {
 	all := []string{socketUnit, serviceUnit, handoverUnit, nginxUnit, ufwUnit, fail2banUnit, "firewalld.service", sshUnit, sshSocket}
 	for _, t := range timers() {
-		all = append(all, t.unit)
+		all = append(all, t.unit, t.service)
 	}
 	return all
 }
@@ -274,6 +274,7 @@ func parseUnits(out string) map[string]UnitState {
 			case "ActiveState":
 				u.Active = value == "active" || value == "activating" || value == "reloading"
 				u.Ending = value == "deactivating"
+				u.Failed = value == "failed"
 			case "SubState":
 				u.Sub = value
 			case "MainPID":

@@ -41,6 +41,7 @@ func (a Agent) diagnose(ctx context.Context, s *reader, want Want) ([]Finding, e
 		found = append(found, reach(ctx, settings.Exits)...)
 	}
 	found = append(found, examine(facts)...)
+	found = append(found, nginxSettings(ctx, s, facts)...)
 	if facts.path(currentLink).Kind != PathAbsent {
 		found = append(found, a.serving(ctx, s, facts, want, settings, err)...)
 	}

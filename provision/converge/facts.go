@@ -75,6 +75,7 @@ type UnitState struct {
 	Loaded  bool
 	Active  bool // active, activating or reloading
 	Ending  bool // deactivating
+	Failed  bool // at its last run
 	Enabled bool
 	Listen  string // of a socket
 	Sub     string // systemd's finer state

@@ -22,13 +22,13 @@ func dependencies() []dependency {
 		{"port", nil}, {"socket", []string{"port", "user"}},
 		{"service", slices.Concat(machine, files, []string{"socket", "oom"})},
 		{"adapter", slices.Concat(machine, files, []string{"socket", "service"})},
-		{"port-443", nil}, {"site", nil}, {string(RefusedTLS), []string{"dns"}}, {"certificate", []string{"clock"}},
+		{"port-443", nil}, {"site", nil}, {"nginx-settings", nil}, {string(RefusedTLS), []string{"dns"}}, {"certificate", []string{"clock"}},
 		{string(RefusedNginx), []string{"port", "port-443", "certificate"}},
 		{"web", []string{"adapter", "service", "socket", "nginx", "site", "certificate"}},
 		{"firewall", nil}, {"web-port", []string{"web", "firewall"}},
 		{"egress", []string{"dns"}}, {string(RefusedRegion), nil},
 		{"no-key", []string{"egress", "dns", string(RefusedRegion), "clock"}},
-		{"timer", nil}, {"fail2ban", nil}, {"docker", nil},
+		{"timer", nil}, {"timer-run", slices.Concat(machine, []string{"settings", "dns", "clock"})}, {"fail2ban", nil}, {"docker", nil},
 		{"drift", []string{"socket", "service", "release", "user", "state", "site", "nginx", "firewall", "timer", "fail2ban", "certificate", "settings"}},
 	}
 }

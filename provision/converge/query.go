@@ -18,6 +18,10 @@ const (
 	queryCredential
 	queryServiceWords
 	queryNginxWords
+	queryNginxTest
+	queryCertWords
+	queryBackupWords
+	queryAlertsWords
 )
 
 // command is the whole command line of a query.
@@ -47,9 +51,22 @@ func (q query) command() (name string, args []string) {
 		return "journalctl", []string{"--unit", serviceUnit, "--unit", handoverUnit, "--identifier", "gemini-adapter", "--lines", "1", "--no-pager", "--output", "cat"}
 	case queryNginxWords:
 		return "journalctl", []string{"--unit", nginxUnit, "--identifier", "nginx", "--lines", "20", "--no-pager", "--output", "cat"}
+	case queryNginxTest:
+		return "nginx", []string{"-t", "-q"}
+	case queryCertWords:
+		return "journalctl", lastWords("gemini-adapter-cert.service")
+	case queryBackupWords:
+		return "journalctl", lastWords("gemini-adapter-backup.service")
+	case queryAlertsWords:
+		return "journalctl", lastWords("gemini-adapter-alerts.service")
 	case queryCredential: // a unit of its own that tries to read a credential, and is gone when it ends
 		return "systemd-run", []string{"--wait", "--quiet", "--collect", "--property=LoadCredential=probe:/etc/os-release",
 			"--property=User=nobody", "--property=PrivateMounts=yes", "/bin/sh", "-c", `test -r "$CREDENTIALS_DIRECTORY/probe"`}
 	}
 	return "false", nil
+}
+
+// lastWords are the last ones of a service that a timer starts.
+func lastWords(unit string) []string {
+	return []string{"--unit", unit, "--identifier", "gemini-manage", "--lines", "4", "--no-pager", "--output", "cat"}
 }

@@ -82,7 +82,7 @@ func (s *reader) put(ctx context.Context, q query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return execute(ctx, command{file: file, name: name, args: args, path: s.path, limit: queryTime, grace: queryGrace, merged: q == queryNginx})
+	return execute(ctx, command{file: file, name: name, args: args, path: s.path, limit: queryTime, grace: queryGrace, merged: q == queryNginx || q == queryNginxTest})
 }
 
 // readText reads a small file; one that is not there is empty.

@@ -2,6 +2,7 @@ package converge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -111,6 +112,9 @@ func askUnits(ctx context.Context, s *reader, f Facts) []Finding {
 		if u := f.Units[t.unit]; u.Loaded {
 			down("timer", t.unit, "nobody will "+strings.TrimPrefix(t.title, "have systemd "), "", "systemctl enable --now "+t.unit)
 		}
+		if f.Units[t.service].Failed {
+			found = append(found, warning("timer-run", t.service+" failed at its last run"+said(ctx, s, t.words), t.missed, "systemctl start "+t.service+"; journalctl -u "+t.service+" -n 20"))
+		}
 	}
 	for i := range found {
 		if found[i].ID == "timer" || found[i].ID == "fail2ban" || strings.HasSuffix(found[i].What, "would not start at boot") {
@@ -127,6 +131,7 @@ func said(ctx context.Context, s *reader, q query) string {
 		return ""
 	}
 	lines := strings.FieldsFunc(out, func(r rune) bool { return r == '\n' })
+	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, hintPrefix) })
 	if len(lines) == 0 || strings.HasPrefix(lines[0], "-- ") {
 		return ""
 	}
@@ -134,10 +139,34 @@ func said(ctx context.Context, s *reader, q query) string {
 	if i := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, "[emerg]") }); i >= 0 {
 		last = lines[i]
 	}
-	if len(last) > maxWords {
-		last = strings.ToValidUTF8(last[:maxWords], "") + "…"
+	return "; its last words: " + inBounds(last)
+}
+
+// inBounds is a line of a log as far as it is shown.
+func inBounds(line string) string {
+	if len(line) > maxWords {
+		return strings.ToValidUTF8(line[:maxWords], "") + "…"
 	}
-	return "; its last words: " + last
+	return line
+}
+
+// nginxSettings has Nginx look at its settings while it runs, by those that it read when it started: what is wrong with them shows at
+// its next start otherwise. It takes root, who may read all of them.
+func nginxSettings(ctx context.Context, s *reader, f Facts) []Finding {
+	if !f.Units[nginxUnit].Active || os.Geteuid() != 0 {
+		return nil
+	}
+	_, err := s.ask(ctx, queryNginxTest)
+	failed, ok := errors.AsType[*commandError](err)
+	if !ok || len(failed.last) == 0 {
+		return nil
+	}
+	words := failed.last[0]
+	if i := slices.IndexFunc(failed.last, func(line string) bool { return strings.Contains(line, "[emerg]") }); i >= 0 {
+		words = failed.last[i]
+	}
+	return []Finding{warning("nginx-settings", "Nginx refuses the settings that are on the disk: "+inBounds(strings.TrimPrefix(words, "nginx: [emerg] ")),
+		"it goes on by those of before, and neither starts again nor takes up a new certificate", "nginx -t   # until it finds nothing; then systemctl reload nginx")}
 }
 
 // askDoors asks the adapter itself, then through Nginx.

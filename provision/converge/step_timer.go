@@ -13,6 +13,8 @@ type timer struct {
 	template string // of the timer
 	does     string // template of the service
 	title    string // of the step that has systemd run it
+	missed   string // what it means that the service failed
+	words    query  // its last words
 }
 
 const unitDir = "/etc/systemd/system/"
@@ -25,17 +27,20 @@ func timers() []timer { return []timer{certificateTimer(), backupTimer(), alerts
 
 func certificateTimer() timer {
 	return timer{"gemini-adapter-cert.timer", "gemini-adapter-cert.service", TemplateCertTimer, TemplateCertService,
-		"have systemd renew the certificate before half of its life is over"}
+		"have systemd renew the certificate before half of its life is over",
+		"there is no new certificate, and the one that is there ends some day", queryCertWords}
 }
 
 func backupTimer() timer {
 	return timer{"gemini-adapter-backup.timer", "gemini-adapter-backup.service", TemplateBackupTimer, TemplateBackupService,
-		"have systemd back the adapter up every day"}
+		"have systemd back the adapter up every day",
+		"there is no new backup, or no copy of it elsewhere", queryBackupWords}
 }
 
 func alertsTimer() timer {
 	return timer{"gemini-adapter-alerts.timer", "gemini-adapter-alerts.service", TemplateAlertsTimer, TemplateAlertsService,
-		"have systemd look every two minutes whether anybody has to be alerted"}
+		"have systemd look every two minutes whether anybody has to be alerted",
+		"nobody is told of what has happened since", queryAlertsWords}
 }
 
 // alertsDir holds how the alerts stand. The adapter's user looks, so that what talks to the internet is not root.

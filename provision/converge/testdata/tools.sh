@@ -9,7 +9,7 @@ name=$(basename "$0")
 
 active() { [ -e "$units/$1.active" ]; }
 show() {
-	if active "$1"; then echo ActiveState=active; else echo ActiveState=inactive; fi
+	if active "$1"; then echo ActiveState=active; elif [ -e "$units/$1.failed" ]; then echo ActiveState=failed; else echo ActiveState=inactive; fi
 	if [ -e "$units/$1.enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=disabled; fi
 	printf 'Id=%s\n' "$1"
 	case $1 in
@@ -91,7 +91,12 @@ apt-get)
 	esac
 	;;
 dpkg | systemd-run | fail2ban-client) ;;
-nginx) echo 'nginx version: nginx/1.22.1' >&2 ;;
+nginx)
+	case $* in
+	-t*) ! grep -rqs broken "$root/etc/nginx/conf.d" || { printf 'nginx: [warn] first\nnginx: [emerg] unknown directive "broken" in /etc/nginx/conf.d/x.conf:1\n' >&2; exit 1; } ;;
+	*) echo 'nginx version: nginx/1.22.1' >&2 ;;
+	esac
+	;;
 apt-cache) printf 'nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9+deb12u3\n' ;;
 journalctl) echo "the adapter said this" ;;
 sshd) echo port 22 ;;
