@@ -85,8 +85,12 @@ func FuzzParsePattern(f *testing.F) {
 	f.Add("(a+)+$", strings.Repeat("a", 500)+"!")
 	f.Add("(((a{1,1000}){1,1000}){1,1000})", "a")
 	f.Add("[", "\xff")
+	f.Add(strings.Repeat("a", maxPattern+1), "a")
 	f.Fuzz(func(t *testing.T, text, line string) {
 		pattern, err := ParsePattern(text)
+		if err == nil && len(text) > maxPattern {
+			t.Errorf("a pattern of %d bytes is taken", len(text))
+		}
 		if err != nil && !strings.Contains(err.Error(), "\nhint: ") && len(text) <= maxPattern {
 			t.Errorf("%q: %v", text, err)
 		}

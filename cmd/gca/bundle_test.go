@@ -26,7 +26,26 @@ func testBundle(t *testing.T, r *rig) {
 	if again := r.run(nil, r.verb(words("bundle"), "-o", file)...); again.code == exitOK || !strings.Contains(again.err, "is there already") {
 		t.Errorf("a bundle was overwritten: %d %s", again.code, again.err)
 	}
+	testBundleUnsettled(t, r)
 	testBundleAfar(t, r)
+}
+
+// testBundleUnsettled gathers one of an adapter whose settings are gone.
+func testBundleUnsettled(t *testing.T, r *rig) {
+	file := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	r.on("mv /etc/gemini-adapter/adapter.env /root/")
+	r.ok(nil, r.verb(words("bundle"), "-o", file)...)
+	r.on("mv /root/adapter.env /etc/gemini-adapter/")
+	text, err := exec.Command("tar", "-xzOf", file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	wantText(t, string(text), "there is no /etc/gemini-adapter/adapter.env", "PRETTY_NAME=", "the service is inactive")
+	for _, secret := range goodKeys {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("%s is in the bundle", secret)
+		}
+	}
 }
 
 // testBundleAfar has a server send what has no end, and a link lie where the bundle is to come.

@@ -56,6 +56,14 @@ func TestUpgrade_former(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "former.tar.gz")
 	former.ok(nil, former.verbArgs("backup", "-o", archive)...)
 
+	r.ok(nil, "backup", "key")
+	sealed := filepath.Join(t.TempDir(), "sealed.tar.gz.age")
+	wantEnd(t, "an encrypted backup of a release that has none", r.run(nil, r.verbArgs("backup", "-o", sealed)...), exitRefused,
+		"is older than this gca, and has no encrypted backups yet", "hint: gca upgrade "+r.target())
+	moved := append(append([]string{"migrate", "--yes", "--output", sealed}, r.login()...), r.target(), "root@203.0.113.1")
+	wantEnd(t, "a migration from it", r.run(nil, moved...), exitRefused, "hint: gca upgrade "+r.target())
+	wantEnd(t, "security updates by it", r.run(nil, r.verbArgs("upgrade", "--packages", "--yes")...), exitRefused, "hint: gca upgrade "+r.target())
+
 	wantText(t, r.ok(nil, r.verbArgs("upgrade", "--yes")...).out, "Admin token, shown this once: ") // there was none in those days
 	if now := r.on(schemas); now != used {
 		t.Errorf("what was kept is another one:\n%s", differ(used, now))
