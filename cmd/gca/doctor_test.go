@@ -123,7 +123,7 @@ func testFailedRun(t *testing.T, r *rig) {
 	}
 	r.on(wellBackup + "; rm /etc/nginx/conf.d/x.conf")
 	r.on(strings.Replace(sickBackup, "%s", `ExecStart=\nExecStart=/bin/sh -c "kill -9 $$$$"`, 1))
-	wantText(t, r.run(nil, r.verb(words("status"))...).out, "the last run of gemini-adapter-backup.service failed", "cure: gca ")
+	wantText(t, r.run(nil, r.verb(words("status"))...).out, "the last run of gemini-adapter-backup.service failed", "cure: sudo systemctl start gemini-adapter-backup.service")
 	r.on(wellBackup)
 	r.ok(nil, r.verb(words("status"))...)
 }

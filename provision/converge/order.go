@@ -22,7 +22,7 @@ func dependencies() []dependency {
 		{"port", nil}, {"socket", []string{"port", "user"}},
 		{"service", slices.Concat(machine, files, []string{"socket", "oom"})},
 		{"adapter", slices.Concat(machine, files, []string{"socket", "service"})},
-		{"port-443", nil}, {"site", nil}, {"nginx-settings", nil}, {string(RefusedTLS), []string{"dns"}}, {"certificate", []string{"clock"}},
+		{"port-443", nil}, {"site", nil}, {"nginx-conf", nil}, {string(RefusedTLS), []string{"dns"}}, {"certificate", []string{"clock"}},
 		{string(RefusedNginx), []string{"port", "port-443", "certificate"}},
 		{"web", []string{"adapter", "service", "socket", "nginx", "site", "certificate"}},
 		{"firewall", nil}, {"web-port", []string{"web", "firewall"}},

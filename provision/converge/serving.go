@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,6 +151,9 @@ func inBounds(line string) string {
 	return line
 }
 
+// ofProcess is how Nginx names itself in a line of its log.
+var ofProcess = regexp.MustCompile(`^\d+#\d+: `)
+
 // nginxSettings has Nginx look at its settings while it runs, by those that it read when it started: what is wrong with them shows at
 // its next start otherwise. It takes root, who may read all of them.
 func nginxSettings(ctx context.Context, s *reader, f Facts) []Finding {
@@ -165,7 +169,10 @@ func nginxSettings(ctx context.Context, s *reader, f Facts) []Finding {
 	if i := slices.IndexFunc(failed.last, func(line string) bool { return strings.Contains(line, "[emerg]") }); i >= 0 {
 		words = failed.last[i]
 	}
-	return []Finding{warning("nginx-settings", "Nginx refuses the settings that are on the disk: "+inBounds(strings.TrimPrefix(words, "nginx: [emerg] ")),
+	if _, complaint, ok := strings.Cut(words, "[emerg] "); ok {
+		words = ofProcess.ReplaceAllString(complaint, "")
+	}
+	return []Finding{warning("nginx-conf", "Nginx refuses the settings that are on the disk: "+inBounds(words),
 		"it goes on by those of before, and neither starts again nor takes up a new certificate", "nginx -t   # until it finds nothing; then systemctl reload nginx")}
 }
 

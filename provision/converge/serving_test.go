@@ -110,7 +110,7 @@ func TestServing(t *testing.T) {
 	do, undo = added("/units/"+alertsTimer().service+".failed", "")
 	try("the last look for alerts failed", do, undo)("timer-run")
 	do, undo = added("/etc/nginx/conf.d/x.conf", "broken on;\n")
-	try("Nginx would not start again", do, undo)("nginx-settings")
+	try("Nginx would not start again", do, undo)("nginx-conf")
 	do, undo = edited(keysFile, func(string) string { return "" })
 	try("the keys are gone", do, undo)("keys")
 	do, undo = edited(settingsFile, append2("MAX_BODY=x\n"))

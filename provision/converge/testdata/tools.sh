@@ -93,7 +93,7 @@ apt-get)
 dpkg | systemd-run | fail2ban-client) ;;
 nginx)
 	case $* in
-	-t*) ! grep -rqs broken "$root/etc/nginx/conf.d" || { printf 'nginx: [warn] first\nnginx: [emerg] unknown directive "broken" in /etc/nginx/conf.d/x.conf:1\n' >&2; exit 1; } ;;
+	-t*) ! grep -rqs broken "$root/etc/nginx/conf.d" || { printf 'nginx: [warn] first\n2026/11/30 15:59:47 [emerg] 983#983: unknown directive "broken" in /etc/nginx/conf.d/x.conf:1\n' >&2; exit 1; } ;;
 	*) echo 'nginx version: nginx/1.22.1' >&2 ;;
 	esac
 	;;
