@@ -40,7 +40,7 @@ func testBundleUnsettled(t *testing.T, r *rig) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	wantText(t, string(text), "there is no /etc/gemini-adapter/adapter.env", "PRETTY_NAME=", "the service is inactive")
+	wantText(t, string(text), "/etc/gemini-adapter/adapter.env is gone", "PRETTY_NAME=", "the service is inactive")
 	for _, secret := range goodKeys {
 		if strings.Contains(string(text), secret) {
 			t.Errorf("%s is in the bundle", secret)
