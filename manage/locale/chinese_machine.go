@@ -73,6 +73,7 @@ func machine() []message {
 
 		{"the disk of %s is %d%% full", "%s 所在磁盘已用 %d%%"},
 		{"hardly any memory is free: %s", "内存几乎用完：剩余 %s"},
+		{"the last run of %s failed (%s)%s", "%s 上次运行失败（%s）%s"},
 		{"the backup of %s was not copied to %s: %s", "%s 的备份没有复制到 %s：%s"},
 		{"the backup of %s failed: %s; %s", "%s 的备份失败：%s；%s"},
 		{"none has succeeded yet", "还没有成功过"},
