@@ -79,6 +79,7 @@ main() {
     [ -n "$want" ] || fail "SHA256SUMS of the release has no $name.tar.gz" 'this release has nothing for this machine'
     download "$from/$name.tar.gz" "$work/$name.tar.gz" || fail "cannot download $from/$name.tar.gz" 'try again'
     got=$(sum "$work/$name.tar.gz")
+    [ -n "$got" ] || exit 1 # sum has said why
     [ "$got" = "$want" ] || fail "$name.tar.gz has the sum $got, not $want: it is not what was released" 'try again; nothing was installed'
 
     tar -xzf "$work/$name.tar.gz" -C "$work" || fail "cannot unpack $name.tar.gz" 'install tar and gzip, then again'

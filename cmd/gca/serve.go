@@ -69,6 +69,8 @@ func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
 	switch {
 	case errors.Is(err, config.ErrNoKeys):
 		return nil, &usageError{err.Error() + "\nhint: " + keysVariable + "=KEY1,KEY2,KEY3 gca serve; keys come from https://aistudio.google.com/apikey"}
+	case errors.Is(err, config.ErrField):
+		return nil, &usageError{err.Error() + "\nhint: if a later gca wrote that line, stay with that one, or take out of the line what this one does not know"}
 	case err != nil:
 		return nil, &usageError{err.Error()}
 	}

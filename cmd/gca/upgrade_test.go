@@ -131,6 +131,7 @@ func testRollback(t *testing.T, r *rig, first, second, kept string) {
 	wantEnd(t, "nobody to ask", r.run(nil, r.verbArgs("rollback")...), exitUsage, "nobody can be asked")
 	wantEnd(t, "a release that is not kept", r.run(nil, r.verbArgs("rollback", "9.9")...), exitUsage, `named "9.9"; there are: `+second)
 	wantEnd(t, "the release in force", r.run(nil, r.verbArgs("rollback", second)...), exitUsage, "is the release in force")
+	kept = testRollbackSettings(t, r, first, second)
 	back := r.typed(nil, []answer{{"Go back to " + first, "y"}}, r.verbArgs("rollback")...)
 	wantEnd(t, "a rollback", back, exitOK, "release "+first+" is in force")
 	r.runs(first, kept)
@@ -143,6 +144,22 @@ printf '[Service]\nExecStartPre=+/bin/sh -c "echo sick of it; exit 1"\n' >/run/s
 	wantEnd(t, "a sick release", r.run(nil, r.verbArgs("rollback", "--yes", first)...), exitRolledBack, "start a second adapter beside the one that serves: putting everything back", "everything was put back")
 	r.on("rm -r /run/systemd/system/gemini-adapter-handover.service.d; systemctl daemon-reload")
 	r.runs(second, kept)
+}
+
+// testRollbackSettings: what only a later release knows has no effect as a setting, and is still there on the way forth again; as a
+// limit of a token it stops a way back before anything is changed. It returns what is kept from then on.
+func testRollbackSettings(t *testing.T, r *rig, first, second string) (kept string) {
+	t.Helper()
+	r.on("cd /etc/gemini-adapter; echo SHINY_NEW_LIMIT=7 >>adapter.env; cp -p tokens /root; sed -i 's/role=client/& week_usd=5/' tokens")
+	before := r.on(keptByUpgrades)
+	got := r.run(nil, r.verbArgs("rollback", "--yes", first)...)
+	wantEnd(t, "a rollback to what does not know a limit", got, exitRolledBack, "week_usd=", "hint: if a later gca wrote that line, stay with that one")
+	if now := r.on(keptByUpgrades); now != before || r.release() != second {
+		t.Errorf("it changed something:\n%s", differ(before, now))
+	}
+	r.on("mv /root/tokens /etc/gemini-adapter")
+	wantText(t, r.on("gemini-manage config get; /opt/gemini-adapter/releases/"+first+"/gca serve --check --config-dir /etc/gemini-adapter 2>&1"), "SHINY_NEW_LIMIT", "SHINY_NEW_LIMIT: no such setting")
+	return r.on(keptByUpgrades)
 }
 
 // Where the release on the server is another one than was kept, the whole of the new one is sent.

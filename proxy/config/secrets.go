@@ -1,9 +1,21 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
+
+// ErrField is in the error of a line of keys or tokens with a field that this release does not know. A later one may: what it says
+// about a key or a token must not be lost in silence.
+var ErrField = errors.New("unknown field")
+
+// fieldError is an ErrField in the words of its rule.
+type fieldError string
+
+func (e fieldError) Error() string { return string(e) }
+
+func (fieldError) Is(target error) bool { return target == ErrField }
 
 // ParseKeys reads the file keys: one key a line, `KEY [group=NAME] [proxy=URL] [label=NAME]`, with comments behind #. An error names the line, never
 // the key.
@@ -30,7 +42,7 @@ func ParseKeys(text string) ([]Key, error) {
 					return nil, fmt.Errorf("line %d: proxy%w", i+1, err)
 				}
 			default:
-				return nil, fmt.Errorf("line %d: the key has white space inside, or is followed by something other than group=NAME, proxy=URL and label=NAME", i+1)
+				return nil, fmt.Errorf("line %d: %w", i+1, fieldError("the key has white space inside, or is followed by something other than group=NAME, proxy=URL and label=NAME"))
 			}
 		}
 		keys = append(keys, key)

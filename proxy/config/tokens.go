@@ -122,7 +122,7 @@ func (l *Limits) Set(name, value string) (err error) {
 	case "models":
 		l.Models, err = patterns(name, value)
 	default:
-		err = errors.New(limitRule)
+		err = fieldError(limitRule)
 	}
 	return err
 }
