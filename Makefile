@@ -33,12 +33,12 @@ GOARCH ?= $(shell $(GO) env GOARCH)
 # The manual pages, in bin/man: man bin/man/gca-deploy.1
 man:
 	rm -rf bin/man
-	$(GO) run -tags man ./cmd/gca man bin/man
+	$(GO) run -trimpath -tags man ./cmd/gca man bin/man
 
 # What the shells complete, in bin/completions.
 completions:
 	mkdir -p bin/completions
-	$(GO) build -o bin/completions/.gca ./cmd/gca
+	$(GO) build -trimpath -o bin/completions/.gca ./cmd/gca
 	for shell in bash zsh fish; do bin/completions/.gca completion $$shell >bin/completions/gca.$$shell || exit 1; done
 	rm bin/completions/.gca
 
