@@ -87,7 +87,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNMODULE  = golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 VULNDB     ?= https://vuln.go.dev
 vulnerabilities:
-	$(GO) build -o bin/gca-symbols ./cmd/gca
+	$(GO) build -trimpath -o bin/gca-symbols ./cmd/gca
 	db='$(VULNDB)'; test "$$db" != module || db=file://$$(cd / && $(GO) mod download -json $(VULNMODULE) | sed -n 's/.*"Dir": "\(.*\)",$$/\1/p')/data/osv; \
 		env -u GOTOOLCHAIN GOFLAGS= $(GO) run $(GOVULNCHECK) -mode binary -db "$$db" bin/gca-symbols
 

@@ -61,7 +61,7 @@ func newAgent(io *streams) *cobra.Command {
 func readSettings(files converge.SettingsFiles) (converge.Settings, error) {
 	cfg, err := config.Texts(files).Parse()
 	if err != nil {
-		return converge.Settings{}, err
+		return converge.Settings{}, explainField(err)
 	}
 	name, plain := cfg.TLSName, cfg.TLSName == config.TLSOff
 	if plain {

@@ -62,6 +62,14 @@ func warnOfUnknown(w io.Writer, cfg *config.Config) error {
 	return nil
 }
 
+// explainField adds what to do about a line of keys or tokens that a later release may have written.
+func explainField(err error) error {
+	if !errors.Is(err, config.ErrField) {
+		return err
+	}
+	return fmt.Errorf("%w\nhint: if a later gca wrote that line, stay with that one, or take out of the line what this one does not know", err)
+}
+
 func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
 	cfg, err := config.Load(config.Source{
 		Env: os.LookupEnv, Dir: dir, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), StateDir: os.Getenv("STATE_DIRECTORY"), BehindProxy: behindProxy,
@@ -69,10 +77,8 @@ func loadConfig(dir string, behindProxy bool) (*config.Config, error) {
 	switch {
 	case errors.Is(err, config.ErrNoKeys):
 		return nil, &usageError{err.Error() + "\nhint: " + keysVariable + "=KEY1,KEY2,KEY3 gca serve; keys come from https://aistudio.google.com/apikey"}
-	case errors.Is(err, config.ErrField):
-		return nil, &usageError{err.Error() + "\nhint: if a later gca wrote that line, stay with that one, or take out of the line what this one does not know"}
 	case err != nil:
-		return nil, &usageError{err.Error()}
+		return nil, &usageError{explainField(err).Error()}
 	}
 	return cfg, nil
 }

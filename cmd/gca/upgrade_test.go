@@ -153,7 +153,7 @@ func testRollbackSettings(t *testing.T, r *rig, first, second string) (kept stri
 	r.on("cd /etc/gemini-adapter; echo SHINY_NEW_LIMIT=7 >>adapter.env; cp -p tokens /root; sed -i 's/role=client/& week_usd=5/' tokens")
 	before := r.on(keptByUpgrades)
 	got := r.run(nil, r.verbArgs("rollback", "--yes", first)...)
-	wantEnd(t, "a rollback to what does not know a limit", got, exitRolledBack, "week_usd=", "hint: if a later gca wrote that line, stay with that one")
+	wantEnd(t, "a rollback to what does not know a limit", got, exitRefused, "nothing was changed: tokens: line 1: expected ", "\nhint: if a later gca wrote that line, stay with that one")
 	if now := r.on(keptByUpgrades); now != before || r.release() != second {
 		t.Errorf("it changed something:\n%s", differ(before, now))
 	}
