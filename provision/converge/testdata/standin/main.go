@@ -145,7 +145,7 @@ func control(handover bool) error {
 	}
 	go func() {
 		fmt.Fprintln(os.Stderr, http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			write(w, `{"release":"`+filepath.Base(filepath.Dir(exe))+`"}`)
+			write(w, `{"status":"healthy","release":"`+filepath.Base(filepath.Dir(exe))+`"}`)
 		})))
 	}()
 	return nil
