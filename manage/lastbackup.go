@@ -185,6 +185,8 @@ func (l LastBackup) good(now time.Time) string {
 // ago is a time that has passed, in words.
 func ago(d time.Duration) string {
 	switch {
+	case d < time.Minute:
+		return "less than a minute"
 	case d < time.Hour:
 		return count(int64(d/time.Minute), "minute")
 	case d < 48*time.Hour:
@@ -197,6 +199,9 @@ func ago(d time.Duration) string {
 func (l LastBackup) Line(now time.Time) string {
 	if l.Made.IsZero() {
 		return "none yet"
+	}
+	if l.Size < 1e6 {
+		return fmt.Sprintf("%s ago, %.0f kB in %s", ago(now.Sub(l.Made)), float64(l.Size)/1e3, l.File)
 	}
 	return fmt.Sprintf("%s ago, %.1f MB in %s", ago(now.Sub(l.Made)), float64(l.Size)/1e6, l.File)
 }

@@ -151,7 +151,28 @@ func (r *Report) judgeEntrance(ctx context.Context, up bool) {
 	}
 	r.Health, r.Active, r.Total = health.Status, health.ActiveKeys, health.TotalKeys
 	if health.Status != "healthy" {
+		r.judgeKeys(health)
+	}
+}
+
+// judgeKeys says what is the matter with the keys of an adapter that is not healthy. One that rests for some models alone counts as
+// active.
+func (r *Report) judgeKeys(health client.Health) {
+	resting := 0
+	if r.Adapter != nil {
+		for _, key := range r.Adapter.Keys {
+			if key.Reason != "" {
+				resting++
+			}
+		}
+	}
+	switch {
+	case health.ActiveKeys < health.TotalKeys:
 		r.problem(fmt.Sprintf("%d of %d keys are active", health.ActiveKeys, health.TotalKeys), keyCure(r.Adapter))
+	case resting > 0:
+		r.problem(fmt.Sprintf("for some models %d of %d keys rest, and come back by themselves", resting, health.TotalKeys), "gemini-manage keys list")
+	default:
+		r.problem("for some models not all keys serve, or did not a moment ago", "sudo gemini-manage keys list")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/manage/alerts"
+	"github.com/gemini-claude-adapter/gca/manage/client"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
@@ -81,7 +82,7 @@ requests    81234 answered, 12 errors, 3 open streams
 recent      410 requests, 2 errors in the last 10 minutes, first token after 412ms
             40 failures that clients never saw, another key served
 certificate adapter.example.com, until 2027-01-29 12:00 UTC (60 days left)
-backup      6 hours ago, 0.4 MB in gemini-adapter-tokyo-20261130T060000Z.tar.gz
+backup      6 hours ago, 412 kB in gemini-adapter-tokyo-20261130T060000Z.tar.gz
 machine     / 95% used, 2.0 GB free; memory 400 MB free of 1.0 GB
 alerts      told by mail, telegram
 problems    1 of 2 keys are active
@@ -202,4 +203,22 @@ func TestUnit_failing(t *testing.T) {
 	f(unit{Active: "activating", Sub: "auto-restart"}, true)
 	f(unit{Active: "activating", Sub: "auto-restart-queued"}, true)
 	f(unit{Active: "failed", Sub: "failed"}, true)
+}
+
+// An adapter that is degraded while all its keys are active says why.
+func TestReport_judgeKeys(t *testing.T) {
+	f := func(active int, reasons []string, want string) {
+		t.Helper()
+		r := Report{Adapter: &control.Status{}}
+		for _, reason := range reasons {
+			r.Adapter.Keys = append(r.Adapter.Keys, control.Key{State: "active", Reason: reason})
+		}
+		r.judgeKeys(client.Health{Status: "degraded", ActiveKeys: active, TotalKeys: 2})
+		if len(r.Problems) != 1 || r.Problems[0].What != want {
+			t.Errorf("%+v", r.Problems)
+		}
+	}
+	f(1, []string{"", "invalid"}, "1 of 2 keys are active")
+	f(2, []string{"", "throttled for some models"}, "for some models 1 of 2 keys rest, and come back by themselves")
+	f(2, nil, "for some models not all keys serve, or did not a moment ago")
 }

@@ -15,6 +15,8 @@ func machine() []message {
 		{"1 day", "1 天"},
 		{"none yet", "还没有"},
 		{"%s ago, %.1f MB in %s", "%s前，%.1f MB，文件 %s"},
+		{"%s ago, %.0f kB in %s", "%s前，%.0f kB，文件 %s"},
+		{"less than a minute", "不到一分钟"},
 		{"%s %d%% used, %s free", "%s 已用 %d%%，剩余 %s"},
 		{"%s %d%% used, %s free; %s %d%% used, %s free", "%s 已用 %d%%，剩余 %s；%s 已用 %d%%，剩余 %s"},
 		{"%s; memory %s free of %s", "%s；内存剩余 %s，共 %s"},

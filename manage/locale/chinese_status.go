@@ -56,6 +56,8 @@ func standing() []message {
 		{"%s, failed", "%s，失败"},
 		{"from %s on, looked at every eight hours (timer %s)", "自 %s 起，每八小时检查一次（计时器 %s）"},
 
+		{"for some models %d of %d keys rest, and come back by themselves", "%[2]d 个密钥中有 %[1]d 个对某些模型暂停使用，会自动恢复"},
+		{"for some models not all keys serve, or did not a moment ago", "对某些模型，刚才或现在并非所有密钥都可用"},
 		{"%d of %d keys are active", "%[2]d 个密钥中有 %[1]d 个活跃"},
 		{"the service is %s (%s)", "服务状态为 %s（%s）"},
 		{"requests through Nginx fail: %s", "经 Nginx 的请求失败：%s"},
