@@ -22,11 +22,11 @@ import (
 
 const mostBytes = 60e6 // of a laptop's binary
 
-// checkout is what a person has who clones the repository, as it was committed.
-func checkout(t *testing.T) string {
+// checkout is what a person has who clones a repository, as it was committed.
+func checkout(t *testing.T, repository string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "gca")
-	if out, err := exec.Command("git", "clone", "-q", "--no-hardlinks", "../..", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("git", "clone", "-q", "--no-hardlinks", repository, dir).CombinedOutput(); err != nil {
 		t.Skipf("there is no repository to clone: %v\n%s", err, out)
 	}
 	return dir
@@ -49,7 +49,7 @@ func snapshot(t *testing.T, dir string) string {
 // TestRelease walks from a clean checkout to an adapter that answers: the release is built twice and is the same, is installed
 // by its own script, and deploys to a server that it has never seen, while nothing is reached but that server.
 func TestRelease(t *testing.T) {
-	dir := checkout(t)
+	dir := checkout(t, "../..")
 	made := snapshot(t, dir)
 	sums := readText(t, filepath.Join(made, "SHA256SUMS"))
 	for _, name := range []string{"gca-linux-amd64.tar.gz", "gca-darwin-arm64.tar.gz", "gca-linux-amd64.deb", "gca-linux-amd64.sbom.json", "install.sh"} {
@@ -57,7 +57,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("SHA256SUMS has no %s:\n%s", name, sums)
 		}
 	}
-	if again := readText(t, filepath.Join(snapshot(t, checkout(t)), "SHA256SUMS")); again != sums {
+	if again := readText(t, filepath.Join(snapshot(t, checkout(t, dir)), "SHA256SUMS")); again != sums {
 		t.Errorf("the same commit gave another release in another folder:\n%s", differ(sums, again))
 	}
 	t.Run("archive", func(t *testing.T) { testReleaseArchive(t, filepath.Join(made, "gca-darwin-arm64.tar.gz")) })
