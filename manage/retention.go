@@ -14,8 +14,8 @@ import (
 	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
-// Retention says which archives in BackupDir are due to be removed: what is older than Age, and of more than Count the oldest. The
-// newest always stays.
+// Retention says which archives in BackupDir are due to be removed: what is older than Age, but for the newest week of them, and of
+// more than Count the oldest. The newest always stays.
 type Retention struct {
 	Age   time.Duration
 	Count int
@@ -64,6 +64,10 @@ func backupsOf(text string) (config.Backups, error) {
 	return cfg.Backups, nil
 }
 
+// week is how many archives no age removes: a server that was off for long, or whose clock is wrong, does not lose all that it had
+// for the first new one, which nobody has looked at yet.
+const week = 7
+
 // due are those of all, newest first, that are to be removed; what is unfinished is, when it belongs to no backup any more.
 func (k Retention) due(all []Kept, now time.Time) []Kept {
 	var due []Kept
@@ -72,7 +76,7 @@ func (k Retention) due(all []Kept, now time.Time) []Kept {
 		age := now.Sub(b.Created)
 		goes := age > unfinishedAge
 		if !b.unfinished() {
-			goes = finished > 0 && (age > k.Age || finished >= k.Count)
+			goes = finished > 0 && (finished >= k.Count || finished >= week && age > k.Age)
 			finished++
 		}
 		if goes {

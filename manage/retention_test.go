@@ -46,9 +46,16 @@ func TestPrune(t *testing.T) {
 		}
 	}
 	month := Retention{30 * 24 * time.Hour, 60}
-	f(month, []string{name(0), name(29), name(31), name(400)}, []string{name(0), name(29)})
-	f(month, []string{name(31), name(400)}, []string{name(31)})
-	f(month, []string{name(31), name(400), name(0) + ".part"}, []string{name(31), name(0) + ".part"})
+	var days []string
+	for n := range week {
+		days = append(days, name(n))
+	}
+	f(month, append([]string{name(29), name(31), name(400)}, days...), append([]string{name(29)}, days...))
+	// After a long rest, or by a clock that is wrong, the first new one does not cost all others.
+	old := []string{name(31), name(100), name(400)}
+	f(month, append([]string{name(0)}, old...), append([]string{name(0)}, old...))
+	f(month, append([]string{name(500)}, append(old, days...)...), days)
+	f(month, []string{name(31), name(400), name(0) + ".part"}, []string{name(31), name(400), name(0) + ".part"})
 	f(month, []string{name(0), name(2) + ".part", "last.json", "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"},
 		[]string{name(0), "last.json", "mine.tar.gz", "gca-x-99999999T999999Z.tar.gz"})
 	f(Retention{30 * 24 * time.Hour, 2}, []string{name(0), name(0) + ".part", name(1), name(2), name(3)}, []string{name(0), name(0) + ".part", name(1)})
@@ -67,7 +74,7 @@ func TestPrune_stuck(t *testing.T) {
 		}
 	}
 	stuck := ArchiveName("tokyo", now.AddDate(0, 0, -2))
-	removed, err := prune(dir, now, Retention{time.Hour, 60}, func(file string) error {
+	removed, err := prune(dir, now, Retention{time.Hour, 1}, func(file string) error {
 		if filepath.Base(file) == stuck {
 			return errors.New("it is held")
 		}

@@ -18,7 +18,7 @@ type SpaceError struct {
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("a backup needs %d MB on the disk of %s, and %d MB are free\nhint: gemini-manage backup prune --keep-days 7 removes older archives; df -h shows the disks",
+	return fmt.Sprintf("a backup needs %d MB on the disk of %s, and %d MB are free\nhint: gemini-manage backup prune --keep-count 3 removes older archives; df -h shows the disks",
 		e.Need>>20+1, e.Dir, e.Free>>20)
 }
 

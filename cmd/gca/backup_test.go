@@ -44,8 +44,11 @@ func TestBackup(t *testing.T) {
 	t.Run("restore elsewhere", func(t *testing.T) { testRestoreElsewhere(t, r.in(t), file, plain) })
 }
 
+// weekOfArchives are seven that are younger than those that a test wants removed for their age.
+const weekOfArchives = `for d in 1 2 3 4 5 6 7; do echo x >/var/backups/gemini-adapter/gca-week-$(date -u -d "-$d days" +%Y%m%dT%H%M%SZ).tar.gz; done; `
+
 func testBackupHere(t *testing.T, r *rig) {
-	r.on("mkdir -m 755 /var/backups/gemini-adapter; cd /var/backups/gemini-adapter; touch gca-old-20200101T000000Z.tar.gz\n" +
+	r.on("mkdir -m 755 /var/backups/gemini-adapter; " + weekOfArchives + "cd /var/backups/gemini-adapter; echo x >gca-old-20200101T000000Z.tar.gz\n" +
 		"touch gca-held-20200102T000000Z.tar.gz; mount --bind /etc/hostname gca-held-20200102T000000Z.tar.gz\n" +
 		"ln -s /etc/shadow /var/lib/gemini-adapter/planted")
 	said := r.on("gemini-manage backup 2>&1")
@@ -60,7 +63,7 @@ func testBackupHere(t *testing.T, r *rig) {
 			t.Errorf("gemini-manage backup lacks %q:\n%s", want, said)
 		}
 	}
-	r.on("cd /var/backups/gemini-adapter; umount gca-held-*; rm gca-held-*")
+	r.on("cd /var/backups/gemini-adapter; umount gca-held-*; rm gca-held-* gca-week-*")
 	if modes := r.on("stat -c '%a %U %n' /var/backups/gemini-adapter /var/backups/gemini-adapter/*"); modes != "711 root /var/backups/gemini-adapter\n600 root "+file+"\n644 root /var/backups/gemini-adapter/last.json\n" {
 		t.Errorf("the archives are:\n%s", modes)
 	}

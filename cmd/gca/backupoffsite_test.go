@@ -86,10 +86,10 @@ func testBackupNightly(t *testing.T, r *rig) {
 // testBackupUnread has a mistake in the settings cost no archive that they would keep, nor hide that nothing was copied.
 func testBackupUnread(t *testing.T, r *rig) {
 	const old = "/var/backups/gemini-adapter/gca-old-20200101T000000Z.tar.gz"
-	r.on("echo x >" + old + "; cp -p /etc/gemini-adapter/adapter.env /root/right.env; printf 'BACKUP_KEEP_DAYS=3650\nMAX_RETRIES=many\n' >>/etc/gemini-adapter/adapter.env")
+	r.on(weekOfArchives + "echo x >" + old + "; cp -p /etc/gemini-adapter/adapter.env /root/right.env; printf 'BACKUP_KEEP_DAYS=3650\nMAX_RETRIES=many\n' >>/etc/gemini-adapter/adapter.env")
 	wantText(t, r.on("gemini-manage backup 2>&1 || echo code $?"), "the settings cannot be read, which say where to", "MAX_RETRIES", "code 3")
 	wantText(t, r.on("gemini-manage status || true"), "sftp://admin@127.0.0.1/~/kept: the settings cannot be read")
-	r.on("test -e " + old + "; cp -p /root/right.env /etc/gemini-adapter/adapter.env; gemini-manage backup")
+	r.on("test -e " + old + "; cp -p /root/right.env /etc/gemini-adapter/adapter.env; gemini-manage backup; rm /var/backups/gemini-adapter/gca-week-*")
 	if left := r.on("ls " + old + " 2>/dev/null || true"); left != "" {
 		t.Errorf("what is due by the settings was left: %s", left)
 	}

@@ -24,8 +24,8 @@ func newBackupPrune(g group) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   g.use("prune", ""),
 		Short: "Remove the archives in " + manage.BackupDir + " that are due; each backup does so too",
-		Long: `prune removes the archives in ` + manage.BackupDir + ` that are older than BACKUP_KEEP_DAYS (30) and, of more than
-BACKUP_KEEP_COUNT (60), the oldest. The newest always stays.`,
+		Long: `prune removes the archives in ` + manage.BackupDir + ` that are older than BACKUP_KEEP_DAYS (30), but for the newest seven,
+and, of more than BACKUP_KEEP_COUNT (60), the oldest.`,
 		Example: g.examples("backup prune", "--dry-run", "--keep-days 7"),
 		Args:    g.args(0, 0),
 		RunE: func(cmd *cobra.Command, given []string) error {

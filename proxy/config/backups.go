@@ -10,7 +10,7 @@ import (
 // Backups says how long a deployed adapter's backups are kept on its server, and where copies of them go. The adapter itself does
 // not read it: `gemini-manage backup` does, by a timer.
 type Backups struct {
-	KeepDays  int // BACKUP_KEEP_DAYS: older ones are removed, 1 to 3650; the newest always stays
+	KeepDays  int // BACKUP_KEEP_DAYS: older ones are removed, 1 to 3650; the newest seven stay
 	KeepCount int // BACKUP_KEEP_COUNT: of more, the oldest are removed, 1 to 1000
 
 	To          []*url.URL // BACKUP_TO: s3://ENDPOINT/BUCKET[/PREFIX], s3+http:// without TLS, sftp://USER@HOST[:PORT]/FOLDER
