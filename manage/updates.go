@@ -96,6 +96,9 @@ func (r *UpdateReport) Print(w io.Writer, host string) error {
 	if r.Backup != "" {
 		p.line("backup", "%s, of before", r.Backup)
 	}
+	if r.Unseen && len(r.Updated) > 0 {
+		p.line("adapter", "it did not serve before the update either, so nobody looked whether it does now")
+	}
 	r.printReboot(p, host)
 	return p.err
 }
@@ -121,7 +124,7 @@ func (r *UpdateReport) printReboot(p *printer, host string) {
 	} else {
 		p.line("reboot", "due, %s", r.Reboot.Reason())
 	}
-	command := "gemini-manage upgrade --packages --reboot"
+	command := "sudo gemini-manage upgrade --packages --reboot"
 	if host != "" {
 		command = "gca upgrade --packages --reboot " + host
 	}

@@ -112,6 +112,9 @@ pack /srv/fixes lab-sick 1.1 'echo sick >/etc/nginx/conf.d/sick.conf; systemctl 
 index /srv/fixes Debian Debian-Security; dpkg -i /srv/fixes/lab-sick_1.0_all.deb >/dev/null`)
 	got := r.run(nil, r.verbArgs("upgrade", "--packages", "--yes")...)
 	wantEnd(t, "an update that breaks Nginx", got, exitRolledBack, "putting back lab-sick:all=1.0", "everything was put back", "apt-mark hold")
+	if strings.Contains(got.out, "1.0 → 1.1") {
+		t.Errorf("what was put back is told as updated:\n%s", got.out)
+	}
 	if got := r.on(labVersions); !strings.Contains(got, "lab-sick 1.0\n") {
 		t.Errorf("there are now:\n%s", got)
 	}

@@ -61,6 +61,7 @@ func machine() []message {
 		{"1 security update: %s", "1 个安全更新：%s"},
 		{"nothing: no security update is missing", "无：没有缺少的安全更新"},
 		{"%s; updates from there are not known", "%s；不知道那里有哪些更新"},
+		{"it did not serve before the update either, so nobody looked whether it does now", "更新之前它就没有提供服务，所以更新之后没有检查"},
 		{"%s, of before", "%s（更新之前的备份）"},
 		{"%s, new", "%s，新装"},
 		{"%s, removed", "%s，已移除"},

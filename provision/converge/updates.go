@@ -99,10 +99,14 @@ func (a Agent) installUpdates(ctx context.Context, s *system, events Events) (do
 		if done.Unseen || len(done.Changed) == 0 {
 			return failed
 		}
-		if sick := web.apply(context.WithoutCancel(ctx), r); sick != nil {
-			return takeBackUpdates(context.WithoutCancel(ctx), r, web, done.Changed, sick)
+		sick := web.apply(context.WithoutCancel(ctx), r)
+		if sick == nil {
+			return failed
 		}
-		return failed
+		back := takeBackUpdates(context.WithoutCancel(ctx), r, web, done.Changed, sick)
+		after, err = versions(&s.reader)
+		done.Changed = changesOf(before, after)
+		return errors.Join(back, err)
 	})
 	return done, err
 }
