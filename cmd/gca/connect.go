@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/manage"
 	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
 // defaultModel is asked when the person names none; the adapter maps it.
@@ -40,8 +42,8 @@ func newConnect(io *streams) *cobra.Command {
 read. The token comes from --token-file FILE (- is standard input), the environment variable ` + tokenVariable + `, or a prompt
 without echo; an adapter on your own machine may need none. The admin token connects, too, and shows everything in stats.
 
-With user@host, a server that you can log in to, connect makes a token for this machine on the server, and finds the address
-itself. What was connected last is used where no --profile is named.`,
+With user@host, a server that you can log in to, or a name in your ssh_config, connect makes a token for this machine on the
+server, and finds the address itself; where this machine has a token for it already that still works, that is kept. What was connected last is used where no --profile is named.`,
 		Example: `  gca connect https://adapter.example.com
   gca connect root@203.0.113.9
   gca connect http://127.0.0.1:8000 --profile here`,
@@ -76,7 +78,7 @@ func (f *connectFlags) run(ctx context.Context, io *streams, given []string) err
 	}
 	var profile client.Profile
 	var err error
-	if strings.Contains(given[0], "@") && !strings.Contains(given[0], "://") {
+	if isServer(given[0]) {
 		profile, err = f.overSSH(ctx, io, given[0])
 	} else {
 		profile, err = f.byAddress(ctx, io, p, given[0])
@@ -88,6 +90,11 @@ func (f *connectFlags) run(ctx context.Context, io *streams, given []string) err
 		return err
 	}
 	return saveProfile(io, cmp.Or(f.profile, client.NameOf(profile.URL)), profile)
+}
+
+// isServer tells servers to log in to from addresses: they have a user before them, or a name in the person's ssh_config.
+func isServer(target string) bool {
+	return !strings.Contains(target, "://") && (strings.Contains(target, "@") || slices.Contains(remote.Aliases(), target))
 }
 
 // byAddress asks for the token of an adapter, unless that could be read on the way.
@@ -117,12 +124,18 @@ func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) 
 	if err != nil {
 		return profile, err
 	}
+	if known, ok := f.known(ctx, target, profile.URL); ok {
+		return known, nil
+	}
 	name := cmp.Or(f.tokenName, machineName())
 	if err := manage.CheckTokenName(name); err != nil {
 		return profile, &usageError{err.Error() + "\nhint: --token-name NAME"}
 	}
 	var out bytes.Buffer
 	if err := f.ssh.runRemote(ctx, io, target, rootAlways, nil, manage.AtMost(&out, maxSecretFile), "tokens", "add", "--json", "--", name); err != nil {
+		if exitCode(err) == exitUsage {
+			screenLine(io, fmt.Sprintf("or a token of another name: gca connect --token-name %s-2 %s", name, target))
+		}
 		return profile, err
 	}
 	var made madeToken
@@ -132,6 +145,23 @@ func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) 
 	profile.Token = made.Token
 	_, err = fmt.Fprintln(io.err, io.lang.Say("made the token %s on %s", name, target))
 	return profile, err
+}
+
+// known is the connection that this person has to the server already, if it is at the same address, is taken, and no other token was
+// asked for.
+func (f *connectFlags) known(ctx context.Context, target, url string) (client.Profile, bool) {
+	profiles, err := loadProfiles()
+	if err != nil || f.tokenName != "" {
+		return client.Profile{}, false
+	}
+	known, ok := profiles.Named[profiles.OfHost(target)]
+	if !ok || known.Token == "" || known.URL != url {
+		return client.Profile{}, false
+	}
+	c := client.New(known)
+	defer c.Close()
+	_, err = c.Stats(ctx, 0)
+	return known, err == nil
 }
 
 // certified is where a server serves by HTTPS, which may be a name that the person did not give; "" where it does not.

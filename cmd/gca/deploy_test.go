@@ -67,6 +67,7 @@ func TestDeploy(t *testing.T) {
 		t.Fatalf("no admin token in:\n%s", first.out)
 	}
 	t.Run("no secret in sight", func(t *testing.T) { testSecrets(t, r.in(t), token[1], admin[1]) })
+	t.Run("user over SSH", func(t *testing.T) { testUserOverSSH(t, r.in(t)) })
 	t.Run("again changes nothing", func(t *testing.T) { testAgain(t, r.in(t)) })
 	t.Run("stop and start", func(t *testing.T) { testStop(t, r.in(t)) })
 	t.Run("alerts", func(t *testing.T) { testAlerts(t, r.in(t)) })

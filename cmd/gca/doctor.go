@@ -74,7 +74,7 @@ func (f *deployFlags) examine(cmd *cobra.Command, io *streams, target string) er
 	if err != nil {
 		return err
 	}
-	screen := newScreen(&streams{in: io.in, out: io.err, err: io.err}, false)
+	screen := newScreen(&streams{in: io.in, out: io.err, err: io.err, lang: io.lang}, false)
 	opts.SSH.Prompts.Waiting = screen.warn
 	ui := f.ui(io, screen, opts.Host.String(), nil)
 	report, err := provision.Doctor(cmd.Context(), opts, ui)

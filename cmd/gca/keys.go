@@ -92,7 +92,7 @@ func (g group) listKeys(ctx context.Context, given []string) (*manage.KeyList, e
 		return manage.ListKeys(ctx)
 	}
 	var out bytes.Buffer
-	if err := g.ssh.runRemote(ctx, g.io, given[0], rootIfFree, nil, manage.AtMost(&out, maxKeyList), "keys", "list", "--json"); err != nil {
+	if err := g.ssh.runRemote(ctx, g.io, given[0], rootToRead, nil, manage.AtMost(&out, maxKeyList), "keys", "list", "--json"); err != nil {
 		return nil, err
 	}
 	list := &manage.KeyList{}
@@ -114,8 +114,9 @@ func (g group) tellKey(id, change, words string, live, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(g.io.out).Encode(changedKey{1, id, change, live})
 	}
+	words = g.io.lang.Say(words)
 	if !live {
-		words += "; the adapter is not running, so this counts from its start on"
+		words += g.io.lang.Say("; the adapter is not running, so this counts from its start on")
 	}
 	_, err := fmt.Fprintln(g.io.out, id, words)
 	return err
@@ -286,12 +287,12 @@ func (g group) tellResults(results []manage.KeyResult, live, asJSON bool, good, 
 
 func (g group) printResults(results []manage.KeyResult, good, bad string) error {
 	for _, r := range results {
-		name, word := r.ID, good
+		name, word := r.ID, g.io.lang.Say(good)
 		if r.Label != "" {
 			name += " (" + r.Label + ")"
 		}
 		if !r.OK {
-			word = bad + ": " + strings.ReplaceAll(r.Problem, "\n", "\n    ")
+			word = g.io.lang.Say(bad) + ": " + strings.ReplaceAll(r.Problem, "\n", "\n    ")
 		}
 		if _, err := fmt.Fprintf(g.io.out, "%-24s  %s\n", name, visible(word)); err != nil {
 			return err

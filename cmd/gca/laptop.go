@@ -16,10 +16,7 @@ const targetVariable = "GCA_TARGET"
 
 // manageLine is the shell line of a verb on the server, for the host that was given.
 func manageLine(target string, verb []string) string {
-	env := []string{"env", targetVariable + "=" + target}
-	if language := locale.For(os.Getenv).Carried(); language != "" {
-		env = append(env, locale.Variable+"="+language)
-	}
+	env := []string{"env", targetVariable + "=" + target, locale.Variable + "=" + locale.For(os.Getenv).Carried()}
 	return "exec " + remote.Quote(append(append(env, manageTool), verb...)...)
 }
 

@@ -19,7 +19,7 @@ var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // typedWords are what stays as it is in every language: names, and what is typed.
 var typedWords = regexp.MustCompile(`(sudo )?gemini-manage( [a-z-]+)*|(sudo )?systemctl( --?[a-z]+| [a-z-]+)*( [a-z-]+\.(timer|service))?|gemini-adapter[a-z-]*(\.[a-z]+)?|[a-z0-9]+@[a-z.]+|MODEL_FALLBACK|` +
-	`gca [a-z]+ --domain NAME HOST|gca upgrade [a-z -]*|apt-get update|libssl3|linux-image-2|keys remove|journalctl [^（]*|HTTP|https?://\S+|Gemini|Google|Nginx|gpt-\S+|gemini-\S+|[a-z0-9]{4,8}-[a-z0-9]{4}\b|[a-z.]*\.example\.com|UTC|(\d+[hms]+)+|[MG]B|\(one\)|\(bob\)|few-keys|inactive（dead）|auto-restart|/\S+|\S+\.tar\.gz|0\.1\.0-\S+|ALERT_\S+( ALERT_\S+)?|telegram|webhook`)
+	`gca [a-z]+ --domain NAME HOST|gca upgrade [a-z -]*|apt-get update|libssl3|linux-image-2|keys remove|journalctl [^（]*|HTTP|https?://\S+|Gemini|Google|Nginx|gpt-\S+|gemini-\S+|[a-z0-9]{4,8}-[a-z0-9]{4}\b|[a-z.]*\.example\.com|UTC|(\d+[hms]+)+|[MG]B|\(one\)|\(bob\)|few-keys|inactive（dead）|auto-restart|/\S+|\S+\.tar\.gz|0\.1\.0-\S+|ALERT_\S+( ALERT_\S+)?|telegram|webhook|mail`)
 
 // A report speaks the person's language alone, whatever is wrong.
 func TestReport_Chinese(t *testing.T) {
@@ -72,6 +72,10 @@ func TestReport_Chinese(t *testing.T) {
 		}}),
 		"冷却中    9 次请求，3 次失败：请求过快，\n            3m0s 后恢复\n", "已停用    1 次请求，1 次失败：已被举报泄露\n", "活跃      2 次请求，0 次失败：\n            额度已用完（部分模型），3m0s 后恢复\n",
 		"还有 4 个密钥：gemini-manage keys list\n", "1 次失败客户端没有察觉", "进行中：旧的不再接收新请求，尚余 1 个进行中的流\n", "证书        没有：明文 HTTP", "备份        还没有\n", "告警        没有人会收到：没有设置任何渠道；正在告警：few-keys\n")
+	f("alerts", func(w io.Writer) error {
+		return (&manage.AlertsReport{Checked: noon.Add(-30 * time.Second), Timer: "active", Rules: []manage.AlertRule{{Rule: alerts.FewKeys, Firing: true, Since: noon}, {Rule: alerts.FewKeys, Since: noon}},
+			Channels: []alerts.Line{{Channel: "telegram"}, {Channel: "webhook", Sent: noon}, {Channel: "mail", Problem: "no", Since: noon, Next: noon, Queue: make([]alerts.Notice, 2)}}}).Print(w, noon)
+	}, "上次检查    0 分钟前；每两分钟一次（计时器 活跃）\n", "渠道        telegram     还没有发送过\n", "2 条待发")
 	f("updates", func(w io.Writer) error {
 		return (&manage.UpdateReport{Pending: []string{"libssl3"}, Updated: []converge.PackageChange{{Name: "libssl3", From: "3.0.1", To: "3.0.2"}, {Name: "linux-image-2", To: "6.1"}},
 			Unread: "http://127.0.0.1:9/", Backup: "/var/backups/x.tar.gz", Reboot: converge.Reboot{Required: true, By: []string{"linux-image-2"}}}).Print(w, "root@vps.example.com")

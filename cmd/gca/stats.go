@@ -58,7 +58,7 @@ func (s *seer) see(ctx context.Context, given []string, days int) (client.Seen, 
 		return client.Seen{All: &all}, err
 	case len(given) == 1:
 		var out bytes.Buffer
-		err := s.ssh.runRemote(ctx, s.io, given[0], rootIfFree, nil, manage.AtMost(&out, maxSeen), "stats", "--json", "--days", strconv.Itoa(days))
+		err := s.ssh.runRemote(ctx, s.io, given[0], rootToRead, nil, manage.AtMost(&out, maxSeen), "stats", "--json", "--days", strconv.Itoa(days))
 		if err != nil {
 			return client.Seen{}, err
 		}

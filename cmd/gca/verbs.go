@@ -47,7 +47,7 @@ func plain(f func(context.Context) error, end string) func(context.Context, *str
 		if err := f(ctx); err != nil {
 			return ofChange(err)
 		}
-		_, err := fmt.Fprintln(io.err, end)
+		_, err := fmt.Fprintln(io.err, io.lang.Say(end))
 		return err
 	}
 }
@@ -58,7 +58,7 @@ func restartHere(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(io.err, "the adapter serves")
+	_, err = fmt.Fprintln(io.err, io.lang.Say("the adapter serves"))
 	return err
 }
 
@@ -243,7 +243,7 @@ func (l *logsVerb) run(ctx context.Context, io *streams) error {
 		return err
 	})
 	if err == nil && n == 0 && !options.Follow {
-		_, err = fmt.Fprintln(io.err, l.none)
+		_, err = fmt.Fprintln(io.err, io.lang.Say(l.none))
 	}
 	return err
 }

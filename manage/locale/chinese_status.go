@@ -131,6 +131,15 @@ func tables() []message {
 		{"none", "无"},
 		{"%s (in adapter.env)", "%s（在 adapter.env 里）"},
 		{"ok", "可用"},
-		{"not usable: %s", "不可用：%s"},
+		{"not usable", "不可用"},
+		{"added", "已添加"},
+		{"not added", "没有添加"},
+		{"is enabled", "已启用"},
+		{"is disabled", "已停用"},
+		{"is reset", "已重置"},
+		{"is removed", "已移除"},
+		{"; the adapter is not running, so this counts from its start on", "；适配器没有运行，启动后生效"},
+		{"no key has the id or label %s, or begins so", "没有编号或标签为 %s（或以它开头）的密钥"},
+		{"%s shows them all", "%s 可查看全部"},
 	}
 }

@@ -57,10 +57,10 @@ func Chinese() Words {
 	return Words{b, sync.OnceValue(func() []pattern { return compile(all) })}
 }
 
-// Carried is what Variable is to be for a server to say the same words, "" for English.
+// Carried is what Variable is to be for a server to say the same words.
 func (w Words) Carried() string {
 	if w.catalog == nil {
-		return ""
+		return language.English.String()
 	}
 	return language.Chinese.String()
 }

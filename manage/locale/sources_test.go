@@ -36,6 +36,7 @@ var places = []struct {
 	{"cmd/gca", "bytes", 1, []int{0}},
 	{"cmd/gca", "agreed", 3, []int{2}},
 	{"cmd/gca", "say", 1, []int{0}},
+	{"cmd/gca", "plain", 2, []int{1}},
 	{"manage/client", "found", 2, []int{0, 1}},
 	{"manage", "Say", 1, []int{0}},
 	{"manage", "line", 2, []int{0, 1}},
@@ -43,6 +44,8 @@ var places = []struct {
 	{"provision", "Warn", 1, []int{0}},
 	{"provision/converge", "step", 4, []int{2}},
 	{"provision/converge", "remark", 1, []int{0}},
+	{"provision/converge", "warning", 4, []int{1, 2, 3}},
+	{"provision/converge", "failure", 4, []int{1, 2, 3}},
 	{"provision/converge", "refuse", 3, []int{1, 2}},
 }
 
