@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/manage/locale"
 )
 
 const (
@@ -84,39 +85,37 @@ func moreExamples(cmd *cobra.Command) {
 }
 
 // nextSteps say what to do next, by what this user has.
-func nextSteps() string {
+func nextSteps(w locale.Words) string {
 	profiles, err := loadProfiles()
 	if err != nil {
 		return fmt.Sprintf("%v\n", err)
 	}
 	profile, err := profiles.Get("")
 	if err != nil {
-		return firstSteps
+		return firstSteps(w)
 	}
-	return connectedSteps(profiles, profile)
+	return connectedSteps(w, profiles, profile)
 }
 
-const firstSteps = `gca: Claude Code and other clients in, Google's Gemini API out.
+func firstSteps(w locale.Words) string {
+	return w.Say("gca: Claude Code and other clients in, Google's Gemini API out.") + "\n\n" + w.Say("Next:") + "\n" +
+		step("gca deploy root@YOUR-SERVER", w.Say("set a server up; prints the address and the client token")) +
+		step("gca connect https://YOUR-ADAPTER", w.Say("use an adapter that is there already")) +
+		step("GEMINI_API_KEYS=… gca serve", w.Say("or run one right here")) +
+		"\n" + w.Say("gca --help lists the commands.") + "\n"
+}
 
-Next:
-  gca deploy root@YOUR-SERVER              set a server up; prints the address and the client token
-  gca connect https://YOUR-ADAPTER         use an adapter that is there already
-  GEMINI_API_KEYS=… gca serve              or run one right here
-
-gca --help lists the commands.
-`
-
-func connectedSteps(profiles *client.Profiles, profile client.Profile) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "gca is connected to %s (%s).\n\nNext:\n", profile.URL, profiles.Default)
-	step := func(command, does string) { fmt.Fprintf(&b, "  %-40s %s\n", command, does) }
-	step("gca test", "look at every hop of the way there")
-	step("gca setup claude-code", "point Claude Code at it; or codex, gemini-cli, vscode, …")
-	step("gca chat", "talk with a model; gca ask \"…\" asks one question")
-	step("gca stats", "what was used today")
+func connectedSteps(w locale.Words, profiles *client.Profiles, profile client.Profile) string {
+	text := w.Say("gca is connected to %s (%s).", profile.URL, profiles.Default) + "\n\n" + w.Say("Next:") + "\n" +
+		step("gca test", w.Say("look at every hop of the way there")) +
+		step("gca setup claude-code", w.Say("point Claude Code at it; or codex, gemini-cli, vscode, …")) +
+		step("gca chat", w.Say("talk with a model; gca ask \"…\" asks one question")) +
+		step("gca stats", w.Say("what was used today"))
 	if profile.Host != "" {
-		step("gca status "+profile.Host, "how the server is")
+		text += step("gca status "+profile.Host, w.Say("how the server is"))
 	}
-	b.WriteString("\ngca --help lists the commands.\n")
-	return b.String()
+	return text + "\n" + w.Say("gca --help lists the commands.") + "\n"
 }
+
+// step is a line with a command and what it does.
+func step(command, does string) string { return fmt.Sprintf("  %-40s %s\n", command, does) }

@@ -18,7 +18,7 @@ Start with:
   GEMINI_API_KEYS=… gca serve     or run the adapter right here`
 	root.Example = "  gca deploy root@203.0.113.9\n  gca ask \"hello\""
 	root.RunE = func(*cobra.Command, []string) error {
-		_, err := fmt.Fprint(io.out, nextSteps())
+		_, err := fmt.Fprint(io.out, nextSteps(io.lang))
 		return err
 	}
 	ssh := &sshFlags{}
