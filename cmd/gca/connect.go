@@ -118,8 +118,9 @@ func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) 
 	if err != nil {
 		return profile, err
 	}
-	if profile.URL, err = f.certified(ctx, io, target); err == nil && profile.URL == "" {
-		profile.URL, err = f.find(ctx, target, host.Name())
+	var schemes []string
+	if profile.URL, schemes, err = f.certified(ctx, io, target); err == nil && profile.URL == "" {
+		profile.URL, err = f.find(ctx, target, host.Name(), schemes)
 	}
 	if err != nil {
 		return profile, err
@@ -164,24 +165,25 @@ func (f *connectFlags) known(ctx context.Context, target, url string) (client.Pr
 	return known, err == nil
 }
 
-// certified is where a server serves by HTTPS, which may be a name that the person did not give; "" where it does not.
-func (f *connectFlags) certified(ctx context.Context, io *streams, target string) (string, error) {
+// certified is where a server serves by HTTPS, which may be a name that the person did not give. Where it does not, or cannot tell, url
+// is "", and these are the schemes to try.
+func (f *connectFlags) certified(ctx context.Context, io *streams, target string) (url string, schemes []string, err error) {
 	var out bytes.Buffer
-	err := f.ssh.runRemote(ctx, io, target, rootIfFree, nil, manage.AtMost(&out, maxSecretFile), "cert", "status", "--json")
+	err = f.ssh.runRemote(ctx, io, target, rootIfFree, nil, manage.AtMost(&out, maxSecretFile), "cert", "status", "--json")
 	var ended *statusError
 	if err != nil && !errors.As(err, &ended) {
-		return "", err
+		return "", nil, err
 	}
 	var report manage.CertReport
-	if json.Unmarshal(out.Bytes(), &report) != nil {
-		return "", nil // an adapter that does not run, or Nginx, of which the look from here tells more
+	if json.Unmarshal(out.Bytes(), &report) != nil || report.Schema != 1 {
+		return "", []string{"https", "http"}, nil // an adapter that does not run, or Nginx, of which the look from here tells more
 	}
-	return report.URL, nil
+	return report.URL, []string{"http"}, nil
 }
 
-// find is where the adapter of a server answers: where it did before, else by HTTPS, else by HTTP, where that is no risk or the
-// person takes it.
-func (f *connectFlags) find(ctx context.Context, target, name string) (string, error) {
+// find is where the adapter of a server answers: where it did before, else by the first of the schemes, by HTTP where that is no risk
+// or the person takes it.
+func (f *connectFlags) find(ctx context.Context, target, name string, schemes []string) (string, error) {
 	profiles, err := loadProfiles()
 	if err != nil {
 		return "", err
@@ -193,7 +195,8 @@ func (f *connectFlags) find(ctx context.Context, target, name string) (string, e
 		name = "[" + name + "]"
 	}
 	var failed *client.Error
-	for _, url := range []string{"https://" + name, "http://" + name} {
+	for _, scheme := range schemes {
+		url := scheme + "://" + name
 		_, err := client.New(client.Profile{URL: url}).Health(ctx)
 		switch {
 		case err == nil:
