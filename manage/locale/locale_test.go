@@ -13,7 +13,7 @@ var ofShells = regexp.MustCompile(`^(sudo |ps |nginx -t;|gemini-manage [a-z; -]+
 
 // pieces are put together to what composed has, or say too little to be told from others.
 var pieces = []string{", commas between several", "; it never bans %s", "the server's clock is %s %s the one here", "%s%s in %s",
-	"%s does not run%s", "%d answered, %s, %s%s", "%s, release %s%s", "under way%s", "and %s: gemini-manage keys list",
+	"%s does not run%s", "%s failed at its last run%s", "%d answered, %s, %s%s", "%s, release %s%s", "under way%s", "and %s: gemini-manage keys list",
 	"%s that clients never saw, another key served", "%s of another model, by MODEL_FALLBACK",
 	"keys and traffic are left out for this user; see all: sudo gemini-manage status",
 	"%s\n%12sfor HTTPS, from your laptop: gca deploy --domain NAME HOST",
@@ -23,7 +23,7 @@ var pieces = []string{", commas between several", "; it never bans %s", "the ser
 var composed = []string{
 	hint, "1 step", "%s, what is new since %s", "write %s (%d keys)", "write %s (1 key)", "write %s (%d tokens)", "let TCP port %s in", "let TCP ports %s in",
 	"%s, take away what lets others in there", "take away what lets others in there", "%d kernel settings", "1 kernel setting", "%s; it never bans %s",
-	"the server's clock is %s ahead of the one here", "the server's clock is %s behind the one here", "%s does not run", "%s would not start at boot", "%s does not run; its last words: %s", "who guesses passwords is not kept out", "nobody will %s",
+	"the server's clock is %s ahead of the one here", "the server's clock is %s behind the one here", "%s does not run", "%s would not start at boot", "%s does not run; its last words: %s", "%s failed at its last run", "%s failed at its last run; its last words: %s", "who guesses passwords is not kept out", "nobody will %s",
 	"renew the certificate before half of its life is over", "back the adapter up every day", "look every two minutes whether anybody has to be alerted",
 	"another program", "which Nginx needs", "which Nginx needs for HTTPS", "which the adapter needs (PORT=%d)", "it must say %s", "no answer within %s s",
 	"healthy", "degraded", "unhealthy", "upload", "verify", "interrupted", "interrupted here: %s", "the same command with --yes", "%s, commas between several", "Write this?", "Put this back?",
