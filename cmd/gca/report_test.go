@@ -75,7 +75,7 @@ func TestReport_Chinese(t *testing.T) {
 	f("alerts", func(w io.Writer) error {
 		return (&manage.AlertsReport{Checked: noon.Add(-30 * time.Second), Timer: "active", Rules: []manage.AlertRule{{Rule: alerts.FewKeys, Firing: true, Since: noon}, {Rule: alerts.FewKeys, Since: noon}},
 			Channels: []alerts.Line{{Channel: "telegram"}, {Channel: "webhook", Sent: noon}, {Channel: "mail", Problem: "no", Since: noon, Next: noon, Queue: make([]alerts.Notice, 2)}}}).Print(w, noon)
-	}, "上次检查    0 分钟前；每两分钟一次（计时器 活跃）\n", "渠道        telegram     还没有发送过\n", "2 条待发")
+	}, "上次检查    不到一分钟前；每两分钟一次（计时器 活跃）\n", "渠道        telegram     还没有发送过\n", "2 条待发")
 	f("updates", func(w io.Writer) error {
 		return (&manage.UpdateReport{Pending: []string{"libssl3"}, Updated: []converge.PackageChange{{Name: "libssl3", From: "3.0.1", To: "3.0.2"}, {Name: "linux-image-2", To: "6.1"}},
 			Unread: "http://127.0.0.1:9/", Backup: "/var/backups/x.tar.gz", Reboot: converge.Reboot{Required: true, By: []string{"linux-image-2"}}}).Print(w, "root@vps.example.com")
