@@ -171,6 +171,9 @@ func testNetwork(t *testing.T, s *Server) {
 	if err != nil || strings.TrimSpace(string(forwarding)) != "0" {
 		t.Errorf("the host would route for the server: %q, %v", forwarding, err)
 	}
+	if own := exec1(t, s, "cat", "/proc/sys/net/ipv4/ip_forward"); own != "0" {
+		t.Errorf("the server routes for others: %q", own)
+	}
 }
 
 func testPackages(t *testing.T, s *Server) {

@@ -18,6 +18,10 @@ const killedWithin = 5 * time.Second
 // A server's network is a veth pair: the host's end has the gateway address, the other is host0 in the server's own network
 // namespace. The namespace is pinned by a bind mount that only the holder sees, so it outlives reboots but not the holder.
 
+// ownNetwork has a new namespace route for nobody, as a server does that was just installed; the kernel begins it with what the host
+// does at that moment.
+const ownNetwork = "echo 0 >/proc/sys/net/ipv4/ip_forward; test ! -e /proc/sys/net/ipv6 || echo 0 >/proc/sys/net/ipv6/conf/all/forwarding"
+
 func hostInterface(n int) string { return fmt.Sprintf("gcalab%d", n) }
 
 func run(name string, args ...string) error {
@@ -40,7 +44,8 @@ func addNetwork(n int, s *Server) (string, error) {
 		"\naddr add " + s.Gateway + size + " dev " + host + "\nlink set " + host + " up\n")
 	inside := exec.Command("nsenter", "--net="+pin, "ip", "-batch", "-")
 	inside.Stdin = strings.NewReader("link set lo up\naddr add " + s.Addr + size + " dev host0\nlink set host0 up\nroute add default via " + s.Gateway + "\n")
-	for _, cmd := range []*exec.Cmd{exec.Command("unshare", "--net="+pin, "true"), outside, inside} {
+	made := exec.Command("unshare", "--net="+pin, "sh", "-ec", ownNetwork)
+	for _, cmd := range []*exec.Cmd{made, outside, inside} {
 		if _, err := output(cmd); err != nil {
 			return "", fmt.Errorf("make the server's network: %w", err)
 		}
