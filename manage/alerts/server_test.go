@@ -24,7 +24,7 @@ type mailServer struct {
 	mu     sync.Mutex
 	mails  []string // with their headers
 	logins []string // users who sent a password
-	refuse error // of every mail
+	refuse error    // of every mail
 }
 
 // newMailServer speaks STARTTLS, or TLS from the start. It lets in user "me@example.com" with the password "app-password" alone.
