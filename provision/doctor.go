@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -104,13 +105,18 @@ const outsideTime = 10 * time.Second // for an adapter that serves to answer fro
 func (d *deploy) lookFromOutside(ctx context.Context, version string) []converge.Finding {
 	ctx, cancel := context.WithTimeout(ctx, outsideTime)
 	defer cancel()
-	door := d.doors()[0]
-	err := askHealth(ctx, door.client, door.url, version)
+	doors := d.doors()
+	err := askHealth(ctx, doors[0].client, doors[0].url, version)
 	if err == nil {
 		return nil
 	}
+	what := fmt.Sprintf("the adapter answers on the server, and not at %s from here: %v", doors[0].url, unheard(err))
+	if inside := doors[len(doors)-1]; len(d.site.From) > 0 && nothingCame(err) && askHealth(ctx, inside.client, inside.url, version) == nil {
+		return []converge.Finding{{ID: "web-port", Level: converge.LevelWarn, What: what,
+			Means: "clients are let in from " + strings.Join(d.site.From, ", ") + " alone (--allow-from), and this machine is not among them", Cure: d.letIn()}}
+	}
 	return []converge.Finding{{ID: "web-port", Level: converge.LevelFail,
-		What:  fmt.Sprintf("the adapter answers on the server, and not at %s from here: %v", door.url, unheard(err)),
+		What:  what,
 		Means: "clients get no answer where they come the same way",
 		Cure:  "open TCP port " + d.webPort() + " in your provider's firewall; on the server: ufw status, nft list ruleset"}}
 }

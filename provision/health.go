@@ -97,6 +97,12 @@ func hintOf(err error, url string) string {
 	return "if it answers on the server (curl http://127.0.0.1/health), open TCP port 80 in your provider's firewall, then deploy again"
 }
 
+// nothingCame reports whether no answer came at all, not even one of somebody else.
+func nothingCame(err error) bool {
+	_, ok := errors.AsType[*silence](unheard(err))
+	return ok
+}
+
 // silence is that nothing came back at all.
 type silence struct{ message string }
 

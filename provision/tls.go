@@ -95,14 +95,15 @@ type door struct {
 
 // doors are, in the order in which they are tried: under a name the address that SSH reached, since DNS may lead elsewhere from
 // here, to the server before a move or to none yet; the public address as clients will find it; and, where the server is
-// reached through others, which its web port may not let in from here, the one through the SSH connection.
+// reached through others or lets clients in from some networks alone, so that its web port may be closed from here, the one
+// through the SSH connection.
 func (d *deploy) doors() []door {
 	port := d.webPort()
 	all := []door{d.newDoor(new(net.Dialer).DialContext)}
 	if reached := d.conn.Reached(); d.site.TLS != "" && reached != "" && reached != d.site.TLS {
 		all = slices.Insert(all, 0, d.newDoor(dialing(new(net.Dialer).DialContext, net.JoinHostPort(reached, port))))
 	}
-	if d.conn.Jumped() || len(d.AllowFrom) > 0 {
+	if d.conn.Jumped() || len(d.site.From) > 0 {
 		inside := d.newDoor(dialing(d.conn.Dial, "127.0.0.1:"+port))
 		inside.inside = true
 		all = append(all, inside)
@@ -119,6 +120,8 @@ func (d *deploy) doors() []door {
 func (d *deploy) heardAt(ctx context.Context, opened door) {
 	d.door = opened
 	switch {
+	case opened.inside && len(d.site.From) > 0:
+		d.ui.Warn(d.result.URL + " cannot be reached from here, so the adapter was asked on the server, through the SSH connection: " + d.keptOut())
 	case opened.inside:
 		d.ui.Warn(d.result.URL + " cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port " + d.webPort() + " in there")
 	case d.site.TLS != "" && !isAddress(d.site.TLS):
@@ -126,6 +129,17 @@ func (d *deploy) heardAt(ctx context.Context, opened door) {
 			d.ui.Warn(d.site.TLS + " does not lead to the server from here: " + elsewhere + "; the adapter was asked at " + d.conn.Reached() + ", and showed the right certificate")
 		}
 	}
+}
+
+// keptOut says what keeps this machine out, and lets it in.
+func (d *deploy) keptOut() string {
+	networks := "--allow-from " + strings.Join(d.site.From, " --allow-from ")
+	return networks + " keeps this machine out; " + d.letIn() + " lets it in"
+}
+
+// letIn is the command that lets this machine in as well.
+func (d *deploy) letIn() string {
+	return "gca deploy --allow-from " + strings.Join(d.site.From, " --allow-from ") + " --allow-from YOUR-ADDRESS " + d.Host.String()
 }
 
 const lookupTime = 3 * time.Second // for this machine's DNS, which is asked for the person's sake alone

@@ -157,6 +157,15 @@ func TestTrap_AllowFrom(t *testing.T) {
 	}
 	wantText(t, r.ok(nil, r.deployArgs()...).out, "up to date")
 	got := r.ok(nil, r.deployArgs("--allow-from", "203.0.113.0/24")...)
-	wantText(t, got.err, "the adapter was asked on the server")
+	const why = "--allow-from 203.0.113.0/24 keeps this machine out; gca deploy --allow-from 203.0.113.0/24 --allow-from YOUR-ADDRESS "
+	wantText(t, got.err, "the adapter was asked on the server", why)
+	got = r.ok(nil, r.deployArgs()...) // which is not told again
+	wantText(t, got.out, "up to date")
+	wantText(t, got.err, "the adapter was asked on the server", why)
+	got = r.doctor()
+	if got.code != exitOK || !strings.HasPrefix(got.out, "! web-port") {
+		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+	wantText(t, got.out, "clients are let in from 203.0.113.0/24 alone (--allow-from)", "cure: gca deploy --allow-from 203.0.113.0/24 --allow-from YOUR-ADDRESS ")
 	wantDone(t, r, r.ok(nil, r.deployArgs("--allow-from", "0.0.0.0/0", "--allow-from", "::/0")...))
 }

@@ -93,6 +93,9 @@ func remarks() []message {
 		{"the whole binary is sent, for what is new could not be put together on the server: %s", "完整上传二进制文件，因为在服务器上没能拼出新版本：%s"},
 		{"%s cannot be reached from here, so the adapter was asked on the server, through the SSH connection; for clients to reach it, let TCP port %s in there",
 			"从本机访问不到 %s，因此改为通过 SSH 在服务器上检查适配器；要让客户端能访问，请在那里放行 TCP 端口 %s"},
+		{"%s cannot be reached from here, so the adapter was asked on the server, through the SSH connection: %s",
+			"从本机访问不到 %s，因此改为通过 SSH 在服务器上检查适配器：%s"},
+		{"%s keeps this machine out; %s lets it in", "%s 不放行本机；%s 会放行它"},
 		{"%s does not lead to the server from here: %s; the adapter was asked at %s, and showed the right certificate",
 			"从本机看，%s 没有指向这台服务器：%s；已改用 %s 检查适配器，它出示的证书正确"},
 	}

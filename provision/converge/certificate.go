@@ -151,4 +151,6 @@ func (s Site) URL(host string) string {
 type Site struct {
 	TLS   string `json:"tls,omitempty"`   // the name or the IP address of its certificate; empty is plain HTTP
 	Roots string `json:"roots,omitempty"` // PEM of roots to trust beside the system's
+	// From are the networks that alone may come to what clients come in by, as deploys have it in ufw; empty is everybody.
+	From []string `json:"from,omitempty"`
 }

@@ -133,6 +133,9 @@ func collectFiles(s *reader, want Want) (Facts, error) {
 	if err := collectUsers(s, &f); err != nil {
 		return Facts{}, err
 	}
+	if f.OwnRules, err = s.rulesInForce(); err != nil {
+		return Facts{}, err
+	}
 	if want.State != nil {
 		f.State, err = collectState(s)
 	}

@@ -186,6 +186,33 @@ func (m *machine) cutDestroy(after int, cut error) (ended bool) {
 	return false
 }
 
+// A server says by itself from where alone clients may come, as long as its ufw is on.
+func TestFacts_site(t *testing.T) {
+	f := func(conf, rules string, s Settings, w Want, want ...string) {
+		t.Helper()
+		m := newMachine(t)
+		m.must(os.MkdirAll(m.sys.at("/etc/ufw"), 0o755))
+		m.put(ufwFiles[0], conf)
+		m.put(ufwFiles[1], rules)
+		facts, err := collectFiles(&m.sys.reader, Want{})
+		m.must(err)
+		if got := facts.site(s, w).From; !slices.Equal(got, want) {
+			t.Errorf("%q: clients come from %v, want %v", rules, got, want)
+		}
+	}
+	const on, ours = "# x\nENABLED=yes\nLOGLEVEL=low\n", " in comment=67656d696e692d61646170746572\n"
+	const some = "### tuple ### allow tcp 80 0.0.0.0/0 any 203.0.113.0/24" + ours
+	const all = "### tuple ### allow tcp 80 0.0.0.0/0 any 0.0.0.0/0" + ours
+	const secure = "### tuple ### allow tcp 443 0.0.0.0/0 any 198.51.100.7" + ours
+	f(on, some, Settings{}, Want{}, "203.0.113.0/24")
+	f(on, some+secure+all, Settings{}, Want{})
+	f(on, all+secure, Settings{TLSName: "adapter.example.com"}, Want{}, "198.51.100.7")
+	f(on, "", Settings{}, Want{})
+	f("ENABLED=no\n", some, Settings{}, Want{})
+	f(on, all, Settings{}, Want{AllowFrom: []string{"198.51.100.0/24"}}, "198.51.100.0/24")
+	f(on, some, Settings{}, Want{AllowFrom: []string{"0.0.0.0/0", "::/0"}})
+}
+
 func TestParseTuple(t *testing.T) {
 	f := func(line, want string) {
 		t.Helper()

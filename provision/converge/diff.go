@@ -50,7 +50,7 @@ func Diff(f Facts, w Want, read SettingsReader) (Plan, error) {
 			return Plan{}, refusal
 		}
 	}
-	p := Plan{steps: d.steps, notes: d.notes, closed: d.closed, site: Site{s.TLSName, f.roots(w)}}
+	p := Plan{steps: d.steps, notes: d.notes, closed: d.closed, site: f.site(s, w)}
 	if len(p.steps) > 0 {
 		p.findings, p.exits = examine(f), s.Exits
 	}

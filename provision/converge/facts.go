@@ -27,6 +27,7 @@ type Facts struct {
 	Datagrams   []Listener // UDP, sorted by port
 	SSHPorts    []int      // sorted
 	Firewall    Firewall
+	OwnRules    []ufwRule         // that deploys added to a ufw that is on
 	AptHolder   string            // who holds a lock of the package manager, or empty
 	Reboot      bool              // the server waits for a reboot
 	SELinux     bool              // is enforced

@@ -92,7 +92,7 @@ func (f *front) hello() (welcome bool, err error) {
 		return false, err
 	}
 	return true, f.wire.send(Hello{Proto: Proto, OS: facts.OS.String(), Keys: s.Keys,
-		Installed: facts.path(currentLink).Kind != PathAbsent, Release: facts.release(), Running: peek(f.reader), Site: Site{s.TLSName, facts.roots(Want{})}, Last: last})
+		Installed: facts.path(currentLink).Kind != PathAbsent, Release: facts.release(), Running: peek(f.reader), Site: facts.site(s, Want{}), Last: last})
 }
 
 // unwelcome refuses before the laptop has said what it is here for. One that only looks says nothing more; one that meant to

@@ -57,7 +57,7 @@ func (a Agent) Site() (Site, error) {
 		return Site{}, err
 	}
 	s, err := a.ReadSettings(f.settingsFiles(Want{}))
-	return Site{s.TLSName, f.roots(Want{})}, err
+	return f.site(s, Want{}), err
 }
 
 func btoi(b bool) int {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 type ufwRule struct {
 	port int      // TCP
 	args []string // that name it to ufw: allow 80/tcp
+	from string   // network, as ParseNetwork has it; anyIPv4 and anyIPv6 are everywhere
 }
 
 // ourRules are the rules with our comment, by ufw's own files.
@@ -33,6 +35,34 @@ func (s *reader) ourRules() ([]ufwRule, error) {
 	return rules, nil
 }
 
+// rulesInForce are ourRules where ufw is on, by its settings.
+func (s *reader) rulesInForce() ([]ufwRule, error) {
+	text, err := s.readText(ufwFiles[0])
+	if err != nil || !ufwOn.MatchString(text) {
+		return nil, err
+	}
+	return s.ourRules()
+}
+
+var ufwOn = regexp.MustCompile(`(?m)^ENABLED="?yes"?\s*$`)
+
+// site says how clients reach the server, once it is as it is wanted.
+func (f Facts) site(s Settings, w Want) Site {
+	var from []string
+	for _, rule := range f.OwnRules {
+		if rule.port == narrowed(s) {
+			from = append(from, rule.from)
+		}
+	}
+	if len(w.AllowFrom) > 0 {
+		from = w.AllowFrom
+	}
+	if slices.Contains(from, anyIPv4) {
+		from = nil
+	}
+	return Site{s.TLSName, f.roots(w), from}
+}
+
 // parseTuple reads a line of ufw's files: "### tuple ### allow tcp 80 0.0.0.0/0 any 203.0.113.0/24 in comment=…". A rule of
 // ours is for one TCP port, from anywhere or from some addresses.
 func parseTuple(line string) (rule ufwRule, ours bool) {
@@ -45,9 +75,9 @@ func parseTuple(line string) (rule ufwRule, ours bool) {
 	if err != nil {
 		return ufwRule{}, false
 	}
-	rule = ufwRule{port: port, args: []string{w[3], w[5] + "/tcp"}}
-	if from := w[8]; from != "0.0.0.0/0" && from != "::/0" {
-		rule.args = []string{w[3], "from", from, "to", "any", "port", w[5], "proto", "tcp"}
+	rule = ufwRule{port: port, args: []string{w[3], w[5] + "/tcp"}, from: w[8]}
+	if rule.from != anyIPv4 && rule.from != anyIPv6 {
+		rule.args = []string{w[3], "from", rule.from, "to", "any", "port", w[5], "proto", "tcp"}
 	}
 	return rule, true
 }
