@@ -43,13 +43,15 @@ service     active, release unknown
 restart     under way: the one before takes no new requests, and has 1 open stream to finish
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo gemini-manage status
+            keys and traffic are left out: only a login that may become root sees them
+            cure: sudo gemini-manage status
 `)
 	f(Report{State: "active", Health: "healthy", Active: 3, Total: 3}, `
 service     active, release unknown
 health      healthy
 keys        3 active of 3
-            keys and traffic are left out for this user; see all: sudo gemini-manage status
+            keys and traffic are left out: only a login that may become root sees them
+            cure: sudo gemini-manage status
 `)
 }
 

@@ -24,7 +24,8 @@ func (r *Report) Print(w io.Writer, now time.Time) error {
 	if r.Adapter != nil {
 		r.printAdapter(p, now)
 	} else if r.State == "active" {
-		p.line("", "keys and traffic are left out for this user; see all: sudo gemini-manage status")
+		p.line("", "keys and traffic are left out: only a login that may become root sees them")
+		p.line("", "cure: %s", "sudo gemini-manage status")
 	}
 	if r.Certificate != nil {
 		p.line("certificate", "%s", r.Certificate.line(now))

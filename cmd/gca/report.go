@@ -30,13 +30,19 @@ func printReport(streams *streams, print func(io.Writer) error) error {
 	for line := range strings.Lines(english.String()) {
 		said := streams.named(strings.TrimSuffix(streams.lang.Report(line, reportIndent), "\n"))
 		if !strings.HasPrefix(strings.TrimSpace(line), "cure: ") {
-			said = folded(said, screenColumns, "\n"+strings.Repeat(" ", reportIndent))
+			said = inOnePiece.ReplaceAllStringFunc(said, func(command string) string { return strings.ReplaceAll(command, " ", noBreak) })
+			said = strings.ReplaceAll(folded(said, screenColumns, "\n"+strings.Repeat(" ", reportIndent)), noBreak, " ")
 		}
 		b.WriteString(said + "\n")
 	}
 	_, writeErr := io.WriteString(streams.out, visible(b.String()))
 	return errors.Join(err, writeErr)
 }
+
+// inOnePiece are the commands that a line is not broken within, as [streams.named] makes them.
+var inOnePiece = regexp.MustCompile(`(?:ssh -t (?:-[ipJ] \S+ )*\S+ )?(?:sudo )?gemini-manage (?:(?:keys|tokens|config|cert|backup) )?[a-z-]+|gca (?:(?:keys|tokens|config|cert|backup) )?[a-z-]+ (?:-[ipJ] \S+ )*\S+`)
+
+const noBreak = "\u00a0" // stands for a blank that stays between two words
 
 // breakable is what a line may be broken behind: blanks, and the marks of a Chinese sentence.
 var breakable = regexp.MustCompile(` ?[^ ，；：]*[，；：]?`)

@@ -80,8 +80,28 @@ func TestReport_Chinese(t *testing.T) {
 		return (&manage.UpdateReport{Pending: []string{"libssl3"}, Updated: []converge.PackageChange{{Name: "libssl3", From: "3.0.1", To: "3.0.2"}, {Name: "linux-image-2", To: "6.1"}},
 			Unread: "http://127.0.0.1:9/", Backup: "/var/backups/x.tar.gz", Reboot: converge.Reboot{Required: true, By: []string{"linux-image-2"}}}).Print(w, "root@vps.example.com")
 	}, "待安装      1 个安全更新：libssl3\n", "            linux-image-2 6.1，新装\n", "重新开机    需要，因为 linux-image-2\n")
-	f("for a plain user", report(manage.Report{State: "active", Release: "0.1.0-abcdef012345", Health: "healthy", Active: 3, Total: 3}), "密钥        活跃 3 个，共 3 个\n", "当前用户看不到密钥和流量")
+	f("for a plain user", report(manage.Report{State: "active", Release: "0.1.0-abcdef012345", Health: "healthy", Active: 3, Total: 3}), "密钥        活跃 3 个，共 3 个\n", "只有管理员登录才看得到")
 	f("stopped", report(manage.Report{State: "inactive", Release: "0.1.0-abcdef012345", Problems: []manage.Problem{{What: "the service is inactive (dead)", Cure: "sudo gemini-manage start"}}}), "服务        未运行，版本 0.1.0-abcdef012345\n")
+}
+
+// A command is to be copied, so no line is broken within one.
+func TestReport_Commands(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		var out bytes.Buffer
+		err := printReport(&streams{out: &out, target: "login@10.77.181.2"}, func(w io.Writer) error {
+			_, err := io.WriteString(w, line)
+			return err
+		})
+		if err != nil || out.String() != want {
+			t.Errorf("got\n%swant\n%s%v", &out, want, err)
+		}
+	}
+	const indent = "            "
+	words := indent + strings.Repeat("x ", 24)
+	f(words+"see: gemini-manage keys list\n", words[:len(words)-1]+" see:\n"+indent+"gca keys list login@10.77.181.2\n")
+	f(words+"see: sudo gemini-manage status\n", words[:len(words)-1]+" see:\n"+indent+"ssh -t login@10.77.181.2 sudo gemini-manage status\n")
+	f(words+"see: gemini-manage cert renew now\n", words[:len(words)-1]+" see:\n"+indent+"gca cert renew login@10.77.181.2 now\n")
 }
 
 // Lines fit a screen of 80 columns, but for cures, which are to be copied, and name the commands of who asked.
@@ -101,14 +121,15 @@ func TestReport_Folded(t *testing.T) {
 	}
 	cure = strings.Replace(cure, "sudo gemini-manage keys add", "gca keys add root@vps", 1)
 	f(locale.Words{}, `service     active, release 0.1.0-abcdef012345
-            keys and traffic are left out for this user; see all: ssh -t
-            root@vps sudo gemini-manage status
+            keys and traffic are left out: only a login that may become root
+            sees them
+            cure: ssh -t root@vps sudo gemini-manage status
 problems    gemini-adapter.service does not start (failed); the adapter that
             stood in for it during the restart goes on serving
             cure: `+cure+"\n")
 	f(locale.Chinese(), `服务        运行中，版本 0.1.0-abcdef012345
-            当前用户看不到密钥和流量；查看全部：ssh -t root@vps sudo
-            gemini-manage status
+            没有列出密钥和流量：只有管理员登录才看得到
+            解决办法：ssh -t root@vps sudo gemini-manage status
 问题        gemini-adapter.service 启动不了（failed）；
             重启期间顶替它的适配器继续提供服务
             解决办法：`+cure+"\n")

@@ -108,6 +108,7 @@ func cures() []message {
 		{"rent a server in a region of https://ai.google.dev/gemini-api/docs/available-regions, or go out by a proxy there: proxy=http://HOST:PORT behind each key in --keys-file FILE",
 			"租一台在 https://ai.google.dev/gemini-api/docs/available-regions 所列地区的服务器，或经那里的代理出去：在 --keys-file FILE 里每个密钥后面写 proxy=http://HOST:PORT"},
 		{"clients are let in from %s alone (--allow-from), and this machine is not among them", "只放行来自 %s 的客户端（--allow-from），本机不在其中"},
+		{"systemctl disable --now %s   # its sites are off then; or use another server", "systemctl disable --now %s   # 其网站会停止服务；或换一台服务器"},
 		{"open TCP port %s in your provider's firewall; on the server: ufw status, nft list ruleset", "在服务商的防火墙里放行 TCP 端口 %s；在服务器上查看：ufw status、nft list ruleset"},
 		{"publish them for this server alone: docker run -p 127.0.0.1:PORT:PORT …", "只对本机发布：docker run -p 127.0.0.1:PORT:PORT …"},
 		{"put right what is named above (its journal is in %s/failed-… on the server), then deploy again", "先处理上面提到的问题（记录在服务器的 %s/failed-…），再部署一次"},

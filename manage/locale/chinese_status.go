@@ -36,7 +36,7 @@ func standing() []message {
 		{"under way", "进行中"},
 		{"under way: the one before takes no new requests, and has %s to finish", "进行中：旧的不再接收新请求，尚余 %s"},
 		{"%d active of %d", "活跃 %d 个，共 %d 个"},
-		{"keys and traffic are left out for this user; see all: %s", "当前用户看不到密钥和流量；查看全部：%s"},
+		{"keys and traffic are left out: only a login that may become root sees them", "没有列出密钥和流量：只有管理员登录才看得到"},
 		{"%d answered, %s, %s", "已应答 %d 次，%s，%s"},
 		{"%d answered, %s, %s, %d waiting for a key", "已应答 %d 次，%s，%s，%d 个在等待密钥"},
 		{"%d errors", "%d 个错误"},

@@ -15,7 +15,7 @@ var ofShells = regexp.MustCompile(`^(sudo |ps |nginx -t;|gemini-manage [a-z; -]+
 var pieces = []string{", commas between several", "; it never bans %s", "the server's clock is %s %s the one here", "%s%s in %s",
 	"%s does not run%s", "%s failed at its last run%s", "%d answered, %s, %s%s", "%s, release %s%s", "under way%s", "and %s: gemini-manage keys list",
 	"%s that clients never saw, another key served", "%s of another model, by MODEL_FALLBACK",
-	"keys and traffic are left out for this user; see all: sudo gemini-manage status",
+	"keys and traffic are left out: only a login that may become root sees them",
 	"%s\n%12sfor HTTPS, from your laptop: gca deploy --domain NAME HOST",
 	"none: nobody is told\n%12sset one: gemini-manage config set ALERT_TELEGRAM_TOKEN=- ALERT_TELEGRAM_CHAT=ID"}
 
@@ -143,8 +143,8 @@ func TestText(t *testing.T) {
 	f("write /etc/gemini-adapter/keys (3 keys)", "写入 /etc/gemini-adapter/keys（3 个密钥）")
 	f("let TCP ports 80, 443 in, then turn ufw on", "放行 TCP 端口 80, 443，然后启用 ufw")
 	f("set 7 kernel settings for many connections", "设置 7 项内核参数，以支持大量连接")
-	f("nothing was changed: port 80, which Nginx needs, is held by apache2 (pid 12)\nhint: systemctl disable --now apache2",
-		"没有做任何改动：端口 80（Nginx 需要）被 apache2（pid 12）占用\n提示：systemctl disable --now apache2")
+	f("nothing was changed: port 80, which Nginx needs, is held by apache2 (pid 12)\nhint: systemctl disable --now apache2   # its sites are off then; or use another server",
+		"没有做任何改动：端口 80（Nginx 需要）被 apache2（pid 12）占用\n提示：systemctl disable --now apache2   # 其网站会停止服务；或换一台服务器")
 	f("the deploy failed: something new: broke", "部署失败：something new: broke")
 	f("Password of ann on vps", "vps 上用户 ann 的密码")
 	f("That was not it (2 of 3). Password of ann for sudo", "密码不对（第 2 次，共 3 次）。用户 ann 的 sudo 密码")

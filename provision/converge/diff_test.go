@@ -191,7 +191,7 @@ func TestDiff_Refuses(t *testing.T) {
 	f(fresh, func(f *Facts, _ *Want) {
 		f.Listeners = []Listener{{Port: 80, Address: "::", Program: "apache2", PID: 42}}
 	},
-		RefusedPort, "port 80", "apache2", "42", "systemctl disable --now apache2")
+		RefusedPort, "port 80", "apache2", "42", "systemctl disable --now apache2   # its sites are off then; or use another server")
 	f(fresh, func(f *Facts, _ *Want) {
 		f.Listeners = []Listener{{Port: 8000, Address: "0.0.0.0", Program: "python3", PID: 43}, {Port: 8001, Address: "127.0.0.1"}}
 	},

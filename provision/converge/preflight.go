@@ -72,7 +72,7 @@ func RefuseWebPort(l Listener) *Refusal {
 		hint = "the adapter needs port 80 for itself: ss -ltnp on the server shows who listens there"
 	}
 	if slices.Contains([]string{"apache2", "caddy", "lighttpd", "haproxy", "traefik"}, l.Program) {
-		hint = "systemctl disable --now " + l.Program
+		hint = "systemctl disable --now " + l.Program + "   # its sites are off then; or use another server"
 	}
 	return portRefusal(l, "which Nginx needs", hint)
 }
