@@ -26,6 +26,8 @@ type destroyFlags struct {
 	dryRun      bool
 	yes         bool
 	json        bool
+
+	server string // what a command for the server begins with, typed here
 }
 
 func newDestroy(streams *streams, ssh *sshFlags) *cobra.Command {
@@ -116,12 +118,20 @@ func (f *destroyFlags) here(ctx context.Context) error {
 // there destroys on a server, which does it by itself once it has begun.
 func (f *destroyFlags) there(ctx context.Context, target string) error {
 	report, err := f.ask(ctx, target, nil, "--dry-run")
+	var bare *noAdapterError
+	if errors.As(err, &bare) {
+		return &provision.Error{Kind: provision.KindRefused, Message: fmt.Sprintf("there is nothing of gca on %s", bare.host),
+			Hint: "the packages that an earlier destroy left were named at its end, with the command that takes them off"}
+	}
 	if err != nil {
 		return err
 	}
 	report.DryRun = f.dryRun
 	if f.dryRun || report.nothing() {
 		return f.tell(report)
+	}
+	if err := f.setServer(ctx, target); err != nil {
+		return err
 	}
 	if err := f.agree(report, target); err != nil {
 		return err
@@ -130,6 +140,15 @@ func (f *destroyFlags) there(ctx context.Context, target string) error {
 		return err
 	}
 	return errors.Join(f.tell(report), f.forget(ctx, target))
+}
+
+// setServer finds out what a command for the server begins with.
+func (f *destroyFlags) setServer(ctx context.Context, target string) error {
+	host, _, err := f.ssh.parse(ctx, target, f.io)
+	if f.server = "ssh -t " + f.ssh.named(target) + " "; host.User() != "root" {
+		f.server += "sudo "
+	}
+	return err
 }
 
 // anyTool runs the server's own binary, wherever a destroy that was cut short has left one.
@@ -148,7 +167,7 @@ func (f *destroyFlags) ask(ctx context.Context, target string, stdin io.Reader, 
 	}
 	var out bytes.Buffer
 	err = f.ssh.runThere(ctx, f.io, target, errand{need: rootAlways, stdin: stdin, stdout: manage.AtMost(&out, maxReport),
-		line: anyTool + remote.Quote(words...) + "; done; exit 127", after: "gca destroy " + target + "\n      once more shows what is left to do"})
+		line: anyTool + remote.Quote(words...) + "; done; exit 127", after: "gca destroy " + f.ssh.named(target) + "\n      once more shows what is left to do"})
 	if err != nil {
 		return report, err
 	}
@@ -187,7 +206,7 @@ func (f *destroyFlags) tell(report destroyReport) error {
 	case f.dryRun:
 		return report.print(f.io.out)
 	}
-	return report.printDone(f.io.out)
+	return report.printDone(f.io.out, f.server)
 }
 
 // print says what would be done.
@@ -201,26 +220,26 @@ func (r destroyReport) print(w io.Writer) error {
 	for _, text := range r.Back {
 		fmt.Fprintf(&b, "  %s\n", text)
 	}
-	r.printRest(&b, "stay installed; --purge takes them off too", "are taken off")
+	r.printRest(&b, "stay installed; --purge takes them off too", "are taken off", "")
 	_, err := io.WriteString(w, visible(b.String()))
 	return err
 }
 
-func (r destroyReport) printDone(w io.Writer) error {
+func (r destroyReport) printDone(w io.Writer, server string) error {
 	var b strings.Builder
-	r.printRest(&b, "stay installed; on the server, apt-get purge takes them off", "were taken off")
+	r.printRest(&b, "stay installed; this takes them off", "were taken off", server+"apt-get purge ")
 	b.WriteString("The adapter is gone, and everything else is as it was before it.\n")
 	_, err := io.WriteString(w, visible(b.String()))
 	return err
 }
 
-// printRest names the packages and what is left.
-func (r destroyReport) printRest(b *strings.Builder, stay, goes string) {
+// printRest names the packages, behind the command that purges them if they stay, and what is left.
+func (r destroyReport) printRest(b *strings.Builder, stay, goes, purge string) {
 	if what := stay; len(r.Packages) > 0 {
 		if r.Purged {
-			what = goes
+			what, purge = goes, ""
 		}
-		fmt.Fprintf(b, "Packages that deploys installed %s:\n  %s\n", what, strings.Join(r.Packages, " "))
+		fmt.Fprintf(b, "Packages that deploys installed %s:\n  %s%s\n", what, purge, strings.Join(r.Packages, " "))
 	}
 	if len(r.Left) > 0 {
 		fmt.Fprintf(b, "Left as it is:\n  %s\n", strings.Join(r.Left, "\n  "))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func TestDestroy(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ready()...)
 	before := r.on(whole)
-	wantEnd(t, "a destroy of nothing", r.run(nil, r.destroyArgs("--yes")...), exitFailed, "no adapter is installed on root@"+r.host)
+	wantEnd(t, "a destroy of nothing", r.run(nil, r.destroyArgs("--yes")...), exitRefused, "there is nothing of gca on root@"+r.host)
 	r.deploy()
 	verb := func(words ...string) {
 		r.ok(nil, append(append(words[:len(words):len(words)], r.login()...), r.target())...)
@@ -64,7 +65,7 @@ func TestDestroy(t *testing.T) {
 	}
 	r.wantAsBefore(before, "destroyed")
 	wantEnd(t, "gca test afterwards", r.run(nil, "test"), exitUsage, "no adapter is connected")
-	wantEnd(t, "once more", r.run(nil, r.destroyArgs("--yes")...), exitFailed, "no adapter is installed on root@"+r.host)
+	wantEnd(t, "once more", r.run(nil, r.destroyArgs("--yes", "--purge")...), exitRefused, "there is nothing of gca on root@"+r.host, "an earlier destroy left")
 
 	t.Run("others' work", func(t *testing.T) { testDestroyOthers(t, r.in(t)) })
 }
@@ -111,4 +112,20 @@ func TestDestroy_packages(t *testing.T) {
 	r.deploy()
 	r.ok(nil, r.destroyArgs("--yes", "--purge")...)
 	r.wantAsBefore(before, "destroyed with --purge")
+}
+
+// What a destroy leaves installed is named with a command that can be pasted.
+func TestDestroyReport_printDone(t *testing.T) {
+	f := func(r destroyReport, server, want string) {
+		t.Helper()
+		var out bytes.Buffer
+		if err := r.printDone(&out, server); err != nil || !strings.HasPrefix(out.String(), want) {
+			t.Errorf("got %q, %v, want %q", &out, err, want)
+		}
+	}
+	r := destroyReport{Packages: []string{"nginx", "fail2ban"}}
+	f(r, "ssh -t -p 2222 ann@vps sudo ", "Packages that deploys installed stay installed; this takes them off:\n  ssh -t -p 2222 ann@vps sudo apt-get purge nginx fail2ban\n")
+	f(r, "", "Packages that deploys installed stay installed; this takes them off:\n  apt-get purge nginx fail2ban\n")
+	r.Purged = true
+	f(r, "ssh -t root@vps ", "Packages that deploys installed were taken off:\n  nginx fail2ban\n")
 }
