@@ -27,6 +27,7 @@ import (
 type Options struct {
 	Host         remote.Host
 	SSH          remote.Options
+	Named        string            // the server, as commands name it, with what it takes to log in there
 	Payloads     payload.Set       // of which the server gets the one for its platform
 	Kept         payload.Kept      // binaries that servers have got from this machine
 	Version      string            // of the payloads; part of the release's name on the server

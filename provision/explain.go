@@ -34,7 +34,7 @@ func (d *deploy) explain(ctx context.Context, err error, a *agent) error {
 		return failed(back)
 	case errors.As(err, &refusal):
 		told := *refusal
-		told.Hint = converge.ForHost(told.Hint, d.Host.String())
+		told.Hint = converge.ForHost(told.Hint, d.Named)
 		return refused(&told)
 	case errors.Is(err, converge.ErrCommitted):
 		return &Error{Kind: KindFailed, Message: "it was too late to put the deploy back", Err: err}

@@ -56,12 +56,12 @@ func label(text, path string) string {
 
 // address has what the server says in a plan name this server as the person does.
 func (d *deploy) address(plan *converge.PlanMessage) {
-	plan.Closed = converge.ForHost(plan.Closed, d.Host.String())
+	plan.Closed = converge.ForHost(plan.Closed, d.Named)
 	for i, note := range plan.Notes {
-		plan.Notes[i] = converge.ForHost(note, d.Host.String())
+		plan.Notes[i] = converge.ForHost(note, d.Named)
 	}
 	for i, found := range plan.Findings {
-		plan.Findings[i].Cure = converge.ForHost(found.Cure, d.Host.String())
+		plan.Findings[i].Cure = converge.ForHost(found.Cure, d.Named)
 	}
 }
 

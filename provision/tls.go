@@ -139,7 +139,7 @@ func (d *deploy) keptOut() string {
 
 // letIn is the command that lets this machine in as well.
 func (d *deploy) letIn() string {
-	return "gca deploy --allow-from " + strings.Join(d.site.From, " --allow-from ") + " --allow-from YOUR-ADDRESS " + d.Host.String()
+	return "gca deploy --allow-from " + strings.Join(d.site.From, " --allow-from ") + " --allow-from YOUR-ADDRESS " + d.Named
 }
 
 const lookupTime = 3 * time.Second // for this machine's DNS, which is asked for the person's sake alone

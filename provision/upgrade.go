@@ -14,10 +14,10 @@ func (d *deploy) upgradable(installed bool, current string) *Error {
 	now := versionOf(current)
 	switch {
 	case !installed:
-		return &Error{Kind: KindRefused, Message: fmt.Sprintf("no adapter is installed on %s", d.Host), Hint: "gca deploy " + d.Host.String()}
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("no adapter is installed on %s", d.Host), Hint: "gca deploy " + d.Named}
 	case semver.Compare("v"+now, "v"+d.Version) > 0:
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("%s runs gca %s, which is newer than this gca %s", d.Host, now, d.Version),
-			Hint: "install gca " + now + " or later here; to go back on the server: gca rollback " + d.Host.String()}
+			Hint: "install gca " + now + " or later here; to go back on the server: gca rollback " + d.Named}
 	}
 	return nil
 }

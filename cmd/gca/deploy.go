@@ -219,7 +219,7 @@ func (f *deployFlags) options(cmd *cobra.Command, io *streams, target string) (p
 	if f.upgrade {
 		again = strings.Replace(again, "gca deploy", "gca upgrade", 1)
 	}
-	opts := provision.Options{Host: host, SSH: ssh, Payloads: payloads, Kept: payload.KeptHere(), Version: version, Templates: templates, BaseURL: f.baseURL, TLS: tls,
+	opts := provision.Options{Host: host, SSH: ssh, Named: f.ssh.named(target), Payloads: payloads, Kept: payload.KeptHere(), Version: version, Templates: templates, BaseURL: f.baseURL, TLS: tls,
 		Upgrade: f.upgrade, DryRun: f.dryRun, Command: again, AbortCommand: abort}
 	return opts, f.logins.set(&opts)
 }
@@ -276,18 +276,8 @@ func chooseKeys(p *prompt, given []config.Key, have int) (string, error) {
 	if p == nil {
 		return "", &usageError{"no Gemini API keys: the server has none, and none were given\nhint: " + keysVariable + "=KEY1,KEY2,KEY3 gca deploy …, or --keys-file FILE; keys come from https://aistudio.google.com/apikey"}
 	}
-	text, err := p.secret("Gemini API keys, commas between them")
-	if err != nil {
-		return "", err
-	}
-	keys, err := config.ParseKeyList(text)
-	if err == nil && len(keys) == 0 {
-		err = errors.New("none was given")
-	}
-	if err != nil {
-		return "", &usageError{fmt.Sprintf("Gemini API keys: %v", err)}
-	}
-	return config.FormatKeys(keys), nil
+	keys, err := p.keys("Gemini API keys, commas between them")
+	return config.FormatKeys(keys), err
 }
 
 // confirm asks whether to carry a plan out; its details can be looked at first.

@@ -46,6 +46,7 @@ func exitCode(err error) int {
 	var asked *client.Error
 	var full *manage.SpaceError
 	var partly *manage.CopyError
+	var bare *noAdapterError
 	switch {
 	case err == nil:
 		return exitOK
@@ -61,7 +62,7 @@ func exitCode(err error) int {
 		return sshCode(ssh.Kind)
 	case errors.As(err, &partly):
 		return exitPartial
-	case errors.As(err, &full):
+	case errors.As(err, &full), errors.As(err, &bare), errors.Is(err, manage.ErrNotInstalled):
 		return exitRefused
 	case errors.As(err, &asked):
 		return hopCode(asked.Hop)

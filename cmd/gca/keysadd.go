@@ -146,16 +146,5 @@ func (f *addFlags) given(g group) ([]config.Key, error) {
 	if asker == nil {
 		return nil, &usageError{"no keys were given, and nobody can be asked here\nhint: - reads them from standard input, --keys-file FILE from a file; keys come from https://aistudio.google.com/apikey"}
 	}
-	text, err := asker.secret("Gemini API keys, commas between several")
-	if err != nil {
-		return nil, err
-	}
-	all, err := config.ParseKeyList(text)
-	if err == nil && len(all) == 0 {
-		err = errors.New("there is no key in it")
-	}
-	if err != nil {
-		return nil, &usageError{err.Error()}
-	}
-	return all, nil
+	return asker.keys("Gemini API keys, commas between several")
 }

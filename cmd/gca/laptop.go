@@ -10,7 +10,7 @@ import (
 	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
-// targetVariable tells gemini-manage which host a person on a laptop gave to gca, so that the commands it names are those that
+// targetVariable tells gemini-manage which host a person on a laptop gave to gca, and what it takes to log in there, so that the commands it names are those that
 // this person can type.
 const targetVariable = "GCA_TARGET"
 
@@ -22,13 +22,14 @@ func manageLine(target string, verb []string) string {
 
 var (
 	plainTarget = regexp.MustCompile(`^[A-Za-z0-9._@:%\[\]-]{1,255}$`)
+	namedTarget = regexp.MustCompile("^(?:-[ipJ] [^[:cntrl:];&|<>$`]{1,255} )*[A-Za-z0-9._@:%\\[\\]-]{1,255}$")
 	managed     = regexp.MustCompile(`(/|sudo )?gemini-manage ((?:keys|tokens|config|cert|backup) [a-z-]+|[a-z-]+)`)
 )
 
 // fromLaptop has the streams of a gemini-manage that a laptop runs name gca's commands in what a person reads. Data stays as it
 // is.
 func (s *streams) fromLaptop() {
-	if target := os.Getenv(targetVariable); plainTarget.MatchString(target) {
+	if target := os.Getenv(targetVariable); namedTarget.MatchString(target) {
 		s.target, s.err = target, renamed{s.err, target}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -43,5 +44,26 @@ func TestStreams_fromLaptop(t *testing.T) {
 	}
 	f("", "gemini-manage logs")
 	f("a b; rm -r /", "gemini-manage logs")
+	f("-i x;y root@vps", "gemini-manage logs")
+	f("-x y root@vps", "gemini-manage logs")
+	f("-i 'my key' -p 2222 root@vps", "gca logs -i 'my key' -p 2222 root@vps")
 	f("ann@[2001:db8::1]:22", "gca logs ann@[2001:db8::1]:22")
+}
+
+// A command that is named can be typed as it is: with what this run needed to log in.
+func TestSSHFlags_named(t *testing.T) {
+	f := func(flags sshFlags, target, want string) {
+		t.Helper()
+		if got := flags.named(target); got != want || !namedTarget.MatchString(got) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f(sshFlags{}, "root@vps", "root@vps")
+	f(sshFlags{hostKey: "SHA256:x", acceptNew: true, noInput: true}, "[2001:db8::1]:22", "[2001:db8::1]:22")
+	f(sshFlags{identity: "/home/ann/my key", port: 2222, jump: "bob@bastion"}, "root@vps", "-i '/home/ann/my key' -p 2222 -J bob@bastion root@vps")
+
+	err := error(&noAdapterError{named: (&sshFlags{identity: "k", port: 2222}).named("root@vps")})
+	if !strings.HasSuffix(err.Error(), "hint: gca deploy -i k -p 2222 root@vps") || exitCode(err) != exitRefused {
+		t.Errorf("%v; exit code %d", err, exitCode(err))
+	}
 }

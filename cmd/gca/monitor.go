@@ -146,7 +146,7 @@ func (f *monitorFlags) fromAfar(ctx context.Context, target string) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	far := &farServer{conn: conn, asks: opts.Prompts.Sudo != nil, target: target, words: f.words()}
+	far := &farServer{conn: conn, asks: opts.Prompts.Sudo != nil, named: f.ssh.named(target), words: f.words()}
 	if f.once {
 		err = far.watch(ctx, func(s manage.Sample) error { return f.print(s, host.Name()) })
 	} else {
@@ -158,11 +158,11 @@ func (f *monitorFlags) fromAfar(ctx context.Context, target string) (err error) 
 
 // farServer is a server that is watched.
 type farServer struct {
-	conn   *remote.Conn
-	asks   bool // for sudo's password
-	target string
-	words  []string
-	said   bytes.Buffer // by the command that watches, of errors
+	conn  *remote.Conn
+	asks  bool // for sudo's password
+	named string
+	words []string
+	said  bytes.Buffer // by the command that watches, of errors
 }
 
 // watch tells the samples that gemini-manage prints there.
@@ -170,11 +170,11 @@ func (s *farServer) watch(ctx context.Context, tell func(manage.Sample) error) e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lines, out := io.Pipe()
-	e := manageErrand(s.target, rootToRead, s.words...)
+	e := manageErrand(s.named, rootToRead, s.words...)
 	e.stdout, e.stderr = out, manage.AtMost(&s.said, maxAnswer)
 	ended := make(chan error, 1)
 	go func() {
-		err := e.over(ctx, s.conn, s.asks, s.target)
+		err := e.over(ctx, s.conn, s.asks, s.named)
 		out.CloseWithError(err)
 		ended <- err
 	}()
@@ -205,9 +205,9 @@ func eachSample(r io.Reader, tell func(manage.Sample) error) error {
 // reset gives a key another chance.
 func (s *farServer) reset(ctx context.Context, id string) error {
 	var said bytes.Buffer
-	e := manageErrand(s.target, rootAlways, "keys", "reset", "--json", "--", id)
+	e := manageErrand(s.named, rootAlways, "keys", "reset", "--json", "--", id)
 	e.stdout, e.stderr = io.Discard, manage.AtMost(&said, maxAnswer)
-	err := e.over(ctx, s.conn, s.asks, s.target)
+	err := e.over(ctx, s.conn, s.asks, s.named)
 	if words := strings.TrimSpace(said.String()); err != nil && words != "" {
 		return errors.New(strings.TrimPrefix(words, "gemini-manage: "))
 	}

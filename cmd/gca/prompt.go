@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/gemini-claude-adapter/gca/manage/locale"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 // prompt asks the person at the terminal, in their language what is given in English. It is the only user of survey.
@@ -76,9 +77,35 @@ func (p *prompt) text(question, preset string) (string, error) {
 }
 
 func (p *prompt) secret(question string) (string, error) {
+	return p.secretOf(question, func(string) error { return nil })
+}
+
+// secretOf asks until the answer is as it has to be; what is wrong with it is told without the answer.
+func (p *prompt) secretOf(question string, judge func(string) error) (string, error) {
 	var answer string
-	err := survey.AskOne(&survey.Password{Message: p.lang.Text(question)}, &answer, p.opts)
+	err := survey.AskOne(&survey.Password{Message: p.lang.Text(question)}, &answer, p.opts, survey.WithValidator(func(text any) error {
+		typed, ok := text.(string)
+		if !ok {
+			return nil
+		}
+		if err := judge(typed); err != nil {
+			return errors.New(p.lang.Text(err.Error()))
+		}
+		return nil
+	}))
 	return answer, promptError(err)
+}
+
+// keys asks for Gemini API keys, until they are some.
+func (p *prompt) keys(question string) ([]config.Key, error) {
+	var keys []config.Key
+	_, err := p.secretOf(question, func(text string) (err error) {
+		if keys, err = config.ParseKeyList(text); err == nil && len(keys) == 0 {
+			err = errors.New("none was given")
+		}
+		return err
+	})
+	return keys, err
 }
 
 func (p *prompt) bytes(question string) ([]byte, error) {

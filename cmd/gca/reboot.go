@@ -52,7 +52,7 @@ func (f *sshFlags) rebootThere(ctx context.Context, io *streams, target string, 
 	}
 	before := strings.TrimSpace(said.String())
 	if !bootID.MatchString(before) {
-		return fmt.Errorf("the server's boot cannot be told from the next one: %.100q\nhint: gca status %s", before, target)
+		return fmt.Errorf("the server's boot cannot be told from the next one: %.100q\nhint: gca status %s", before, f.named(target))
 	}
 	if err := awaitBoot(ctx, conn, target, before); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (f *sshFlags) rebootThere(ctx context.Context, io *streams, target string, 
 		return nil
 	}
 	if failed := provision.Await(ctx, host, site, release); failed != nil {
-		return &provision.Error{Kind: provision.KindFailed, Message: failed.Message + " since the reboot", Err: failed.Err, Hint: "gca doctor " + target}
+		return &provision.Error{Kind: provision.KindFailed, Message: failed.Message + " since the reboot", Err: failed.Err, Hint: "gca doctor " + f.named(target)}
 	}
 	return nil
 }

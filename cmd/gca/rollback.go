@@ -145,7 +145,7 @@ func (f *rollbackFlags) there(ctx context.Context, target, name string) error {
 // putBack brings back the release of before one that does not answer from here. Who did not wait for that has not seen it.
 func (f *rollbackFlags) putBack(ctx context.Context, target, from, to string, failed *provision.Error) error {
 	if ctx.Err() != nil {
-		return &provision.Error{Kind: provision.KindInterrupted, Message: to + " is in force, and answers on the server; whether it answers from here was not waited for", Hint: "gca status " + target}
+		return &provision.Error{Kind: provision.KindInterrupted, Message: to + " is in force, and answers on the server; whether it answers from here was not waited for", Hint: "gca status " + f.ssh.named(target)}
 	}
 	if err := f.run(ctx, target, from); err != nil {
 		return errors.Join(&provision.Error{Kind: provision.KindRollbackFailed, Message: failed.Message + ", and " + from + " could not be put back", Err: failed.Err}, err)

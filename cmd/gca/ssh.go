@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -68,6 +70,24 @@ func (f *sshFlags) parse(ctx context.Context, text string, io *streams) (remote.
 	return host, opts, nil
 }
 
+// named is how a command that is to be typed names the host that was given: with what it takes to log in there.
+func (f *sshFlags) named(target string) string {
+	var words []string
+	if f.identity != "" {
+		words = append(words, "-i", f.identity)
+	}
+	if f.port != 0 {
+		words = append(words, "-p", strconv.Itoa(f.port))
+	}
+	if f.jump != "" {
+		words = append(words, "-J", f.jump)
+	}
+	if plainTarget.MatchString(target) { // as it was typed, brackets and all
+		return strings.TrimSpace(remote.Quote(words...) + " " + target)
+	}
+	return remote.Quote(append(words, target)...)
+}
+
 // loginPrompts ask on the terminal; p is nil where nobody can be asked.
 func loginPrompts(io *streams, p *prompt) remote.Prompts {
 	// A screen that has gone is no reason to stop waiting.
@@ -106,26 +126,26 @@ const (
 
 // noAdapterError is a server without gemini-manage.
 type noAdapterError struct {
-	host   remote.Host
-	target string // as it was given
+	host  remote.Host
+	named string // for commands
 }
 
 func (e *noAdapterError) Error() string {
-	return fmt.Sprintf("no adapter is installed on %s\nhint: gca deploy %s", e.host, e.target)
+	return fmt.Sprintf("no adapter is installed on %s\nhint: gca deploy %s", e.host, e.named)
 }
 
 // runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours. A verb with an input is one that
 // changes the server, which nothing on this side stops once it has begun.
 func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) error {
-	e := manageErrand(target, need, verb...)
+	e := manageErrand(f.named(target), need, verb...)
 	e.stdin, e.stdout = stdin, stdout
 	return f.runThere(ctx, io, target, e)
 }
 
 // manageErrand is a verb of gemini-manage.
-func manageErrand(target string, need rootNeed, verb ...string) errand {
-	return errand{need: need, installed: "[ -x " + manageTool + " ] || exit 127; ", line: manageLine(target, verb),
-		after: fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", target)}
+func manageErrand(named string, need rootNeed, verb ...string) errand {
+	return errand{need: need, installed: "[ -x " + manageTool + " ] || exit 127; ", line: manageLine(named, verb),
+		after: fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", named)}
 }
 
 // errand is what to run on a server.
@@ -152,11 +172,11 @@ func (f *sshFlags) runThere(ctx context.Context, io *streams, target string, e e
 	if e.stderr == nil {
 		e.stderr = io.err
 	}
-	return e.over(ctx, conn, opts.Prompts.Sudo != nil, target)
+	return e.over(ctx, conn, opts.Prompts.Sudo != nil, f.named(target))
 }
 
-// over runs the errand on a connection. asks says whether a person can be asked for sudo's password.
-func (e errand) over(ctx context.Context, conn *remote.Conn, asks bool, target string) (err error) {
+// over runs the errand on a connection. asks says whether a person can be asked for sudo's password; named is [sshFlags.named].
+func (e errand) over(ctx context.Context, conn *remote.Conn, asks bool, named string) (err error) {
 	if isTerminal(e.stdout) {
 		e.stdout = &visibleWriter{to: e.stdout}
 	}
@@ -175,7 +195,7 @@ func (e errand) over(ctx context.Context, conn *remote.Conn, asks bool, target s
 	var exit *remote.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.Status == 127:
-		return &noAdapterError{conn.Host(), target}
+		return &noAdapterError{conn.Host(), named}
 	case errors.As(err, &exit):
 		return &statusError{exit.Status}
 	case err != nil && change.begun.Load():

@@ -120,7 +120,8 @@ func TestTyped(t *testing.T) {
 	before := r.on(everything)
 	got := r.typed(nil, []answer{
 		{r.server.HostKeys[0].Fingerprint + ". Is that right?", "y"},
-		{"Gemini API keys", strings.Join(goodKeys, ",")},
+		{"Gemini API keys", goodKeys[0] + ",hid den"},
+		{"key 2 has white space inside", strings.Join(goodKeys, ",")}, // and is asked again
 		{"Do this to " + r.target(), "n"},
 	}, "deploy", "-i", r.server.KeyFile, "--gemini-base-url", r.base, r.target())
 	if got.code != exitFailed || !strings.Contains(got.out, "nothing was changed") || strings.Contains(got.out, goodKeys[0]) {

@@ -32,6 +32,7 @@ var places = []struct {
 	{"cmd/gca", "choose", 3, []int{0}},
 	{"cmd/gca", "text", 2, []int{0}},
 	{"cmd/gca", "secret", 1, []int{0}},
+	{"cmd/gca", "keys", 1, []int{0}},
 	{"cmd/gca", "pick", 2, []int{0}},
 	{"cmd/gca", "bytes", 1, []int{0}},
 	{"cmd/gca", "agreed", 3, []int{2}},
