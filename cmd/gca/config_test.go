@@ -183,7 +183,7 @@ func testConfigAlone(t *testing.T, r *rig) {
 printf '[Service]\nExecStartPre=sleep 2\n' >/etc/systemd/system/gemini-adapter.service.d/slow.conf; systemctl daemon-reload`)
 	finished := func(what string, got result, code int, far *rig, port string) {
 		t.Helper()
-		wantEnd(t, what, got, code, "the server goes on with it by itself", "hint: `gca config get "+far.target()+"`")
+		wantEnd(t, what, got, code, "the server goes on with it by itself", "hint: `gca config get "+far.named()+"`")
 		r.on("i=0; until [ $((i += 1)) -gt 200 ] || ss -Hltn | grep -q :" + port + " && flock -n /run/gca.lock true && [ $(gemini-manage config get PORT) = " + port + " ]; do sleep 0.1; done; [ $i -le 200 ]")
 		r.serves()
 	}

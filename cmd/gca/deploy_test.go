@@ -324,7 +324,7 @@ func testStop(t *testing.T, r *rig) {
 	if state := r.on("systemctl is-active gemini-adapter.service gemini-adapter.socket || true"); strings.TrimSpace(state) != "inactive\ninactive" {
 		t.Errorf("after stop and a request the units are %q", state)
 	}
-	if got := r.run(nil, append(append([]string{"status"}, r.login()...), r.target())...); got.code != exitFailed || !strings.Contains(got.out, "cure: gca start "+r.target()) {
+	if got := r.run(nil, append(append([]string{"status"}, r.login()...), r.target())...); got.code != exitFailed || !strings.Contains(got.out, "cure: gca start "+r.named()) {
 		t.Errorf("status of a stopped adapter: exit code %d\n%s%s", got.code, got.out, got.err)
 	}
 	r.ok(nil, append(append([]string{"start"}, r.login()...), r.target())...)

@@ -85,7 +85,7 @@ func TestTrap_Doctor(t *testing.T) {
 		}
 		wantText(t, r.on("gemini-manage doctor"), "this server: all well")
 		r.on("echo '# mine' >>/etc/nginx/sites-available/gemini-adapter")
-		wantText(t, r.doctor().out, "drift", "gca plan "+r.target(), "gca deploy "+r.target()+" puts it right")
+		wantText(t, r.doctor().out, "drift", "gca plan "+r.named(), "gca deploy "+r.named()+" puts it right")
 		testFailedRun(t, r)
 		r.on("systemctl disable -q --now gemini-adapter.socket; systemctl stop gemini-adapter")
 		got := r.doctor()

@@ -93,7 +93,7 @@ for i in $(seq 100); do systemctl show -p SubState --value gemini-adapter | grep
 	if got.code != exitFailed {
 		t.Errorf("status of an adapter whose main unit does not start: exit code %d", got.code)
 	}
-	wantText(t, got.out, "gemini-adapter.service does not start (auto-restart", "gca error-logs "+r.target(), "gca restart "+r.target())
+	wantText(t, got.out, "gemini-adapter.service does not start (auto-restart", "gca error-logs "+r.named(), "gca restart "+r.named())
 	r.ok(nil, r.verb(words("config set"), "MAX_RETRIES=9", otherBase(r))...)
 	r.settled()
 	r.on("gemini-manage status; rm -r /run/systemd/system/gemini-adapter.service.d; systemctl daemon-reload")
@@ -105,7 +105,7 @@ func testStopLetsNobodyIn(t *testing.T, r *rig, token string) {
 	r.on("echo pid 1 since today: a deploy >/run/gca.lock; systemd-run -q --unit=deployer flock /run/gca.lock sleep 60; until ! flock -n /run/gca.lock true; do sleep 0.05; done")
 	locked := r.fails(nil, exitLocked, "pid 1 since today: a deploy", r.verb(words("stop"))...)
 	r.on("systemctl stop deployer")
-	wantText(t, locked.err, "hint: wait for it to end, then again: gca stop "+r.target())
+	wantText(t, locked.err, "hint: wait for it to end, then again: gca stop "+r.named())
 	r.serves()
 	l := &load{t: t, url: "http://" + r.server.Addr, token: token, client: http.DefaultClient}
 	story := make(chan string)

@@ -168,6 +168,9 @@ func (r *rig) login() []string {
 	return []string{"-i", r.server.KeyFile, "--host-key", r.server.HostKeys[0].Fingerprint}
 }
 
+// named is how hints name the rig's server.
+func (r *rig) named() string { return "-i " + r.server.KeyFile + " " + r.target() }
+
 func (r *rig) deployArgs(more ...string) []string {
 	args := append([]string{"deploy", "--yes", "--gemini-base-url", r.base}, r.login()...)
 	return append(append(args, more...), r.target())
