@@ -49,7 +49,7 @@ func (l *ReleaseList) Choose(name string) (converge.Release, error) {
 	case len(found) == 1, len(found) > 1 && name == "":
 		return found[0], l.refuseCurrent(found[0])
 	case name == "":
-		return converge.Release{}, fmt.Errorf("no release is kept that was in force before the current one, %s\nhint: rollback --list shows all that are kept; gca deploy --binary FILE brings another one", l.current())
+		return converge.Release{}, fmt.Errorf("no release is kept that was in force before the current one, %s\nhint: gemini-manage rollback --list shows all that are kept; from your laptop: gca deploy --binary FILE HOST brings another one", l.current())
 	}
 	problem := "no release that is kept is named"
 	if len(found) > 1 {

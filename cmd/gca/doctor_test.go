@@ -135,7 +135,7 @@ func TestTrap13(t *testing.T) {
 		r := newRig(t, ready()...)
 		r.on("printf 'PasswordAuthentication yes\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf; systemctl restart ssh")
 		got := r.run(withKeys(), r.deployArgs("--harden-ssh")...)
-		wantText(t, got.err, "those without a key for good: login", "hint: the same command with --accept-risk password-logins")
+		wantText(t, got.err, "those without a key for good: user login", "hint: the same command with --accept-risk password-logins")
 		if got.code != exitRefused {
 			t.Errorf("exit code %d, want %d\n%s", got.code, exitRefused, got.err)
 		}

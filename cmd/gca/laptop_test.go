@@ -5,6 +5,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/gemini-claude-adapter/gca/manage"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 )
 
 // What a server says to a laptop names the laptop's commands.
@@ -65,5 +68,15 @@ func TestSSHFlags_named(t *testing.T) {
 	err := error(&noAdapterError{named: (&sshFlags{identity: "k", port: 2222}).named("root@vps")})
 	if !strings.HasSuffix(err.Error(), "hint: gca deploy -i k -p 2222 root@vps") || exitCode(err) != exitRefused {
 		t.Errorf("%v; exit code %d", err, exitCode(err))
+	}
+}
+
+// A laptop chooses from the server's list of releases, and names its own commands where that fails.
+func TestRollback_chooseFromLaptop(t *testing.T) {
+	f := &rollbackFlags{group: group{&streams{}, &sshFlags{port: 2222}}}
+	_, _, err := f.choose(&manage.ReleaseList{Releases: []converge.Release{{Name: "0.1.0-aa", Current: true}}}, "", "root@vps")
+	const want = "hint: gca rollback -p 2222 root@vps --list shows all that are kept; gca deploy --binary FILE -p 2222 root@vps brings another one"
+	if exitCode(err) != exitUsage || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
 	}
 }

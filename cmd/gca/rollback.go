@@ -64,7 +64,11 @@ func (f *rollbackFlags) choose(list *manage.ReleaseList, name, where string) (to
 		return to, false, list.Print(f.io.people(), time.Now())
 	}
 	if to, err = list.Choose(name); err != nil {
-		return to, false, &usageError{err.Error()}
+		text := err.Error()
+		if f.ssh != nil {
+			text = renamed{target: f.ssh.named(where)}.text(text)
+		}
+		return to, false, &usageError{text}
 	}
 	if f.yes {
 		return to, true, nil

@@ -197,7 +197,7 @@ func TestDiff_Harden(t *testing.T) {
 	f(func(*Facts, *Want) {}, "", "ssh:keys-only")
 	f(func(f *Facts, _ *Want) { f.KeysOnly = true }, "")
 	f(func(f *Facts, w *Want) { f.KeysOnly, w.Risks, w.KeyLogin = true, nil, false }, "")
-	f(func(_ *Facts, w *Want) { w.Risks = nil }, "those without a key for good: bob\nhint: the same command with --accept-risk password-logins")
+	f(func(_ *Facts, w *Want) { w.Risks = nil }, "those without a key for good: user bob\nhint: the same command with --accept-risk password-logins")
 	f(func(_ *Facts, w *Want) { w.KeyLogin = false }, "this very login came in without one")
 	f(func(f *Facts, _ *Want) { f.SSHD = false }, "sshd does not tell its settings")
 	f(func(_ *Facts, w *Want) { w.Harden = false }, "")

@@ -40,7 +40,7 @@ func refuseHarden(f Facts, w Want) *Refusal {
 	case !slices.Contains(w.Risks, RiskPasswords):
 		who := "whoever logs in with a password is shut out"
 		if len(f.Keyless) > 0 {
-			who += ", those without a key for good: " + joinSome(f.Keyless)
+			who += ", those without a key for good: user " + joinSome(f.Keyless)
 		}
 		return refuse(RefusedRisk, "the same command with --accept-risk "+RiskPasswords, "--harden-ssh lets keys alone in: %s", who)
 	}
