@@ -12,6 +12,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/manage/alerts"
 	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
@@ -59,7 +60,8 @@ func Status(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Load == "not-found" {
+	running := converge.UnderWay()
+	if u.Load == "not-found" && running == nil {
 		return nil, ErrNotInstalled
 	}
 	behind, err := readUnit(ctx, HandoverUnit)
@@ -71,6 +73,9 @@ func Status(ctx context.Context) (*Report, error) {
 		r.Release = filepath.Base(target)
 	}
 	now := time.Now()
+	if r.judgeDeploy(ctx, running) {
+		return r, nil
+	}
 	known, alertsErr := loadAlerts(alertsDir)
 	if up := r.judgeService(ctx, u, behind); up {
 		r.askAdapter(ctx, u.Active != "active", known, now)
@@ -88,6 +93,24 @@ func Status(ctx context.Context) (*Report, error) {
 		r.judgeAlerts(ctx, known, now)
 	}
 	return r, nil
+}
+
+// judgeDeploy says whether a deploy is at work, whose half-way state is no trouble of its own. To who is not root the deploy says
+// nothing, but its unit is seen.
+func (r *Report) judgeDeploy(ctx context.Context, running *converge.Running) (atWork bool) {
+	if running != nil {
+		found := running.Finding()
+		r.problem(found.What, found.Cure)
+		return running.AtWork()
+	}
+	if os.Geteuid() == 0 {
+		return false
+	}
+	u, err := readUnit(ctx, converge.WorkerUnit)
+	if atWork = err == nil && u.Active == "active"; atWork {
+		r.problem("a deploy is at work, or waits to be finished", "sudo gemini-manage status   # says which")
+	}
+	return atWork
 }
 
 // judgeService says whether an adapter serves: the main one, or the one that stands in for it.

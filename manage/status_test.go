@@ -8,6 +8,7 @@ import (
 
 	"github.com/gemini-claude-adapter/gca/manage/alerts"
 	"github.com/gemini-claude-adapter/gca/manage/client"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
@@ -223,4 +224,27 @@ func TestReport_judgeKeys(t *testing.T) {
 	f(1, []string{"", "invalid"}, "1 of 2 keys are active")
 	f(2, []string{"", "throttled for some models"}, "for some models 1 of 2 keys rest, and come back by themselves")
 	f(2, nil, "for some models not all keys serve, or did not a moment ago")
+}
+
+// A deploy that has not ended is what status says first, and all that it says while that is at work.
+func TestReport_judgeDeploy(t *testing.T) {
+	since := time.Date(2026, 11, 30, 15, 4, 0, 0, time.UTC)
+	f := func(running converge.Running, atWork bool, what, cure string) {
+		t.Helper()
+		r := Report{State: "active", Health: "healthy"}
+		if got := r.judgeDeploy(t.Context(), &running); got != atWork || r.Healthy() {
+			t.Errorf("at work: %v, healthy: %v", got, r.Healthy())
+		}
+		var got strings.Builder
+		if err := r.Print(&got, since); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(got.String(), "\nproblems    "+what+"\n            cure: "+cure) {
+			t.Errorf("got:\n%s", got.String())
+		}
+	}
+	f(converge.Running{State: converge.RunApplying, Since: since, Done: 30, Total: 44}, true,
+		"a deploy is at work since 15:04 (UTC), step 31 of 44", "wait for it, then look again\n")
+	f(converge.Running{State: converge.RunApplied, Since: since, Done: 44, Total: 44, Until: since.Add(15 * time.Minute)}, false,
+		"an unfinished deploy waits to be finished: at 15:19 (UTC) it is put back", "gca deploy HOST   # finishes it, and gca deploy --abort HOST puts it back")
 }

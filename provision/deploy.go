@@ -107,6 +107,7 @@ type Result struct {
 	Release     string
 	Changed     int    // steps that changed something, those of an unfinished deploy among them; 0 is up to date
 	Pending     int    // with DryRun: steps that a deploy would take
+	Unfinished  bool   // with DryRun: an earlier deploy has not ended, so the server does not stay as it is
 	ClientToken string // made by this run, or ""
 	AdminToken  string // likewise
 }
@@ -265,7 +266,7 @@ func (d *deploy) converge(ctx context.Context, a *agent, hello converge.Hello) e
 	d.result.Release = want.Release()
 	switch {
 	case err == nil && d.DryRun:
-		d.result.Pending = len(plan.Steps)
+		d.result.Pending, d.result.Unfinished = len(plan.Steps), hello.Running != nil
 		return nil
 	case err != nil || !agreed:
 		return errors.Join(err, d.cancel(a), declined(err, plan.TookBack))

@@ -84,7 +84,7 @@ func (d *deploy) converse(ctx context.Context, a *agent) ([]converge.Finding, er
 // broken reports whether it is known already that the adapter does not answer.
 func broken(found []converge.Finding) bool {
 	for _, f := range found {
-		if f.Level == converge.LevelFail {
+		if f.Level == converge.LevelFail && f.ID != converge.FindingUnfinished {
 			return true
 		}
 	}

@@ -183,12 +183,62 @@ func TestDeploy_silentLaptop(t *testing.T) {
 	r.on("apt-get -q -y purge ufw 2>&1")
 	r.holdPackages()
 	first := r.begin(holding, withKeys(), r.deployArgs()...)
+	r.saysDeploying()
 	first.signal("STOP")
 	second := r.begin("this is what happened meanwhile", withKeys(), r.deployArgs()...)
 	first.signal("CONT")
 	wantEnd(t, "the laptop that slept", first.end(), exitLocked, "has taken this deploy over")
 	r.letPackagesGo()
 	wantEnd(t, "the one that went on", second.end(), exitOK, "Client token, shown this once")
+}
+
+// saysDeploying looks at a server that a deploy is at work on: its half-way state is no damage.
+func (r *rig) saysDeploying() {
+	r.t.Helper()
+	for _, look := range []string{"status", "doctor"} {
+		got := r.run(nil, append(append([]string{look}, r.login()...), r.target())...)
+		wantEnd(r.t, look+" while a deploy is at work", got, exitFailed, "a deploy is at work", "wait for it")
+		for _, wrong := range []string{"the plan", "systemctl", "gca start", "gca deploy", "the last deploy"} {
+			if strings.Contains(got.out+got.err, wrong) {
+				r.t.Errorf("%s while a deploy is at work speaks of %q:\n%s%s", look, wrong, got.out, got.err)
+			}
+		}
+	}
+	plan := r.run(nil, append(append([]string{"plan"}, r.login()...), r.target())...)
+	wantEnd(r.t, "a plan while a deploy is at work", plan, exitPending, "a deploy is at work since ", "the plan is for the server as it is at this moment")
+}
+
+// A laptop that dies for good leaves a deploy that waits: whoever looks is told so, with when it is put back and what to do, from the
+// laptop and on the server.
+func TestDeploy_silentLaptopForGood(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ready()...)
+	deaf := " INPUT -p tcp --dport 80 -s " + r.server.Gateway + " -j DROP"
+	r.on("iptables -I" + deaf) // so that nothing is committed
+	dying := r.begin("looking at http://", withKeys(), r.deployArgs()...)
+	dying.signal("KILL")
+	if got := dying.end(); got.code == exitOK {
+		t.Fatalf("%+v", got)
+	}
+	r.on("iptables -D" + deaf)
+	host := append(r.login(), r.target())
+	finish, putBack := "gca deploy "+r.target(), "gca deploy --abort "+r.target()
+	waits := []string{"an unfinished deploy waits to be finished: at ", " (UTC) it is put back", finish, putBack}
+	for tries := 0; tries < 20 && !strings.Contains(r.run(nil, append([]string{"status"}, host...)...).out, waits[0]); tries++ { // the server hears of the death
+	}
+	wantEnd(t, "status", r.run(nil, append([]string{"status"}, host...)...), exitFailed, append(waits, "healthy")...)
+	wantEnd(t, "doctor", r.run(nil, append([]string{"doctor"}, host...)...), exitFailed, waits...)
+	dry := r.run(nil, r.deployArgs("--dry-run")...)
+	wantEnd(t, "deploy --dry-run", dry, exitPending, append(waits, "the deploy that has not ended")...)
+	if strings.Contains(dry.out+dry.err, "would change nothing") {
+		t.Errorf("deploy --dry-run:\n%s%s", dry.out, dry.err)
+	}
+	for _, look := range []string{"status", "doctor"} {
+		wantText(t, r.on("if gemini-manage "+look+"; then exit 1; fi"), waits[0], "gca deploy HOST ", "gca deploy --abort HOST ")
+	}
+	wantEnd(t, "the deploy that finishes it", r.run(withKeys(), r.deployArgs()...), exitOK, "Client token, shown this once")
+	wantEnd(t, "doctor", r.doctor(), exitOK, "all well")
+	r.ok(nil, append([]string{"status"}, host...)...)
 }
 
 // Nor does it stand in the way of --abort.

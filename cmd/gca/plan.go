@@ -18,7 +18,8 @@ func newPlan(io *streams) *cobra.Command {
 		Use:   "plan [user@]host[:port]",
 		Short: "Show what a deploy would change, with diffs, and change nothing",
 		Long: `plan shows every step that deploy would take on the server, with the differences of the files that hold no secret. The
-server is left as it is. Exit code 20 means that something would change, 0 that nothing would.
+server is left as it is. Exit code 20 means that something would change, or that an earlier deploy has
+not ended, 0 that nothing would.
 
 Without keys, on a server that has none, the plan is made as if one had been given: a deploy asks for them.`,
 		Example: "  gca plan root@203.0.113.9\n  gca plan --json root@tokyo.example.com:2222 | tail -n 1",
@@ -87,13 +88,15 @@ func (f *deployFlags) finishPlan(io *streams, screen *screen, result provision.R
 	var err error
 	switch {
 	case f.json:
-		err = screen.planResult(result.Pending)
+		err = screen.planResult(result)
+	case result.Pending == 0 && result.Unfinished:
+		_, err = fmt.Fprintln(io.err, io.lang.Say("%s has nothing to be changed but for the deploy that has not ended; nothing was changed", result.URL))
 	case result.Pending == 0:
 		_, err = fmt.Fprintln(io.err, io.lang.Say("%s is up to date: a deploy would change nothing", result.URL))
 	default:
 		_, err = fmt.Fprintln(io.err, io.lang.Say("%s to take; nothing was changed", io.lang.Count(result.Pending, "step")))
 	}
-	if err == nil && result.Pending > 0 {
+	if err == nil && (result.Pending > 0 || result.Unfinished) {
 		return &statusError{exitPending}
 	}
 	return err

@@ -68,12 +68,14 @@ type planResult struct {
 	Schema  int    `json:"schema"`
 	Type    string `json:"type"` // plan_result
 	Pending int    `json:"pending"`
+
+	Unfinished bool `json:"unfinished,omitempty"` // an earlier deploy has not ended
 }
 
 func (s *screen) result(r provision.Result) error {
 	return json.NewEncoder(s.io.out).Encode(deployResult{1, "result", r.URL, r.Changed, r.Release, r.ClientToken, r.AdminToken})
 }
 
-func (s *screen) planResult(pending int) error {
-	return json.NewEncoder(s.io.out).Encode(planResult{1, "plan_result", pending})
+func (s *screen) planResult(r provision.Result) error {
+	return json.NewEncoder(s.io.out).Encode(planResult{1, "plan_result", r.Pending, r.Unfinished})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gemini-claude-adapter/gca/provision"
+	"github.com/gemini-claude-adapter/gca/provision/converge"
 	"github.com/gemini-claude-adapter/gca/provision/remote"
 )
 
@@ -134,6 +135,18 @@ func (e *noAdapterError) Error() string {
 	return fmt.Sprintf("no adapter is installed on %s\nhint: gca deploy %s", e.host, e.named)
 }
 
+// deployingError is a server whose first deploy has not come to gemini-manage yet.
+type deployingError struct{ noAdapterError }
+
+func (e *deployingError) Error() string {
+	return fmt.Sprintf("a deploy is at work on %s, and has installed no adapter yet; wait for it\nhint: gca doctor %s   # says how far it is", e.host, e.named)
+}
+
+const deployingStatus = 125
+
+// toolOrExit is the shell's: without gemini-manage there is no adapter, or not yet.
+const toolOrExit = "[ -x " + manageTool + " ] || { systemctl is-active --quiet " + converge.WorkerUnit + " 2>/dev/null && exit 125; exit 127; }; "
+
 // runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours. A verb with an input is one that
 // changes the server, which nothing on this side stops once it has begun.
 func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, need rootNeed, stdin io.Reader, stdout io.Writer, verb ...string) error {
@@ -144,7 +157,7 @@ func (f *sshFlags) runRemote(ctx context.Context, io *streams, target string, ne
 
 // manageErrand is a verb of gemini-manage.
 func manageErrand(named string, need rootNeed, verb ...string) errand {
-	return errand{need: need, installed: "[ -x " + manageTool + " ] || exit 127; ", line: manageLine(named, verb),
+	return errand{need: need, installed: toolOrExit, line: manageLine(named, verb),
 		after: fmt.Sprintf("`gca config get %s` or `gca status %[1]s` shows what came of it", named)}
 }
 
@@ -154,7 +167,7 @@ type errand struct {
 	stdin     io.Reader // nil where nothing changes the server
 	stdout    io.Writer
 	stderr    io.Writer // nil is the person's
-	installed string    // ends with status 127 where no adapter is installed
+	installed string    // ends with status 127 where no adapter is installed, with deployingStatus where one is about to be
 	line      string
 	after     string // hint for one who lost sight of it
 }
@@ -196,6 +209,8 @@ func (e errand) over(ctx context.Context, conn *remote.Conn, asks bool, named st
 	switch {
 	case errors.As(err, &exit) && exit.Status == 127:
 		return &noAdapterError{conn.Host(), named}
+	case errors.As(err, &exit) && exit.Status == deployingStatus:
+		return &deployingError{noAdapterError{conn.Host(), named}}
 	case errors.As(err, &exit):
 		return &statusError{exit.Status}
 	case err != nil && change.begun.Load():

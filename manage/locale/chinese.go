@@ -100,6 +100,8 @@ func deploying() []message {
 		{"; it is being put back", "；正在恢复原状"},
 		{", at: %s", "，正在：%s"},
 		{"%s is up to date: a deploy would change nothing", "%s 已是最新：部署不会改变任何东西"},
+		{"%s has nothing to be changed but for the deploy that has not ended; nothing was changed", "%s 除了尚未结束的部署以外没有要改动的；没有做任何改动"},
+		{"a deploy is at work on %s, and has installed no adapter yet; wait for it", "%s 正在部署，还没有装好适配器；请等它结束"},
 		{"%s: up to date (%s)", "%s：已是最新（%s）"},
 		{"%s to take; nothing was changed", "有 %s 待执行；目前没有做任何改动"},
 		{"nothing had to be changed", "没有需要改动的地方"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // applied begins a deploy on m that changes the firewall, and returns when it waits for its commit.
@@ -81,7 +82,7 @@ func TestDeadMan_WithoutAWorker(t *testing.T) {
 
 // A login is a proof only once everything is in place.
 func TestDeadMan_ProofBeforeTheEnd(t *testing.T) {
-	h := newHub(Plan{steps: []Step{{id: ArmedStep}}}, Want{}, testTime)
+	h := newHub(Plan{steps: []Step{{id: ArmedStep}}}, Want{}, testTime, time.Minute)
 	w := &worker{sys: newSystem(t.TempDir())}
 	if err := w.prove(h); err == nil || h.isProven() {
 		t.Errorf("a proof is taken while the steps run: %v", err)

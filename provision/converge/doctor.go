@@ -17,11 +17,14 @@ func (a Agent) diagnose(ctx context.Context, s *reader, want Want) ([]Finding, e
 	if err := want.Validate(); err != nil {
 		return nil, err
 	}
+	running, found, err := unsettled(s)
+	if err != nil || running != nil && running.AtWork() {
+		return found, err
+	}
 	facts, err := collect(ctx, s, want)
 	if err != nil {
 		return nil, err
 	}
-	var found []Finding
 	for _, refusal := range obstacles(facts, want) {
 		found = append(found, refusal.Finding())
 	}

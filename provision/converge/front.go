@@ -125,7 +125,7 @@ func (a Agent) show(ctx context.Context, r *reader, want Want) PlanMessage {
 	if err != nil {
 		return PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)}
 	}
-	return PlanMessage{Steps: plan.Whole(), Notes: append(unsettled(r), plan.notes...), Site: plan.site, Findings: plan.findings, Time: serverTime()}
+	return PlanMessage{Steps: plan.Whole(), Notes: append(besides(r), plan.notes...), Site: plan.site, Findings: plan.findings, Time: serverTime()}
 }
 
 // findings is a look at the server, with no means to write either.
@@ -134,20 +134,21 @@ func (a Agent) findings(ctx context.Context, r *reader, want Want) PlanMessage {
 	if err != nil {
 		return PlanMessage{Steps: []StepInfo{}, Refused: asRefusal(RefusedServer, err)}
 	}
-	return PlanMessage{Steps: []StepInfo{}, Notes: unsettled(r), Findings: found, Time: serverTime()}
+	return PlanMessage{Steps: []StepInfo{}, Findings: found, Time: serverTime()}
 }
 
-// unsettled says why a server may look different to the next deploy.
-func unsettled(r *reader) []string {
-	if running := peek(r); running != nil {
-		return []string{"a deploy of " + running.Release + " is under way; the plan is for the server as it is at this moment"}
-	}
-	died, err := unfinished(r)
+// besides says why a server may look different to the next deploy.
+func besides(r *reader) []string {
+	running, found, err := unsettled(r)
 	switch {
 	case err != nil:
 		return []string{err.Error()}
-	case died:
-		return []string{"an earlier deploy died half-way; the next one takes it back first, which this plan does not know of"}
+	case running != nil && running.AtWork():
+		return []string{found[0].What + "; the plan is for the server as it is at this moment"}
+	case running != nil:
+		return []string{found[0].What + "\nhint: " + found[0].Cure}
+	case len(found) > 0:
+		return []string{found[0].What + ", which this plan does not know of"}
 	}
 	return nil
 }

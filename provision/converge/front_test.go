@@ -83,7 +83,7 @@ func TestAgent_PlanMode(t *testing.T) {
 		if (len(plan.Steps) > 0) != steps {
 			t.Errorf("%s: %d steps", name, len(plan.Steps))
 		}
-		for _, note := range []string{"is under way", "died half-way"} {
+		for _, note := range []string{"a deploy is at work", "waits to be finished", "died half-way"} {
 			told := slices.ContainsFunc(plan.Notes, func(n string) bool { return strings.Contains(n, note) })
 			if told != slices.Contains(notes, note) {
 				t.Errorf("%s: notes %q", name, plan.Notes)
@@ -105,7 +105,15 @@ func TestAgent_PlanMode(t *testing.T) {
 	m.must(err)
 	_, err = c.Apply(Events{})
 	m.must(err)
-	f("beside a deploy", "", false, "is under way")
+	f("beside a deploy", "", false, "a deploy is at work")
+	m.must(errors.Join(laptop.Close(), <-ended))
+	m.letGo()
+	f("beside a deploy whose laptop died", "", false, "waits to be finished")
+	c, laptop, ended = m.start()
+	_, err = c.Attach()
+	m.must(err)
+	_, err = c.Follow(Events{})
+	m.must(err)
 	m.must(c.Rollback("no"))
 	m.back(c.RolledBack(), "no")
 	m.must(errors.Join(laptop.Close(), <-ended, m.lastWorker()))

@@ -27,7 +27,9 @@ type hub struct {
 	running   Running
 	laptop    *laptop       // that listens, or nil
 	committed bool          // by the laptop
+	patience  time.Duration // for a commit, once everything is applied
 	armed     bool          // it is not to be committed before it is proven
+	goesOff   time.Time     // the dead man's timer, where it is armed
 	proven    bool          // that a new login gets in
 	heard     bool          // the laptop has heard that everything was put back
 	ended     bool          // nothing more will be told
@@ -48,9 +50,9 @@ type laptop struct {
 	seen time.Time // when it was last heard; guarded by the hub
 }
 
-// newHub begins with the plan that is being carried out.
-func newHub(plan Plan, want Want, since time.Time) *hub {
-	h := &hub{titles: map[string]string{}, changed: make(chan struct{})}
+// newHub begins with the plan that is being carried out; patience is how long it waits for a commit in the end.
+func newHub(plan Plan, want Want, since time.Time, patience time.Duration) *hub {
+	h := &hub{patience: patience, titles: map[string]string{}, changed: make(chan struct{})}
 	h.running = Running{Release: want.Release(), Since: since.UTC(), By: want.Client, State: RunApplying, Total: len(plan.steps)}
 	for _, s := range plan.steps {
 		h.titles[s.id] = s.title
@@ -94,8 +96,11 @@ func (h *hub) tell(m Message) {
 			if m.State == StepDone {
 				h.running.Done++
 			}
+			if m.ID == ArmedStep && m.State == StepDone {
+				h.goesOff = time.Now().Add(deadManTime)
+			}
 		case appliedMessage:
-			h.running.State = RunApplied
+			h.running.State, h.running.Until = RunApplied, time.Now().Add(h.patience).UTC()
 		case UndoEvent:
 			h.running.State = RunUndoing
 		case ProgressEvent:
@@ -135,6 +140,9 @@ func (h *hub) state() *Running {
 		return nil
 	}
 	r := h.running
+	if r.State == RunApplied && h.armed && !h.proven && h.goesOff.Before(r.Until) {
+		r.Until = h.goesOff.UTC()
+	}
 	r.Attached = h.laptop != nil && time.Since(h.laptop.seen) < aliveTime
 	return &r
 }

@@ -26,7 +26,7 @@ func newAttached(by string) *attached {
 
 func testHub() *hub {
 	plan := Plan{steps: []Step{{id: "file:/a", title: "write /a"}, {id: "file:/b", title: "write /b"}}}
-	return newHub(plan, Want{Version: "1", SHA256: "abc", Client: "203.0.113.9"}, testTime)
+	return newHub(plan, Want{Version: "1", SHA256: "abc", Client: "203.0.113.9"}, testTime, time.Minute)
 }
 
 // all reads to the end of what the laptop is told.

@@ -16,7 +16,7 @@ func dependencies() []dependency {
 	machine := []string{"disk-full", "inodes"}
 	files := []string{"settings", "keys", "release", "user", "state"}
 	return []dependency{
-		{string(RefusedOS), nil}, {"server", nil}, {"disk-full", nil}, {"disk-free", []string{"disk-full"}}, {"inodes", nil}, {"memory", nil}, {"oom", nil}, {"clock", nil}, {"dns", nil},
+		{FindingUnfinished, nil}, {string(RefusedOS), nil}, {"server", nil}, {"disk-full", nil}, {"disk-free", []string{"disk-full"}}, {"inodes", nil}, {"memory", nil}, {"oom", nil}, {"clock", nil}, {"dns", nil},
 		{"packages", nil}, {"dpkg", machine}, {"selinux", nil},
 		{string(RefusedSettings), nil}, {"keys", nil}, {"release", nil}, {"user", nil}, {"state", []string{"user"}},
 		{"port", nil}, {"socket", []string{"port", "user"}},

@@ -63,28 +63,6 @@ type Hello struct {
 	Last      string   `json:"last,omitempty"`    // how the last deploy was put back, where no laptop heard of it
 }
 
-// Running is a deploy that is under way on the server.
-type Running struct {
-	Release  string    `json:"release"`
-	Since    time.Time `json:"since"`
-	By       string    `json:"by,omitempty"` // IP address of the laptop that began it
-	State    RunState  `json:"state"`
-	Step     string    `json:"step,omitempty"` // title of the step that runs, or of the last one
-	Done     int       `json:"done"`           // steps that are done
-	Total    int       `json:"total"`
-	Attached bool      `json:"attached"` // a laptop is listening
-}
-
-// RunState is how far a deploy that is under way has come.
-type RunState string
-
-// The states of a deploy that is under way.
-const (
-	RunApplying RunState = "applying" // its steps run
-	RunApplied  RunState = "applied"  // it waits for its commit
-	RunUndoing  RunState = "undoing"  // it is being put back
-)
-
 // wantMessage is a Want on its way; here alone its secrets are in the clear.
 type wantMessage struct {
 	Mode      Mode              `json:"mode,omitempty"`

@@ -218,7 +218,7 @@ func (w *worker) obey(ctx context.Context) error {
 		close(w.settled)
 		return errors.Join(o.refuse(errors.Join(err, leave(w.sys, o.want))), unlock())
 	}
-	h := newHub(plan, o.want, time.Now())
+	h := newHub(plan, o.want, time.Now(), w.agent.commitTime())
 	h.attach(o.laptop, 1) // it has the plan
 	w.hub.Store(h)
 	close(w.settled)
