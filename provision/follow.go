@@ -48,9 +48,13 @@ func (d *deploy) follow(ctx context.Context, a *agent, running converge.Running)
 	return d.finish(ctx, a, plan.Steps, applied, versionOf(running.Release))
 }
 
-// Occupied is the error of a deploy that another laptop is at.
+// Occupied is the error of a deploy that another laptop is at, or this one from another terminal.
 func Occupied(running converge.Running) error {
-	return &Error{Kind: KindLocked, Message: "another laptop is at this server's deploy: it was begun from " + running.By,
+	message := "another laptop is at this server's deploy: it was begun from " + running.By
+	if running.Yours {
+		message = "a deploy of this server is at work already: it was begun from " + running.By + ", which is yours: perhaps in another terminal"
+	}
+	return &Error{Kind: KindLocked, Message: message,
 		Hint: "let it end there; to go on from here, run this again at a terminal, without --yes, and say yes"}
 }
 

@@ -139,13 +139,14 @@ func (f *deployFlags) ui(io *streams, screen *screen, host string, keys []config
 		return chooseKeys(asker, keys, have)
 	}
 	ui.Running = func(running converge.Running) (bool, error) {
-		screen.running(running)
-		if !running.Attached || f.yes || asker == nil {
+		nobodyAsked := f.yes || asker == nil
+		screen.running(running, running.Attached && nobodyAsked)
+		if !running.Attached || nobodyAsked {
 			return false, nil
 		}
-		question := "Another laptop is at this deploy. Go on with it from here instead?"
+		question := "Another laptop, or another terminal, is at this deploy. Go on with it from here instead?"
 		if f.abort {
-			question = "Another laptop is at this deploy. Put it back all the same?"
+			question = "Another laptop, or another terminal, is at this deploy. Put it back all the same?"
 		}
 		yes, err := asker.confirm(question, false)
 		if err == nil && !yes {

@@ -159,13 +159,14 @@ func TestDeploy_twoLaptops(t *testing.T) {
 	r.holdPackages()
 	first := r.begin(holding, withKeys(), r.deployArgs()...)
 
-	wantEnd(t, "another laptop", r.run(withKeys(), r.deployArgs()...), exitLocked, "another laptop is at this server's deploy", r.server.Gateway, "hint: ")
+	wantEnd(t, "another laptop", r.run(withKeys(), r.deployArgs()...), exitLocked, "a deploy of this server is at work: release ",
+		"from "+r.server.Gateway+", which is yours: perhaps in another terminal", "; waiting for up to 25 s", "a deploy of this server is at work already", "hint: ")
 	other := r.otherGCA()
 	wantEnd(t, "another gca", r.run(withKeys(), r.deployArgs("--binary", other)...), exitLocked, "a deploy by another gca is at work on this server: pid ", "hint: ")
 
 	args := append(append([]string{"deploy", "--gemini-base-url", r.base}, r.login()...), r.target())
 	no := r.typed(withKeys(), []answer{{"Go on with it from here instead?", "n"}}, args...)
-	wantEnd(t, "a person who says no", no, exitLocked, "another laptop")
+	wantEnd(t, "a person who says no", no, exitLocked, "another terminal")
 	second := make(chan result)
 	go func() {
 		second <- r.typed(withKeys(), []answer{{"Go on with it from here instead?", "y"}}, args...)
@@ -251,7 +252,7 @@ func TestDeploy_abortSilent(t *testing.T) {
 	first := r.begin(holding, withKeys(), r.deployArgs()...)
 	first.signal("STOP")
 	abort := append(append([]string{"deploy", "--abort"}, r.login()...), r.target())
-	wantEnd(t, "--abort", r.run(nil, abort...), exitOK, "an unfinished deploy of release", "was put back")
+	wantEnd(t, "--abort", r.run(nil, abort...), exitOK, "a deploy of this server is at work: release ", "was put back")
 	first.signal("CONT")
 	wantEnd(t, "the laptop that slept", first.end(), exitLocked, "has taken this deploy over")
 	r.letPackagesGo()

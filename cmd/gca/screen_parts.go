@@ -198,17 +198,24 @@ func (s *screen) progress(e converge.ProgressEvent) {
 // toldEvery is how often a log hears that something still waits.
 const toldEvery = 10 * time.Second
 
-// running tells of the unfinished deploy that is followed next.
-func (s *screen) running(r converge.Running) {
+// running tells of the deploy that has not ended; waits says that another look is taken whether its laptop is still there, without
+// which it is followed next.
+func (s *screen) running(r converge.Running, waits bool) {
 	age := time.Since(r.Since).Round(time.Second)
-	text := visible(unfinished(locale.Words{}, r, age))
-	s.emit(line{Type: "running", ID: r.Release, State: string(r.State), Text: text, Seconds: age.Seconds()}, "  "+visible(unfinished(s.io.lang, r, age)))
+	text := visible(unfinished(locale.Words{}, r, age, waits))
+	s.emit(line{Type: "running", ID: r.Release, State: string(r.State), Text: text, Seconds: age.Seconds()}, "  "+visible(unfinished(s.io.lang, r, age, waits)))
 }
 
-func unfinished(w locale.Words, r converge.Running, age time.Duration) string {
+func unfinished(w locale.Words, r converge.Running, age time.Duration, waits bool) string {
 	text := w.Say("an unfinished deploy of release %s is on this server: begun %s ago", r.Release, span(age))
+	if r.Attached {
+		text = w.Say("a deploy of this server is at work: release %s, begun %s ago", r.Release, span(age))
+	}
 	if r.By != "" {
 		text += w.Say(" from %s", r.By)
+	}
+	if r.Yours && r.Attached {
+		text += w.Say(", which is yours: perhaps in another terminal")
 	}
 	text += w.Say(", %d of %s done", r.Done, w.Count(r.Total, "step"))
 	switch r.State {
@@ -218,6 +225,9 @@ func unfinished(w locale.Words, r converge.Running, age time.Duration) string {
 		text += w.Say("; it is being put back")
 	case converge.RunApplying:
 		text += w.Say(", at: %s", w.Text(r.Step))
+	}
+	if waits {
+		text += w.Say("; waiting for up to 25 s to see whether somebody is still there")
 	}
 	return text
 }

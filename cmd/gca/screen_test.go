@@ -210,3 +210,23 @@ func TestFit(t *testing.T) {
 		t.Errorf("padded: %q", got)
 	}
 }
+
+// Who meets a deploy at work is told whose it is, and what is waited for.
+func TestUnfinished(t *testing.T) {
+	f := func(r converge.Running, waits bool, want string) {
+		t.Helper()
+		r.Release, r.By, r.Total = "0.1.0-abc", "203.0.113.9", 43
+		if got := unfinished(locale.Words{}, r, 8*time.Second, waits); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if got := unfinished(locale.Chinese(), r, 8*time.Second, waits); strings.ContainsAny(strings.ReplaceAll(got, "install", ""), "hjkow") {
+			t.Errorf("in Chinese: %s", got)
+		}
+	}
+	f(converge.Running{State: converge.RunApplying, Done: 3, Step: "install nginx", Attached: true, Yours: true}, true,
+		"a deploy of this server is at work: release 0.1.0-abc, begun 8.0s ago from 203.0.113.9, which is yours: perhaps in another terminal, 3 of 43 steps done, at: install nginx; waiting for up to 25 s to see whether somebody is still there")
+	f(converge.Running{State: converge.RunApplying, Done: 3, Step: "install nginx", Attached: true}, false,
+		"a deploy of this server is at work: release 0.1.0-abc, begun 8.0s ago from 203.0.113.9, 3 of 43 steps done, at: install nginx")
+	f(converge.Running{State: converge.RunApplied, Done: 43, Yours: true}, false,
+		"an unfinished deploy of release 0.1.0-abc is on this server: begun 8.0s ago from 203.0.113.9, 43 of 43 steps done; it waits to be finished from here")
+}

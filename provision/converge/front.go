@@ -92,7 +92,16 @@ func (f *front) hello() (welcome bool, err error) {
 		return false, err
 	}
 	return true, f.wire.send(Hello{Proto: Proto, OS: facts.OS.String(), Keys: s.Keys,
-		Installed: facts.path(currentLink).Kind != PathAbsent, Release: facts.release(), Running: peek(f.reader), Site: facts.site(s, Want{}), Last: last})
+		Installed: facts.path(currentLink).Kind != PathAbsent, Release: facts.release(), Running: f.underWay(), Site: facts.site(s, Want{}), Last: last})
+}
+
+// underWay tells this laptop whether the deploy that is under way was begun where it is itself.
+func (f *front) underWay() *Running {
+	r := peek(f.reader)
+	if r != nil && r.By != "" {
+		r.Yours = r.By == f.agent.complete(f.reader, Want{}).Client
+	}
+	return r
 }
 
 // unwelcome refuses before the laptop has said what it is here for. One that only looks says nothing more; one that meant to

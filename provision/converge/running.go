@@ -12,7 +12,8 @@ import (
 type Running struct {
 	Release  string    `json:"release"`
 	Since    time.Time `json:"since"`
-	By       string    `json:"by,omitempty"` // IP address of the laptop that began it
+	By       string    `json:"by,omitempty"`    // IP address of the laptop that began it
+	Yours    bool      `json:"yours,omitempty"` // in a hello: By is where this very connection comes from
 	State    RunState  `json:"state"`
 	Step     string    `json:"step,omitempty"` // title of the step that runs, or of the last one
 	Done     int       `json:"done"`           // steps that are done

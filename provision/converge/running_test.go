@@ -39,6 +39,16 @@ func TestDiagnose_underWay(t *testing.T) {
 	c, laptop, ended := m.dial()
 	m.applied(c)
 	r := peek(&m.sys.reader)
+	for from, yours := range map[string]bool{"203.0.113.9 50001 192.0.2.1 22": true, "203.0.113.10 50001 192.0.2.1 22": false} {
+		a := m.agent()
+		a.Connection = from
+		second, stream, gone := m.startAs(a)
+		hello, err := second.Hello()
+		m.must(errors.Join(err, stream.Close(), <-gone))
+		if hello.Running == nil || hello.Running.Yours != yours || !hello.Running.Attached {
+			t.Errorf("from %s: %+v", from, hello.Running)
+		}
+	}
 	f("while a laptop is at it", findingDeploy, true, "a deploy is at work since "+r.Since.UTC().Format(clockTime)+" (UTC), step "+r.at(), "wait for it")
 	m.must(errors.Join(laptop.Close(), <-ended))
 	m.letGo()
