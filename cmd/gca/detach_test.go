@@ -100,7 +100,7 @@ func (r *rig) letPackagesGo() {
 const holding = "waiting for the dpkg lock, held by python3"
 
 // wantEnd checks how a command ended, and what it said.
-func wantEnd(t *testing.T, what string, got result, code int, wants ...string) {
+func wantEnd(t testing.TB, what string, got result, code int, wants ...string) {
 	t.Helper()
 	for _, want := range wants {
 		if !strings.Contains(got.out+got.err, want) {

@@ -27,7 +27,8 @@ that were left half-way, the adapter's own files, units and site as the last dep
 
 While a deploy is at work, that is all it says; one whose laptop has gone, and which waits to be finished, is named first.
 
-Exit code 0 is well or able to serve all the same, 1 an adapter that does not serve or a deploy that has not ended, 7 a server that cannot be deployed to.`
+Exit code 0 is well or able to serve all the same, 1 an adapter that does not serve or a deploy that has not ended, 7 a
+server that cannot be deployed to.`
 
 // newDoctor is the command of a laptop; without a host it looks at this machine, if an adapter is there.
 func newDoctor(io *streams) *cobra.Command {

@@ -18,8 +18,8 @@ func newPlan(io *streams) *cobra.Command {
 		Use:   "plan [user@]host[:port]",
 		Short: "Show what a deploy would change, with diffs, and change nothing",
 		Long: `plan shows every step that deploy would take on the server, with the differences of the files that hold no secret. The
-server is left as it is. Exit code 20 means that something would change, or that an earlier deploy has
-not ended, 0 that nothing would.
+server is left as it is. Exit code 20 means that something would change, or that an earlier deploy has not ended, 0 that
+nothing would.
 
 Without keys, on a server that has none, the plan is made as if one had been given: a deploy asks for them.`,
 		Example: "  gca plan root@203.0.113.9\n  gca plan --json root@tokyo.example.com:2222 | tail -n 1",

@@ -139,12 +139,13 @@ func (e *noAdapterError) Error() string {
 type deployingError struct{ noAdapterError }
 
 func (e *deployingError) Error() string {
-	return fmt.Sprintf("a deploy is at work on %s, and has installed no adapter yet; wait for it\nhint: gca doctor %s   # says how far it is", e.host, e.named)
+	return fmt.Sprintf("a deploy is at work on %s, and has installed no adapter yet; wait for it", e.host) +
+		"\nhint: gca doctor " + e.named + "   # says how far it is"
 }
 
 const deployingStatus = 125
 
-// toolOrExit is the shell's: without gemini-manage there is no adapter, or not yet.
+// toolOrExit is the shell's: without gemini-manage there is no adapter, or not yet. Its 125 is deployingStatus.
 const toolOrExit = "[ -x " + manageTool + " ] || { systemctl is-active --quiet " + converge.WorkerUnit + " 2>/dev/null && exit 125; exit 127; }; "
 
 // runRemote runs gemini-manage on the server; stdin may be nil. Its exit code becomes ours. A verb with an input is one that

@@ -109,7 +109,7 @@ func TestAgent_PlanMode(t *testing.T) {
 	m.must(errors.Join(laptop.Close(), <-ended))
 	m.letGo()
 	f("beside a deploy whose laptop died", "", false, "waits to be finished")
-	c, laptop, ended = m.start()
+	c, laptop, ended = m.dial()
 	_, err = c.Attach()
 	m.must(err)
 	_, err = c.Follow(Events{})

@@ -54,7 +54,7 @@ func TestDiagnose_underWay(t *testing.T) {
 	m.letGo()
 	f("once the laptop died", FindingUnfinished, false, "an unfinished deploy waits to be finished: at "+r.Until.Format(clockTime)+" (UTC) it is put back",
 		"gca deploy HOST ", "gca deploy --abort HOST ")
-	c, laptop, ended = m.start()
+	c, laptop, ended = m.dial()
 	_, err := c.Attach()
 	m.must(err)
 	_, err = c.Follow(Events{})
