@@ -63,7 +63,7 @@ func (r *Running) Finding() Finding {
 		return failure(findingDeploy, "a deploy that began at "+since+" (UTC) is being put back",
 			"the server is half-way: what else is to be seen of it now says nothing", "wait for it, then look again")
 	case r.AtWork():
-		return failure(findingDeploy, "a deploy is at work since "+since+" (UTC), step "+r.at(),
+		return failure(findingDeploy, "a deploy is at work since "+since+" (UTC), step "+strconv.Itoa(min(r.Done+1, r.Total))+" of "+strconv.Itoa(r.Total),
 			"the server is half-way: what else is to be seen of it now says nothing", "wait for it, then look again")
 	}
 	what := "an unfinished deploy waits to be finished, or is put back soon"
@@ -101,9 +101,4 @@ func lockIsFree(s *reader) (free bool, err error) {
 	}
 	free, err = tryLock(f)
 	return free, errors.Join(err, f.Close())
-}
-
-// at is the step that runs, "31 of 44".
-func (r *Running) at() string {
-	return strconv.Itoa(min(r.Done+1, r.Total)) + " of " + strconv.Itoa(r.Total)
 }

@@ -49,7 +49,7 @@ func TestDiagnose_underWay(t *testing.T) {
 			t.Errorf("from %s: %+v", from, hello.Running)
 		}
 	}
-	f("while a laptop is at it", findingDeploy, true, "a deploy is at work since "+r.Since.UTC().Format(clockTime)+" (UTC), step "+r.at(), "wait for it")
+	f("while a laptop is at it", findingDeploy, true, "a deploy is at work since "+r.Since.UTC().Format(clockTime)+" (UTC), step ", "wait for it")
 	m.must(errors.Join(laptop.Close(), <-ended))
 	m.letGo()
 	f("once the laptop died", FindingUnfinished, false, "an unfinished deploy waits to be finished: at "+r.Until.Format(clockTime)+" (UTC) it is put back",
