@@ -17,7 +17,8 @@ import (
 var _ func(Agent, context.Context, *reader, Want) PlanMessage = Agent.show
 
 // Who makes a writer is known by name, and none of these is on the way to a plan that is only shown: the front does it once the
-// laptop has said that it means to deploy; Lock writes the lock alone.
+// laptop has said that it means to deploy; Lock writes the lock alone, and PendingUpdates
+// has apt fetch its lists.
 func TestWriter_MadeBy(t *testing.T) {
 	var makers []string
 	files, err := filepath.Glob("*.go")
@@ -49,7 +50,7 @@ func TestWriter_MadeBy(t *testing.T) {
 		}
 	}
 	slices.Sort(makers)
-	want := []string{"DeadMan newSystem", "Destroy newSystem", "Local newSystem", "Lock newSystem", "Renew newSystem", "Restart newSystem", "Stop newSystem", "Work newSystem", "front writer", "leaveUnwanted writer", "newSystem writer", "writer system"}
+	want := []string{"DeadMan newSystem", "Destroy newSystem", "InstallUpdates newSystem", "Local newSystem", "Lock newSystem", "PendingUpdates newSystem", "Renew newSystem", "Restart newSystem", "Stop newSystem", "Work newSystem", "front writer", "leaveUnwanted writer", "newSystem writer", "writer system"}
 	if !slices.Equal(makers, want) {
 		t.Errorf("writers are made by %q, want %q", makers, want)
 	}
