@@ -223,8 +223,7 @@ func TestDeploy_silentLaptopForGood(t *testing.T) {
 	}
 	r.on("iptables -D" + deaf)
 	host := append(r.login(), r.target())
-	finish, putBack := "gca deploy "+r.target(), "gca deploy --abort "+r.target()
-	waits := []string{"an unfinished deploy waits to be finished: at ", " (UTC) it is put back", finish, putBack}
+	waits := []string{"an unfinished deploy waits to be finished: at ", " (UTC) it is put back", "gca deploy ", r.target() + "   # finishes it, and gca deploy --abort ", r.target() + " puts it back"}
 	for tries := 0; tries < 20 && !strings.Contains(r.run(nil, append([]string{"status"}, host...)...).out, waits[0]); tries++ { // the server hears of the death
 	}
 	wantEnd(t, "status", r.run(nil, append([]string{"status"}, host...)...), exitFailed, append(waits, "healthy")...)
