@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gemini-claude-adapter/gca/provision"
 )
 
 // A plan says exactly what would change, and changes nothing, whether the release is on the server or not.
@@ -145,4 +148,23 @@ func TestDeploy_behindJump(t *testing.T) {
 	for _, text := range []string{got.out, got.err} {
 		noControl(t, text)
 	}
+}
+
+// Beside a deploy that has not ended, a plan without steps does not say that all is as it should be.
+func TestFinishPlan(t *testing.T) {
+	f := func(result provision.Result, asJSON bool, code int, want string) {
+		t.Helper()
+		var out, err bytes.Buffer
+		io := &streams{out: &out, err: &err}
+		result.URL = "http://203.0.113.9"
+		flags := deployFlags{json: asJSON}
+		if got := exitCode(flags.finishPlan(io, newScreen(io, asJSON), result)); got != code || out.String()+err.String() != want+"\n" {
+			t.Errorf("exit code %d, %q%q; want %d, %q", got, out.String(), err.String(), code, want)
+		}
+	}
+	f(provision.Result{}, false, exitOK, "http://203.0.113.9 is up to date: a deploy would change nothing")
+	f(provision.Result{Unfinished: true}, false, exitPending, "http://203.0.113.9 has nothing to be changed but for the deploy that has not ended; nothing was changed")
+	f(provision.Result{Unfinished: true, Pending: 2}, false, exitPending, "2 steps to take; nothing was changed")
+	f(provision.Result{Unfinished: true}, true, exitPending, `{"schema":1,"type":"plan_result","pending":0,"unfinished":true}`)
+	f(provision.Result{}, true, exitOK, `{"schema":1,"type":"plan_result","pending":0}`)
 }
