@@ -60,7 +60,7 @@ folder.`
 	}
 	cmd.Flags().StringVarP(&f.out, "output", "o", "", "write to `FILE` (- is standard output)")
 	cmd.Flags().BoolVar(&f.logs, "with-logs", false, "take the adapter's journal and Nginx's logs as well")
-	cmd.Flags().StringArrayVar(&f.recipients, "recipient", nil, "encrypt to `age1…`, the public half of a backup key (repeatable)")
+	cmd.Flags().StringArrayVar(&f.recipients, "recipient", nil, "encrypt to this `KEY`, age1…, the public half of a backup key (repeatable)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, schema 1")
 	cmd.AddCommand(newBackupList(f.group), newBackupVerify(f.group), newBackupPrune(f.group))
 	cmd.AddCommand(newBackupSSHKey(f.group))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // TestExamples: every --help has two examples, each a command that there is.
@@ -27,6 +28,20 @@ func TestExamples(t *testing.T) {
 			if cmd.Short == "" || cmd.Hidden && cmd.Long != "" {
 				t.Errorf("%s: what it does is not said, or said of a hidden command", cmd.CommandPath())
 			}
+		}
+	}
+}
+
+// TestHelp_columns: what flags take is named in ASCII, for the help counts bytes as columns.
+func TestHelp_columns(t *testing.T) {
+	io := &streams{}
+	for _, root := range []*cobra.Command{newRoot(io), newManageRoot(io)} {
+		for _, cmd := range below(root) {
+			cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+				if name, _ := pflag.UnquoteUsage(flag); strings.ContainsFunc(name, func(r rune) bool { return r > '~' }) {
+					t.Errorf("%s --%s takes %s", cmd.CommandPath(), flag.Name, name)
+				}
+			})
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (f *sshFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.identity, "identity", "i", "", "private key `FILE` to log in with")
 	cmd.Flags().IntVarP(&f.port, "port", "p", 0, "SSH `PORT`, if it is not part of the host")
 	cmd.Flags().StringVarP(&f.jump, "jump", "J", "", "connect through `HOST`, as ssh -J does: [user@]host[:port], several with commas")
-	cmd.Flags().StringVar(&f.hostKey, "host-key", "", "expect this host key, as `SHA256:…`; on first use it is stored")
+	cmd.Flags().StringVar(&f.hostKey, "host-key", "", "expect the host key with this `HASH`, SHA256:…; on first use it is stored")
 	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-key", false, "store the key of a server never seen before without asking")
 	noInputFlag(cmd, &f.noInput)
 }
