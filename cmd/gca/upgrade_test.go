@@ -118,10 +118,10 @@ func TestUpgrade(t *testing.T) {
 	r.runs(second, kept)
 	wantEnd(t, "an upgrade of what is up to date", next.run(nil, next.verbArgs("upgrade", "--yes")...), exitOK, "up to date")
 
-	t.Run("rollback", func(t *testing.T) { testRollback(t, next.in(t), first, second, kept) })
+	t.Run("rollback", func(t *testing.T) { testRollback(t, next.in(t), first, second) })
 }
 
-func testRollback(t *testing.T, r *rig, first, second, kept string) {
+func testRollback(t *testing.T, r *rig, first, second string) {
 	list := r.ok(nil, r.verbArgs("rollback", "--list")...)
 	wantText(t, list.out, "* "+second, "  "+first)
 	var releases manage.ReleaseList
@@ -131,7 +131,7 @@ func testRollback(t *testing.T, r *rig, first, second, kept string) {
 	wantEnd(t, "nobody to ask", r.run(nil, r.verbArgs("rollback")...), exitUsage, "nobody can be asked")
 	wantEnd(t, "a release that is not kept", r.run(nil, r.verbArgs("rollback", "9.9")...), exitUsage, `named "9.9"; there are: `+second)
 	wantEnd(t, "the release in force", r.run(nil, r.verbArgs("rollback", second)...), exitUsage, "is the release in force")
-	kept = testRollbackSettings(t, r, first, second)
+	kept := testRollbackSettings(t, r, first, second)
 	back := r.typed(nil, []answer{{"Go back to " + first, "y"}}, r.verbArgs("rollback")...)
 	wantEnd(t, "a rollback", back, exitOK, "release "+first+" is in force")
 	r.runs(first, kept)
