@@ -103,7 +103,7 @@ func TestReports_visible(t *testing.T) {
 func TestRollback_interrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := (&rollbackFlags{}).putBack(ctx, "root@vps", "0.2.0-aa", "0.1.0-bb", &provision.Error{Kind: provision.KindRolledBack})
+	err := (&rollbackFlags{group: group{ssh: &sshFlags{}}}).putBack(ctx, "root@vps", "0.2.0-aa", "0.1.0-bb", &provision.Error{Kind: provision.KindRolledBack})
 	if exitCode(err) != exitInterrupted || !strings.Contains(complaint(err), "0.1.0-bb is in force") || !strings.Contains(complaint(err), "hint: gca status root@vps") {
 		t.Errorf("got %d, %v", exitCode(err), err)
 	}
