@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/gemini-claude-adapter/gca/manage/client"
@@ -47,8 +48,9 @@ type File struct {
 
 // edit sets an item, or removes it where raw is "".
 type edit struct {
-	path []string // of the item, as the format has it
-	raw  string   // in the file's own notation
+	path     []string // of the item, as the format has it
+	raw      string   // in the file's own notation
+	optional bool     // where raw is "" the item is left alone; one that another run with a model or roots set is undone all the same
 }
 
 // format is a notation of settings. Texts that cannot be read are errors.
@@ -164,6 +166,9 @@ func (f *File) unreadable(err error) error {
 
 func (f *File) apply(text []byte) ([]byte, error) {
 	for _, e := range f.edits {
+		if e.optional && e.raw == "" {
+			continue
+		}
 		now, ok, err := f.format.get(text, e.path)
 		if err == nil && (now != e.raw || ok != (e.raw != "")) {
 			text, err = f.format.set(text, e.path, e.raw)
@@ -175,17 +180,24 @@ func (f *File) apply(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// undo gives every edited item the value that it had before. Where nothing else was changed since, the file is what it was, byte
-// for byte.
+// undo gives every edited item the value that it had before, whatever adapter, model and roots it was edited for. Where nothing
+// else was changed since, the file is what it was, byte for byte.
 func (f *File) undo(now, before []byte) ([]byte, error) {
-	again, err := f.apply(before)
+	done, err := f.asIn(now)
+	if err != nil {
+		return nil, err
+	}
+	again, err := done.apply(before)
 	if err != nil {
 		return nil, err
 	}
 	if bytes.Equal(again, now) {
 		return before, nil
 	}
-	for _, e := range f.edits {
+	for _, e := range done.edits {
+		if e.optional && e.raw == "" {
+			continue
+		}
 		raw, _, err := f.format.get(before, e.path)
 		if err == nil {
 			now, err = f.format.set(now, e.path, raw)
@@ -195,6 +207,22 @@ func (f *File) undo(now, before []byte) ([]byte, error) {
 		}
 	}
 	return f.prune(now, before)
+}
+
+// asIn is the file with the items as a text has them.
+func (f *File) asIn(now []byte) (*File, error) {
+	found := &File{Path: f.Path, format: f.format, edits: slices.Clone(f.edits)}
+	for i, e := range found.edits {
+		raw, ok, err := f.format.get(now, e.path)
+		switch {
+		case err != nil && !e.optional:
+			return nil, err
+		case err != nil || !ok:
+			raw = "" // an optional one lies in what was never ours
+		}
+		found.edits[i].raw = raw
+	}
+	return found, nil
 }
 
 // prune removes what held nothing but the edited items.

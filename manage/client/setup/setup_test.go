@@ -173,6 +173,35 @@ func TestApply_keepsTheFirstCopy(t *testing.T) {
 	}
 }
 
+// The model and the roots of a private CA are undone by a run that has neither, and that has no adapter any more.
+func TestUndo_ofAnotherRun(t *testing.T) {
+	for name, files := range mine {
+		u := newUser(t)
+		for file, text := range files {
+			u.put(file, text)
+		}
+		u.place.Roots = filepath.Join(u.place.Home, "roots.pem")
+		target, _ := u.place.For(name, client.Profile{URL: "https://a.example.com", Token: token}, "opus")
+		u.apply(target)
+		u.place.Roots = ""
+		later, _ := u.place.For(name, client.Profile{}, "")
+		u.undo(later)
+		for file, before := range files {
+			if text, _ := u.file(file); text != before {
+				t.Errorf("%s, %s after the undo:\n%s", name, file, text)
+			}
+		}
+	}
+	u := newUser(t)
+	u.put(".gemini/settings.json", `{"model": "flash"}`) // of a Gemini CLI that knew no model.name
+	gemini := u.target("gemini-cli")
+	u.apply(gemini)
+	u.undo(gemini)
+	if text, _ := u.file(".gemini/settings.json"); text != `{"model": "flash"}` {
+		t.Errorf("got %s", text)
+	}
+}
+
 func TestPlan_brokenFiles(t *testing.T) {
 	u := newUser(t)
 	for name, file := range map[string]string{"claude-code": u.put(".claude/settings.json", `{"env": }`), "codex": u.put(".codex/config.toml", "model = \n")} {

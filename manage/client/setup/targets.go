@@ -65,6 +65,17 @@ const (
 	curlRoots   = "CURL_CA_BUNDLE"
 )
 
+const claudeModel = "ANTHROPIC_MODEL"
+
+// optional is an edit of JSON that a run without that value does not make.
+func optional(value string, path ...string) edit {
+	e := edit{path: path, optional: true}
+	if value != "" {
+		e.raw = quote(value)
+	}
+	return e
+}
+
 // trusting adds the variables that name the roots to env, where there are any.
 func (p Place) trusting(env []client.Variable, names ...string) []client.Variable {
 	for _, name := range names {
@@ -91,12 +102,13 @@ func claudeRivals() []string {
 func (p Place) claudeCode(profile client.Profile, model string) *Target {
 	t := &Target{Title: "Claude Code", Env: p.trusting(profile.ClaudeCode(), nodeRoots), Unset: claudeRivals(), Words: "next: claude"}
 	if model != "" {
-		t.Env = append(t.Env, client.Variable{Name: "ANTHROPIC_MODEL", Value: model})
+		t.Env = append(t.Env, client.Variable{Name: claudeModel, Value: model})
 	}
 	f := File{Path: filepath.Join(cmp.Or(p.Getenv("CLAUDE_CONFIG_DIR"), filepath.Join(p.Home, ".claude")), "settings.json"), format: jsonFormat{}}
-	for _, v := range t.Env {
-		f.edits = append(f.edits, edit{[]string{"env", v.Name}, quote(v.Value)})
+	for _, v := range profile.ClaudeCode() {
+		f.edits = append(f.edits, edit{path: []string{"env", v.Name}, raw: quote(v.Value)})
 	}
+	f.edits = append(f.edits, optional(p.Roots, "env", nodeRoots), optional(model, "env", claudeModel))
 	for _, name := range claudeRivals() {
 		f.edits = append(f.edits, edit{path: []string{"env", name}})
 	}
@@ -114,9 +126,9 @@ func (p Place) codex(profile client.Profile, model string) *Target {
 	return &Target{
 		Title: "Codex",
 		Files: []File{{filepath.Join(cmp.Or(p.Getenv("CODEX_HOME"), filepath.Join(p.Home, ".codex")), "config.toml"), tomlFormat{}, []edit{
-			{[]string{"model"}, "model = " + quote(model)},
-			{[]string{"model_provider"}, `model_provider = "gca"`},
-			{[]string{"[" + provider + "]"}, strings.Join(table, "\n")},
+			{path: []string{"model"}, raw: "model = " + quote(model)},
+			{path: []string{"model_provider"}, raw: `model_provider = "gca"`},
+			{path: []string{"[" + provider + "]"}, raw: strings.Join(table, "\n")},
 		}}},
 		Env:   p.trusting([]client.Variable{{Name: "GCA_TOKEN", Value: profile.Token}}, codexRoots),
 		Once:  Once{Program: "codex", Args: []string{"-c", "model=" + quote(model), "-c", `model_provider="gca"`, "-c", provider + "=" + inline}},
@@ -132,14 +144,15 @@ func (p Place) geminiCLI(profile client.Profile, model string) *Target {
 		Unset: []string{"GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA"},
 		Words: p.start("gemini; a folder with a .env of its own uses that one instead", nodeRoots),
 	}
-	settings := File{Path: filepath.Join(dir, "settings.json"), format: jsonFormat{}, edits: []edit{{[]string{"security", "auth", "selectedType"}, quote("gemini-api-key")}}}
+	settings := File{Path: filepath.Join(dir, "settings.json"), format: jsonFormat{}, edits: []edit{
+		{path: []string{"security", "auth", "selectedType"}, raw: quote("gemini-api-key")}, optional(model, "model", "name"),
+	}}
 	if model != "" {
 		t.Env = append(t.Env, client.Variable{Name: "GEMINI_MODEL", Value: model})
-		settings.edits = append(settings.edits, edit{[]string{"model", "name"}, quote(model)})
 	}
 	env := File{Path: filepath.Join(dir, ".env"), format: envFormat{}}
 	for _, v := range t.Env[:2] {
-		env.edits = append(env.edits, edit{[]string{v.Name}, envLine(v.Name, v.Value)})
+		env.edits = append(env.edits, edit{path: []string{v.Name}, raw: envLine(v.Name, v.Value)})
 	}
 	t.Files, t.Env = []File{env, settings}, p.trusting(t.Env, nodeRoots)
 	t.Once = Once{Program: "gemini", Settings: &settings, Variable: "GEMINI_CLI_SYSTEM_SETTINGS_PATH"}
@@ -153,7 +166,7 @@ func (p Place) vscode(profile client.Profile, model string) *Target {
 	t.Title = "the extension Claude Code for VS Code, and claude"
 	t.Words = "next: start VS Code anew and open Claude Code; extensions that ask for an OpenAI-compatible server take what gca setup openai-sdk shows"
 	for _, editor := range p.editors() {
-		t.Files = append(t.Files, File{filepath.Join(p.Config, editor, "User", "settings.json"), jsonFormat{}, []edit{{[]string{"claudeCode.disableLoginPrompt"}, "true"}}})
+		t.Files = append(t.Files, File{filepath.Join(p.Config, editor, "User", "settings.json"), jsonFormat{}, []edit{{path: []string{"claudeCode.disableLoginPrompt"}, raw: "true"}}})
 	}
 	return t
 }
