@@ -251,4 +251,9 @@ func TestMask(t *testing.T) {
 	f(`"Authorization": "Bearer gca-0123456789abcdef"`, `"Authorization": "Bearer …cdef"`)
 	f(`"max_tokens": 4096, "token": true`, `"max_tokens": 4096, "token": true`)
 	f(`"url": "https://h"`, `"url": "https://h"`)
+	f("GEMINI_API_KEY='AIza-0123456789abcdef'\n", "GEMINI_API_KEY='…cdef'\n")
+	f(`"X-Api-Key": "sk-0123456789abcdef"`, `"X-Api-Key": "…cdef"`)
+	f(`"Authorization": "Basic bWU6MDEyMzQ1Njc4OWFiY2RlZg=="`, `"Authorization": "Basic …Zg=="`)
+	f(`password = "correct horse battery staple"`, `password = "…aple"`)
+	f("TOKEN=\nMINE=1", "TOKEN=\nMINE=1")
 }

@@ -92,8 +92,11 @@ func (c *Change) Diff() string {
 	return udiff.Unified(from, to, Mask(string(c.Before)), Mask(string(c.After)))
 }
 
-// secret finds values of settings whose names say that they are secret, in JSON, TOML and env files.
-var secret = regexp.MustCompile(`(?i)([\w.-]*(?:token|api_?key|secret|password|authorization|credential)\w*"?\s*[:=]\s*"?(?:Bearer )?)([^\s"',{}\[\]]+)`)
+// secret finds values of settings whose names say that they are secret, in JSON, TOML and env files, whole where they are quoted.
+var secret = regexp.MustCompile(`(?i)([\w.-]*(?:token|api[_-]?key|secret|passw|authorization|credential)\w*["']?(?:\s*:\s*|[ \t]*=[ \t]*))` +
+	`("(?:[^"\\\n]|\\.)+|'[^'\n]+|[^\s"',{}\[\]]+)`)
+
+var scheme = regexp.MustCompile(`^["']?(?i:(?:bearer|basic) )?`)
 
 const shown = 4
 
@@ -101,7 +104,8 @@ const shown = 4
 func Mask(text string) string {
 	return secret.ReplaceAllStringFunc(text, func(found string) string {
 		parts := secret.FindStringSubmatch(found)
-		name, value := parts[1], parts[2]
+		open := scheme.FindString(parts[2])
+		name, value := parts[1]+open, strings.TrimPrefix(parts[2], open)
 		if value == "true" || value == "false" || strings.Trim(value, "0123456789") == "" {
 			return found
 		}
