@@ -150,7 +150,7 @@ func (s *screen) key(key tea.KeyPressMsg) tea.Cmd {
 		if completed != typed {
 			s.input.SetValue(completed)
 		} else if len(several) > 0 {
-			s.hint = strings.Join(several, "  ")
+			s.hint = markdown.Clean(strings.Join(several, "  "))
 		}
 		return nil
 	case "up":
@@ -249,7 +249,7 @@ func summary(a client.Answer) string {
 	if a.Stop != "end_turn" {
 		line += " · ended early: " + a.Stop
 	}
-	return line
+	return markdown.Clean(line) // the adapter's words
 }
 
 func (s *screen) complain(err error) {

@@ -306,3 +306,11 @@ func TestChat_failures(t *testing.T) {
 	p.types(ctrlD)
 	p.leaves()
 }
+
+// What an adapter says of its answer cannot command the terminal.
+func TestSummary_visible(t *testing.T) {
+	got := summary(client.Answer{Model: "m\x1b]0;owned\a", Stop: "\x1b[2J"})
+	if strings.ContainsAny(got, "\x1b\a") || !strings.HasPrefix(got, "m]0;owned · ") {
+		t.Errorf("got %q", got)
+	}
+}
