@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -162,10 +163,15 @@ func (d *disturbance) atRecord(signal int, then func() error) result {
 		done <- nil
 	}()
 	got := d.deploy(func(string, *os.Process) {})
-	if got.code == exitOK { // it may have ended before the record came
-		d.on("rm -f /run/watching")
+	var late error
+	if got.code == exitOK { // it may have ended before the record came, or as the power went
+		_, late = d.server.Sh(d.t.Context(), "rm -f /run/watching")
 	}
-	if err := <-done; err != nil {
+	err := <-done
+	if !d.struck {
+		err = errors.Join(err, late)
+	}
+	if err != nil {
 		d.t.Fatal(err)
 	}
 	return got
