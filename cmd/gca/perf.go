@@ -30,7 +30,7 @@ func newPerf(io *streams) *cobra.Command {
 		Short: "Let many users ask at once, and show how fast the adapter was",
 		Long: `perf lets USERS ask at once: short questions, long ones (code), and streamed ones in turn. Each user asks again as soon as an
 answer is whole; with --rate requests begin when they are due instead, and their time counts from then. It says first how many
-requests, tokens and US dollars that may take, and asks. Ctrl-C ends it with the figures until then.`,
+requests, tokens and US dollars that may take, and asks; with --duration alone, what each request may take. Ctrl-C ends it with the figures until then.`,
 		Example: "  gca perf 5\n  gca perf 20 --duration 30s --mix stream\n  gca perf 50 --rate 10 --requests 200 --yes --json",
 		Args:    args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -44,7 +44,7 @@ requests, tokens and US dollars that may take, and asks. Ctrl-C ends it with the
 			return f.run(cmd.Context(), io, p)
 		},
 	}
-	cmd.Flags().IntVar(&f.plan.Requests, "requests", 0, "make `N` requests in all (default: three a user)")
+	cmd.Flags().IntVar(&f.plan.Requests, "requests", 0, "make `N` requests in all, with --duration at most (default: three a user, or what the time allows)")
 	cmd.Flags().DurationVar(&f.plan.Duration, "duration", 0, "begin requests for this `TIME`, as 30s or 5m")
 	cmd.Flags().Float64Var(&f.plan.Rate, "rate", 0, "begin `N` requests a second, by at most USERS at once")
 	cmd.Flags().StringVar(&f.mix, "mix", "short,long,stream", "the `KINDS` of requests, in turn")
@@ -76,7 +76,7 @@ func (f *perfFlags) read(users string) error {
 	return nil
 }
 
-// costs says what the run may take.
+// costs says what the run may take: in all, or of one request of each kind where only its answers say how many there will be.
 func (f *perfFlags) costs(now time.Time) string {
 	all, each := f.plan.Expected()
 	var kinds []string
@@ -84,17 +84,20 @@ func (f *perfFlags) costs(now time.Time) string {
 		kinds = append(kinds, fmt.Sprintf("%d %s", each[i], s.Name))
 	}
 	input, output, most := f.plan.Tokens()
-	about := ""
-	if f.plan.Requests == 0 {
-		about = "about "
+	what := fmt.Sprintf("%d requests (%s) of %s by %d users", all, strings.Join(kinds, ", "), f.plan.Model, f.plan.Users)
+	unit := ""
+	if !f.plan.Known() {
+		what = fmt.Sprintf("as many requests of %s as %d users have answered within %s, which nobody knows before; --requests N is a ceiling\neach %d (%s)",
+			f.plan.Model, f.plan.Users, f.plan.Duration, all, strings.Join(kinds, ", "))
+		unit = fmt.Sprintf(" for each %d", all)
 	}
-	text := fmt.Sprintf("%s%d requests (%s) of %s by %d users: about %d tokens in and %d out, at most %d out\n", about, all, strings.Join(kinds, ", "), f.plan.Model, f.plan.Users, input, output, most)
+	text := fmt.Sprintf("%s: about %d tokens in and %d out, at most %d out\n", what, input, output, most)
 	target, usd, ok := proxy.ListPrice(f.plan.Model, now, input, output)
 	_, top, _ := proxy.ListPrice(f.plan.Model, now, input, most)
 	if !ok {
 		return text + "what they cost is not known here; they use up quota of the keys, too\n"
 	}
-	return text + fmt.Sprintf("about $%.2f, at most $%.2f, by Google's prices for %s; keys without billing pay nothing, but their quota is used up, too\n", usd, top, target)
+	return text + fmt.Sprintf("about $%.2f, at most $%.2f%s, by Google's prices for %s; keys without billing pay nothing, but their quota is used up, too\n", usd, top, unit, target)
 }
 
 func (f *perfFlags) run(ctx context.Context, io *streams, profile client.Profile) error {

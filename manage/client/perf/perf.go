@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,13 @@ import (
 const (
 	MaxUsers    = 1000
 	MaxRequests = 100_000
+	minRate     = 0.001 // requests a second
+	maxRate     = 1000
 )
+
+// pause is how long after it began a request that failed holds its user up in a closed loop, which would else ask as fast as it is
+// refused.
+const pause = time.Second
 
 // Scenario is one kind of request.
 type Scenario struct {
@@ -62,24 +69,33 @@ func (p *Plan) Check() error {
 		return fmt.Errorf("%d requests: expected 1 to %d", p.Requests, MaxRequests)
 	case p.Duration < 0:
 		return fmt.Errorf("a duration of %s: expected one above 0", p.Duration)
-	case p.Rate < 0 || p.Rate > 1000:
-		return fmt.Errorf("a rate of %g requests a second: expected up to 1000", p.Rate)
+	case p.Rate != 0 && !(p.Rate >= minRate && p.Rate <= maxRate): // so written, NaN is refused, too
+		return fmt.Errorf("a rate of %g requests a second: expected %g to %d", p.Rate, minRate, maxRate)
 	case len(p.Mix) == 0:
 		return errors.New("the mix is empty")
 	}
 	return nil
 }
 
-// Expected is about how many requests the plan makes, and how many of each scenario. Where a duration bounds a closed loop nobody
-// can know: it is as many as answers of five seconds would let through.
+// Known reports whether the plan says how many requests it makes. Where a duration alone bounds a closed loop, the answers do.
+func (p *Plan) Known() bool { return p.Requests > 0 || p.Rate > 0 }
+
+// most is how many requests the plan makes at most.
+func (p *Plan) most() int {
+	switch {
+	case p.Requests > 0:
+		return p.Requests
+	case p.Rate > 0:
+		return int(min(MaxRequests, max(1, math.Ceil(p.Rate*p.Duration.Seconds()))))
+	}
+	return MaxRequests
+}
+
+// Expected is how many requests the plan makes at most, and how many of each scenario. Where that is not known, it is one of each.
 func (p *Plan) Expected() (all int, each []int) {
-	all = p.Requests
-	if all == 0 {
-		perSecond := p.Rate
-		if perSecond == 0 {
-			perSecond = float64(p.Users) / 5
-		}
-		all = max(1, min(MaxRequests, int(perSecond*p.Duration.Seconds())))
+	all = len(p.Mix)
+	if p.Known() {
+		all = p.most()
 	}
 	each = make([]int, len(p.Mix))
 	for i := range p.Mix {
@@ -88,7 +104,7 @@ func (p *Plan) Expected() (all int, each []int) {
 	return all, each
 }
 
-// Tokens are about how many the plan uses, and the most that answers may have.
+// Tokens are about how many the requests of Expected use, and the most that their answers may have.
 func (p *Plan) Tokens() (input, output, most int) {
 	_, each := p.Expected()
 	for i, s := range p.Mix {
@@ -146,15 +162,20 @@ type run struct {
 func Run(ctx context.Context, c *client.Client, p *Plan, progress func(Progress)) *Report {
 	r := &run{plan: p, client: c, begun: time.Now(), progress: progress}
 	due := make(chan time.Time)
+	feeding, fed := context.WithCancel(ctx)
 	var users sync.WaitGroup
 	for range p.Users {
 		users.Go(func() {
 			for at := range due {
-				r.one(ctx, at)
+				begun := time.Now()
+				if err := r.one(ctx, at); err != nil && p.Rate == 0 {
+					wait(feeding, pause-time.Since(begun))
+				}
 			}
 		})
 	}
 	r.feed(ctx, due)
+	fed()
 	close(due)
 	users.Wait()
 	return newReport(p, r.samples, time.Since(r.begun))
@@ -162,7 +183,12 @@ func Run(ctx context.Context, c *client.Client, p *Plan, progress func(Progress)
 
 // feed says when requests are due: now, to each user who is free, or by the rate.
 func (r *run) feed(ctx context.Context, due chan<- time.Time) {
-	for i := 0; r.plan.Requests == 0 || i < r.plan.Requests; i++ {
+	if r.plan.Rate == 0 && r.plan.Duration > 0 {
+		bounded, cancel := context.WithTimeout(ctx, r.plan.Duration)
+		defer cancel()
+		ctx = bounded
+	}
+	for i := range r.plan.most() {
 		at := time.Now()
 		if r.plan.Rate > 0 {
 			at = r.begun.Add(time.Duration(float64(i) / r.plan.Rate * float64(time.Second)))
@@ -193,8 +219,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// one makes a request that was due at a time. In a closed loop it begins with the user.
-func (r *run) one(ctx context.Context, due time.Time) {
+// one makes a request that was due at a time, and returns what it failed of. In a closed loop it begins with the user.
+func (r *run) one(ctx context.Context, due time.Time) error {
 	r.mu.Lock()
 	scenario := r.next % len(r.plan.Mix)
 	r.next++
@@ -213,11 +239,12 @@ func (r *run) one(ctx context.Context, due time.Time) {
 	defer r.mu.Unlock()
 	r.running--
 	if errors.Is(err, context.Canceled) {
-		return
+		return err
 	}
 	r.samples = append(r.samples, got)
 	if err != nil {
 		r.failed++
 	}
 	r.progress(Progress{len(r.samples), r.failed, r.running, time.Since(r.begun)})
+	return err
 }

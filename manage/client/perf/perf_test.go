@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -66,13 +67,22 @@ func TestRun_failures(t *testing.T) {
 	for _, key := range clienttest.Keys() {
 		a.Fake.Key(key, fakegemini.KeyRule{Error: fakegemini.ErrInvalidKey()})
 	}
-	r := Run(t.Context(), c, &Plan{Users: 2, Requests: 4, Model: model, Mix: Scenarios()}, func(Progress) {})
+	r := Run(t.Context(), c, &Plan{Users: 4, Requests: 4, Model: model, Mix: Scenarios()}, func(Progress) {})
 	if r.All.OK != 0 || len(r.Errors) != 1 || r.Errors[0].Count != 4 || r.Errors[0].Kind != "503" && r.Errors[0].Kind != "401" || strings.Contains(r.Errors[0].Example, "\n") {
 		t.Errorf("got %+v", r)
 	}
 	var b bytes.Buffer
 	if err := r.Print(&b); err != nil || !strings.Contains(b.String(), "0%") || !strings.Contains(b.String(), "errors      4 of ") {
 		t.Errorf("%v:\n%s", err, b.String())
+	}
+}
+
+// Who is refused at once does not ask again at once.
+func TestRun_refused(t *testing.T) {
+	_, c := start(t)
+	r := Run(t.Context(), c, &Plan{Users: 2, Duration: pause / 2, Model: "nosuch", Mix: Scenarios()}, func(Progress) {})
+	if r.All.Requests != 2 || r.All.OK != 0 {
+		t.Errorf("got %+v", r)
 	}
 }
 
@@ -96,7 +106,7 @@ func TestRun_ended(t *testing.T) {
 func TestPlan(t *testing.T) {
 	mix := Scenarios()
 	for _, bad := range []Plan{{}, {Users: 1}, {Users: 1, Requests: 1}, {Users: MaxUsers + 1, Requests: 1, Mix: mix}, {Users: 1, Requests: MaxRequests + 1, Mix: mix},
-		{Users: 1, Requests: 1, Rate: -1, Mix: mix}, {Users: 1, Requests: 1, Duration: -1, Mix: mix}} {
+		{Users: 1, Requests: 1, Rate: -1, Mix: mix}, {Users: 1, Requests: 1, Rate: math.NaN(), Mix: mix}, {Users: 1, Requests: 2, Rate: 1e-12, Mix: mix}, {Users: 1, Requests: 1, Duration: -1, Mix: mix}} {
 		if bad.Check() == nil {
 			t.Errorf("%+v is no error", bad)
 		}
@@ -109,12 +119,16 @@ func TestPlan(t *testing.T) {
 		t.Errorf("%d %d %d", in, out, most)
 	}
 	p = Plan{Users: 10, Duration: 20 * time.Second, Mix: mix[:1]}
-	if all, _ := p.Expected(); all != 40 {
-		t.Errorf("a closed loop: %d", all)
+	if all, each := p.Expected(); p.Known() || all != 1 || fmt.Sprint(each) != "[1]" {
+		t.Errorf("a closed loop: %d %v", all, each)
 	}
 	p.Rate = 3
-	if all, _ := p.Expected(); all != 60 {
+	if all, _ := p.Expected(); !p.Known() || all != 60 {
 		t.Errorf("at a rate: %d", all)
+	}
+	p.Rate, p.Duration = 0.3, 4*time.Second // due at 0 s and at 3.3 s
+	if all, _ := p.Expected(); all != 2 {
+		t.Errorf("at a low rate: %d", all)
 	}
 	if got, err := ParseMix("stream, short"); err != nil || len(got) != 2 || got[0].Name != "stream" {
 		t.Errorf("%+v %v", got, err)
