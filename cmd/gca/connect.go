@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -77,18 +78,23 @@ func (f *connectFlags) run(ctx context.Context, io *streams, given []string) err
 		}
 	}
 	var profile client.Profile
+	var saved bool
 	var err error
 	if isServer(given[0]) {
-		profile, err = f.overSSH(ctx, io, given[0])
+		profile, saved, err = f.overSSH(ctx, io, given[0])
 	} else {
 		profile, err = f.byAddress(ctx, io, p, given[0])
 	}
 	if err != nil {
 		return err
 	}
-	if err := testProfile(ctx, io, profile, defaultModel, false); err != nil {
+	if err := testProfile(ctx, io, profile, defaultModel, false); err != nil || saved {
 		return err
 	}
+	return f.save(io, profile)
+}
+
+func (f *connectFlags) save(io *streams, profile client.Profile) error {
 	return saveProfile(io, cmp.Or(f.profile, client.NameOf(profile.URL)), profile)
 }
 
@@ -111,23 +117,77 @@ func (f *connectFlags) byAddress(ctx context.Context, io *streams, p *prompt, ad
 	return profile, err
 }
 
-// overSSH makes a token on the server and finds out where the adapter answers.
-func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) (client.Profile, error) {
-	profile := client.Profile{Host: target, PlainHTTP: f.plainHTTP}
+// overSSH finds out where the adapter of a server answers, and makes a token there unless this person has one already. One that was
+// made is saved at once: it is shown nowhere else, and a hop that is broken today works tomorrow.
+func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) (profile client.Profile, saved bool, err error) {
 	host, _, err := f.ssh.parse(ctx, target, io)
 	if err != nil {
-		return profile, err
+		return profile, false, err
 	}
-	var schemes []string
-	if profile.URL, schemes, err = f.certified(ctx, io, target); err == nil && profile.URL == "" {
-		profile.URL, err = f.find(ctx, target, host.Name(), schemes)
+	url, schemes, err := f.certified(ctx, io, target)
+	if err == nil && url == "" {
+		url, err = f.find(ctx, target, host.Name(), schemes)
 	}
 	if err != nil {
-		return profile, err
+		return profile, false, err
 	}
-	if known, ok := f.known(ctx, target, profile.URL); ok {
-		return known, nil
+	before, err := f.before(target, url)
+	if err != nil {
+		return profile, false, err
 	}
+	if err := reach(ctx, before); err != nil || f.known(ctx, before) {
+		return before, false, err
+	}
+	if profile, err = f.make(ctx, io, target, before); err != nil {
+		return profile, false, err
+	}
+	return profile, true, f.save(io, profile)
+}
+
+// before is the connection that this person has to a server already, if it is at the same address; else it has no token.
+func (f *connectFlags) before(target, url string) (client.Profile, error) {
+	profiles, err := loadProfiles()
+	if err != nil {
+		return client.Profile{}, err
+	}
+	profile := profiles.Named[profiles.OfHost(target)]
+	if profile.URL != url {
+		profile = client.Profile{URL: url, Host: target}
+	}
+	profile.PlainHTTP = profile.PlainHTTP || f.plainHTTP
+	return profile, nil
+}
+
+// reach refuses an address that a token must not be sent to, or where no adapter answers.
+func reach(ctx context.Context, profile client.Profile) error {
+	c := client.New(profile)
+	defer c.Close()
+	err := c.MayTell(ctx)
+	var exposed *client.ExposedError
+	if errors.As(err, &exposed) {
+		return &usageError{err.Error()}
+	}
+	if err == nil {
+		_, err = c.Health(ctx)
+	}
+	return err
+}
+
+// known reports whether a connection's token goes on to be used: it is not refused, whatever else is wrong today, and no other one was
+// asked for.
+func (f *connectFlags) known(ctx context.Context, before client.Profile) bool {
+	if before.Token == "" || f.tokenName != "" {
+		return false
+	}
+	c := client.New(before)
+	defer c.Close()
+	_, err := c.Who(ctx)
+	var failed *client.Error
+	return !errors.As(err, &failed) || failed.Status != http.StatusUnauthorized
+}
+
+// make has the server make a token.
+func (f *connectFlags) make(ctx context.Context, io *streams, target string, profile client.Profile) (client.Profile, error) {
 	name := cmp.Or(f.tokenName, machineName())
 	if err := manage.CheckTokenName(name); err != nil {
 		return profile, &usageError{err.Error() + "\nhint: --token-name NAME"}
@@ -144,25 +204,8 @@ func (f *connectFlags) overSSH(ctx context.Context, io *streams, target string) 
 		return profile, fmt.Errorf("the server's new token cannot be read\nhint: gca upgrade, should its release be another one than this; this is gca %s", version)
 	}
 	profile.Token = made.Token
-	_, err = fmt.Fprintln(io.err, io.lang.Say("made the token %s on %s", name, target))
-	return profile, err
-}
-
-// known is the connection that this person has to the server already, if it is at the same address, is taken, and no other token was
-// asked for.
-func (f *connectFlags) known(ctx context.Context, target, url string) (client.Profile, bool) {
-	profiles, err := loadProfiles()
-	if err != nil || f.tokenName != "" {
-		return client.Profile{}, false
-	}
-	known, ok := profiles.Named[profiles.OfHost(target)]
-	if !ok || known.Token == "" || known.URL != url {
-		return client.Profile{}, false
-	}
-	c := client.New(known)
-	defer c.Close()
-	_, err = c.Stats(ctx, 0)
-	return known, err == nil
+	screenLine(io, io.lang.Say("made the token %s on %s", name, target))
+	return profile, nil
 }
 
 // certified is where a server serves by HTTPS, which may be a name that the person did not give. Where it does not, or cannot tell, url
@@ -181,8 +224,7 @@ func (f *connectFlags) certified(ctx context.Context, io *streams, target string
 	return report.URL, []string{"http"}, nil
 }
 
-// find is where the adapter of a server answers: where it did before, else by the first of the schemes, by HTTP where that is no risk
-// or the person takes it.
+// find is where the adapter of a server answers: where it did before, else by the first of the schemes.
 func (f *connectFlags) find(ctx context.Context, target, name string, schemes []string) (string, error) {
 	profiles, err := loadProfiles()
 	if err != nil {
@@ -200,9 +242,6 @@ func (f *connectFlags) find(ctx context.Context, target, name string, schemes []
 		_, err := client.New(client.Profile{URL: url}).Health(ctx)
 		switch {
 		case err == nil:
-			if exposed, err := client.Exposed(ctx, url); err == nil && exposed && !f.plainHTTP {
-				return "", &usageError{(&client.ExposedError{URL: url}).Error()}
-			}
 			return url, nil
 		case !errors.As(err, &failed):
 			return "", err

@@ -196,9 +196,9 @@ func TestDeploy_silentLaptop(t *testing.T) {
 // saysDeploying looks at a server that a deploy is at work on: its half-way state is no damage.
 func (r *rig) saysDeploying() {
 	r.t.Helper()
-	for _, look := range []string{"status", "doctor"} {
+	for look, code := range map[string]int{"status": exitLocked, "doctor": exitFailed} {
 		got := r.run(nil, append(append([]string{look}, r.login()...), r.target())...)
-		wantEnd(r.t, look+" while a deploy is at work", got, exitFailed, "a deploy is at work", "wait for it")
+		wantEnd(r.t, look+" while a deploy is at work", got, code, "a deploy is at work", "wait for it")
 		for _, wrong := range []string{"the plan", "systemctl", "gca start", "gca deploy", "the last deploy"} {
 			if strings.Contains(got.out+got.err, wrong) {
 				r.t.Errorf("%s while a deploy is at work speaks of %q:\n%s%s", look, wrong, got.out, got.err)

@@ -47,6 +47,7 @@ func exitCode(err error) int {
 	var full *manage.SpaceError
 	var partly *manage.CopyError
 	var bare *noAdapterError
+	var deploying *deployingError
 	switch {
 	case err == nil:
 		return exitOK
@@ -62,6 +63,8 @@ func exitCode(err error) int {
 		return sshCode(ssh.Kind)
 	case errors.As(err, &partly):
 		return exitPartial
+	case errors.As(err, &deploying):
+		return exitLocked
 	case errors.As(err, &full), errors.As(err, &bare), errors.Is(err, manage.ErrNotInstalled):
 		return exitRefused
 	case errors.As(err, &asked):

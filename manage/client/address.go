@@ -87,9 +87,9 @@ func hostOf(address string) string {
 	return u.Hostname()
 }
 
-// mayTell refuses to send the token where it could be read, unless this user said that it may.
-func (c *Client) mayTell(ctx context.Context) error {
-	if c.Profile.Token == "" || c.Profile.PlainHTTP {
+// MayTell refuses to send a token where it could be read, by an ExposedError, unless this user said that it may.
+func (c *Client) MayTell(ctx context.Context) error {
+	if c.Profile.PlainHTTP {
 		return nil
 	}
 	exposed, err := Exposed(ctx, c.Profile.URL)

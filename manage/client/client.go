@@ -97,12 +97,13 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 
 // authorize shows the token. Every request that does goes through here.
 func (c *Client) authorize(req *http.Request) error {
-	if err := c.mayTell(req.Context()); err != nil {
+	if c.Profile.Token == "" {
+		return nil
+	}
+	if err := c.MayTell(req.Context()); err != nil {
 		return err
 	}
-	if c.Profile.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Profile.Token)
-	}
+	req.Header.Set("Authorization", "Bearer "+c.Profile.Token)
 	return nil
 }
 
