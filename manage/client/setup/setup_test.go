@@ -173,6 +173,43 @@ func TestApply_keepsTheFirstCopy(t *testing.T) {
 	}
 }
 
+// What was written between the plan and the person's yes is not overwritten, by a setup or by its undo.
+func TestApply_changedMeanwhile(t *testing.T) {
+	for _, before := range []string{"", "{}"} {
+		u := newUser(t)
+		if before != "" {
+			u.put(".claude/settings.json", before)
+		}
+		wanted := func(err error) {
+			t.Helper()
+			if err == nil || !strings.Contains(err.Error(), "settings.json was changed meanwhile, so nothing was written\nhint: the same command") {
+				t.Errorf("from %q: %v", before, err)
+			}
+		}
+		changes, err := u.target("claude-code").Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.put(".claude/settings.json", `{"theme": "dark"}`)
+		wanted(Apply(changes))
+		if text, _ := u.file(".claude/settings.json"); text != `{"theme": "dark"}` {
+			t.Errorf("from %q: got %s", before, text)
+		}
+		if kept, mode := u.file(".claude/settings.json" + BackupSuffix); mode != 0 {
+			t.Errorf("from %q: kept %q", before, kept)
+		}
+		u.apply(u.target("claude-code"))
+		if changes, err = u.target("claude-code").PlanUndo(); err != nil {
+			t.Fatal(err)
+		}
+		u.put(".claude/settings.json", "{\"a\": 1}")
+		wanted(Undo(changes))
+		if text, _ := u.file(".claude/settings.json"); text != "{\"a\": 1}" {
+			t.Errorf("after the undo: %s", text)
+		}
+	}
+}
+
 // The model and the roots of a private CA are undone by a run that has neither, and that has no adapter any more.
 func TestUndo_ofAnotherRun(t *testing.T) {
 	for name, files := range mine {

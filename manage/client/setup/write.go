@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,12 +19,30 @@ import (
 // Apply writes the changes of Plan. What a file was before the first of them is kept beside it. The token is in the files, so
 // that others may not read them any more.
 func Apply(changes []Change) error {
+	if err := unchanged(changes); err != nil {
+		return err
+	}
 	for _, c := range changes {
 		if err := c.keep(); err != nil {
 			return fmt.Errorf("cannot keep a copy of %s, so it was not changed: %w", c.Path, err)
 		}
 		if err := c.write(); err != nil {
 			return fmt.Errorf("cannot change %s: %w", c.Path, err)
+		}
+	}
+	return nil
+}
+
+// unchanged refuses to write over what the person did not see.
+func unchanged(changes []Change) error {
+	for _, c := range changes {
+		now, err := readBounded(c.Path)
+		gone := errors.Is(err, fs.ErrNotExist)
+		if err != nil && !gone {
+			return err
+		}
+		if gone == c.existed || !bytes.Equal(now, c.Before) {
+			return fmt.Errorf("%s was changed meanwhile, so nothing was written\nhint: the same command again", c.Path)
 		}
 	}
 	return nil
@@ -38,15 +57,10 @@ func (c *Change) keep() error {
 	if info, err := os.Stat(c.Path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	f, err := os.OpenFile(c.Path+BackupSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
+	if _, err := os.Lstat(c.Path + BackupSuffix); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err = f.Write(c.Before)
-	return errors.Join(err, f.Sync(), f.Close())
+	return client.Replace(c.Path+BackupSuffix, c.Before, mode)
 }
 
 func (c *Change) write() error { return client.Replace(c.Path, c.After, c.mode) }
@@ -54,6 +68,9 @@ func (c *Change) write() error { return client.Replace(c.Path, c.After, c.mode) 
 // Undo writes the changes of PlanUndo. A file that was not there before goes, if nothing else is in it, and the copies of before
 // go.
 func Undo(changes []Change) error {
+	if err := unchanged(changes); err != nil {
+		return err
+	}
 	for _, c := range changes {
 		err := c.back()
 		if err == nil {
