@@ -159,10 +159,19 @@ func newConnectRemove(io *streams) *cobra.Command {
 		Args:              args(1, 1),
 		ValidArgsFunction: firstArg(completeProfiles),
 		RunE: func(_ *cobra.Command, given []string) error {
-			if _, err := changeProfiles(func(p *client.Profiles) error { return p.Remove(given[0]) }); err != nil {
+			said := given[0] + " is forgotten"
+			_, err := changeProfiles(func(p *client.Profiles) error {
+				before := p.Default
+				err := p.Remove(given[0])
+				if p.Default != before && p.Default != "" {
+					said += "; " + p.Default + " is the default now"
+				}
+				return err
+			})
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(io.err, given[0], "is forgotten")
+			_, err = fmt.Fprintln(io.err, said)
 			return err
 		},
 	}
