@@ -33,7 +33,31 @@ func finish(root *cobra.Command, g group) *cobra.Command {
 		moreExamples(cmd)
 	}
 	completeArguments(root, g)
+	helpOfCommands(root)
 	return root
+}
+
+// helpOfCommands has the command help refuse what is no command, as the root does.
+func helpOfCommands(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "help" {
+			continue
+		}
+		show := cmd.Run
+		cmd.RunE = func(cmd *cobra.Command, words []string) error {
+			found, rest, err := root.Find(words)
+			if err != nil {
+				return &usageError{err.Error()}
+			}
+			if len(rest) > 0 {
+				return noSuchCommand(found, rest)
+			}
+			show(cmd, words)
+			return nil
+		}
+		root.RemoveCommand(cmd) // cobra adds it again when it runs; until then there are our commands alone
+	}
 }
 
 // completionExamples say how a shell takes its completions.
