@@ -89,7 +89,7 @@ func sshCode(kind remote.Kind) int {
 
 func hopCode(hop string) int {
 	switch hop {
-	case client.HopNetwork:
+	case client.HopName, client.HopNetwork:
 		return exitUnreachable
 	case client.HopToken:
 		return exitAuth

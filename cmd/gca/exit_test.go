@@ -39,6 +39,7 @@ func TestExitCode(t *testing.T) {
 	f(&remote.Error{Kind: remote.KindHostKey}, 5)
 	f(&remote.Error{Kind: remote.KindUnreachable}, 6)
 	f(&client.Error{Hop: client.HopNetwork}, 6)
+	f(&client.Error{Hop: client.HopName}, 6)
 	f(&client.Error{Hop: client.HopGemini}, 1)
 	f(&provision.Error{Kind: provision.KindRefused}, 7)
 	f(&noAdapterError{}, 7)

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	maxReply   = 16 << 20         // of what is no stream
-	shortTime  = 10 * time.Second // for what costs the adapter nothing; Nginx would wait minutes for one that hangs
-	dialTime   = 10 * time.Second
+	maxReply   = 16 << 20          // of what is no stream
+	shortTime  = 10 * time.Second  // for what costs the adapter nothing; Nginx would wait minutes for one that hangs
+	dialTime   = 8 * time.Second   // less than shortTime: who does not take the connection is told from who is silent
 	atOnce     = 1024              // idle connections kept, for perf
 	silentTime = 120 * time.Second // the adapter sends pings every few seconds once a stream is open
 )
@@ -42,7 +42,7 @@ func NewVia(profile Profile, dial func(ctx context.Context, network, address str
 func newClient(profile Profile, proxy func(*http.Request) (*url.URL, error), dial func(ctx context.Context, network, address string) (net.Conn, error)) *Client {
 	return &Client{profile, &http.Client{
 		Transport: &http.Transport{
-			Proxy: proxy, DialContext: dial, TLSHandshakeTimeout: dialTime, TLSClientConfig: &tls.Config{RootCAs: profile.roots()},
+			Proxy: proxy, DialContext: dial, TLSHandshakeTimeout: shortTime, TLSClientConfig: &tls.Config{RootCAs: profile.roots()},
 			ForceAttemptHTTP2: true, MaxIdleConnsPerHost: atOnce, IdleConnTimeout: 90 * time.Second,
 		},
 		CheckRedirect: func(req *http.Request, _ []*http.Request) error {
@@ -77,7 +77,7 @@ type Health struct {
 
 // Health asks whether the adapter is up. It needs no token. An unhealthy adapter is an answer, not an error.
 func (c *Client) Health(ctx context.Context) (Health, error) {
-	ctx, cancel := context.WithTimeout(ctx, shortTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, shortTime, errLate)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Profile.URL+"/health", nil)
 	if err != nil {
@@ -90,7 +90,7 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 	var h Health
 	if err := json.Unmarshal(body, &h); err != nil || h.Status == "" {
 		return Health{}, &Error{Hop: HopAdapter, Status: resp.StatusCode, Message: fmt.Sprintf("%s answers (%s), but not as an adapter does", c.Profile.URL, resp.Status),
-			Hint: "check the address; on the server: gemini-manage status"}
+			Hint: "check the address; " + c.server("status")}
 	}
 	return h, nil
 }
@@ -110,7 +110,7 @@ func (c *Client) authorize(req *http.Request) error {
 func (c *Client) do(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.networkError(err)
+		return nil, c.failed(req, err)
 	}
 	return resp, nil
 }
@@ -123,7 +123,7 @@ func (c *Client) whole(req *http.Request) (*http.Response, []byte, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, nil, c.networkError(err)
+		return nil, nil, c.failed(req, err)
 	}
 	return resp, body, nil
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,16 +65,26 @@ func TestAsk(t *testing.T) {
 func TestAsk_failures(t *testing.T) {
 	f := func(status int, body, hop, want string) {
 		t.Helper()
-		_, err := serve(t, status, body).Ask(t.Context(), Simple("m", "hi"), func(string) {})
+		c := serve(t, status, body)
+		c.Profile.Host = "root@vps"
+		_, err := c.Ask(t.Context(), Simple("m", "hi"), func(string) {})
 		var e *Error
-		if !errors.As(err, &e) || e.Hop != hop || !strings.Contains(err.Error(), want) {
+		if !errors.As(err, &e) || e.Hop != hop || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), "hint: ") > 1 {
 			t.Errorf("%d: got %v, want hop %s and %q", status, err, hop, want)
 		}
 	}
 	f(401, `{"error":{"message":"who are you"}}`, "token", "gca connect")
-	f(503, `{"error":{"message":"no usable Gemini API key: 2 invalid"}}`, "gemini", "2 invalid")
+	f(503, `{"error":{"message":"no usable Gemini API key: 2 invalid\nhint: gca keys list HOST says why, gca keys add HOST adds one (without HOST on the server)"}}`,
+		"gemini", "2 invalid\nhint: gca keys list root@vps says why, gca keys add root@vps adds one")
+	f(429, `{"error":{"message":"no usable Gemini API key: 2 rate limited; try again in 30s"}}`, "gemini", "in 30s\nhint: try again later; gca keys list root@vps shows until when")
+	f(529, `{"error":{"message":"gemini: The model is overloaded."}}`, "gemini", "overloaded.\nhint: try again later; Gemini failed, not the keys")
+	f(504, `{"error":{"message":"gemini: no first byte"}}`, "gemini", "hint: try again later")
+	f(403, `{"error":{"message":"the Gemini API is not available from this server's location\nhint: set PROXY_URL"}}`, "gemini", "location\nhint: set PROXY_URL")
+	f(503, `{"error":{"message":"the adapter is busy\nhint: ask again in a moment"}}`, "adapter", "busy\nhint: ask again in a moment")
+	f(404, `{"error":{"message":"model: nosuch"}}`, "model", "there is no such model: nosuch\nhint: gca chat, then /model,")
+	f(404, `{"error":{"message":"model: fast: none may use it\nhint: MODEL_MAP says so; gca config get HOST MODEL_MAP shows it"}}`, "model", "it\nhint: MODEL_MAP says so; gca config get root@vps MODEL_MAP shows it")
 	f(502, `{"error":{"message":"gemini: the connection failed: dial tcp 203.0.113.7:443: connect: connection refused"}}`, "gemini", "hint: the adapter cannot reach Gemini")
-	f(502, `{"error":{"message":"the adapter does not answer; run gemini-manage status on the server"}}`, "adapter", "gca start HOST")
+	f(502, `{"error":{"message":"the adapter does not answer; run gemini-manage status on the server"}}`, "adapter", "gca start root@vps")
 	f(429, `{"error":{"message":"token laptop has made 3 requests within a minute"}}`, "adapter", "gca tokens list")
 	f(500, `<html>`, "adapter", "500")
 	f(200, stream, "network", "before the answer did")
@@ -103,6 +115,41 @@ func TestHealth(t *testing.T) {
 	if _, err := nobody.Health(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
+}
+
+// Only a port that is refused, or speaks HTTP, says that there is no HTTPS; and this machine has no provider.
+func TestHealth_unreached(t *testing.T) {
+	f := func(url string, why error, hop, want string) {
+		t.Helper()
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: why}
+		}
+		_, err := NewVia(Profile{URL: url, Host: "root@vps"}, dial).Health(t.Context())
+		var e *Error
+		if !errors.As(err, &e) || e.Hop != hop || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s, %v: got %v", url, why, err)
+		}
+	}
+	refused, noRoute := errors.New("connect: connection refused"), errors.New("connect: no route to host")
+	f("https://192.0.2.1", refused, HopTLS, "there is no HTTPS at https://192.0.2.1\nhint: if the adapter was deployed without TLS: gca connect http://192.0.2.1")
+	f("https://192.0.2.1", os.ErrDeadlineExceeded, HopNetwork, "cannot connect to https://192.0.2.1: i/o timeout\nhint: is the server up, and does its provider's firewall let that port in? gca status root@vps")
+	f("https://192.0.2.1", noRoute, HopNetwork, "no route to host")
+	f("https://192.0.2.1", &net.DNSError{Name: "x.example"}, HopName, "no such host: x.example")
+	f("http://127.0.0.1:1", refused, HopNetwork, "hint: nothing listens there on this machine: gca serve")
+	f("http://[::1]:1", refused, HopNetwork, "nothing listens there on this machine")
+}
+
+func TestHealth_silence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Client{Profile{URL: "http://127.0.0.1:1"}, &http.Client{Transport: silent{}}}
+		_, health := c.Health(t.Context())
+		_, who := c.Who(t.Context())
+		for _, err := range []error{health, who} {
+			if err == nil || !strings.HasPrefix(err.Error(), "http://127.0.0.1:1: no answer within 10 s\nhint: ") {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
 }
 
 // The adapter itself, with every kind of part in the question.

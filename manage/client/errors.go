@@ -1,16 +1,17 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"time"
 )
 
 // Hops of a question's way.
@@ -20,6 +21,7 @@ const (
 	HopTLS     = "tls"     // its certificate
 	HopToken   = "token"   // the client token
 	HopAdapter = "adapter" // the adapter itself, or what answers in its place
+	HopModel   = "model"   // which the adapter does not know
 	HopGemini  = "gemini"  // from the adapter to Gemini, keys included
 )
 
@@ -36,6 +38,28 @@ func (e *Error) Error() string {
 		return e.Message
 	}
 	return e.Message + "\nhint: " + e.Hint
+}
+
+// host is what to log in to, as commands take it.
+func (c *Client) host() string { return cmp.Or(c.Profile.Host, "HOST") }
+
+// server is a command about the adapter's server, as this person can give it.
+func (c *Client) server(verb string) string {
+	if c.Profile.Host != "" {
+		return "gca " + verb + " " + c.Profile.Host
+	}
+	return "on the server: gemini-manage " + verb
+}
+
+// errLate ends what should have been answered at once.
+var errLate = errors.New("late")
+
+// failed says which hop broke where a request got no answer.
+func (c *Client) failed(req *http.Request, err error) error {
+	if cause := context.Cause(req.Context()); errors.Is(cause, errLate) {
+		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("%s: no answer within %d s", c.Profile.URL, shortTime/time.Second), Hint: c.server("status")}
+	}
+	return c.networkError(err)
 }
 
 // networkError says which hop broke where no answer came.
@@ -57,21 +81,38 @@ func (c *Client) networkError(err error) error {
 		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("the proxy of your environment does not connect to %s: %v", c.Profile.URL, op.Err),
 			Hint: "see HTTPS_PROXY and HTTP_PROXY; NO_PROXY=" + hostOf(c.Profile.URL) + " goes without it"}
 	case errors.As(err, &op) && op.Op == "dial":
-		return &Error{Hop: HopNetwork, Message: fmt.Sprintf("cannot connect to %s: %v", c.Profile.URL, op.Err),
-			Hint: "is the server up, and does its provider's firewall let that port in? on the server: gemini-manage status"}
+		return c.unreached(op.Err)
 	}
 	if bad := c.certificateError(err); bad != nil {
 		return bad
 	}
-	return &Error{Hop: HopNetwork, Message: fmt.Sprintf("the connection to %s broke: %v", c.Profile.URL, err), Hint: "try again; on the server: gemini-manage logs"}
+	return &Error{Hop: HopNetwork, Message: fmt.Sprintf("the connection to %s broke: %v", c.Profile.URL, err), Hint: "try again; " + c.server("logs")}
 }
 
-// plainOnly reports whether the address asks for HTTPS where nobody speaks it.
+// unreached is that of a server, or of this machine, where nobody takes the connection.
+func (c *Client) unreached(why error) *Error {
+	e := &Error{Hop: HopNetwork, Message: fmt.Sprintf("cannot connect to %s: %v", c.Profile.URL, why)}
+	e.Hint = "is the server up, and does its provider's firewall let that port in? " + c.server("status")
+	if here(hostOf(c.Profile.URL)) {
+		e.Hint = "nothing listens there on this machine: gca serve starts an adapter here; should a tunnel lead to one, open it again"
+	}
+	return e
+}
+
+// here reports whether a host is this machine.
+func here(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// plainOnly reports whether the address asks for HTTPS where nobody speaks it: a server refuses that port, or speaks HTTP there. One
+// that does not answer at all says nothing of HTTPS.
 func (c *Client) plainOnly(err error) bool {
 	var op *net.OpError
 	var record tls.RecordHeaderError
 	return strings.HasPrefix(c.Profile.URL, "https://") &&
-		(errors.As(err, &op) && op.Op == "dial" || errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"))
+		(errors.As(err, &op) && op.Op == "dial" && strings.Contains(op.Err.Error(), "refused") || // Windows has an error of its own for that
+			errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"))
 }
 
 // certificateError says what is wrong with a certificate, nil if that is not it.
@@ -84,13 +125,13 @@ func (c *Client) certificateError(err error) *Error {
 	}
 	switch {
 	case errors.As(err, &host):
-		return broken("is for another name: "+host.Error(), "connect by a name that it is for, or on the server: gemini-manage status")
+		return broken("is for another name: "+host.Error(), "connect by a name that it is for, or "+c.server("status"))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return broken("is not valid now: "+invalid.Error(), "is this machine's clock right? on the server: gemini-manage status")
+		return broken("is not valid now: "+invalid.Error(), "is this machine's clock right? "+c.server("status"))
 	case errors.As(err, &unknown):
-		return broken("comes from nobody that this machine trusts: "+unknown.Error(), "somebody on the way may be listening; on the server: gemini-manage status")
+		return broken("comes from nobody that this machine trusts: "+unknown.Error(), "somebody on the way may be listening; "+c.server("status"))
 	case errors.As(err, &invalid):
-		return broken("is not good: "+invalid.Error(), "on the server: gemini-manage status")
+		return broken("is not good: "+invalid.Error(), c.server("status"))
 	}
 	return nil
 }
@@ -102,47 +143,4 @@ func (e *redirectError) Error() string { return "it sends us to " + e.to }
 
 func (e *redirectError) asError(from string) *Error {
 	return &Error{Hop: HopAdapter, Message: fmt.Sprintf("%s sends us to %s", from, e.to), Hint: "gca connect " + e.to}
-}
-
-type errorBody struct {
-	Error struct {
-		Type    string `json:"type"`
-		Message string `json:"message"`
-	} `json:"error"`
-}
-
-// statusError reads an answer that is none.
-func (c *Client) statusError(resp *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
-		return c.networkError(err)
-	}
-	var e errorBody
-	if err := json.Unmarshal(body, &e); err != nil || e.Error.Message == "" {
-		e.Error.Message = "an answer that is not the adapter's"
-	}
-	switch resp.StatusCode {
-	case http.StatusUnauthorized:
-		return &Error{Hop: HopToken, Status: resp.StatusCode, Message: "the adapter does not accept the client token: " + e.Error.Message,
-			Hint: "gca connect " + c.Profile.URL + ", with the token that the deploy or gca tokens add printed"}
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusForbidden, 529:
-		return unserved(resp.StatusCode, e.Error.Message)
-	}
-	return &Error{Hop: HopAdapter, Status: resp.StatusCode, Message: fmt.Sprintf("the adapter answered %s: %s", resp.Status, e.Error.Message)}
-}
-
-// unserved tells apart, by the words that came, who of those behind the server's door did not answer.
-func unserved(status int, message string) *Error {
-	e := &Error{Hop: HopGemini, Status: status, Message: message}
-	switch {
-	case strings.HasPrefix(message, "the adapter "): // Nginx's words for a backend that is not there
-		e.Hop, e.Hint = HopAdapter, "from your laptop: gca start HOST"
-	case strings.HasPrefix(message, "token "): // over its limits, or not for this model
-		e.Hop, e.Hint = HopAdapter, "gca tokens list HOST shows what a token may, gca stats what it used today"
-	case strings.HasPrefix(message, "gemini: the connection failed"):
-		e.Hint = "the adapter cannot reach Gemini: look at the server's network, and at the address: gca config get HOST GEMINI_BASE_URL"
-	default:
-		e.Hint = "on the server: gemini-manage keys test shows what is wrong with them, gemini-manage keys add adds others"
-	}
-	return e
 }

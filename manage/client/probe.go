@@ -155,7 +155,7 @@ func (c *Client) Who(ctx context.Context) (Who, error) {
 
 // get asks for what is read with the token and costs nothing.
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, shortTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, shortTime, errLate)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Profile.URL+path, nil)
 	if err != nil {
@@ -244,11 +244,11 @@ func (t *trace) tell(p *Probe, found func(hop, text string)) {
 		found(HopName, fmt.Sprintf("looked up in %s", t.lookup.Round(time.Millisecond)))
 	}
 	if t.address != "" {
-		way := ""
+		text := fmt.Sprintf("%s, reached in %s", t.address, t.connect.Round(time.Millisecond))
 		if p.Proxy != "" {
-			way = ", the proxy of your environment"
+			text = fmt.Sprintf("%s, the proxy of your environment, reached in %s", t.address, t.connect.Round(time.Millisecond))
 		}
-		found(HopNetwork, fmt.Sprintf("%s%s in %s", t.address, way, t.connect.Round(time.Millisecond)))
+		found(HopNetwork, text)
 	}
 	if t.tls == nil || len(t.tls.PeerCertificates) == 0 {
 		return

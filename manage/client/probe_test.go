@@ -57,13 +57,13 @@ func TestProbe_broken(t *testing.T) {
 			t.Errorf("%+v: %v, failed %+v, said %q", p, err, probe.Failed, text)
 		}
 	}
-	f(Profile{URL: "http://127.0.0.1:1"}, HopNetwork, "", "is the server up")
+	f(Profile{URL: "http://127.0.0.1:1"}, HopNetwork, "", "nothing listens there on this machine")
 	f(Profile{URL: "https" + strings.TrimPrefix(a.URL, "http")}, HopTLS, "network: ", "gca connect http://127")
 	f(Profile{URL: a.URL, Token: "wrong"}, HopToken, "active keys: 2/2", "gca connect "+a.URL)
 	for _, key := range clienttest.Keys() {
 		a.Fake.Key(key, fakegemini.KeyRule{Error: fakegemini.ErrInvalidKey()})
 	}
-	f(Profile{URL: a.URL, Token: clienttest.Token}, HopGemini, "token: accepted", "gemini-manage keys test")
+	f(Profile{URL: a.URL, Token: clienttest.Token}, HopGemini, "token: accepted", "gca keys list HOST")
 	foreign := httptest.NewServer(http.NotFoundHandler())
 	defer foreign.Close()
 	f(Profile{URL: foreign.URL}, HopAdapter, "network: ", "check the address")

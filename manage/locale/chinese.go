@@ -7,7 +7,7 @@ type message struct{ english, chinese string }
 
 // messages are the catalog. TestMessages holds it to what the code says.
 func messages() []message {
-	return slices.Concat(asked(), deploying(), steps(), remarks(), findings(), serving(), cures(), standing(), keyStates(), tables(), machine())
+	return slices.Concat(asked(), answering(), deploying(), steps(), remarks(), findings(), serving(), cures(), standing(), keyStates(), tables(), machine())
 }
 
 // asked are the questions of prompts, and what a user's commands say at their end.

@@ -9,10 +9,10 @@ import (
 )
 
 // ofShells are texts that are the same in every language: what is to be typed.
-var ofShells = regexp.MustCompile(`^(sudo |ps |nginx -t;|gemini-manage [a-z; -]+$|systemctl |find |cp |mv %s %s\.old|dig |journalctl |curl |cat |dpkg |timedatectl |setenforce |gca [a-z]+ (--|HOST|root@|[a-z]+$)|gca [a-z ]+ HOST|gca deploy %s$)`)
+var ofShells = regexp.MustCompile(`^(sudo |ps |nginx -t;|gemini-manage [a-z; -]+$|systemctl |find |cp |mv %s %s\.old|dig |journalctl |curl |cat |dpkg |timedatectl |setenforce |gca [a-z]+ (--|HOST|root@|[a-z]+$)|gca [a-z ]+ HOST|gca deploy %s$|gca [a-z ]+ %s$)`)
 
 // pieces are put together to what composed has, or say too little to be told from others.
-var pieces = []string{", commas between several", "; it never bans %s", "the server's clock is %s %s the one here", "%s%s in %s",
+var pieces = []string{", commas between several", "; it never bans %s", "the server's clock is %s %s the one here",
 	"%s does not run%s", "%s failed at its last run%s", "%d answered, %s, %s%s", "%s, release %s%s", "under way%s", "and %s: gemini-manage keys list",
 	"%s that clients never saw, another key served", "%s of another model, by MODEL_FALLBACK",
 	"keys and traffic are left out: only a login that may become root sees them",
@@ -27,6 +27,8 @@ var composed = []string{
 	"renew the certificate before half of its life is over", "back the adapter up every day", "look every two minutes whether anybody has to be alerted",
 	"another program", "which Nginx needs", "which Nginx needs for HTTPS", "which the adapter needs (PORT=%d)", "it must say %s", "no answer within %s s",
 	"healthy", "degraded", "unhealthy", "upload", "verify", "interrupted", "interrupted here: %s", "the same command with --yes", "%s, commas between several", "Write this?", "Put this back?",
+	"on the server: gemini-manage status", "on the server: gemini-manage logs",
+	"connect: connection refused", "connect: no route to host", "i/o timeout", // of the system
 }
 
 // Neither language lacks a message: what the code says to people is in the catalog, and the catalog has nothing else.
@@ -139,6 +141,11 @@ func TestText(t *testing.T) {
 		}
 	}
 	f("start nginx", "start nginx") // not ours
+	f("Go?", "开始吗？")
+	f("100%", "100%")
+	f("cannot connect to https://vps: i/o timeout\nhint: is the server up, and does its provider's firewall let that port in? on the server: gemini-manage status",
+		"无法连接 https://vps：超时\n提示：服务器开着吗？服务商的防火墙放行了这个端口吗？在服务器上执行：gemini-manage status")
+	f("the certificate of https://vps is for another name: x509", "https://vps 的证书属于另一个域名：x509")
 	f("install nginx, ufw and 3 more", "安装 nginx, ufw and 3 more")
 	f("write /etc/gemini-adapter/keys (3 keys)", "写入 /etc/gemini-adapter/keys（3 个密钥）")
 	f("let TCP ports 80, 443 in, then turn ufw on", "放行 TCP 端口 80, 443，然后启用 ufw")

@@ -82,7 +82,12 @@ const (
 
 // Text is a whole text that was made elsewhere, with its values in it. One that is not known stays as it is; of one that says what
 // failed and then why, each part is looked up.
-func (w Words) Text(english string) string { return w.text(english, deepest) }
+func (w Words) Text(english string) string {
+	if said := w.format(english); said != english && !strings.Contains(english, "%") {
+		return said // it may be short: as a whole it is told from others
+	}
+	return w.text(english, deepest)
+}
 
 func (w Words) text(english string, depth int) string {
 	if w.catalog == nil || depth == 0 || len(english) > longest {

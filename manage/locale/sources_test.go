@@ -39,6 +39,7 @@ var places = []struct {
 	{"cmd/gca", "say", 1, []int{0}},
 	{"cmd/gca", "plain", 2, []int{1}},
 	{"manage/client", "found", 2, []int{0, 1}},
+	{"manage/client", "broken", 2, []int{0, 1}},
 	{"manage", "Say", 1, []int{0}},
 	{"manage", "line", 2, []int{0, 1}},
 	{"manage", "problem", 2, []int{0, 1}},
@@ -111,12 +112,31 @@ func (x *texts) function(folder string, f *ast.FuncDecl) {
 		case *ast.CompositeLit:
 			x.literal(folder, n, local)
 		case *ast.ReturnStmt:
-			if f.Name.Name == "title" {
+			if f.Name.Name == "title" || folder == "manage/client" && of(f, "Who") && f.Name.Name == "String" {
 				x.add(n.Results[0], local)
 			}
+		case *ast.AssignStmt:
+			x.assigned(folder, n, local)
 		}
 		return true
 	})
+}
+
+// of reports whether f is a method of a type itself.
+func of(f *ast.FuncDecl, receiver string) bool {
+	return f.Recv != nil && nameOf(f.Recv.List[0].Type) == receiver
+}
+
+// assigned takes what an error of the client's is given after it was made.
+func (x *texts) assigned(folder string, a *ast.AssignStmt, local map[string][]ast.Expr) {
+	if folder != "manage/client" || len(a.Lhs) != len(a.Rhs) {
+		return
+	}
+	for i, left := range a.Lhs {
+		if field, ok := left.(*ast.SelectorExpr); ok && slices.Contains([]string{"Message", "Hint"}, field.Sel.Name) {
+			x.add(a.Rhs[i], local)
+		}
+	}
 }
 
 func (x *texts) call(folder string, call *ast.CallExpr, local map[string][]ast.Expr) {
@@ -162,7 +182,7 @@ func (x *texts) added(args []ast.Expr, local map[string][]ast.Expr) {
 	}
 }
 
-// literal takes the texts of a converge.Finding, and of the error that a deploy ends with.
+// literal takes the texts of a converge.Finding, of the error that a deploy ends with, and of the hop that broke.
 func (x *texts) literal(folder string, lit *ast.CompositeLit, local map[string][]ast.Expr) {
 	name := nameOf(lit.Type)
 	for i, e := range lit.Elts {
@@ -170,7 +190,7 @@ func (x *texts) literal(folder string, lit *ast.CompositeLit, local map[string][
 		switch {
 		case name == "Finding" && !keyed && i >= 2, (name == "Problem" || name == "Trouble") && !keyed:
 			x.add(e, local)
-		case keyed && (name == "Finding" || name == "Error" && folder == "provision") && slices.Contains([]string{"What", "Means", "Cure", "Message", "Hint"}, nameOf(pair.Key)):
+		case keyed && (name == "Finding" || name == "Error" && slices.Contains([]string{"provision", "manage/client"}, folder)) && slices.Contains([]string{"What", "Means", "Cure", "Message", "Hint"}, nameOf(pair.Key)):
 			x.add(pair.Value, local)
 		}
 	}

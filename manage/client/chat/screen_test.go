@@ -298,7 +298,7 @@ func TestChat_failures(t *testing.T) {
 		p.adapter.Fake.Key(key, fakegemini.KeyRule{Error: fakegemini.ErrInvalidKey()})
 	}
 	p.types("hello\r")
-	p.sees("hint: on the server: gemini-manage keys test")
+	p.sees("hint: gca keys list HOST says why")
 	for _, key := range clienttest.Keys() {
 		p.adapter.Fake.HealKey(key)
 	}
