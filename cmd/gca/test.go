@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +53,7 @@ func testProfile(ctx context.Context, io *streams, profile client.Profile, model
 	}
 	probe, err := c.Probe(ctx, model, func(hop, text string) {
 		mark := p.good.Sprint("✓")
-		if hop == "status" && text != "healthy" {
+		if hop == "status" && text != "healthy" || hop == "active keys" && strings.HasPrefix(text, "0/") {
 			mark = p.bad.Sprint("!")
 		}
 		show(mark, hop, text)
