@@ -31,6 +31,7 @@ type chapter struct {
 	blocks   []block
 	commands []string // lines of blocks and spans, in their order
 	rows     []string // first cells of tables
+	exits    []string // of each row that speaks of exit codes: its numbers, in order
 	links    []string
 }
 
@@ -71,7 +72,7 @@ func readDocument(t *testing.T, file string) []*chapter {
 		case *ast.Link:
 			last.links = append(last.links, string(n.Destination))
 		case *extast.TableRow:
-			last.rows = append(last.rows, textOf(n.FirstChild(), source))
+			last.rows, last.exits = append(last.rows, textOf(n.FirstChild(), source)), append(last.exits, exitsOf(textOf(n, source)))
 		}
 		return ast.WalkContinue, nil
 	})
@@ -94,6 +95,18 @@ func textOf(n ast.Node, source []byte) string {
 		b.WriteString(textOf(child, source))
 	}
 	return b.String()
+}
+
+// aboutExits finds what a row says of exit codes, up to the next of its parts; the order of the words differs between the languages.
+var (
+	aboutExits = regexp.MustCompile(`[^；;]*(?:exit codes?|退出码)[^；;]*`)
+	digits     = regexp.MustCompile(`\b\d+\b`)
+)
+
+func exitsOf(row string) string {
+	found := digits.FindAllString(strings.Join(aboutExits.FindAllString(row, -1), " "), -1)
+	slices.Sort(found)
+	return strings.Join(found, " ")
 }
 
 func linesOf(n ast.Node, source []byte) string { return string(n.Lines().Value(source)) }
@@ -150,6 +163,12 @@ func TestReadme_Chinese(t *testing.T) {
 		same("block", blocks, blocksZH)
 		if len(en.rows) != len(zh.rows) {
 			t.Errorf("%s has %d rows of tables, %s %d", en.title, len(en.rows), zh.title, len(zh.rows))
+			continue
+		}
+		for i, exits := range en.exits {
+			if zh.exits[i] != exits {
+				t.Errorf("%s: the exit codes are %q in README.md, %q in README.zh-CN.md", en.rows[i], exits, zh.exits[i])
+			}
 		}
 	}
 }
