@@ -96,7 +96,7 @@ func newExportBalancer(io *streams) *cobra.Command {
 		Use:   "nginx-balancer HOST…",
 		Short: "Print the site of an Nginx before several adapters",
 		Long: `nginx-balancer prints the site of an Nginx, 1.18 or newer, on a machine of its own before adapters on other servers. A HOST is
-an address or a name, plain HTTP for a private network, or https://NAME. A conversation stays with one adapter; where that one
+an address in a private network, by plain HTTP, or https://NAME; http://HOST goes over the internet unencrypted, tokens too. A conversation stays with one adapter; where that one
 does not answer, is stopped or has no key that works, another one takes over, before anything was sent to the client. What is
 true of each adapter alone stays so: its tokens, limits and keys. Give all of them the same tokens.`,
 		Example: `  gca export nginx-balancer 10.0.0.2 10.0.0.3 > gemini-balancer.conf

@@ -30,10 +30,11 @@ const debianRoots = "/etc/ssl/certs/ca-certificates.crt"
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
-// ParseBackend reads HOST[:PORT], http://HOST[:PORT] or https://NAME[:PORT].
+// ParseBackend reads ADDRESS[:PORT] of a private network, http://HOST[:PORT] or https://NAME[:PORT]. Plain HTTP over the internet, which
+// shows tokens to all on the way, is taken where it is written out alone.
 func ParseBackend(text string) (Backend, error) {
-	scheme, rest, found := strings.Cut(text, "://")
-	if !found {
+	scheme, rest, written := strings.Cut(text, "://")
+	if !written {
 		scheme, rest = "http", text
 	}
 	refuse := func(why string) (Backend, error) {
@@ -54,6 +55,9 @@ func ParseBackend(text string) (Backend, error) {
 	}
 	if notIP != nil && !hostName.MatchString(host) || ip.Zone() != "" {
 		return refuse("expected a name or an address, and nothing behind it")
+	}
+	if !written && host != "localhost" && (notIP != nil || Public(ip)) {
+		return refuse("a name, or an address that the internet reaches, takes its scheme: by https://NAME tokens go encrypted, by http:// anybody on the way reads them")
 	}
 	b := Backend{Server: net.JoinHostPort(host, port)}
 	if scheme == "https" {
