@@ -18,7 +18,7 @@ func (m Machine) Repair(ctx context.Context, found []converge.Finding, say func(
 	if os.Geteuid() != 0 {
 		return ErrNotRoot
 	}
-	commands, asDeployed := repairs(found)
+	commands, asDeployed, ownState := repairs(found)
 	var failed []error
 	for _, words := range commands {
 		say(strings.Join(words, " "))
@@ -34,19 +34,26 @@ func (m Machine) Repair(ctx context.Context, found []converge.Finding, say func(
 			failed = append(failed, err)
 		}
 	}
+	if ownState {
+		say("give the adapter the files of its state")
+		failed = append(failed, converge.GiveState())
+	}
 	return errors.Join(failed...)
 }
 
-// repairs are the commands, each once, and whether the adapter's files have to be put right as a deploy would.
-func repairs(found []converge.Finding) (commands [][]string, asDeployed bool) {
+// repairs are the commands, each once, and whether the adapter's files have to be put right as a deploy would, and those of its
+// state given to it.
+func repairs(found []converge.Finding) (commands [][]string, asDeployed, ownState bool) {
 	for _, f := range found {
 		switch {
 		case f.Follows != "" || len(f.Fix) == 0:
 		case f.Fix[0] == converge.AsDeployed:
 			asDeployed = true
+		case f.Fix[0] == converge.OwnState:
+			ownState = true
 		case !slices.ContainsFunc(commands, func(words []string) bool { return slices.Equal(words, f.Fix) }):
 			commands = append(commands, f.Fix)
 		}
 	}
-	return commands, asDeployed
+	return commands, asDeployed, ownState
 }

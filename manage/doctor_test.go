@@ -9,14 +9,15 @@ import (
 
 func TestRepairs(t *testing.T) {
 	start := []string{"systemctl", "enable", "--now", "nginx.service"}
-	commands, asDeployed := repairs([]converge.Finding{
+	commands, asDeployed, ownState := repairs([]converge.Finding{
 		{ID: "nginx", Fix: start}, {ID: "nginx", Fix: start}, {ID: "reboot"},
 		{ID: "drift", Follows: "nginx", Fix: []string{converge.AsDeployed}},
 	})
-	if asDeployed || !reflect.DeepEqual(commands, [][]string{start}) {
+	if asDeployed || ownState || !reflect.DeepEqual(commands, [][]string{start}) {
 		t.Errorf("%q, %v", commands, asDeployed)
 	}
-	if _, asDeployed = repairs([]converge.Finding{{ID: "site", Fix: []string{converge.AsDeployed}}}); !asDeployed {
-		t.Error("what a deploy would mend is left")
+	_, asDeployed, ownState = repairs([]converge.Finding{{ID: "state", Fix: []string{converge.AsDeployed}}, {ID: "state-file", Fix: []string{converge.OwnState}}})
+	if !asDeployed || !ownState {
+		t.Error("of the state's folder and its files one is left")
 	}
 }

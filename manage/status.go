@@ -83,6 +83,7 @@ func Status(ctx context.Context) (*Report, error) {
 	} else {
 		r.judgeEntrance(ctx, false)
 	}
+	r.judgeState()
 	r.judgeMachine(now)
 	if err := r.judgeRuns(ctx, now); err != nil {
 		r.problem(firstLine(err.Error()), "systemctl list-timers --all")
@@ -150,6 +151,20 @@ func (r *Report) askAdapter(ctx context.Context, standsIn bool, known *alerts.St
 	}
 	if ending, err := (control.Client{Path: other}).Status(ctx); r.Handover && err == nil && ending.Draining {
 		r.Ending = &ending
+	}
+}
+
+// judgeState says whether what the adapter learns outlasts it: it goes on in memory alone where it cannot be saved. Only root sees that.
+func (r *Report) judgeState() {
+	if os.Geteuid() != 0 {
+		return
+	}
+	found, err := converge.UnsavedState()
+	if err != nil {
+		r.problem(firstLine(err.Error()), "sudo gemini-manage doctor")
+	}
+	for _, f := range found {
+		r.Problems = append(r.Problems, Problem{f.What + ": " + f.Means, "sudo gemini-manage doctor --fix"})
 	}
 }
 

@@ -14,6 +14,7 @@ func serving() []message {
 		{"it goes on by those of before, and neither starts again nor takes up a new certificate", "它继续使用之前的配置，但无法重新启动，也不会启用新证书"},
 		{"nginx -t   # until it finds nothing; then systemctl reload nginx", "nginx -t   # 直到没有错误；然后执行 systemctl reload nginx"},
 		{"%s is gone, or belongs to somebody else", "%s 不见了，或者属于别的用户"},
+		{"%s may not write %s", "%s 无权写入 %s"},
 		{"the user %s, whom the adapter runs as, is gone", "运行适配器的用户 %s 不见了"},
 		{"there is no Gemini API key, neither in %s nor in GEMINI_API_KEYS", "没有 Gemini API 密钥：%s 和 GEMINI_API_KEYS 里都没有"},
 		{"the adapter does not start", "适配器无法启动"},

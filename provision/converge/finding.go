@@ -21,7 +21,7 @@ type Finding struct {
 	Cure  string `json:"cure"`  // the command that mends it, or what to do where none does
 
 	Follows string   `json:"follows,omitempty"` // id of the finding that this one is no more than a consequence of
-	Fix     []string `json:"fix,omitempty"`     // the command that mends it and can do no harm; see [AsDeployed]
+	Fix     []string `json:"fix,omitempty"`     // the command that mends it and can do no harm; see [AsDeployed], [OwnState]
 }
 
 // AsDeployed is the Fix of what is mended as a deploy would: the adapter's own files, units and site are put right again, with

@@ -27,6 +27,9 @@ func (a Agent) serving(ctx context.Context, s *reader, f Facts, want Want, setti
 	if gca, err := os.Stat(s.at(currentLink + "/gca")); f.ReleaseSHA == want.SHA256 && (err != nil || !gca.Mode().IsRegular()) { // else it is refused already
 		found = append(found, failure("release", currentLink+" does not lead to a release", "the adapter does not start", "gca deploy HOST   # from a laptop"))
 	}
+	if f.User.User && f.User.Group {
+		found = append(found, stateFiles(s, f.User.Owner)...)
+	}
 	found = append(found, oomKills(s)...)
 	found = append(found, askUnits(ctx, s, f)...)
 	if unread == nil {
@@ -53,8 +56,8 @@ func needs(f Facts, settings Settings, unread error) []Finding {
 	}
 	if !f.User.User || !f.User.Group {
 		found = append(found, failure("user", "the user "+serviceUser+", whom the adapter runs as, is gone", "the adapter does not start", "gemini-manage doctor --fix").fixedBy(AsDeployed))
-	} else if st := f.path(stateDir); st.Kind != PathDir || st.UID != f.User.Owner.UID {
-		found = append(found, failure("state", stateDir+" is gone, or belongs to somebody else", "key states and usage cannot be kept", "gemini-manage doctor --fix").fixedBy(AsDeployed))
+	} else {
+		found = append(found, stateFolder(f.path(stateDir), f.User.Owner)...)
 	}
 	if f.path(nginxSite).Kind != PathFile || f.path(nginxEnabled).Target != nginxSite {
 		found = append(found, failure("site", "Nginx has no site for the adapter: "+nginxEnabled+" does not lead to one", noAnswer, "gemini-manage doctor --fix").fixedBy(AsDeployed))
