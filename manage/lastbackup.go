@@ -48,7 +48,7 @@ func readLast(dir string) (last LastBackup, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if err := json.NewDecoder(io.LimitReader(f, maxLast)).Decode(&last); err != nil {
-		return LastBackup{}, fmt.Errorf("cannot read how the last backup went: %s: %w\nhint: gemini-manage backup writes it anew", file, err)
+		return LastBackup{}, fmt.Errorf("cannot read how the last backup went: %s: %w\nhint: sudo gemini-manage backup   # writes it anew", file, err)
 	}
 	return last, nil
 }

@@ -35,7 +35,7 @@ func TestLastBackup(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, lastBackupName), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readLast(dir); err == nil || !strings.Contains(err.Error(), "hint: gemini-manage backup") {
+	if _, err := readLast(dir); err == nil || !strings.Contains(err.Error(), "hint: sudo gemini-manage backup   #") {
 		t.Errorf("a damaged record gives %v", err)
 	}
 	if err := record(dir, good); err != nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 
 	"github.com/gemini-claude-adapter/gca/manage/locale"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
@@ -23,7 +24,7 @@ func manageLine(target string, verb []string) string {
 var (
 	plainTarget = regexp.MustCompile(`^[A-Za-z0-9._@:%\[\]-]{1,255}$`)
 	namedTarget = regexp.MustCompile("^(?:-[ipJ] [^[:cntrl:];&|<>$`]{1,255} )*[A-Za-z0-9._@:%\\[\\]-]{1,255}$")
-	managed     = regexp.MustCompile(`(/|sudo )?gemini-manage ((?:keys|tokens|config|cert|backup) [a-z-]+|[a-z-]+)`)
+	managed     = regexp.MustCompile(`(/|sudo )?gemini-manage ((?:keys|tokens|config|cert|backup|alerts) [a-z-]+|[a-z-]+)`)
 )
 
 // fromLaptop has the streams of a gemini-manage that a laptop runs name gca's commands in what a person reads. Data stays as it
@@ -76,7 +77,7 @@ func (r renamed) command(there string) string {
 	switch {
 	case part[1] == "/": // a file
 		return there
-	case part[1] != "" && part[2] == "status": // gca status asks for no password, so it would show no more
+	case part[1] != "" && slices.Contains([]string{"status", "backup"}, part[2]): // gca status asks for no password, so it would show no more; gca backup brings one here, and keeps none there
 		return "ssh -t " + r.target + " " + there
 	}
 	return "gca " + part[2] + " " + r.target

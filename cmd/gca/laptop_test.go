@@ -26,6 +26,9 @@ func TestRenamed(t *testing.T) {
 	f("cure: sudo gemini-manage cert renew; journalctl -u gemini-adapter-cert", "cure: gca cert renew root@vps; journalctl -u gemini-adapter-cert")
 	f("for HTTPS, from your laptop: gca deploy --domain NAME HOST", "for HTTPS, gca deploy --domain NAME root@vps")
 	f("see all: sudo gemini-manage status\n", "see all: ssh -t root@vps sudo gemini-manage status\n")
+	f("cure: sudo gemini-manage backup", "cure: ssh -t root@vps sudo gemini-manage backup") // gca backup brings one to the laptop, which cures nothing there
+	f("hint: gemini-manage backup prune --keep-count 3 removes older archives", "hint: gca backup prune root@vps --keep-count 3 removes older archives")
+	f("cure: sudo gemini-manage alerts test", "cure: gca alerts test root@vps")
 	f("/usr/local/bin/gemini-manage is a link; gemini-manage: no", "/usr/local/bin/gemini-manage is a link; gemini-manage: no")
 }
 

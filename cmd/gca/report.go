@@ -40,7 +40,7 @@ func printReport(streams *streams, print func(io.Writer) error) error {
 }
 
 // inOnePiece are the commands that a line is not broken within, as [streams.named] makes them.
-var inOnePiece = regexp.MustCompile(`(?:ssh -t (?:-[ipJ] \S+ )*\S+ )?(?:sudo )?gemini-manage (?:(?:keys|tokens|config|cert|backup) )?[a-z-]+|gca (?:(?:keys|tokens|config|cert|backup) )?[a-z-]+ (?:-[ipJ] \S+ )*\S+`)
+var inOnePiece = regexp.MustCompile(`(?:ssh -t (?:-[ipJ] \S+ )*\S+ )?(?:sudo )?gemini-manage (?:(?:keys|tokens|config|cert|backup|alerts) )?[a-z-]+|gca (?:(?:keys|tokens|config|cert|backup|alerts) )?[a-z-]+ (?:-[ipJ] \S+ )*\S+`)
 
 const noBreak = "\u00a0" // stands for a blank that stays between two words
 
