@@ -60,11 +60,7 @@ func Alerts(ctx context.Context) (*AlertsReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Who may read the settings sees a channel before the first look that knew it.
-	if set, ways, err := alertSettings(); err == nil {
-		s.Enqueue(alerts.Channels(set, ways), nil)
-	}
-	return reportAlerts(s, timer.Active, time.Now()), nil
+	return reportAlerts(s, alertSettings, timer.Active, time.Now()), nil
 }
 
 // loadAlerts reads how the alerts stand; where nobody has looked yet the state is empty. Root reads it too, so what the adapter's
@@ -95,7 +91,12 @@ func readAlerts(dir string) (s *alerts.State, err error) {
 	return alerts.Read(f)
 }
 
-func reportAlerts(s *alerts.State, timer string, now time.Time) *AlertsReport {
+// reportAlerts gives s the channels of the settings as they are now, which the last look did not know. Who may not read them sees
+// those of the last look.
+func reportAlerts(s *alerts.State, settings func() (alerts.Settings, alerts.Ways, error), timer string, now time.Time) *AlertsReport {
+	if set, ways, err := settings(); err == nil {
+		s.Enqueue(alerts.Channels(set, ways), nil)
+	}
 	r := &AlertsReport{Schema: 1, Checked: s.Checked, Timer: timer, Channels: s.Lines, Problems: []Problem{}}
 	if r.Channels == nil {
 		r.Channels = []alerts.Line{}
@@ -122,7 +123,10 @@ func reportAlerts(s *alerts.State, timer string, now time.Time) *AlertsReport {
 func alertTrouble(s *alerts.State, timer string, now time.Time) []Problem {
 	var all []Problem
 	for _, line := range s.Lines {
-		if line.Problem != "" {
+		switch {
+		case line.Missing != "":
+			all = append(all, Problem{fmt.Sprintf("alerts cannot be told by %s: %s is not set", line.Channel, line.Missing), "sudo gemini-manage config set " + alertExample(line.Missing)})
+		case line.Problem != "":
 			all = append(all, Problem{fmt.Sprintf("alerts do not arrive by %s since %s: %s", line.Channel, minute(line.Since), line.Problem), "sudo gemini-manage alerts test"})
 		}
 	}
@@ -134,6 +138,17 @@ func alertTrouble(s *alerts.State, timer string, now time.Time) []Problem {
 		all = append(all, Problem{"nobody is alerted: the last look was " + ago(now.Sub(s.Checked)) + " ago", "journalctl -u gemini-adapter-alerts -n 20"})
 	}
 	return all
+}
+
+// alertExample is a setting of a channel as it is typed, with - for one that is asked for, since it is secret.
+func alertExample(name string) string {
+	switch name {
+	case "ALERT_MAIL_TO":
+		return name + "=YOU@EXAMPLE.COM"
+	case "ALERT_TELEGRAM_CHAT":
+		return name + "=ID"
+	}
+	return name + "=-"
 }
 
 // Print writes the report for a person.
@@ -161,7 +176,8 @@ func (r *AlertsReport) Print(w io.Writer, now time.Time) error {
 		name = ""
 	}
 	if len(r.Channels) == 0 {
-		p.line(name, "none: nobody is told\n%12sset one: gemini-manage config set ALERT_TELEGRAM_TOKEN=- ALERT_TELEGRAM_CHAT=ID", "")
+		p.line(name, "none: nobody is told")
+		p.line("", "cure: %s", "sudo gemini-manage config set ALERT_TELEGRAM_TOKEN=- ALERT_TELEGRAM_CHAT=ID")
 	}
 	printProblems(p, r.Problems)
 	return p.err
@@ -169,6 +185,8 @@ func (r *AlertsReport) Print(w io.Writer, now time.Time) error {
 
 func channelState(l alerts.Line) string {
 	switch {
+	case l.Missing != "":
+		return l.Missing + " is not set"
 	case l.Problem != "":
 		return fmt.Sprintf("FAILING since %s, %s waiting, next try %s", minute(l.Since), count(len(l.Queue), "notice"), l.Next.UTC().Format("15:04 UTC"))
 	case l.Sent.IsZero():

@@ -5,12 +5,14 @@ package manage
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gemini-claude-adapter/gca/manage/alerts"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 )
 
 func TestReportAlerts(t *testing.T) {
@@ -24,7 +26,7 @@ func TestReportAlerts(t *testing.T) {
 		{Channel: "telegram", Queue: []alerts.Notice{{}}, Tries: 3, Problem: "the bot is blocked", Since: now.Add(-time.Hour), Next: now.Add(8 * time.Minute)},
 	}}
 	var got strings.Builder
-	if err := reportAlerts(s, "active", now).Print(&got, now); err != nil {
+	if err := reportAlerts(s, unread, "active", now).Print(&got, now); err != nil {
 		t.Fatal(err)
 	}
 	want := `
@@ -50,6 +52,54 @@ problems    91% of the disk at / is used
 `
 	if "\n"+got.String() != want {
 		t.Errorf("got:\n%s", got.String())
+	}
+}
+
+// The channels are those of the settings as they are now, whatever the last look knew.
+func TestReportAlerts_now(t *testing.T) {
+	f := func(env, want string) {
+		t.Helper()
+		cfg, err := config.ParseEnv(env)
+		must(t, err)
+		s := &alerts.State{Lines: []alerts.Line{{Channel: "webhook", Sent: time.Unix(1, 0)}, {Channel: "telegram"}}}
+		r := reportAlerts(s, func() (alerts.Settings, alerts.Ways, error) { return cfg.Alerts, alerts.Ways{}, nil }, "active", time.Unix(2, 0))
+		if got := r.line(); got != want || len(r.Channels) > 0 && r.Channels[0].Sent.IsZero() {
+			t.Errorf("got %q, want %q; %+v", got, want, r.Channels)
+		}
+	}
+	f("ALERT_WEBHOOK_URL=https://a.example.com/x\nALERT_SLACK_URL=https://b.example.com/x\n", "told by webhook, slack")
+	f("", "nobody is told: no channel is set")
+}
+
+// A channel that lacks a setting can never deliver: nobody is told by it, and the cure completes it.
+func TestReportAlerts_half(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	f := func(line, what, cure string, lines ...alerts.Line) {
+		t.Helper()
+		r := reportAlerts(&alerts.State{Checked: now, Lines: lines}, unread, "active", now)
+		if got := r.line(); got != line {
+			t.Errorf("got %q, want %q", got, line)
+		}
+		if want := []Problem{{what, cure}}; !slices.Equal(r.Problems, want) {
+			t.Errorf("got %v, want %v", r.Problems, want)
+		}
+	}
+	chat := alerts.Line{Channel: "telegram", Missing: "ALERT_TELEGRAM_CHAT"}
+	f("told by webhook", "alerts cannot be told by telegram: ALERT_TELEGRAM_CHAT is not set", "sudo gemini-manage config set ALERT_TELEGRAM_CHAT=ID", alerts.Line{Channel: "webhook"}, chat)
+	f("nobody is told: no channel is complete", "alerts cannot be told by telegram: ALERT_TELEGRAM_TOKEN is not set", "sudo gemini-manage config set ALERT_TELEGRAM_TOKEN=-",
+		alerts.Line{Channel: "telegram", Missing: "ALERT_TELEGRAM_TOKEN"})
+	f("nobody is told: no channel is complete", "alerts cannot be told by mail: ALERT_MAIL_TO is not set", "sudo gemini-manage config set ALERT_MAIL_TO=YOU@EXAMPLE.COM", alerts.Line{Channel: "mail", Missing: "ALERT_MAIL_TO"})
+}
+
+// The command that sets a channel is one line.
+func TestReportAlerts_none(t *testing.T) {
+	var got strings.Builder
+	if err := reportAlerts(&alerts.State{}, unread, "active", time.Time{}).Print(&got, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	const want = "channels    none: nobody is told\n            cure: sudo gemini-manage config set ALERT_TELEGRAM_TOKEN=- ALERT_TELEGRAM_CHAT=ID\n"
+	if !strings.HasSuffix(got.String(), want) {
+		t.Errorf("got\n%s", &got)
 	}
 }
 

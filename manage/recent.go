@@ -77,7 +77,7 @@ func (r *Report) judgeAlerts(ctx context.Context, known *alerts.State, now time.
 	if err != nil {
 		return // systemd was asked before, and answered
 	}
-	r.Alerts = reportAlerts(known, timer.Active, now)
+	r.Alerts = reportAlerts(known, alertSettings, timer.Active, now)
 	for _, rule := range r.Alerts.Rules {
 		if rule.Firing && slices.Contains([]alerts.Rule{alerts.Errors, alerts.Quota, alerts.Spend}, rule.Rule) {
 			r.problem(rule.What, rule.Cure)
@@ -90,7 +90,9 @@ func (r *Report) judgeAlerts(ctx context.Context, known *alerts.State, now time.
 func (r *AlertsReport) line() string {
 	var ways, firing []string
 	for _, l := range r.Channels {
-		ways = append(ways, l.Channel)
+		if l.Missing == "" {
+			ways = append(ways, l.Channel)
+		}
 	}
 	for _, rule := range r.Rules {
 		if rule.Firing {
@@ -98,8 +100,11 @@ func (r *AlertsReport) line() string {
 		}
 	}
 	text := "told by " + strings.Join(ways, ", ")
-	if len(ways) == 0 {
+	switch {
+	case len(r.Channels) == 0:
 		text = "nobody is told: no channel is set"
+	case len(ways) == 0:
+		text = "nobody is told: no channel is complete"
 	}
 	if len(firing) > 0 {
 		text += "; firing: " + strings.Join(firing, ", ")

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestReport_Print_screen(t *testing.T) {
 		Certificate: &CertReport{Name: "adapter.example.com", NotAfter: now.AddDate(0, 0, 60)},
 		Recent:      &Recent{600, 410, 2, 412.4},
 		Backup:      &LastBackup{Made: now.Add(-6 * time.Hour), Tried: now.Add(-6 * time.Hour), File: "gemini-adapter-tokyo-20261130T060000Z.tar.gz", Size: 412_000},
-		Room:        Room{[]DiskRoom{{"/", 40 << 30, 2 << 30}}, &MemoryRoom{1 << 30, 400 << 20}}, Alerts: reportAlerts(known, "active", now)}
+		Room:        Room{[]DiskRoom{{"/", 40 << 30, 2 << 30}}, &MemoryRoom{1 << 30, 400 << 20}}, Alerts: reportAlerts(known, unread, "active", now)}
 	r.problem("1 of 2 keys are active", keyCure(r.Adapter))
 	r.Problems = append(append(r.Problems, r.Room.Problems()...), alertTrouble(known, "active", now)...)
 	var got strings.Builder
@@ -247,4 +248,9 @@ func TestReport_judgeDeploy(t *testing.T) {
 		"a deploy is at work since 15:04 (UTC), step 31 of 44", "wait for it, then look again\n")
 	f(converge.Running{State: converge.RunApplied, Since: since, Done: 44, Total: 44, Until: since.Add(15 * time.Minute)}, false,
 		"an unfinished deploy waits to be finished: at 15:19 (UTC) it is put back", "gca deploy HOST   # finishes it, and gca deploy --abort HOST puts it back")
+}
+
+// unread are settings that this user may not read.
+func unread() (alerts.Settings, alerts.Ways, error) {
+	return alerts.Settings{}, alerts.Ways{}, os.ErrPermission
 }

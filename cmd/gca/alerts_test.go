@@ -62,6 +62,7 @@ func testAlerts(t *testing.T, r *rig) {
 	if got := r.on("gemini-manage config get ALERT_WEBHOOK_URL"); strings.Contains(got, "hook-secret-path") || !strings.Contains(got, "/***") {
 		t.Errorf("config get shows %s", got)
 	}
+	wantText(t, r.on("gemini-manage status || true"), "alerts      told by webhook") // before the first look that knows it
 	wantText(t, r.ok(nil, r.verb(words("alerts test"))...).out, "webhook   delivered")
 	look := "systemctl start gemini-adapter-alerts.service; "
 	r.on(look + "gemini-manage stop; " + look + look + look)

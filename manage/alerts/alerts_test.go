@@ -254,6 +254,25 @@ func TestState_Enqueue(t *testing.T) {
 	}
 }
 
+// A channel that lacks a setting is not tried; what waits for it is sent at once when the setting is there.
+func TestState_Enqueue_half(t *testing.T) {
+	s := newSink(t, `{"ok":true}`)
+	half := settings(t, "ALERT_TELEGRAM_URL="+s.url.String()+"\nALERT_TELEGRAM_TOKEN=1:x\n")
+	whole := half
+	whole.TelegramChat = "7"
+	state, now := &State{Lines: []Line{{Channel: Telegram, Tries: 3, Problem: "no such chat", Next: begun().Add(longWait)}}}, begun()
+	state.Enqueue(Channels(half, Ways{}), []Notice{{Rule: Disk, Firing: true, What: "x"}})
+	state.Deliver(t.Context(), Channels(half, Ways{}), "tokyo", now)
+	if l := state.Lines[0]; l.Missing != "ALERT_TELEGRAM_CHAT" || len(l.Queue) != 1 || l.Problem != "" {
+		t.Errorf("by half: %+v", l)
+	}
+	state.Enqueue(Channels(whole, Ways{}), nil)
+	state.Deliver(t.Context(), Channels(whole, Ways{}), "tokyo", now)
+	if l := state.Lines[0]; l.Missing != "" || len(l.Queue) != 0 || !l.Sent.Equal(now) || len(s.taken()) != 1 {
+		t.Errorf("whole: %+v, %v", l, s.taken())
+	}
+}
+
 func TestState_Enqueue_bounded(t *testing.T) {
 	s := &State{}
 	channels := Channels(settings(t, "ALERT_SLACK_URL=https://hooks.example.com/services/x\n"), Ways{})

@@ -32,7 +32,7 @@ type Ways struct {
 	Roots *x509.CertPool // nil is the system's
 }
 
-// Channels are those that the settings name. One that they name by half is there, and fails with what is missing.
+// Channels are those that the settings name. One that they name by half is there, and says what is missing.
 func Channels(set Settings, w Ways) []Channel {
 	var all []Channel
 	add := func(c Channel) { all = append(all, discreet{c, set.Secrets()}) }
@@ -70,6 +70,15 @@ func Channels(set Settings, w Ways) []Channel {
 
 // halfChannel lacks a setting.
 type halfChannel struct{ name, missing string }
+
+// missing is the setting that a channel lacks; "" is none.
+func missing(c Channel) string {
+	if d, ok := c.(discreet); ok {
+		c = d.Channel
+	}
+	half, _ := c.(halfChannel) // of a whole one the zero value
+	return half.missing
+}
 
 func (c halfChannel) Name() string { return c.name }
 

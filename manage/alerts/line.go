@@ -19,6 +19,7 @@ const (
 // Line is what waits for a channel, and how that fares.
 type Line struct {
 	Channel string    `json:"channel"`
+	Missing string    `json:"missing,omitempty"` // the setting that it lacks, without which it is not tried
 	Queue   []Notice  `json:"queue,omitempty"`   // not sent yet, oldest first
 	Dropped int       `json:"dropped,omitempty"` // that were too many to wait
 	Tries   int       `json:"tries,omitempty"`   // failed ones in a row
@@ -35,9 +36,9 @@ func (s *State) Enqueue(channels []Channel, changed []Notice) {
 	s.Lines = nil
 	for _, c := range channels {
 		i := slices.IndexFunc(known, func(l Line) bool { return l.Channel == c.Name() })
-		line, news := Line{Channel: c.Name()}, changed
+		line, news := Line{Channel: c.Name(), Missing: missing(c)}, changed
 		if i >= 0 {
-			line = known[i]
+			line = known[i].lacking(missing(c))
 		} else {
 			news = s.standingNow()
 		}
@@ -47,6 +48,14 @@ func (s *State) Enqueue(channels []Channel, changed []Notice) {
 		}
 		s.Lines = append(s.Lines, line)
 	}
+}
+
+// lacking is the line of a channel whose settings are others now. What a try said of it while it lacked one says no more.
+func (l Line) lacking(setting string) Line {
+	if l.Missing != setting {
+		l = Line{Channel: l.Channel, Missing: setting, Queue: l.Queue, Dropped: l.Dropped, Sent: l.Sent}
+	}
+	return l
 }
 
 // standingNow are the notices of what fires.
@@ -64,7 +73,7 @@ func (s *State) Deliver(ctx context.Context, channels []Channel, server string, 
 	for i := range s.Lines {
 		line := &s.Lines[i]
 		at := slices.IndexFunc(channels, func(c Channel) bool { return c.Name() == line.Channel })
-		if at < 0 || len(line.Queue) == 0 || line.Next.After(now) && line.Next.Sub(now) <= longWait { // further off: the clock was set
+		if at < 0 || line.Missing != "" || len(line.Queue) == 0 || line.Next.After(now) && line.Next.Sub(now) <= longWait { // further off: the clock was set
 			continue
 		}
 		sending.Go(func() { line.send(ctx, channels[at], server, now) })

@@ -23,6 +23,8 @@ func machine() []message {
 		{"memory %s free of %s", "内存剩余 %s，共 %s"},
 		{"nobody is told: no channel is set", "没有人会收到：没有设置任何渠道"},
 		{"nobody is told: no channel is set; firing: %s", "没有人会收到：没有设置任何渠道；正在告警：%s"},
+		{"nobody is told: no channel is complete", "没有人会收到：没有设置完整的渠道"},
+		{"nobody is told: no channel is complete; firing: %s", "没有人会收到：没有设置完整的渠道；正在告警：%s"},
 		{"told by %s", "经 %s 通知"},
 		{"told by %s; firing: %s", "经 %s 通知；正在告警：%s"},
 
@@ -47,7 +49,7 @@ func machine() []message {
 		{"%d notices", "%d 条"},
 		{"1 notice", "1 条"},
 		{"none: nobody is told", "没有：没有人会收到"},
-		{"set one: %s", "设置一个：%s"},
+		{"%s %s is not set", "%s 没有设置 %s"},
 
 		{"from", "来自"},
 		{"made", "创建"},
@@ -89,6 +91,7 @@ func machine() []message {
 		{"none has succeeded yet", "还没有成功过"},
 		{"the last good one is of %s (%s ago)", "上一次成功的备份在 %s（%s前）"},
 		{"alerts do not arrive by %s since %s: %s", "自 %[2]s 起，经 %[1]s 的告警送不到：%[3]s"},
+		{"alerts cannot be told by %s: %s is not set", "告警不能经 %s 发送：没有设置 %s"},
 		{"nobody is alerted, since %s is %s", "没有人会收到告警，因为 %s 的状态是 %s"},
 		{"nobody is alerted: the last look was %s ago", "没有人会收到告警：上次检查是 %s前"},
 		{"no key is active, of %d: requests fail", "%d 个密钥全都不活跃：请求会失败"},

@@ -16,8 +16,7 @@ var pieces = []string{", commas between several", "; it never bans %s", "the ser
 	"%s does not run%s", "%s failed at its last run%s", "%d answered, %s, %s%s", "%s, release %s%s", "under way%s", "and %s: gemini-manage keys list",
 	"%s that clients never saw, another key served", "%s of another model, by MODEL_FALLBACK",
 	"keys and traffic are left out: only a login that may become root sees them",
-	"%s\n%12sfor HTTPS, from your laptop: gca deploy --domain NAME HOST",
-	"none: nobody is told\n%12sset one: gemini-manage config set ALERT_TELEGRAM_TOKEN=- ALERT_TELEGRAM_CHAT=ID"}
+	"%s\n%12sfor HTTPS, from your laptop: gca deploy --domain NAME HOST"}
 
 // composed are those that the code puts together in a way that TestMessages does not read.
 var composed = []string{
