@@ -9,10 +9,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -64,6 +66,9 @@ func up(ctx context.Context, dir string) error {
 	say("a fresh Debian server")
 	server, err := lab.Keep(ctx, lab.Options{Name: serverName}, os.Stderr)
 	if err != nil {
+		return err
+	}
+	if err := claim(dir, server); err != nil {
 		return err
 	}
 	base, err := startCompanion(ctx, dir, server.Gateway)
@@ -132,16 +137,41 @@ func (u *user) run(ctx context.Context, env []string, args ...string) error {
 	return nil
 }
 
+// down removes every trace of the demo of dir, and refuses before anything is touched where the server is another's.
 func down(ctx context.Context, dir string) error {
-	err := stopCompanion(dir)
-	servers, listErr := lab.List(ctx)
-	err = errors.Join(err, listErr)
+	servers, err := lab.List(ctx)
+	if err != nil {
+		return err
+	}
+	servers = slices.DeleteFunc(servers, func(s *lab.Server) bool { return s.Name != serverName })
 	for _, s := range servers {
-		if s.Name == serverName {
-			_, downErr := lab.Down(ctx, serverName)
-			err = errors.Join(err, downErr)
-			fmt.Printf("the server %s is gone\n", serverName)
+		if err := owned(dir, s); err != nil {
+			return err
 		}
 	}
-	return errors.Join(err, os.RemoveAll(filepath.Join(dir, "home")))
+	err = stopCompanion(dir)
+	for range servers {
+		_, downErr := lab.Down(ctx, serverName)
+		err = errors.Join(err, downErr)
+		fmt.Printf("the server %s is gone\n", serverName)
+	}
+	return errors.Join(err, os.RemoveAll(serverFile(dir)), os.RemoveAll(filepath.Join(dir, "home")))
+}
+
+// serverFile has the host key of the server that belongs to dir: its name is the whole machine's.
+func serverFile(dir string) string { return filepath.Join(dir, "server") }
+
+func claim(dir string, s *lab.Server) error {
+	return os.WriteFile(serverFile(dir), []byte(fingerprint(s)), 0o600)
+}
+
+func owned(dir string, s *lab.Server) error {
+	text, err := os.ReadFile(serverFile(dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(s.HostKeys) == 0 || string(text) != fingerprint(s) { // one that still boots has no keys
+		return fmt.Errorf("the server %s of this machine was not made by a demo in %s\nhint: make demo-down in the folder where it was made, or: go run ./cmd/lab down %[1]s", s.Name, dir)
+	}
+	return nil
 }
