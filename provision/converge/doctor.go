@@ -30,6 +30,8 @@ func (a Agent) diagnose(ctx context.Context, s *reader, want Want) ([]Finding, e
 	}
 	settings, err := a.ReadSettings(facts.settingsFiles(want))
 	switch {
+	case err != nil && facts.path(currentLink).Kind != PathAbsent:
+		found = append(found, unreadable(err))
 	case err != nil:
 		found = append(found, asRefusal(RefusedSettings, err).Finding())
 	default:

@@ -1,6 +1,9 @@
 package converge
 
-import "strings"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // Level says how much a finding matters.
 type Level string
@@ -53,6 +56,24 @@ func (r *Refusal) Finding() Finding {
 	}
 	what := strings.ReplaceAll(r.Message, "\n", "; ")
 	return Finding{ID: string(r.Kind), Level: LevelRefuse, What: what, Means: "a deploy does not begin", Cure: cure}
+}
+
+// unreadable is the finding of settings that a server with an adapter has, and no adapter starts with.
+func unreadable(settings error) Finding {
+	what, _, _ := strings.Cut(settings.Error(), "\nhint: ")
+	what = strings.ReplaceAll(what, "\n", "; ")
+	return failure(string(RefusedSettings), what, "the adapter does not start again with it", SettingsCure(what))
+}
+
+// SettingsCure is the command that mends settings of a server which cannot be read, by what is said of them.
+func SettingsCure(said string) string {
+	file, _, _ := strings.Cut(strings.ReplaceAll(said, ":", " "), " ")
+	for _, path := range []string{keysFile, tokensFile} {
+		if filepath.Base(file) == filepath.Base(path) {
+			return "nano " + path
+		}
+	}
+	return "gemini-manage config edit"
 }
 
 // refusal ends a deploy for the finding.

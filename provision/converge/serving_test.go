@@ -115,6 +115,18 @@ func TestServing(t *testing.T) {
 	try("the keys are gone", do, undo)("keys")
 	do, undo = edited(settingsFile, append2("MAX_BODY=x\n"))
 	try("a setting is wrong", do, undo)("settings")
+	do()
+	if found := look(); found[0].Level != LevelFail || found[0].Cure != "gemini-manage config edit" || !strings.Contains(found[0].What, "MAX_BODY") {
+		t.Errorf("a setting is wrong: %+v", found)
+	}
+	undo()
+	do, undo = edited(keysFile, func(string) string { return "a key\n" })
+	try("a key is wrong", do, undo)("settings")
+	do()
+	if found := look(); found[0].Cure != "nano "+keysFile {
+		t.Errorf("a key is wrong: %+v", found)
+	}
+	undo()
 	leads := func(target string) func() {
 		return func() {
 			m.must(os.Remove(m.sys.at(currentLink)))
