@@ -73,6 +73,8 @@ func (m Machine) Restart(ctx context.Context) (converge.Applied, error) {
 	return m.Agent.Restart(ctx, m.Events)
 }
 
+const wrongSettings = "the settings are not right, so nothing was started or stopped:\n"
+
 // checkSettings lets the installed release read its settings, so that a mistake is named before the service fails over it.
 func checkSettings(ctx context.Context) error {
 	if os.Geteuid() != 0 {
@@ -85,7 +87,7 @@ func checkSettings(ctx context.Context) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return ErrNotInstalled
 	case err != nil:
-		return fmt.Errorf("the settings are not right, so nothing was started or stopped:\n%s", strings.TrimPrefix(strings.TrimSpace(string(out)), "gca: "))
+		return fmt.Errorf("%s%s", wrongSettings, strings.TrimPrefix(strings.TrimSpace(string(out)), "gca: "))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gemini-claude-adapter/gca/manage/alerts"
 	"github.com/gemini-claude-adapter/gca/manage/client"
 	"github.com/gemini-claude-adapter/gca/provision/converge"
+	"github.com/gemini-claude-adapter/gca/proxy/config"
 	"github.com/gemini-claude-adapter/gca/proxy/control"
 )
 
@@ -116,6 +117,7 @@ func (r *Report) judgeDeploy(ctx context.Context, running *converge.Running) (at
 
 // judgeService says whether an adapter serves: the main one, or the one that stands in for it.
 func (r *Report) judgeService(ctx context.Context, u, behind unit) (up bool) {
+	r.judgeSettings(ctx)
 	switch {
 	case u.Active == "active":
 		return true
@@ -128,10 +130,25 @@ func (r *Report) judgeService(ctx context.Context, u, behind unit) (up bool) {
 		return true
 	}
 	r.problem("the service is "+u.Active+" ("+u.Sub+")", "sudo gemini-manage start")
-	if err := checkSettings(ctx); err != nil && !errors.Is(err, ErrNotRoot) {
-		r.problem(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", " "), "the settings are not right, so nothing was started or stopped: "), "mend "+configDir+"/adapter.env")
-	}
 	return false
+}
+
+// judgeSettings says what is wrong with the settings, whether or not an adapter of before still goes on. It comes before what follows
+// from it. Only root sees them.
+func (r *Report) judgeSettings(ctx context.Context) {
+	if err := checkSettings(ctx); err != nil && !errors.Is(err, ErrNotRoot) {
+		r.wrongSettings(err.Error())
+	}
+}
+
+// wrongSettings tells of settings by what the release says of them.
+func (r *Report) wrongSettings(said string) {
+	said, _, _ = strings.Cut(strings.TrimPrefix(said, wrongSettings), "\nhint: ")
+	cure := converge.SettingsCure(said)
+	if strings.HasPrefix(said, config.ErrNoKeys.Error()) {
+		cure = "gemini-manage keys add"
+	}
+	r.problem("the adapter does not start with its settings: "+strings.ReplaceAll(said, "\n", "; "), "sudo "+cure)
 }
 
 // askAdapter takes what the running adapter says of itself; standsIn is the one of a handover serving for the main one.
@@ -164,7 +181,7 @@ func (r *Report) judgeState() {
 		r.problem(firstLine(err.Error()), "sudo gemini-manage doctor")
 	}
 	for _, f := range found {
-		r.Problems = append(r.Problems, Problem{f.What + ": " + f.Means, "sudo gemini-manage doctor --fix"})
+		r.problem("the state cannot be saved: "+f.What, "sudo gemini-manage doctor --fix")
 	}
 }
 

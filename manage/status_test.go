@@ -227,6 +227,22 @@ func TestReport_judgeKeys(t *testing.T) {
 	f(2, nil, "for some models not all keys serve, or did not a moment ago")
 }
 
+// What is wrong with the settings is said with the command that mends it.
+func TestReport_wrongSettings(t *testing.T) {
+	f := func(said, what, cure string) {
+		t.Helper()
+		var r Report
+		r.wrongSettings(wrongSettings + said)
+		if want := (Problem{"the adapter does not start with its settings: " + what, cure}); len(r.Problems) != 1 || r.Problems[0] != want {
+			t.Errorf("got %q, want %q", r.Problems, want)
+		}
+	}
+	f(`adapter.env line 3: REQUEST_TIMEOUT="fourtyfive": expected a time`, `adapter.env line 3: REQUEST_TIMEOUT="fourtyfive": expected a time`, "sudo gemini-manage config edit")
+	f("adapter.env line 3: A\nadapter.env line 4: B", "adapter.env line 3: A; adapter.env line 4: B", "sudo gemini-manage config edit")
+	f("/etc/gemini-adapter/keys: line 2: unknown field x\nhint: stay", "/etc/gemini-adapter/keys: line 2: unknown field x", "sudo nano /etc/gemini-adapter/keys")
+	f("no Gemini API keys are configured\nhint: GEMINI_API_KEYS=KEY1 gca serve", "no Gemini API keys are configured", "sudo gemini-manage keys add")
+}
+
 // A deploy that has not ended is what status says first, and all that it says while that is at work.
 func TestReport_judgeDeploy(t *testing.T) {
 	since := time.Date(2026, 11, 30, 15, 4, 0, 0, time.UTC)

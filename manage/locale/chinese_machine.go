@@ -111,7 +111,6 @@ func machine() []message {
 		{"gemini-manage keys test says why; gemini-manage keys add, then keys remove, replaces it", "gemini-manage keys test 会说明原因；用 gemini-manage keys add 再 keys remove 更换"},
 		{"gemini-manage keys add, with a key of another Google project; or MODEL_FALLBACK", "gemini-manage keys add，加一个其他 Google 项目的密钥；或者设置 MODEL_FALLBACK"},
 		{"journalctl --boot -1 --lines 50, unless that was you", "journalctl --boot -1 --lines 50（如果不是你自己重启的）"},
-		{"mend %s/adapter.env", "修改 %s/adapter.env"},
 		{"sudo rm %s   # they begin anew", "sudo rm %s   # 告警状态从头开始"},
 	}
 }

@@ -74,6 +74,8 @@ func standing() []message {
 		{"a deploy is at work, or waits to be finished", "一次部署正在进行，或在等待完成"},
 		{"%s   # says which", "%s   # 可以看出是哪一种"},
 		{"%d of %d keys are active", "%[2]d 个密钥中有 %[1]d 个活跃"},
+		{"the adapter does not start with its settings: %s", "适配器用现在的设置无法启动：%s"},
+		{"the state cannot be saved: %s", "状态无法保存：%s"},
 		{"the service is %s (%s)", "服务状态为 %s（%s）"},
 		{"requests through Nginx fail: %s", "经 Nginx 的请求失败：%s"},
 		{"the way out to Gemini, %s: %s", "通往 Gemini 的出口 %s：%s"},
