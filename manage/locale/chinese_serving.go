@@ -18,6 +18,7 @@ func serving() []message {
 		{"the user %s, whom the adapter runs as, is gone", "运行适配器的用户 %s 不见了"},
 		{"there is no Gemini API key, neither in %s nor in GEMINI_API_KEYS", "没有 Gemini API 密钥：%s 和 GEMINI_API_KEYS 里都没有"},
 		{"the adapter does not start", "适配器无法启动"},
+		{"the adapter was stopped", "适配器已被停止"},
 		{"the adapter does not start again with it", "适配器再次启动时会因此失败"},
 		{"key states and usage cannot be kept", "无法保存密钥状态和用量"},
 		{"Nginx has no site for the adapter: %s does not lead to one", "Nginx 没有适配器的站点：%s 没有指向它"},

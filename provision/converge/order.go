@@ -19,7 +19,7 @@ func dependencies() []dependency {
 		{FindingUnfinished, nil}, {string(RefusedOS), nil}, {"server", nil}, {"disk-full", nil}, {"disk-free", []string{"disk-full"}}, {"inodes", nil}, {"memory", nil}, {"oom", nil}, {"clock", nil}, {"dns", nil},
 		{"packages", nil}, {"dpkg", machine}, {"selinux", nil},
 		{string(RefusedSettings), nil}, {"keys", nil}, {"release", nil}, {"user", nil}, {"state", []string{"user"}}, {"state-file", []string{"user"}},
-		{"port", nil}, {"socket", []string{"port", "user"}},
+		{"port", nil}, {"stopped", nil}, {"socket", []string{"port", "user"}},
 		{"service", slices.Concat(machine, files, []string{"socket", "oom"})},
 		{"adapter", slices.Concat(machine, files, []string{"socket", "service"})},
 		{"port-443", nil}, {"site", nil}, {"nginx-conf", nil}, {string(RefusedTLS), []string{"dns"}}, {"certificate", []string{"clock"}},

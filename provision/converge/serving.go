@@ -32,6 +32,9 @@ func (a Agent) serving(ctx context.Context, s *reader, f Facts, want Want, setti
 	}
 	found = append(found, oomKills(s)...)
 	found = append(found, askUnits(ctx, s, f)...)
+	if stopped(f) {
+		return found // the rest follows from that
+	}
 	if unread == nil {
 		found = append(found, askDoors(ctx, s, settings)...)
 	}
@@ -83,6 +86,12 @@ func oomKills(s *reader) []Finding {
 	return nil
 }
 
+// stopped is an adapter that a person stopped: neither it nor its socket failed, and it would start at boot.
+func stopped(f Facts) bool {
+	socket, service := f.Units[socketUnit], f.Units[serviceUnit]
+	return socket.Enabled && socket.down() && !socket.Failed && service.down() && !service.Failed && !f.Units[handoverUnit].Active
+}
+
 // askUnits looks at the units, with their own last words where one does not run.
 func askUnits(ctx context.Context, s *reader, f Facts) []Finding {
 	var found []Finding
@@ -99,10 +108,14 @@ func askUnits(ctx context.Context, s *reader, f Facts) []Finding {
 		}
 		found = append(found, failure(id, unit+" "+state, means, cure).fixedBy("systemctl", "enable", "--now", unit))
 	}
-	down("socket", socketUnit, noAnswer, "", "systemctl enable --now "+socketUnit)
-	if service := f.Units[serviceUnit]; !f.Units[handoverUnit].Active && (!service.Active || strings.HasPrefix(service.Sub, "auto-restart")) {
-		found = append(found, failure("service", serviceUnit+" does not run"+said(ctx, s, queryServiceWords), noAnswer, "gemini-manage error-logs; then gemini-manage restart").
-			fixedBy("systemctl", "start", serviceUnit))
+	if stopped(f) {
+		found = append(found, failure("stopped", "the adapter was stopped", noAnswer, "gemini-manage start").fixedBy("systemctl", "start", socketUnit, serviceUnit))
+	} else {
+		down("socket", socketUnit, noAnswer, "", "systemctl enable --now "+socketUnit)
+		if service := f.Units[serviceUnit]; !f.Units[handoverUnit].Active && (!service.Active || strings.HasPrefix(service.Sub, "auto-restart")) {
+			found = append(found, failure("service", serviceUnit+" does not run"+said(ctx, s, queryServiceWords), noAnswer, "gemini-manage error-logs; then gemini-manage restart").
+				fixedBy("systemctl", "start", serviceUnit))
+		}
 	}
 	words := ""
 	if !f.Units[nginxUnit].Active {

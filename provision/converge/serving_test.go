@@ -89,6 +89,12 @@ func TestServing(t *testing.T) {
 
 	do, undo := gone("/units/" + socketUnit + ".active")
 	try("the socket is stopped", do, undo)("socket", "drift")
+	f("somebody stopped the adapter", func() {
+		m.must(stop(t.Context(), m.sys, "gemini-manage stop"))
+	}, func() {
+		m.put("/units/"+socketUnit+".active", "")
+		m.put("/units/"+serviceUnit+".active", "")
+	}, "stopped")
 	do, undo = gone("/units/" + socketUnit + ".enabled")
 	try("the socket does not start at boot", do, undo)("socket", "drift")
 	do, undo = gone("/units/" + serviceUnit + ".active")
