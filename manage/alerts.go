@@ -236,13 +236,15 @@ type AlertTest struct {
 	Schema  int    `json:"schema"`
 	Channel string `json:"channel"`
 	Problem string `json:"problem,omitempty"` // "" is delivered
+	Cure    string `json:"cure,omitempty"`    // the command that sets what may be wrong
 }
 
 // ErrNoChannel is what TestAlerts returns where there is nobody to tell.
 var ErrNoChannel = errors.New("no channel is set, so nobody is told\nhint: gemini-manage config set ALERT_TELEGRAM_TOKEN=- ALERT_TELEGRAM_CHAT=ID, or ALERT_SMTP_URL=- ALERT_MAIL_TO=YOU@EXAMPLE.COM")
 
-// TestAlerts sends a test by every channel and tells how each took it. It needs root, or the group gemini.
-func TestAlerts(ctx context.Context, tell func(AlertTest) error) error {
+// TestAlerts sends a test by every channel and tells how each took it; trying is told of each that is tried, and how long that takes at
+// most. It needs root, or the group gemini.
+func TestAlerts(ctx context.Context, trying func(channel string, most time.Duration) error, tell func(AlertTest) error) error {
 	set, ways, err := alertSettings()
 	if err != nil {
 		return err
@@ -252,15 +254,42 @@ func TestAlerts(ctx context.Context, tell func(AlertTest) error) error {
 		return ErrNoChannel
 	}
 	for _, c := range channels {
-		result := AlertTest{Schema: 1, Channel: c.Name()}
-		if err := alerts.Try(ctx, c, hostName(), time.Now()); err != nil {
-			result.Problem = err.Error()
+		if alerts.Missing(c) == "" {
+			if err := trying(c.Name(), alerts.SendTime); err != nil {
+				return err
+			}
 		}
-		if err := tell(result); err != nil {
+		if err := tell(tryAlert(ctx, c)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func tryAlert(ctx context.Context, c alerts.Channel) AlertTest {
+	result := AlertTest{Schema: 1, Channel: c.Name()}
+	err := alerts.Try(ctx, c, hostName(), time.Now())
+	switch missing := alerts.Missing(c); {
+	case err == nil:
+		return result
+	case missing != "":
+		result.Cure = "gemini-manage config set " + alertExample(missing)
+	default:
+		result.Cure = "gemini-manage config set " + alertExample(alertSetting(c.Name())) + "   # if it is not right"
+	}
+	result.Problem = err.Error()
+	return result
+}
+
+// alertSetting is the setting that says where a channel leads.
+func alertSetting(channel string) string {
+	switch channel {
+	case alerts.Mail:
+		return "ALERT_SMTP_URL"
+	case alerts.Telegram:
+		return "ALERT_TELEGRAM_TOKEN"
+	}
+	return "ALERT_" + strings.ToUpper(channel) + "_URL"
 }
 
 // takeLook gathers what the rules are about. What cannot be seen is left out.

@@ -103,6 +103,21 @@ func TestReportAlerts_none(t *testing.T) {
 	}
 }
 
+// What is not delivered names the setting that may be wrong, and no secret.
+func TestTryAlert(t *testing.T) {
+	f := func(env string, want AlertTest) {
+		t.Helper()
+		cfg, err := config.ParseEnv(env)
+		must(t, err)
+		want.Schema = 1
+		if got := tryAlert(t.Context(), alerts.Channels(cfg.Alerts, alerts.Ways{})[0]); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	f("ALERT_WEBHOOK_URL=http://127.0.0.1:1/hidden-hook", AlertTest{Channel: "webhook", Problem: "connection refused by 127.0.0.1:1", Cure: "gemini-manage config set ALERT_WEBHOOK_URL=-   # if it is not right"})
+	f("ALERT_TELEGRAM_TOKEN=1:hidden", AlertTest{Channel: "telegram", Problem: "ALERT_TELEGRAM_CHAT is not set", Cure: "gemini-manage config set ALERT_TELEGRAM_CHAT=ID"})
+}
+
 func TestAlertTrouble(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	f := func(s alerts.State, timer, want string) {

@@ -88,19 +88,20 @@ func newAlertsTest(g group) *cobra.Command {
 
 func tryAlerts(ctx context.Context, io *streams, asJSON bool) error {
 	good, bad := 0, 0
-	err := manage.TestAlerts(ctx, func(t manage.AlertTest) error {
-		said := "delivered"
+	trying := func(channel string, most time.Duration) error {
+		_, err := fmt.Fprintf(io.err, "%-9s %s\n", channel, io.lang.Say("trying, for up to %d s", int(most.Seconds())))
+		return err
+	}
+	err := manage.TestAlerts(ctx, trying, func(t manage.AlertTest) error {
 		if t.Problem == "" {
 			good++
 		} else {
 			bad++
-			said = "NOT delivered: " + t.Problem
 		}
 		if asJSON {
 			return json.NewEncoder(io.out).Encode(t)
 		}
-		_, err := fmt.Fprintf(io.people(), "%-9s %s\n", t.Channel, said)
-		return err
+		return tellAlert(io, t)
 	})
 	switch {
 	case err != nil:
@@ -111,6 +112,15 @@ func tryAlerts(ctx context.Context, io *streams, asJSON bool) error {
 		return &statusError{exitFailed}
 	}
 	return nil
+}
+
+func tellAlert(io *streams, t manage.AlertTest) error {
+	said := io.lang.Say("delivered")
+	if t.Problem != "" {
+		said = io.lang.Text("NOT delivered: " + t.Problem + "\nhint: " + t.Cure)
+	}
+	_, err := fmt.Fprintf(io.people(), "%-9s %s\n", t.Channel, said)
+	return err
 }
 
 // newAlertsCheck is the timer's.

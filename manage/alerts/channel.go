@@ -4,8 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"net"
 	"net/url"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Channel is one way to tell people. A message that it took was delivered, as far as can be known.
@@ -71,8 +75,8 @@ func Channels(set Settings, w Ways) []Channel {
 // halfChannel lacks a setting.
 type halfChannel struct{ name, missing string }
 
-// missing is the setting that a channel lacks; "" is none.
-func missing(c Channel) string {
+// Missing is the setting that a channel lacks; "" is none.
+func Missing(c Channel) string {
 	if d, ok := c.(discreet); ok {
 		c = d.Channel
 	}
@@ -84,6 +88,25 @@ func (c halfChannel) Name() string { return c.name }
 
 func (c halfChannel) Send(context.Context, Message) error {
 	return errors.New(c.missing + " is not set")
+}
+
+// unreached says of a try that the network ended who did not take it, at host.
+func unreached(err error, host string) error {
+	var timed net.Error
+	var op *net.OpError
+	var dns *net.DNSError
+	if errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks")) {
+		host = "the proxy"
+	}
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return errors.New("no such host: " + dns.Name)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timed) && timed.Timeout():
+		return fmt.Errorf("no answer within %d s from %s", SendTime/time.Second, host)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("connection refused by " + host)
+	}
+	return err
 }
 
 // discreet keeps secrets out of what a channel says, and out of what is said to it.

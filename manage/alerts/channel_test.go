@@ -8,7 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -102,7 +106,8 @@ func TestChannel_refused(t *testing.T) {
 	f("ALERT_FEISHU_URL=SINK/hidden-hook", 200, `{"code":19021,"msg":"sign match fail"}`, "sign match fail")
 	f("ALERT_FEISHU_URL=SINK/hidden-hook", 200, `<html>`, "refused it: <html>")
 	f("ALERT_DINGTALK_URL=SINK/send?access_token=hidden", 200, `{"errcode":310000,"errmsg":"keywords not in content"}`, "keywords not in content")
-	f("ALERT_WEBHOOK_URL=http://127.0.0.1:1/hidden-hook", 0, "", "connection refused")
+	f("ALERT_WEBHOOK_URL=http://127.0.0.1:1/hidden-hook", 0, "", "connection refused by 127.0.0.1:1")
+	f("ALERT_SMTP_URL=smtp://x:hidden@127.0.0.1:1\nALERT_MAIL_TO=a@example.com", 0, "", "connection refused by 127.0.0.1:1")
 	f("ALERT_TELEGRAM_TOKEN=1:hidden", 0, "", "ALERT_TELEGRAM_CHAT is not set")
 	f("ALERT_TELEGRAM_CHAT=7", 0, "", "ALERT_TELEGRAM_TOKEN is not set")
 	f("ALERT_MAIL_TO=a@example.com", 0, "", "ALERT_SMTP_URL is not set")
@@ -170,8 +175,26 @@ func TestChannel_silent(t *testing.T) {
 	cancel()
 	c := Channels(settings(t, "ALERT_SMTP_URL=smtp://me@example.com:app-password@"+server.addr+"\nALERT_MAIL_TO=a@example.com"), Ways{Roots: server.roots})[0]
 	begin := time.Now()
-	if err := c.Send(ctx, message()); err == nil || time.Since(begin) > sendTime {
+	if err := c.Send(ctx, message()); err == nil || time.Since(begin) > SendTime {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What the network ended names who did not answer, in the words of a person, and for how long that was waited for.
+func TestUnreached(t *testing.T) {
+	f := func(err error, want string) {
+		t.Helper()
+		if got := unreached(err, "hooks.example.com"); got == nil || got.Error() != want {
+			t.Errorf("got %v, want %q", got, want)
+		}
+	}
+	f(fmt.Errorf("dial: %w", context.DeadlineExceeded), "no answer within 30 s from hooks.example.com")
+	f(&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, "no answer within 30 s from hooks.example.com")
+	f(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "connection refused by hooks.example.com")
+	f(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, "connection refused by the proxy")
+	f(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "hooks.example.com", Err: "no such host", IsNotFound: true, Server: "127.0.0.53:53"}}, "no such host: hooks.example.com")
+	if err := unreached(nil, "hooks.example.com"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 )
 
 const (
-	maxLine   = 50 // notices that wait for a channel
-	sendTime  = 30 * time.Second
+	maxLine   = 50              // notices that wait for a channel
 	firstWait = 2 * time.Minute // after a failure; it doubles
 	longWait  = time.Hour
 )
+
+// SendTime is how long a channel may take for a message.
+const SendTime = 30 * time.Second
 
 // Line is what waits for a channel, and how that fares.
 type Line struct {
@@ -36,9 +38,9 @@ func (s *State) Enqueue(channels []Channel, changed []Notice) {
 	s.Lines = nil
 	for _, c := range channels {
 		i := slices.IndexFunc(known, func(l Line) bool { return l.Channel == c.Name() })
-		line, news := Line{Channel: c.Name(), Missing: missing(c)}, changed
+		line, news := Line{Channel: c.Name(), Missing: Missing(c)}, changed
 		if i >= 0 {
-			line = known[i].lacking(missing(c))
+			line = known[i].lacking(Missing(c))
 		} else {
 			news = s.standingNow()
 		}
@@ -82,7 +84,7 @@ func (s *State) Deliver(ctx context.Context, channels []Channel, server string, 
 }
 
 func (l *Line) send(ctx context.Context, c Channel, server string, now time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	ctx, cancel := context.WithTimeout(ctx, SendTime)
 	defer cancel()
 	err := c.Send(ctx, Message{Server: server, Time: now, Notices: l.Queue, Dropped: l.Dropped})
 	if err == nil {
@@ -99,7 +101,7 @@ func (l *Line) send(ctx context.Context, c Channel, server string, now time.Time
 
 // Try sends a test. The error holds no secret.
 func Try(ctx context.Context, c Channel, server string, now time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	ctx, cancel := context.WithTimeout(ctx, SendTime)
 	defer cancel()
 	if err := c.Send(ctx, Message{Server: server, Time: now, Test: true}); err != nil {
 		return errors.New(oneLine(err.Error()))

@@ -47,7 +47,7 @@ func (c mailChannel) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
-	return client.DialAndSendWithContext(ctx, msg)
+	return unreached(client.DialAndSendWithContext(ctx, msg), c.smtp.Host)
 }
 
 func (c mailChannel) sender() string {
@@ -60,7 +60,7 @@ func (c mailChannel) sender() string {
 // client speaks TLS, but with a mail server on this machine, which may have none.
 func (c mailChannel) client(server string) (*mail.Client, error) {
 	host, port := c.smtp.Hostname(), portSTARTTLS
-	options := []mail.Option{mail.WithTimeout(sendTime), mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: c.roots, MinVersion: tls.VersionTLS12})}
+	options := []mail.Option{mail.WithTimeout(SendTime), mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: c.roots, MinVersion: tls.VersionTLS12})}
 	ip := net.ParseIP(host)
 	switch {
 	case c.smtp.Scheme == "smtps":

@@ -32,7 +32,7 @@ func newPoster(proxy *url.URL, roots *x509.CertPool) poster {
 		t.Proxy = http.ProxyURL(proxy)
 	}
 	// What an address redirects to was not told the secret in it.
-	return poster{&http.Client{Transport: t, Timeout: sendTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return poster{&http.Client{Transport: t, Timeout: SendTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // post returns what came back with a 2xx.
@@ -51,11 +51,11 @@ func (p poster) post(ctx context.Context, to *url.URL, body []byte, headers map[
 		err = asked.Err
 	}
 	if err != nil {
-		return nil, err
+		return nil, unreached(err, to.Host)
 	}
 	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, err
+		return nil, unreached(err, to.Host)
 	}
 	if resp.StatusCode/100 != 2 {
 		return nil, fmt.Errorf("%s answered %s: %s", to.Host, resp.Status, oneLine(string(reply)))
