@@ -112,7 +112,7 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		wrong.Hint = "bring this server to gca " + wrong.Needs + " or a later one first, from your laptop: gca deploy root@THIS-SERVER"
 	}
 	if err != nil {
-		return err
+		return f.unharmed(err, name, "gemini-manage", "")
 	}
 	if err := f.agree(a, name, "Put this in the place of this server's settings, keys, tokens and state? Clients with other tokens are shut out."); err != nil {
 		return err
@@ -132,6 +132,21 @@ func (f *restoreFlags) here(ctx context.Context, name string) error {
 		return json.NewEncoder(f.io.out).Encode(result)
 	}
 	return errors.Join(err, f.tell(result))
+}
+
+// unharmed says of an archive that must not be used that nothing was changed, and what to do next with the tool; host is behind its
+// verbs.
+func (f *restoreFlags) unharmed(err error, name, tool, host string) error {
+	var wrong *manage.ArchiveError
+	if !errors.As(err, &wrong) || wrong.Hint != "" {
+		return err
+	}
+	wrong.Message += "; nothing was changed"
+	wrong.Hint = "another one: " + tool + " backup list" + host
+	if name != "-" {
+		wrong.Hint = tool + " backup verify " + remote.Quote(name) + " checks it; " + wrong.Hint
+	}
+	return err
 }
 
 // tell says what is to be kept of a restore: the file of what was there before, and the tokens.
@@ -154,7 +169,7 @@ func (f *restoreFlags) toAfar(cmd *cobra.Command, target, name string) error {
 	}
 	a, err := readBackup(f.io, name, key)
 	if err != nil {
-		return err
+		return f.unharmed(err, name, "gca", " "+f.ssh.named(target))
 	}
 	texts, cfg, err := a.Texts()
 	if err != nil {
