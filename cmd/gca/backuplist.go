@@ -50,8 +50,7 @@ func listBackups(ctx context.Context, streams *streams, asJSON bool) error {
 		return errors.Join(json.NewEncoder(streams.out).Encode(backupList{1, all}), failed)
 	}
 	if len(all) == 0 && failed == nil {
-		_, err := fmt.Fprintf(streams.err, "there are no archives in %s yet\n", manage.BackupDir)
-		return err
+		return tellNoBackups(streams)
 	}
 	for _, b := range all {
 		if _, err := fmt.Fprintf(streams.out, "%s  %d bytes  %s/%s\n", b.Created.Format("2006-01-02 15:04:05 UTC"), b.Size, visible(b.Place), visible(b.File)); err != nil {
@@ -59,6 +58,12 @@ func listBackups(ctx context.Context, streams *streams, asJSON bool) error {
 		}
 	}
 	return failed
+}
+
+// tellNoBackups says where else archives may be.
+func tellNoBackups(streams *streams) error {
+	_, err := fmt.Fprintf(streams.err, "there are no archives in %s on the server yet; what gca backup fetched is in the folder where it was run\n", manage.BackupDir)
+	return err
 }
 
 func newBackupSSHKey(g group) *cobra.Command {
