@@ -23,6 +23,7 @@ func steps() []message {
 		{"lay the settings ready", "备好新设置"},
 		{"lay the release and its settings ready", "备好新版本及其设置"},
 		{"stop the adapter", "停止适配器"},
+		{"put 1 file into %s", "把 1 个文件放入 %s"},
 		{"put %d files into %s", "把 %d 个文件放入 %s"},
 		{"let TCP port %s in", "放行 TCP 端口 %s"},
 		{"let TCP ports %s in", "放行 TCP 端口 %s"},

@@ -79,7 +79,11 @@ func (d *differ) state() {
 			deadManStep{d.w.releaseGCA(), "the end of a restore", guardTime})
 		d.add(KindUnit, "stop", "stop the adapter", stopStep{d.stopTime()})
 	}
-	d.add(KindState, stateDir, fmt.Sprintf("put %d files into %s", len(d.w.State), stateDir), stateStep{d.w.State})
+	title := fmt.Sprintf("put %d files into %s", len(d.w.State), stateDir)
+	if len(d.w.State) == 1 {
+		title = "put 1 file into " + stateDir
+	}
+	d.add(KindState, stateDir, title, stateStep{d.w.State})
 }
 
 func (d *differ) newState() bool { return d.w.State != nil && !d.sameState() }

@@ -229,6 +229,8 @@ func TestDiff_WholeFiles(t *testing.T) {
 	for _, s := range p.steps {
 		st, ok := s.op.(fileStep)
 		switch {
+		case s.kind == KindState && s.title != "put 1 file into "+stateDir:
+			t.Errorf("the state's step is %q", s.title)
 		case !ok:
 		case st.path == settingsFile && string(st.content) != "# mine\nPORT=8123\nHOST=127.0.0.1\n":
 			t.Errorf("adapter.env: %q", st.content)
