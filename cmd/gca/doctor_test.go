@@ -87,6 +87,7 @@ func TestTrap_Doctor(t *testing.T) {
 		r.on("echo '# mine' >>/etc/nginx/sites-available/gemini-adapter")
 		wantText(t, r.doctor().out, "drift", "gca plan "+r.named(), "gca deploy "+r.named()+" puts it right")
 		testFailedRun(t, r)
+		testUnsaved(t, r)
 		r.on("systemctl disable -q --now gemini-adapter.socket; systemctl stop gemini-adapter")
 		got := r.doctor()
 		wantText(t, got.out, "gemini-adapter.socket does not run")
@@ -168,4 +169,22 @@ func TestTrap_AllowFrom(t *testing.T) {
 	}
 	wantText(t, got.out, "clients are let in from 203.0.113.0/24 alone (--allow-from)", "cure: gca deploy --allow-from 203.0.113.0/24 --allow-from YOUR-ADDRESS ")
 	wantDone(t, r, r.ok(nil, r.deployArgs("--allow-from", "0.0.0.0/0", "--allow-from", "::/0")...))
+}
+
+// testUnsaved has the adapter unable to save its state, then a setting that it would not start with, then somebody stop it.
+func testUnsaved(t *testing.T, r *rig) {
+	r.on("chown root:root /var/lib/gemini-adapter/state.db; systemctl restart gemini-adapter")
+	wantText(t, r.run(nil, r.verb(words("status"))...).out, "the state cannot be saved: gemini may not write", "/var/lib/gemini-adapter/state.db")
+	r.ok(nil, r.verb(words("doctor"), "--fix")...)
+	wantText(t, r.on("stat -c %U /var/lib/gemini-adapter/state.db"), "gemini")
+	r.on("cp -p /etc/gemini-adapter/adapter.env /root/right.env; echo REQUEST_TIMEOUT=fourtyfive >>/etc/gemini-adapter/adapter.env")
+	wantEnd(t, "status", r.run(nil, r.verb(words("status"))...), exitFailed, "the adapter does not start with its settings:", `REQUEST_TIMEOUT="fourtyfive"`, "cure: gca config edit "+r.named())
+	wantEnd(t, "doctor", r.doctor(), exitFailed, "REQUEST_TIMEOUT", "the adapter does not start again with it", "cure: gemini-manage config edit")
+	r.on("cp -p /root/right.env /etc/gemini-adapter/adapter.env; gemini-manage stop")
+	got := r.doctor()
+	wantEnd(t, "doctor", got, exitFailed, "the adapter was stopped", "cure: gemini-manage start")
+	if strings.Contains(got.out, "and so:") {
+		t.Errorf("more than one finding:\n%s", got.out)
+	}
+	r.on("gemini-manage start")
 }
