@@ -87,7 +87,8 @@ func (f *deployFlags) examine(cmd *cobra.Command, io *streams, target string) er
 	if err != nil {
 		return err
 	}
-	return tellFindings(io, report.Host, report.Findings, f.json)
+	here := &streams{out: io.out, lang: io.lang, target: f.ssh.named(target)}
+	return tellFindings(here, report.Host, report.Findings, f.json)
 }
 
 func examineHere(ctx context.Context, io *streams, asJSON, fix bool) error {
@@ -196,7 +197,7 @@ func printFindings(io *streams, host string, found []converge.Finding, asJSON bo
 			}
 		}
 	}
-	_, err := fmt.Fprint(io.out, io.lang.Report(b.String(), findingIndent))
+	_, err := fmt.Fprint(io.out, io.named(io.lang.Report(b.String(), findingIndent)))
 	return err
 }
 

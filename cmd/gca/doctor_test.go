@@ -179,10 +179,10 @@ func testUnsaved(t *testing.T, r *rig) {
 	wantText(t, r.on("stat -c %U /var/lib/gemini-adapter/state.db"), "gemini")
 	r.on("cp -p /etc/gemini-adapter/adapter.env /root/right.env; echo REQUEST_TIMEOUT=fourtyfive >>/etc/gemini-adapter/adapter.env")
 	wantEnd(t, "status", r.run(nil, r.verb(words("status"))...), exitFailed, "the adapter does not start with its settings:", `REQUEST_TIMEOUT="fourtyfive"`, "cure: gca config edit "+r.named())
-	wantEnd(t, "doctor", r.doctor(), exitFailed, "REQUEST_TIMEOUT", "the adapter does not start again with it", "cure: gemini-manage config edit")
+	wantEnd(t, "doctor", r.doctor(), exitFailed, "REQUEST_TIMEOUT", "the adapter does not start again with it", "cure: gca config edit ")
 	r.on("cp -p /root/right.env /etc/gemini-adapter/adapter.env; gemini-manage stop")
 	got := r.doctor()
-	wantEnd(t, "doctor", got, exitFailed, "the adapter was stopped", "cure: gemini-manage start")
+	wantEnd(t, "doctor", got, exitFailed, "the adapter was stopped", "cure: gca start ")
 	if strings.Contains(got.out, "and so:") {
 		t.Errorf("more than one finding:\n%s", got.out)
 	}

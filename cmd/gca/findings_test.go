@@ -26,6 +26,12 @@ func TestFindings_Chinese(t *testing.T) {
 	}
 	wantText(t, out.String(), "✗ service    gemini-adapter.service 没有运行；它最后的输出：MAX_RETRIES: no\n             客户端得不到回答\n", "             因此：经 Nginx 也没有应答\n",
 		"! timer      gemini-adapter-backup.timer 不会开机启动\n             不会有人：每天备份适配器\n")
+	out.Reset()
+	laptop := &streams{out: &out, lang: locale.Chinese(), target: "-p 2222 root@vps"}
+	if err := printFindings(laptop, "root@vps", found[1:2], false); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, out.String(), "gca error-logs -p 2222 root@vps", "gca restart -p 2222 root@vps")
 	found = found[:1]
 	out.Reset()
 	if err := printFindings(io, "this server", nil, false); err != nil || out.String() != "本服务器：一切正常\n" {
