@@ -17,7 +17,7 @@ func testBundle(t *testing.T, r *rig) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	wantText(t, string(text), "the service is inactive", "PRETTY_NAME=", "ALERT_WEBHOOK_URL=http", "gemini-adapter.socket does not run")
+	wantText(t, string(text), "the service is inactive", "PRETTY_NAME=", "ALERT_WEBHOOK_URL=http", "the adapter was stopped")
 	for _, secret := range append([]string{"hook-secret-path"}, goodKeys...) {
 		if strings.Contains(string(text), secret) {
 			t.Errorf("%s is in the bundle", secret)
