@@ -75,6 +75,17 @@ func (r *rig) tellsLongStories() {
 	})
 }
 
+// deployForLongStories deploys, and returns the token of clients that the deploy made for under.
+func (r *rig) deployForLongStories() string {
+	r.t.Helper()
+	r.tellsLongStories()
+	shown := clientTokenShown.FindStringSubmatch(r.deploy().out)
+	if shown == nil {
+		r.t.Fatal("the deploy made no token")
+	}
+	return shown[1]
+}
+
 // What must not go wrong while one adapter gives way to another.
 func TestHandover_odd(t *testing.T) {
 	t.Parallel()

@@ -49,11 +49,7 @@ while not os.path.exists("/run/free"): time.sleep(0.1)'; while [ ! -e /run/held 
 func TestUpgrade_packages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ready()...)
-	r.tellsLongStories()
-	shown := clientTokenShown.FindStringSubmatch(r.deploy().out)
-	if shown == nil {
-		t.Fatal("the deploy made no token")
-	}
+	token := r.deployForLongStories()
 	r.on(agedServer)
 	missing := r.run(nil, r.verbArgs("upgrade", "--packages", "--dry-run")...)
 	wantEnd(t, "a dry run", missing, exitPending)
@@ -67,7 +63,7 @@ func TestUpgrade_packages(t *testing.T) {
 	r.on(holdDpkg)
 	var free sync.Once
 	var done result
-	under(t, r, shown[1], func() {
+	under(t, r, token, func() {
 		done = r.watched(func(line string, _ *os.Process) {
 			if strings.Contains(line, "waiting for the dpkg lock, held by python3 (pid ") {
 				free.Do(func() { r.on("touch /run/free") })

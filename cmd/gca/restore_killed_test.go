@@ -89,15 +89,11 @@ func TestTrap_restoreKilled(t *testing.T) {
 func TestTrap_backupUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ready()...)
-	r.tellsLongStories()
-	shown := clientTokenShown.FindStringSubmatch(r.deploy().out)
-	if shown == nil {
-		t.Fatal("the deploy made no token")
-	}
+	token := r.deployForLongStories()
 	r.ok(nil, "backup", "key")
 	dir := t.TempDir()
 	var files []string
-	under(t, r, shown[1], func() {
+	under(t, r, token, func() {
 		for i := range 3 {
 			files = append(files, filepath.Join(dir, fmt.Sprintf("%d.tar.gz.age", i)))
 			r.ok(nil, r.verb(words("backup"), "-o", files[i])...)
